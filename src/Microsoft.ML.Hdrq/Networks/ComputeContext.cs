@@ -1,0 +1,26 @@
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks;
+
+/// <summary>What an operator may know about the pass that it computes in.</summary>
+internal sealed class ComputeContext(ForwardMode mode, torch.Device device, torch.Generator? generator = null, long maxElements = ComputeContext.DefaultMaxElements)
+{
+    /// <summary>Eight gigabytes of single precision: beyond any real activation, within what a file may ask for by mistake or malice.</summary>
+    public const long DefaultMaxElements = 1L << 31;
+
+    public ForwardMode Mode { get; } = mode;
+
+    /// <summary>Where the network's weights are, and so its data. Shapes and other integers that steer the computation stay in host memory.</summary>
+    public torch.Device Device { get; } = device;
+
+    /// <summary>The source of randomness of dropout; null outside <see cref="ForwardMode.Training"/>.</summary>
+    public torch.Generator? Generator { get; } = generator;
+
+    /// <summary>Refuses sizes that come from data in the file, before memory is asked for.</summary>
+    /// <exception cref="InvalidDataException">The shape is negative or has too many elements.</exception>
+    public void CheckSize(ReadOnlySpan<long> shape)
+    {
+        if (TensorShape.ElementCount(shape) is not { } count || count > maxElements)
+            throw new InvalidDataException($"A tensor of shape {TensorShape.Describe(shape)} is larger than the {maxElements} elements allowed.");
+    }
+}

@@ -1,0 +1,108 @@
+using System.Collections.Immutable;
+
+namespace Microsoft.ML.Hdrq.Networks;
+
+/// <summary>
+/// The topology of a network: its inputs, parameters, nodes and outputs, without the parameters' numbers. Immutable.
+/// Two graphs are equal when they compute the same with the same parameters: names of inputs, outputs and parameters count,
+/// names of nodes and of values in between do not. Networks can be merged exactly when their graphs are equal.
+/// </summary>
+public sealed class Graph : IEquatable<Graph>
+{
+    private readonly Lazy<ExecutionPlan> _plan;
+
+    /// <summary>Puts a graph together.</summary>
+    /// <param name="inputs">What a pass is given; at least one.</param>
+    /// <param name="parameters">What a network with this graph holds.</param>
+    /// <param name="nodes">The nodes; every node comes after those whose outputs it reads.</param>
+    /// <param name="outputs">What a pass returns; at least one.</param>
+    /// <exception cref="ArgumentException">A name is defined twice, read before it is defined or not at all, a node has too few or too many
+    /// inputs or outputs, or inputs or outputs are missing. The message names the node and the value.</exception>
+    public Graph(ImmutableArray<GraphValue> inputs, ImmutableArray<ParameterDefinition> parameters, ImmutableArray<GraphNode> nodes, ImmutableArray<GraphValue> outputs)
+    {
+        Inputs = inputs;
+        Parameters = parameters;
+        Nodes = nodes;
+        Outputs = outputs;
+        Validate();
+        _plan = new Lazy<ExecutionPlan>(() => new ExecutionPlan(this));
+    }
+
+    /// <summary>What a pass is given.</summary>
+    public ImmutableArray<GraphValue> Inputs { get; }
+
+    /// <summary>What a network with this graph holds, in the order of definition.</summary>
+    public ImmutableArray<ParameterDefinition> Parameters { get; }
+
+    /// <summary>The nodes, each after those whose outputs it reads.</summary>
+    public ImmutableArray<GraphNode> Nodes { get; }
+
+    /// <summary>What a pass returns.</summary>
+    public ImmutableArray<GraphValue> Outputs { get; }
+
+    /// <summary>Where each value is kept during a pass and when it dies.</summary>
+    internal ExecutionPlan Plan => _plan.Value;
+
+    /// <summary>Says where two graphs first differ.</summary>
+    /// <param name="other">The graph to compare with.</param>
+    /// <returns>One sentence that names the first difference, or null when the graphs are equal.</returns>
+    public string? FirstDifference(Graph other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return ReferenceEquals(this, other) ? null : GraphComparison.FirstDifference(this, other);
+    }
+
+    /// <inheritdoc/>
+    public bool Equals(Graph? other) => other is not null && FirstDifference(other) is null;
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as Graph);
+
+    /// <inheritdoc/>
+    public override int GetHashCode()
+    {
+        var hash = new HashCode();
+        foreach (var input in Inputs)
+            hash.Add(input);
+        foreach (var node in Nodes)
+            hash.Add(node.Operator);
+        return hash.ToHashCode();
+    }
+
+    private void Validate()
+    {
+        if (Inputs.IsDefaultOrEmpty)
+            throw new ArgumentException("A graph needs at least one input.");
+        if (Outputs.IsDefaultOrEmpty)
+            throw new ArgumentException("A graph needs at least one output.");
+        var defined = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var name in Inputs.Select(input => input.Name).Concat(Parameters.Select(parameter => parameter.Name)))
+        {
+            if (!defined.Add(name))
+                throw new ArgumentException($"'{name}' is defined twice.");
+        }
+        foreach (var node in Nodes)
+        {
+            var definition = node.Operator.Definition;
+            if (node.Inputs.Length > definition.MaxInputs || node.Inputs.Length < definition.MinInputs || node.Inputs.Take(definition.MinInputs).Any(input => input.Length == 0))
+                throw new ArgumentException($"Node {node} has {node.Inputs.Length} inputs; {node.Operator.Type} takes {definition.MinInputs} to {definition.MaxInputs}.");
+            if (node.Outputs.Length > definition.MaxOutputs || node.Outputs.IsEmpty)
+                throw new ArgumentException($"Node {node} has {node.Outputs.Length} outputs; {node.Operator.Type} gives 1 to {definition.MaxOutputs}.");
+            foreach (var input in node.Inputs)
+            {
+                if (input.Length > 0 && !defined.Contains(input))
+                    throw new ArgumentException($"Node {node} reads '{input}', which is not defined before it.");
+            }
+            foreach (var output in node.Outputs)
+            {
+                if (output.Length > 0 && !defined.Add(output))
+                    throw new ArgumentException($"Node {node} defines '{output}', which is defined already.");
+            }
+        }
+        foreach (var output in Outputs)
+        {
+            if (!defined.Contains(output.Name))
+                throw new ArgumentException($"The graph's output '{output.Name}' is not defined.");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+using System.Collections;
+using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks;
+
+/// <summary>
+/// A graph with its parameters, on one device. It owns the parameters' memory: dispose it.
+/// A network may compute on several threads at once as long as nobody changes its parameters meanwhile.
+/// </summary>
+public sealed class Network : IDisposable
+{
+    private readonly torch.Tensor[] _parameters;
+    private readonly ParameterDictionary _byName;
+    private bool _disposed;
+
+    /// <summary>Makes a network of a graph and tensors, and takes over the tensors, also out of the dispose scope that they are in.</summary>
+    /// <param name="graph">The topology.</param>
+    /// <param name="parameters">For every parameter of the graph a tensor of its shape and type.</param>
+    /// <param name="device">Where weights and statistics are moved and the network computes; null for the CPU. Constants that are not
+    /// floating-point stay in host memory, because they steer the computation.</param>
+    /// <exception cref="ArgumentException">A parameter is missing, superfluous, or of another shape or type.</exception>
+    /// <exception cref="TorchUnavailableException">libtorch cannot be loaded on this machine.</exception>
+    public Network(Graph graph, IReadOnlyDictionary<string, torch.Tensor> parameters, torch.Device? device = null)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        ArgumentNullException.ThrowIfNull(parameters);
+        TorchRuntime.EnsureLoaded();
+        Graph = graph;
+        Device = device ?? torch.CPU;
+        foreach (var definition in graph.Parameters)
+            Check(definition, parameters.GetValueOrDefault(definition.Name));
+        if (parameters.Count != graph.Parameters.Length)
+        {
+            var superfluous = parameters.Keys.Except(graph.Parameters.Select(definition => definition.Name)).First();
+            throw new ArgumentException($"The graph has no parameter '{superfluous}'.", nameof(parameters));
+        }
+        _parameters = [.. graph.Parameters.Select(definition => Place(parameters[definition.Name], definition, Device))];
+        _byName = new ParameterDictionary(graph, _parameters);
+    }
+
+    /// <summary>The topology.</summary>
+    public Graph Graph { get; }
+
+    /// <summary>Where the network computes.</summary>
+    public torch.Device Device { get; }
+
+    /// <summary>The parameters by name. The tensors belong to the network: do not dispose them.</summary>
+    public IReadOnlyDictionary<string, torch.Tensor> Parameters
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _byName;
+        }
+    }
+
+    /// <summary>Computes the network's first output for a batch. Inference: no gradients, nothing but the result is left in memory.</summary>
+    /// <param name="input">The batch, of the shape of the graph's only input, on any device.</param>
+    /// <returns>The output, on the network's device, owned by the caller.</returns>
+    /// <exception cref="ArgumentException">The batch does not have the input's shape.</exception>
+    /// <exception cref="InvalidOperationException">A node cannot compute what the graph asks for; the message names it.</exception>
+    public torch.Tensor Forward(torch.Tensor input) => Forward(input, ForwardMode.Inference);
+
+    /// <summary>Computes the network's first output for a batch.</summary>
+    /// <param name="input">The batch, of the shape of the graph's only input, on any device.</param>
+    /// <param name="mode">What the pass is for.</param>
+    /// <param name="generator">The source of randomness of dropout in <see cref="ForwardMode.Training"/>; null for Torch's own.</param>
+    /// <returns>The output, on the network's device, owned by the caller.</returns>
+    /// <inheritdoc cref="Forward(torch.Tensor)" path="/exception"/>
+    public torch.Tensor Forward(torch.Tensor input, ForwardMode mode, torch.Generator? generator = null)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        if (Graph.Inputs.Length != 1)
+            throw new InvalidOperationException($"The network has {Graph.Inputs.Length} inputs; only networks with one input can be computed on a batch.");
+        var outputs = Run([input], mode, generator);
+        for (var i = 1; i < outputs.Length; i++)
+            outputs[i].Dispose();
+        return outputs[0];
+    }
+
+    /// <summary>Computes all outputs.</summary>
+    internal torch.Tensor[] Run(IReadOnlyList<torch.Tensor> inputs, ForwardMode mode, torch.Generator? generator = null)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        CheckInputs(inputs);
+        // Both are thread-local, so they are opened here and not where the network is made.
+        using var noGradients = mode == ForwardMode.Inference ? torch.no_grad() : null;
+        using var scope = torch.NewDisposeScope();
+        var values = new torch.Tensor?[Graph.Plan.SlotCount];
+        for (var i = 0; i < inputs.Count; i++)
+            values[i] = inputs[i].to(Device);
+        Execute(values, new ComputeContext(mode, Device, generator));
+        // An output may be an input, a parameter, or the same value as another output: the caller gets a handle of its own.
+        return [.. Graph.Plan.GraphOutputs.Select(slot => values[slot]!.alias().MoveToOuterDisposeScope())];
+    }
+
+    /// <summary>A copy with parameters of its own, on the same device.</summary>
+    /// <returns>The copy, owned by the caller.</returns>
+    public Network Clone() => To(Device);
+
+    /// <summary>A copy with parameters of its own on a device.</summary>
+    /// <param name="device">The device.</param>
+    /// <returns>The copy, owned by the caller.</returns>
+    public Network To(torch.Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        using var noGradients = torch.no_grad();
+        using var scope = torch.NewDisposeScope();
+        return new Network(Graph, Graph.Parameters.ToDictionary(definition => definition.Name, definition => _byName[definition.Name].detach().clone()), device);
+    }
+
+    /// <summary>Frees the parameters.</summary>
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        foreach (var parameter in _parameters)
+            parameter.Dispose();
+    }
+
+    private static void Check(ParameterDefinition definition, torch.Tensor? tensor)
+    {
+        if (tensor is null)
+            throw new ArgumentException($"Parameter '{definition.Name}' is missing.");
+        if (!tensor.shape.AsSpan().SequenceEqual(definition.Shape))
+            throw new ArgumentException($"Parameter '{definition.Name}' has shape {TensorShape.Describe(tensor.shape)} instead of {TensorShape.Describe(definition.Shape)}.");
+        if (tensor.dtype != definition.ElementType.ToTorch())
+            throw new ArgumentException($"Parameter '{definition.Name}' has type {tensor.dtype} instead of {definition.ElementType}.");
+    }
+
+    private static torch.Tensor Place(torch.Tensor tensor, ParameterDefinition definition, torch.Device device)
+    {
+        var home = definition.Role == ParameterRole.Constant && !definition.ElementType.IsFloat() ? torch.CPU : device;
+        if (tensor.device_type == home.type && (home.index < 0 || tensor.device_index == home.index))
+            return tensor.DetachFromDisposeScope();
+        var moved = tensor.to(home).DetachFromDisposeScope();
+        tensor.Dispose();
+        return moved;
+    }
+
+    private void CheckInputs(IReadOnlyList<torch.Tensor> inputs)
+    {
+        for (var i = 0; i < inputs.Count; i++)
+        {
+            var expected = Graph.Inputs[i].Shape;
+            var actual = inputs[i].shape;
+            var matches = expected.Length == actual.Length;
+            for (var d = 0; matches && d < expected.Length; d++)
+                matches = expected[d] == TensorShape.Dynamic || expected[d] == actual[d];
+            if (!matches)
+                throw new ArgumentException($"Input '{Graph.Inputs[i].Name}' has shape {TensorShape.Describe(actual)} instead of {TensorShape.Describe(expected)}.", nameof(inputs));
+        }
+    }
+
+    private void Execute(torch.Tensor?[] values, ComputeContext context)
+    {
+        var plan = Graph.Plan;
+        _parameters.CopyTo(values, plan.FirstParameter);
+        for (var n = 0; n < Graph.Nodes.Length; n++)
+        {
+            var node = Graph.Nodes[n];
+            var outputs = Compute(node, Array.ConvertAll(plan.Inputs[n], slot => slot < 0 ? null : values[slot]), context);
+            for (var i = 0; i < plan.Outputs[n].Length; i++)
+            {
+                if (plan.Outputs[n][i] >= 0)
+                    values[plan.Outputs[n][i]] = outputs[i];
+            }
+            foreach (var slot in plan.Dying[n])
+            {
+                values[slot]?.Dispose();
+                values[slot] = null;
+            }
+        }
+    }
+
+    /// <summary>Computes one node; what the operator needed in between dies here.</summary>
+    internal static torch.Tensor[] Compute(GraphNode node, torch.Tensor?[] inputs, ComputeContext context)
+    {
+        try
+        {
+            using var scope = torch.NewDisposeScope();
+            var outputs = node.Operator.Compute(inputs, context);
+            foreach (var output in outputs)
+                output.MoveToOuterDisposeScope();
+            return outputs;
+        }
+        catch (Exception exception) when (exception is ExternalException or ArgumentException or InvalidDataException or IndexOutOfRangeException or OverflowException)
+        {
+            var shapes = string.Join(", ", inputs.Select(input => input is null ? "none" : TensorShape.Describe(input.shape)));
+            // Torch appends a C++ stack to its messages.
+            var cause = exception.Message.Split('\n')[0];
+            throw new InvalidOperationException($"Node {node} cannot compute on inputs of shape {shapes}: {cause}", exception);
+        }
+    }
+
+    /// <summary>The parameters by name, always as they are now.</summary>
+    private sealed class ParameterDictionary(Graph graph, torch.Tensor[] tensors) : IReadOnlyDictionary<string, torch.Tensor>
+    {
+        private readonly Dictionary<string, int> _indices = graph.Parameters.Select((definition, index) => (definition.Name, index)).ToDictionary(StringComparer.Ordinal);
+
+        public int Count => tensors.Length;
+
+        public IEnumerable<string> Keys => graph.Parameters.Select(definition => definition.Name);
+
+        public IEnumerable<torch.Tensor> Values => tensors;
+
+        public torch.Tensor this[string key] => TryGetValue(key, out var tensor) ? tensor : throw new KeyNotFoundException($"The network has no parameter '{key}'.");
+
+        public bool ContainsKey(string key) => _indices.ContainsKey(key);
+
+        public bool TryGetValue(string key, [MaybeNullWhen(false)] out torch.Tensor value)
+        {
+            value = _indices.TryGetValue(key, out var index) ? tensors[index] : null;
+            return value is not null;
+        }
+
+        public IEnumerator<KeyValuePair<string, torch.Tensor>> GetEnumerator() => Keys.Select(name => KeyValuePair.Create(name, this[name])).GetEnumerator();
+
+        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+    }
+}

@@ -1,0 +1,33 @@
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks.Operators;
+
+/// <summary>A linear layer: <c>alpha op(A) op(B) + beta C</c>, where op transposes or not and C is broadcast.</summary>
+internal sealed class Gemm : Operator
+{
+    public Gemm(string type, OperatorAttributes attributes) : base(type, attributes)
+    {
+        Alpha = attributes.Float("alpha", 1);
+        Beta = attributes.Float("beta", 1);
+        TransposeA = attributes.Integer("transA", 0) != 0;
+        TransposeB = attributes.Integer("transB", 0) != 0;
+    }
+
+    public float Alpha { get; }
+
+    public float Beta { get; }
+
+    public bool TransposeA { get; }
+
+    public bool TransposeB { get; }
+
+    internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
+    {
+        var (a, b, c) = (inputs[0]!, inputs[1]!, inputs.Count > 2 ? inputs[2] : null);
+        if (a.dim() != 2 || b.dim() != 2)
+            throw new InvalidDataException("Gemm needs matrices.");
+        a = TransposeA ? a.t() : a;
+        b = TransposeB ? b.t() : b;
+        return [c is null ? Alpha == 1 ? a.mm(b) : a.mm(b).mul(Alpha) : c.addmm(a, b, Beta, Alpha)];
+    }
+}

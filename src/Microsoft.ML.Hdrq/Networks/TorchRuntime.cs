@@ -1,0 +1,8 @@
+namespace Microsoft.ML.Hdrq.Networks;
+
+internal static class TorchRuntime
+{
+    public static void EnsureLoaded()
+    {
+    }
+}
