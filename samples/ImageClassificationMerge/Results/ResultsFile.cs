@@ -68,6 +68,9 @@ internal static class ResultsFile
             return $"The schema version is {document.SchemaVersion}, not {ResultsDocument.CurrentSchemaVersion}.";
         foreach (var row in document.Rows)
         {
+            // The serializer's null checks do not reach the elements of a list.
+            if (row is null)
+                return "A row is null.";
             foreach (var (domain, accuracy) in row.Domains)
             {
                 if (!IsFraction(accuracy))
