@@ -34,7 +34,7 @@ internal sealed class SceneRenderer : IDisposable
         _street.PaintBackground(random);
         var sway = random.Gaussian(7);
         var centre = new SKPoint(16 + random.Uniform(-3, 3), 16 + random.Uniform(-3, 3));
-        var radius = random.Uniform(8.5, 13.5);
+        var radius = random.Uniform(7.5, 13);
 
         _canvas.Save();
         _canvas.Translate(centre);
@@ -46,7 +46,7 @@ internal sealed class SceneRenderer : IDisposable
         PaintSign(_signs[classIndex], random);
         _canvas.Restore();
 
-        if (random.Chance(0.15))
+        if (random.Chance(0.25))
             _street.PaintBranch(random, centre, radius);
         _canvas.Flush();
         return Expose(random);
@@ -76,7 +76,7 @@ internal sealed class SceneRenderer : IDisposable
 
     private void PaintSign((SKPath Path, SignLayer Layer)[] layers, Random random)
     {
-        var fade = random.Uniform(0, 0.22);
+        var fade = random.Uniform(0, 0.4);
         var light = random.Uniform(0.82, 1.05);
         foreach (var (path, layer) in layers)
         {
@@ -94,15 +94,15 @@ internal sealed class SceneRenderer : IDisposable
         return new SKColor(Channel(colour.Red), Channel(colour.Green), Channel(colour.Blue));
     }
 
-    /// <summary>Averages down to the image's size, with small changes of brightness, contrast, colour and grain.</summary>
+    /// <summary>Averages down to the image's size, with changes of brightness, contrast, colour and grain.</summary>
     private SignImage Expose(Random random)
     {
         var image = new SignImage();
-        var gain = random.Uniform(0.85, 1.12);
-        var contrast = random.Uniform(0.88, 1.08);
-        Span<float> tint = [gain * (1 + random.Gaussian(0.03)), gain, gain * (1 + random.Gaussian(0.03))];
-        var slope = random.Gaussian(0.06);
-        var grain = random.Uniform(0.004, 0.014);
+        var gain = random.Uniform(0.6, 1.15);
+        var contrast = random.Uniform(0.7, 1.08);
+        Span<float> tint = [gain * (1 + random.Gaussian(0.05)), gain, gain * (1 + random.Gaussian(0.05))];
+        var slope = random.Gaussian(0.15);
+        var grain = random.Uniform(0.005, 0.025);
 
         var drawn = _bitmap.GetPixelSpan();
         const float scale = 1f / (255 * Supersampling * Supersampling);

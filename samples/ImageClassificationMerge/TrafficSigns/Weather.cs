@@ -36,7 +36,7 @@ internal static class Weather
     private static void AddFog(float[] values, Random random)
     {
         var noise = SmoothNoise(random);
-        var density = random.Uniform(0.58, 0.8);
+        var density = random.Uniform(0.42, 0.74);
         Span<float> haze = [random.Uniform(0.6, 0.68), random.Uniform(0.62, 0.69), random.Uniform(0.64, 0.72)];
         for (var i = 0; i < values.Length; i++)
         {
@@ -47,12 +47,12 @@ internal static class Weather
 
     private static void TurnToNight(float[] values, Random random)
     {
-        var light = random.Uniform(0.2, 0.36);
+        var light = random.Uniform(0.36, 0.66);
         var noise = random.Uniform(0.015, 0.03);
-        Span<float> tint = [0.78f * light, 0.88f * light, 1.4f * light];
+        Span<float> tint = [0.82f * light, 0.9f * light, 1.3f * light];
         Span<float> dark = [0.008f, 0.012f, 0.05f];
         for (var i = 0; i < values.Length; i++)
-            values[i] = tint[i % 3] * MathF.Pow(Math.Max(values[i], 0), 1.5f) + dark[i % 3];
+            values[i] = tint[i % 3] * MathF.Pow(Math.Max(values[i], 0), 1.4f) + dark[i % 3];
 
         var lamps = random.Next(0, 3);
         for (var lamp = 0; lamp < lamps; lamp++)
@@ -76,7 +76,7 @@ internal static class Weather
     private static void AddRain(float[] values, Random random)
     {
         Blur(values, random.Uniform(0.5, 1));
-        var light = random.Uniform(0.5, 0.72);
+        var light = random.Uniform(0.55, 0.8);
         var grey = random.Uniform(0.25, 0.5);
         var streaks = Streaks(random);
         for (var pixel = 0; pixel < Size * Size; pixel++)
@@ -96,7 +96,7 @@ internal static class Weather
     {
         var opacity = new float[Size * Size];
         var slant = random.Gaussian(0.25);
-        var count = random.Next(22, 46);
+        var count = random.Next(20, 44);
         for (var streak = 0; streak < count; streak++)
         {
             var (x, y) = (random.Uniform(-6, Size + 6), random.Uniform(-8, Size));

@@ -110,22 +110,25 @@ public sealed class SignDatasetTests
                 SignDataset.Render(scenes, 5, "clear", split, sign, 0),
                 SignDataset.Render(scenes, 5, "rain", split, sign, 0))).ToArray();
             if (split == DataSplit.Test)
-                Assert.IsGreaterThan(0.55, correlations.Average());
+                Assert.IsGreaterThan(0.45, correlations.Average());
             else
-                Assert.IsLessThan(0.4, correlations.Average());
+                Assert.IsLessThan(0.3, correlations.Average());
         }
     }
 
     [TestMethod]
     public void Classes_differ_visibly()
     {
-        // Means over many scenes cancel background and pose, and leave the sign.
+        // Equal generators give equal surroundings and pose, so that only the sign differs.
         using var scenes = new SceneRenderer();
-        var means = Enumerable.Range(0, ClassCount).Select(sign => MeanImage(scenes, "clear", sign)).ToArray();
-        for (var a = 0; a < ClassCount; a++)
+        for (var scene = 0; scene < 5; scene++)
         {
-            for (var b = a + 1; b < ClassCount; b++)
-                Assert.IsGreaterThan(6.0, MeanDifference(means[a], means[b]), $"{SignDataset.Classes[a]} and {SignDataset.Classes[b]}");
+            var images = Enumerable.Range(0, ClassCount).Select(sign => ToDoubles(scenes.Render(sign, new Random(scene)).ToBytes())).ToArray();
+            for (var a = 0; a < ClassCount; a++)
+            {
+                for (var b = a + 1; b < ClassCount; b++)
+                    Assert.IsGreaterThan(3.0, MeanDifference(images[a], images[b]), $"{SignDataset.Classes[a]} and {SignDataset.Classes[b]}");
+            }
         }
     }
 
