@@ -16,6 +16,9 @@ internal sealed class ComputeContext(ForwardMode mode, torch.Device device, torc
     /// <summary>The source of randomness of dropout; null outside <see cref="ForwardMode.Training"/>.</summary>
     public torch.Generator? Generator { get; } = generator;
 
+    /// <summary>How each quantizer rounds.</summary>
+    public Func<Operators.FakeQuantize, RoundingScheme> Rounding { get; init; } = _ => NearestRounding.Instance;
+
     /// <summary>Refuses sizes that come from data in the file, before memory is asked for.</summary>
     /// <exception cref="InvalidDataException">The shape is negative or has too many elements.</exception>
     public void CheckSize(ReadOnlySpan<long> shape)

@@ -16,6 +16,9 @@ internal static class OperatorTable
         // Normalization
         ["BatchNormalization"] = new((type, attributes) => new BatchNormalization(type, attributes)) { MinInputs = 5, MaxInputs = 5, WeightInputs = [1, 2], StatisticInputs = [3, 4] },
 
+        // Quantizers in simulation; ONNX knows them as QuantizeLinear and DequantizeLinear
+        [FakeQuantize.Name] = new((type, attributes) => new FakeQuantize(type, attributes)) { MinInputs = 2, MaxInputs = 2, WeightInputs = [0, 1] },
+
         // Elementwise, one input
         ["Relu"] = Unary(x => x.relu()),
         ["Identity"] = Unary(x => x.alias()),

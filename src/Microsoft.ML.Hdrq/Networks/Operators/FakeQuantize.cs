@@ -1,0 +1,47 @@
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks.Operators;
+
+/// <summary>
+/// A quantizer in simulation: values on the grid of a scale, in floating point. Inputs: data, scale (a single number, or one per index of <c>axis</c>).
+/// Attributes: <c>bits</c> (2 to 8), <c>signed</c> (0 or 1), <c>axis</c> (absent for one scale).
+/// </summary>
+internal sealed class FakeQuantize : Operator
+{
+    public const string Name = "FakeQuantize";
+
+    private readonly long? _axis;
+
+    public FakeQuantize(string type, OperatorAttributes attributes) : base(type, attributes)
+    {
+        var bits = attributes.Integer("bits", 0);
+        if (bits is < QuantizationRange.MinBits or > QuantizationRange.MaxBits)
+            throw new InvalidDataException($"Attribute 'bits' is {bits}; it must be from {QuantizationRange.MinBits} to {QuantizationRange.MaxBits}.");
+        Range = new QuantizationRange((int)bits, attributes.Integer("signed", 1) != 0);
+        _axis = attributes.Contains("axis") ? attributes.Integer("axis", 0) : null;
+    }
+
+    public QuantizationRange Range { get; }
+
+    /// <summary>The axis of the scales, or null where there is one for the whole tensor.</summary>
+    public long? Axis => _axis;
+
+    public static OperatorAttributes AttributesFor(QuantizationRange range, long? axis = null)
+    {
+        var attributes = new OperatorAttributes(("bits", range.Bits), ("signed", range.IsSigned ? 1 : 0));
+        return axis is { } value ? attributes.With("axis", value) : attributes;
+    }
+
+    internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
+    {
+        var (data, scale) = (inputs[0]!, inputs[1]!);
+        if (_axis is { } axis)
+        {
+            var shape = new long[data.dim()];
+            Array.Fill(shape, 1);
+            shape[HostValues.Axis(axis, data.dim())] = scale.numel();
+            scale = scale.reshape(shape);
+        }
+        return [context.Rounding(this).Apply(data, scale, Range)];
+    }
+}

@@ -1,0 +1,15 @@
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Quantization;
+
+/// <summary>The value below which the given percentage of the absolute values lies; of several batches the largest.</summary>
+internal sealed class PercentileObserver(double percentile) : RangeObserver
+{
+    public override torch.Tensor Choose(torch.Tensor values, Networks.QuantizationRange range)
+    {
+        var absolute = values.abs();
+        // The kth smallest: torch.quantile refuses more than 16 million values.
+        var k = Math.Clamp((long)Math.Ceiling(percentile / 100 * absolute.shape[1]), 1, absolute.shape[1]);
+        return absolute.kthvalue(k, 1).values;
+    }
+}

@@ -1,0 +1,21 @@
+using Microsoft.ML.Hdrq.Networks;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Quantization;
+
+/// <summary>
+/// Another scheme with the gradient of the scale multiplied by <c>1 / sqrt(n q_max)</c> for n values, which makes its steps comparable to those of weights
+/// (section 2.2 of Esser et al., "Learned Step Size Quantization", ICLR 2020).
+/// </summary>
+internal sealed class ScaledGradientRounding(RoundingScheme scheme) : RoundingScheme
+{
+    internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range)
+    {
+        if (!scale.requires_grad)
+            return scheme.Apply(values, scale, range);
+        var factor = 1 / Math.Sqrt((double)values.numel() * range.Maximum);
+        // The value of the scale, a fraction of its gradient.
+        var scaled = scale.mul(factor).add(scale.detach().mul(1 - factor));
+        return scheme.Apply(values, scaled, range);
+    }
+}
