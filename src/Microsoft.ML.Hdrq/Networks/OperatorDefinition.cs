@@ -19,6 +19,12 @@ internal sealed record OperatorDefinition(Func<string, OperatorAttributes, Opera
     /// <summary>Inputs that hold running statistics (<see cref="ParameterRole.Statistic"/>).</summary>
     public int[] StatisticInputs { get; init; } = [];
 
+    /// <summary>Inputs that training changes whatever holds them (<see cref="ParameterRole.Weight"/>).</summary>
+    public int[] WeightInputs { get; init; } = [];
+
+    /// <summary>Floating-point inputs that say how to compute, such as bounds, scales or an exponent, and are never trained.</summary>
+    public int[] SteeringInputs { get; init; } = [];
+
     /// <summary>Whether constants may be computed through it once, when a network is loaded: cheap, and bounded by the size of its inputs or checked.</summary>
     public bool Foldable { get; init; }
 }

@@ -9,12 +9,12 @@ internal static class OperatorTable
     public static readonly FrozenDictionary<string, OperatorDefinition> Definitions = new Dictionary<string, OperatorDefinition>(StringComparer.Ordinal)
     {
         // Layers with weights
-        ["Conv"] = new((type, attributes) => new Convolution(type, attributes)) { MinInputs = 2, MaxInputs = 3 },
-        ["Gemm"] = new((type, attributes) => new Gemm(type, attributes)) { MinInputs = 2, MaxInputs = 3, SinceOpset = 7 },
-        ["MatMul"] = new((type, attributes) => new MatMul(type, attributes)) { MinInputs = 2, MaxInputs = 2 },
+        ["Conv"] = new((type, attributes) => new Convolution(type, attributes)) { MinInputs = 2, MaxInputs = 3, WeightInputs = [1, 2] },
+        ["Gemm"] = new((type, attributes) => new Gemm(type, attributes)) { MinInputs = 2, MaxInputs = 3, WeightInputs = [1, 2] },
+        ["MatMul"] = new((type, attributes) => new MatMul(type, attributes)) { MinInputs = 2, MaxInputs = 2, WeightInputs = [0, 1] },
 
         // Normalization
-        ["BatchNormalization"] = new((type, attributes) => new BatchNormalization(type, attributes)) { MinInputs = 5, MaxInputs = 5, StatisticInputs = [3, 4], SinceOpset = 9 },
+        ["BatchNormalization"] = new((type, attributes) => new BatchNormalization(type, attributes)) { MinInputs = 5, MaxInputs = 5, WeightInputs = [1, 2], StatisticInputs = [3, 4] },
 
         // Elementwise, one input
         ["Relu"] = Unary(x => x.relu()),
@@ -30,7 +30,7 @@ internal static class OperatorTable
         ["MaxPool"] = new((type, attributes) => new MaxPooling(type, attributes)),
 
         // Shapes
-        ["Reshape"] = new((type, attributes) => new Reshape(type, attributes)) { MinInputs = 2, MaxInputs = 2, SinceOpset = 5, Foldable = true },
+        ["Reshape"] = new((type, attributes) => new Reshape(type, attributes)) { MinInputs = 2, MaxInputs = 2, Foldable = true },
         ["Shape"] = new((type, attributes) => new Shape(type, attributes)) { Foldable = true },
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
@@ -38,5 +38,5 @@ internal static class OperatorTable
         new((type, attributes) => new Unary(type, attributes, function)) { Foldable = true };
 
     private static OperatorDefinition Binary(Func<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor, TorchSharp.torch.Tensor> function) =>
-        new((type, attributes) => new Binary(type, attributes, function)) { MinInputs = 2, MaxInputs = 2, SinceOpset = 7, Foldable = true };
+        new((type, attributes) => new Binary(type, attributes, function)) { MinInputs = 2, MaxInputs = 2, Foldable = true };
 }

@@ -1,0 +1,83 @@
+using System.Collections.Immutable;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks.Passes;
+
+/// <summary>
+/// Writes a network anew, node by node, for a pass: values can be replaced by others, parameters added or replaced; what no output needs
+/// is dropped when the network is built. Inputs and outputs keep their names.
+/// </summary>
+internal sealed class GraphRewriter
+{
+    private readonly Network _network;
+    private readonly Dictionary<string, ParameterDefinition> _definitions;
+    private readonly Dictionary<string, torch.Tensor> _tensors;
+    private readonly Dictionary<string, string> _replacements = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _outputs;
+    private readonly List<GraphNode> _nodes = [];
+    private readonly List<string> _order;
+    private readonly HashSet<string> _names;
+
+    public GraphRewriter(Network network)
+    {
+        _network = network;
+        _definitions = network.Graph.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
+        _order = [.. network.Graph.Parameters.Select(parameter => parameter.Name)];
+        _names = [.. _order, .. network.Graph.Inputs.Select(input => input.Name), .. network.Graph.Nodes.SelectMany(node => node.Outputs)];
+        _tensors = new(network.Parameters, StringComparer.Ordinal);
+        _outputs = network.Graph.Outputs.Select(output => output.Name).ToHashSet(StringComparer.Ordinal);
+    }
+
+    /// <summary>A name that no value has yet.</summary>
+    public string FreshName(string stem)
+    {
+        var name = stem;
+        for (var number = 1; !_names.Add(name); number++)
+            name = $"{stem}_{number}";
+        return name;
+    }
+
+    public bool IsGraphOutput(string name) => _outputs.Contains(name);
+
+    public bool IsConstant(string name) => _definitions.TryGetValue(Resolve(name), out var definition) && definition.Role == ParameterRole.Constant;
+
+    public ParameterDefinition? Definition(string name) => _definitions.GetValueOrDefault(Resolve(name));
+
+    public torch.Tensor Tensor(string name) => _tensors[Resolve(name)];
+
+    /// <summary>Adds a parameter, or gives one another value.</summary>
+    public void AddParameter(string name, torch.Tensor tensor, ParameterRole role)
+    {
+        if (!_definitions.ContainsKey(name))
+            _order.Add(name);
+        _definitions[name] = new ParameterDefinition(name, ElementTypes.FromTorch(tensor.dtype), tensor.shape, role);
+        _tensors[name] = tensor;
+    }
+
+    /// <summary>Lets all later readers of one value read another.</summary>
+    public void Replace(string name, string by) => _replacements[name] = Resolve(by);
+
+    public void AddNode(GraphNode node) => _nodes.Add(node.Inputs.Any(_replacements.ContainsKey)
+        ? new GraphNode(node.Name, node.Operator, [.. node.Inputs.Select(Resolve)], node.Outputs)
+        : node);
+
+    /// <summary>Makes the network of what the outputs need, with copies of the parameters.</summary>
+    public Network Build()
+    {
+        var needed = new HashSet<string>(_outputs, StringComparer.Ordinal);
+        var nodes = new List<GraphNode>(_nodes.Count);
+        for (var n = _nodes.Count - 1; n >= 0; n--)
+        {
+            if (!_nodes[n].Outputs.Any(needed.Contains))
+                continue;
+            nodes.Add(_nodes[n]);
+            needed.UnionWith(_nodes[n].Inputs);
+        }
+        nodes.Reverse();
+        var parameters = _order.Where(needed.Contains).Select(name => _definitions[name]).ToImmutableArray();
+        var graph = new Graph(_network.Graph.Inputs, parameters, [.. nodes], _network.Graph.Outputs);
+        return new Network(graph, parameters.ToDictionary(parameter => parameter.Name, parameter => _tensors[parameter.Name].detach().clone()), _network.Device);
+    }
+
+    private string Resolve(string name) => _replacements.GetValueOrDefault(name, name);
+}

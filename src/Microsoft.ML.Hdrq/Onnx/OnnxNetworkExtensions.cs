@@ -1,0 +1,103 @@
+using Microsoft.ML.Hdrq.Networks;
+
+namespace Microsoft.ML.Hdrq.Onnx;
+
+/// <summary>ONNX as the way in and out of a <see cref="Network"/>.</summary>
+public static class OnnxNetworkExtensions
+{
+    extension(Network)
+    {
+        /// <summary>Reads a network from an ONNX file of opset 9 to 21. Constant parts of the graph are computed once.</summary>
+        /// <param name="path">The file; tensors in external files are read from its folder.</param>
+        /// <returns>The network, on the CPU, owned by the caller.</returns>
+        /// <exception cref="FileNotFoundException">There is no such file.</exception>
+        /// <exception cref="InvalidDataException">The file is not a well-formed ONNX model; the message names the path and the cause.</exception>
+        /// <exception cref="NotSupportedException">The model uses operators or an opset that are not supported; the message names all of them.</exception>
+        /// <exception cref="TorchUnavailableException">libtorch cannot be loaded on this machine.</exception>
+        public static Network LoadOnnx(string path)
+        {
+            ArgumentException.ThrowIfNullOrEmpty(path);
+            var file = new FileInfo(path);
+            if (file.Exists && file.Length > Array.MaxLength)
+                throw new InvalidDataException($"'{path}': an ONNX file has at most {Array.MaxLength} bytes, this one has {file.Length}.");
+            var bytes = File.ReadAllBytes(path);
+            try
+            {
+                return OnnxReader.Read(bytes, file.DirectoryName);
+            }
+            catch (InvalidDataException exception)
+            {
+                throw new InvalidDataException($"'{path}': {exception.Message}", exception);
+            }
+            catch (NotSupportedException exception)
+            {
+                throw new NotSupportedException($"'{path}': {exception.Message}", exception);
+            }
+        }
+
+        /// <summary>Reads a network from a stream that holds an ONNX model of opset 9 to 21.</summary>
+        /// <param name="stream">The stream, read to its end and left open.</param>
+        /// <param name="externalDataDirectory">The folder in which tensors in external files are; null when there are none.</param>
+        /// <returns>The network, on the CPU, owned by the caller.</returns>
+        /// <exception cref="InvalidDataException">The stream does not hold a well-formed ONNX model.</exception>
+        /// <exception cref="NotSupportedException">The model uses operators or an opset that are not supported; the message names all of them.</exception>
+        /// <exception cref="TorchUnavailableException">libtorch cannot be loaded on this machine.</exception>
+        public static Network LoadOnnx(Stream stream, string? externalDataDirectory = null)
+        {
+            ArgumentNullException.ThrowIfNull(stream);
+            using var buffer = new MemoryStream();
+            stream.CopyTo(buffer);
+            return OnnxReader.Read(buffer.ToArray(), externalDataDirectory);
+        }
+    }
+
+    /// <summary>Writes a network as an ONNX file. An existing file is replaced only when writing has succeeded.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="options">How; null for the defaults.</param>
+    /// <exception cref="ArgumentException">The options are out of range, or the external file is not a plain name.</exception>
+    /// <exception cref="NotSupportedException">The chosen opset cannot express the network; the message names the node.</exception>
+    public static void SaveOnnx(this Network network, string path, OnnxSaveOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        options ??= new OnnxSaveOptions();
+        var target = Path.GetFullPath(path);
+        var external = options.ExternalDataFile;
+        if (external is not null && (external.Length == 0 || external.AsSpan().IndexOfAny('/', '\\', ':') >= 0 || external is "." or ".." || external == Path.GetFileName(target)))
+            throw new ArgumentException($"ExternalDataFile '{external}' must be the plain name of a file beside the model.", nameof(options));
+        var externalTarget = external is null ? null : Path.Combine(Path.GetDirectoryName(target)!, external);
+        var (unfinished, unfinishedExternal) = ($"{target}.unfinished", $"{externalTarget}.unfinished");
+        try
+        {
+            using (var model = File.Create(unfinished))
+            using (var data = externalTarget is null ? null : File.Create(unfinishedExternal))
+                OnnxWriter.Write(network, model, options, data);
+            if (externalTarget is not null)
+                File.Move(unfinishedExternal, externalTarget, overwrite: true);
+            File.Move(unfinished, target, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(unfinished);
+            if (externalTarget is not null)
+                File.Delete(unfinishedExternal);
+        }
+    }
+
+    /// <summary>Writes a network as an ONNX model to a stream.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="stream">Where it goes; left open.</param>
+    /// <param name="options">How; null for the defaults. <see cref="OnnxSaveOptions.ExternalDataFile"/> must be null.</param>
+    /// <exception cref="ArgumentException">The options are out of range, or ask for an external file.</exception>
+    /// <exception cref="NotSupportedException">The chosen opset cannot express the network; the message names the node.</exception>
+    public static void SaveOnnx(this Network network, Stream stream, OnnxSaveOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        ArgumentNullException.ThrowIfNull(stream);
+        options ??= new OnnxSaveOptions();
+        if (options.ExternalDataFile is not null)
+            throw new ArgumentException("ExternalDataFile needs a path to lie beside; save to a path.", nameof(options));
+        OnnxWriter.Write(network, stream, options);
+    }
+}

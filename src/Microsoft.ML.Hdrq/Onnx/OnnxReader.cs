@@ -1,0 +1,208 @@
+using System.Collections.Immutable;
+using Google.Protobuf;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Passes;
+using Microsoft.ML.Hdrq.Onnx.Protobuf;
+
+namespace Microsoft.ML.Hdrq.Onnx;
+
+/// <summary>Reads an ONNX model into a network.</summary>
+internal sealed class OnnxReader
+{
+    private readonly ExternalDataDirectory? _external;
+    private readonly int _opset;
+    private readonly GraphProto _graph;
+    private readonly Dictionary<string, TensorData> _tensors = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _constants = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _names = new(StringComparer.Ordinal);
+
+    private OnnxReader(ModelProto model, ExternalDataDirectory? external)
+    {
+        _external = external;
+        _graph = model.Graph ?? throw new InvalidDataException("The file holds no ONNX graph.");
+        _opset = ReadOpset(model);
+    }
+
+    /// <summary>Reads a model.</summary>
+    /// <param name="bytes">The file's content.</param>
+    /// <param name="externalDataDirectory">The folder in which tensors outside the model file are; null when there is none.</param>
+    /// <returns>The network, owned by the caller.</returns>
+    /// <exception cref="InvalidDataException">The file is not a well-formed ONNX model.</exception>
+    /// <exception cref="NotSupportedException">The model uses operators or an opset that are not supported; the message names all of them.</exception>
+    public static Network Read(byte[] bytes, string? externalDataDirectory)
+    {
+        TorchRuntime.EnsureLoaded();
+        ModelProto model;
+        try
+        {
+            model = ModelProto.Parser.WithDiscardUnknownFields(true).ParseFrom(bytes);
+        }
+        catch (InvalidProtocolBufferException exception)
+        {
+            throw new InvalidDataException($"The file is not an ONNX model: {exception.Message}", exception);
+        }
+        return new OnnxReader(model, externalDataDirectory is null ? null : new ExternalDataDirectory(externalDataDirectory)).Read();
+    }
+
+    private Network Read()
+    {
+        RefuseUnsupportedOperators();
+        if (_graph.SparseInitializer.Count > 0)
+            throw new NotSupportedException("The model has sparse tensors, which are not supported.");
+        foreach (var initializer in _graph.Initializer)
+            Define(initializer.Name, OnnxTensors.Read(initializer, _external));
+
+        // Before version 4 of the format every initializer was listed among the inputs as well.
+        var inputs = _graph.Input.Where(input => !_tensors.ContainsKey(input.Name)).Select(input => ReadValue(input, isInput: true)).ToImmutableArray();
+        foreach (var input in inputs)
+        {
+            if (!_names.Add(input.Name))
+                throw new InvalidDataException($"Input '{input.Name}' is defined twice.");
+        }
+        if (inputs.IsEmpty)
+            throw new InvalidDataException("The graph has no input.");
+        var nodes = TopologicalOrder.Sort(ReadNodes(), _tensors.Keys.Concat(inputs.Select(input => input.Name)));
+        var outputs = _graph.Output.Select(output => ReadValue(output, isInput: false)).ToImmutableArray();
+        return Assemble(inputs, nodes, outputs);
+    }
+
+    private static int ReadOpset(ModelProto model)
+    {
+        var version = model.OpsetImport.FirstOrDefault(import => import.Domain is "" or "ai.onnx")?.Version
+            ?? throw new InvalidDataException("The model does not say which ONNX opset it uses.");
+        return version is >= OpsetForms.Oldest and <= OpsetForms.Newest
+            ? (int)version
+            : throw new NotSupportedException($"The model uses ONNX opset {version}; opsets {OpsetForms.Oldest} to {OpsetForms.Newest} are supported.");
+    }
+
+    private void RefuseUnsupportedOperators()
+    {
+        var unsupported = new SortedDictionary<string, List<string>>(StringComparer.Ordinal);
+        foreach (var node in _graph.Node)
+        {
+            var isDefaultDomain = node.Domain is "" or "ai.onnx";
+            if (isDefaultDomain && (node.OpType is "Constant" or "Upsample" || Operator.IsSupported(node.OpType)))
+                continue;
+            var type = isDefaultDomain ? node.OpType : $"{node.Domain}.{node.OpType}";
+            if (!unsupported.TryGetValue(type, out var nodes))
+                unsupported.Add(type, nodes = []);
+            nodes.Add($"'{(node.Name.Length > 0 ? node.Name : node.Output.FirstOrDefault() ?? "?")}'");
+        }
+        if (unsupported.Count > 0)
+            throw new NotSupportedException($"The model uses operators that are not supported: {string.Join("; ", unsupported.Select(pair => $"{pair.Key} (node{(pair.Value.Count > 1 ? "s" : "")} {string.Join(", ", pair.Value)})"))}.");
+    }
+
+    private List<OnnxNode> ReadNodes()
+    {
+        var nodes = new List<OnnxNode>(_graph.Node.Count);
+        foreach (var proto in _graph.Node)
+        {
+            if (proto.Output.Count == 0 || proto.Output[0].Length == 0)
+                throw new InvalidDataException($"Node '{proto.Name}' ({proto.OpType}) has no output.");
+            var attributes = OnnxAttributes.Read(proto, _external);
+            if (proto.OpType == "Constant")
+            {
+                Define(proto.Output[0], ReadConstant(proto, attributes));
+                _constants.Add(proto.Output[0]);
+            }
+            else
+            {
+                nodes.AddRange(OpsetForms.Upgrade(new OnnxNode(proto.Name, proto.OpType, attributes, proto.Input, proto.Output), _opset, AddConstant));
+            }
+        }
+        return nodes;
+    }
+
+    private static TensorData ReadConstant(NodeProto node, OperatorAttributes attributes)
+    {
+        if (attributes.Count == 1)
+        {
+            switch (attributes.Single().Value)
+            {
+                case TensorData tensor:
+                    return tensor;
+                case float number:
+                    return TensorData.Of([number]);
+                case long number:
+                    return TensorData.Of([number]);
+                case ImmutableArray<float> numbers:
+                    return TensorData.Of(numbers.AsSpan(), numbers.Length);
+                case ImmutableArray<long> numbers:
+                    return TensorData.Of(numbers.AsSpan(), numbers.Length);
+            }
+        }
+        throw new InvalidDataException($"Node '{node.Name}' (Constant) does not hold exactly one number, list of numbers, or tensor.");
+    }
+
+    private static GraphValue ReadValue(ValueInfoProto value, bool isInput)
+    {
+        var what = $"{(isInput ? "Input" : "Output")} '{value.Name}'";
+        if (value.Name.Length == 0)
+            throw new InvalidDataException($"{(isInput ? "An input" : "An output")} of the graph has no name.");
+        if (value.Type?.TensorType is not { } tensor)
+            return isInput ? throw new InvalidDataException($"{what} has no tensor type.") : new GraphValue(value.Name, ElementType.Float32, []);
+        var type = OnnxTensors.ReadElementType(tensor.ElemType, what);
+        if (tensor.Shape is null)
+            return isInput ? throw new InvalidDataException($"{what} has no shape.") : new GraphValue(value.Name, type, []);
+        // Some exporters write 0 or -1 for a size that is not known.
+        var shape = tensor.Shape.Dim.Select(dimension => dimension.DimValue > 0 ? dimension.DimValue : TensorShape.Dynamic).ToArray();
+        if (shape.Any(size => size > int.MaxValue))
+            throw new InvalidDataException($"{what} has shape {TensorShape.Describe(shape)}, which is too large.");
+        return new GraphValue(value.Name, type, shape);
+    }
+
+    private Network Assemble(ImmutableArray<GraphValue> inputs, IReadOnlyList<OnnxNode> nodes, ImmutableArray<GraphValue> outputs)
+    {
+        var tensors = new Dictionary<string, TorchSharp.torch.Tensor>(StringComparer.Ordinal);
+        try
+        {
+            var graphNodes = nodes.Select(MakeNode).ToImmutableArray();
+            var roles = new ParameterRoles(graphNodes, _tensors, _constants);
+            var read = graphNodes.SelectMany(node => node.Inputs).Concat(outputs.Select(output => output.Name)).ToHashSet(StringComparer.Ordinal);
+            var parameters = _tensors.Where(pair => read.Contains(pair.Key))
+                .Select(pair => new ParameterDefinition(pair.Key, pair.Value.ElementType, pair.Value.Shape, roles[pair.Key]))
+                .OrderBy(parameter => parameter.Role == ParameterRole.Constant).ToImmutableArray();
+            var graph = new Graph(inputs, parameters, graphNodes, outputs);
+            foreach (var parameter in parameters)
+                tensors.Add(parameter.Name, _tensors[parameter.Name].ToTorch());
+            using var network = new Network(graph, tensors);
+            return FoldConstants.Apply(network);
+        }
+        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException)
+        {
+            foreach (var tensor in tensors.Values)
+                tensor.Dispose();
+            throw new InvalidDataException($"The model's graph is not well formed: {exception.Message}", exception);
+        }
+    }
+
+    private static GraphNode MakeNode(OnnxNode node)
+    {
+        // A trailing optional input may be left out by an empty name or by ending the list.
+        var inputs = node.Inputs.ToList();
+        while (inputs.Count > 0 && inputs[^1].Length == 0)
+            inputs.RemoveAt(inputs.Count - 1);
+        try
+        {
+            return new GraphNode(node.Name, Operator.Create(node.Type, node.Attributes), [.. inputs], [.. node.Outputs]);
+        }
+        catch (InvalidDataException exception)
+        {
+            throw new InvalidDataException($"Node {node}: {exception.Message}", exception);
+        }
+    }
+
+    private void Define(string name, TensorData data)
+    {
+        if (name.Length == 0 || !_names.Add(name))
+            throw new InvalidDataException(name.Length == 0 ? "A tensor of the graph has no name." : $"Tensor '{name}' is defined twice.");
+        _tensors.Add(name, data);
+    }
+
+    private string AddConstant(string name, TensorData data)
+    {
+        Define(name, data);
+        _constants.Add(name);
+        return name;
+    }
+}

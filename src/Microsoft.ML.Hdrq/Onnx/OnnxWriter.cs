@@ -1,0 +1,145 @@
+using System.Globalization;
+using Google.Protobuf;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx.Protobuf;
+
+namespace Microsoft.ML.Hdrq.Onnx;
+
+/// <summary>
+/// Writes a network as an ONNX model. Weights and statistics become initializers, constants become Constant nodes: that is how reading tells them apart.
+/// The same network gives the same bytes.
+/// </summary>
+internal sealed class OnnxWriter
+{
+    private const int DefaultOldestOpset = 13;
+    private const int ExternalDataThreshold = 1024;
+
+    private readonly Network _network;
+    private readonly OnnxSaveOptions _options;
+    private readonly Stream? _externalData;
+    private readonly Dictionary<string, ParameterDefinition> _definitions;
+    private readonly int _opset;
+
+    private OnnxWriter(Network network, OnnxSaveOptions options, Stream? externalData)
+    {
+        _network = network;
+        _options = options;
+        _externalData = externalData;
+        _definitions = network.Graph.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
+        _opset = ChooseOpset();
+    }
+
+    /// <summary>Writes a network.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="model">Where the model goes.</param>
+    /// <param name="options">How.</param>
+    /// <param name="externalData">Where large tensors go; null to keep them in the model.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The opset is not supported.</exception>
+    /// <exception cref="NotSupportedException">The opset cannot express the network; the message names the node.</exception>
+    public static void Write(Network network, Stream model, OnnxSaveOptions options, Stream? externalData = null)
+    {
+        if (options.Opset is < OpsetForms.Oldest or > OpsetForms.Newest)
+            throw new ArgumentOutOfRangeException(nameof(options), options.Opset, $"Opset must be from {OpsetForms.Oldest} to {OpsetForms.Newest}.");
+        new OnnxWriter(network, options, externalData).Write().WriteTo(model);
+    }
+
+    private int ChooseOpset()
+    {
+        var opset = _options.Opset ?? DefaultOldestOpset;
+        foreach (var node in _network.Graph.Nodes)
+        {
+            var minimum = OpsetForms.MinimumOpset(node, _definitions.GetValueOrDefault);
+            if (minimum > opset && _options.Opset is not null)
+                throw new NotSupportedException($"Opset {_options.Opset} cannot express node {node}; it needs opset {minimum}.");
+            opset = Math.Max(opset, minimum);
+        }
+        return opset;
+    }
+
+    private ModelProto Write()
+    {
+        var graph = new GraphProto { Name = "network" };
+        graph.Input.AddRange(_network.Graph.Inputs.Select(WriteValue));
+        graph.Output.AddRange(_network.Graph.Outputs.Select(WriteValue));
+        var nodes = _network.Graph.Nodes.Select(WriteNode).ToList();
+        // Constants that became attributes are not read any more.
+        var read = nodes.SelectMany(node => node.Input).Concat(_network.Graph.Outputs.Select(output => output.Name)).ToHashSet(StringComparer.Ordinal);
+        foreach (var parameter in _network.Graph.Parameters.Where(parameter => read.Contains(parameter.Name)))
+        {
+            var tensor = OnnxTensors.Write(parameter.Name, Data(parameter));
+            if (parameter.Role != ParameterRole.Constant)
+                graph.Initializer.Add(MoveOut(tensor));
+            else
+                graph.Node.Add(WriteConstant(parameter.Name, tensor));
+        }
+        graph.Node.AddRange(nodes);
+        return new ModelProto
+        {
+            IrVersion = IrVersion(_opset),
+            ProducerName = "Microsoft.ML.Hdrq",
+            ProducerVersion = typeof(OnnxWriter).Assembly.GetName().Version?.ToString(3) ?? "",
+            OpsetImport = { new OperatorSetIdProto { Domain = "", Version = _opset } },
+            Graph = graph,
+        };
+    }
+
+    /// <summary>The version of the file format that came with an opset (https://github.com/onnx/onnx/blob/main/docs/Versioning.md).</summary>
+    private static long IrVersion(int opset) => opset switch
+    {
+        9 => 4,
+        10 => 5,
+        11 => 6,
+        12 or 13 or 14 => 7,
+        >= 15 and <= 18 => 8,
+        19 or 20 => 9,
+        _ => 10,
+    };
+
+    private NodeProto WriteNode(GraphNode node)
+    {
+        var form = new OnnxNode(node.Name, node.Operator.Type, node.Operator.Attributes, node.Inputs, node.Outputs);
+        OpsetForms.Downgrade(form, _opset, name => Data(_definitions[name]));
+        var proto = new NodeProto { Name = form.Name, OpType = form.Type };
+        proto.Input.AddRange(form.Inputs);
+        proto.Output.AddRange(form.Outputs);
+        proto.Attribute.AddRange(OnnxAttributes.Write(form.Attributes));
+        return proto;
+    }
+
+    private static NodeProto WriteConstant(string name, TensorProto tensor)
+    {
+        var value = new AttributeProto { Name = "value", Type = AttributeProto.Types.AttributeType.Tensor, T = tensor };
+        return new NodeProto { Name = name, OpType = "Constant", Output = { name }, Attribute = { value } };
+    }
+
+    private TensorProto MoveOut(TensorProto tensor)
+    {
+        if (_externalData is null || tensor.RawData.Length < ExternalDataThreshold)
+            return tensor;
+        tensor.DataLocation = TensorProto.Types.DataLocation.External;
+        tensor.ExternalData.Add(new StringStringEntryProto { Key = "location", Value = _options.ExternalDataFile });
+        tensor.ExternalData.Add(new StringStringEntryProto { Key = "offset", Value = _externalData.Position.ToString(CultureInfo.InvariantCulture) });
+        tensor.ExternalData.Add(new StringStringEntryProto { Key = "length", Value = tensor.RawData.Length.ToString(CultureInfo.InvariantCulture) });
+        tensor.RawData.WriteTo(_externalData);
+        tensor.ClearRawData();
+        return tensor;
+    }
+
+    private TensorData Data(ParameterDefinition parameter) => TensorData.FromTorch(_network.Parameters[parameter.Name], parameter.ElementType);
+
+    private static ValueInfoProto WriteValue(GraphValue value)
+    {
+        var type = new TypeProto.Types.Tensor { ElemType = (int)value.ElementType };
+        // An output of which no file said the shape stays without one.
+        if (value.Shape.Length > 0)
+            type.Shape = new TensorShapeProto();
+        for (var d = 0; d < value.Shape.Length; d++)
+        {
+            var size = value.Shape[d];
+            type.Shape.Dim.Add(size == TensorShape.Dynamic
+                ? new TensorShapeProto.Types.Dimension { DimParam = d == 0 ? "N" : $"{value.Name}_{d.ToString(CultureInfo.InvariantCulture)}" }
+                : new TensorShapeProto.Types.Dimension { DimValue = size });
+        }
+        return new ValueInfoProto { Name = value.Name, Type = new TypeProto { TensorType = type } };
+    }
+}
