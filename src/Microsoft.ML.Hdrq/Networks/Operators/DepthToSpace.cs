@@ -13,7 +13,8 @@ internal sealed class DepthToSpace : Operator
         _block = attributes.Integer("blocksize", 0);
         if (_block is < 1 or > short.MaxValue)
             throw new InvalidDataException($"{type} needs the attribute 'blocksize', a positive number, not {_block}.");
-        var mode = attributes.Text("mode", "DCR");
+        // The way back has one order only.
+        var mode = type == "DepthToSpace" ? attributes.Text("mode", "DCR") : "DCR";
         _columnRowDepth = mode == "CRD";
         if (mode is not ("DCR" or "CRD"))
             throw new InvalidDataException($"Attribute 'mode' is '{mode}'; it must be DCR or CRD.");
@@ -29,10 +30,7 @@ internal sealed class DepthToSpace : Operator
         if (down ? h % _block != 0 || w % _block != 0 : c % (_block * _block) != 0)
             throw new InvalidDataException($"{Type} cannot divide {TensorShape.Describe(data.shape)} by blocks of {_block}.");
         if (down)
-        {
-            var blocks = data.reshape(n, c, h / _block, _block, w / _block, _block);
-            return [(_columnRowDepth ? blocks.permute(0, 1, 3, 5, 2, 4) : blocks.permute(0, 3, 5, 1, 2, 4)).reshape(n, c * _block * _block, h / _block, w / _block).alias()];
-        }
+            return [data.reshape(n, c, h / _block, _block, w / _block, _block).permute(0, 3, 5, 1, 2, 4).reshape(n, c * _block * _block, h / _block, w / _block).alias()];
         var pixels = _columnRowDepth
             ? data.reshape(n, depth, _block, _block, h, w).permute(0, 1, 4, 2, 5, 3)
             : data.reshape(n, _block, _block, depth, h, w).permute(0, 3, 4, 1, 5, 2);
