@@ -96,7 +96,7 @@ internal static partial class TorchRuntime
             _ when OperatingSystem.IsWindows() => "Install the Microsoft Visual C++ Redistributable (x64), and check that all files of the libtorch package are beside the file.",
             _ => "Check that all files of the libtorch package are beside the file, for this platform and of the version that TorchSharp asks for.",
         };
-        return new TorchUnavailableException($"The system's loader refuses {refused}: {reason} {remedy}", cause);
+        return new TorchUnavailableException($"The system's loader refuses {refused}: {reason}. {remedy}", cause);
     }
 
     /// <summary>Loads the files by path, because the message for a name mixes the reason with one line for each place where there is no such file.</summary>
@@ -111,7 +111,7 @@ internal static partial class TorchRuntime
             catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
             {
                 var lines = e.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-                return (path, lines[^1]);
+                return (path, lines[^1].TrimEnd('.'));
             }
         }
 
