@@ -1,0 +1,98 @@
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks.Architectures;
+
+/// <summary>
+/// Residual networks of He et al., "Deep Residual Learning for Image Recognition" (CVPR 2016), with random weights.
+/// Input <c>input</c>: [N, 3, height, width]; output <c>scores</c>: [N, classes], unnormalized.
+/// </summary>
+public static class ResNet
+{
+    /// <summary>
+    /// A residual network for small images (section 4.2 of the paper): three stages of basic blocks with width, 2 width and 4 width channels,
+    /// and shortcuts without parameters (option A). Parameters are named <c>conv1.weight</c>, <c>bn1.weight</c>, <c>layer1.0.conv1.weight</c>, ..., <c>linear.weight</c>.
+    /// </summary>
+    /// <param name="depth">6 n + 2 for n blocks a stage, for example 20, 32, 44 or 56.</param>
+    /// <param name="classes">The number of classes, at least 1.</param>
+    /// <param name="seed">The seed of the weights: the same seed gives the same network.</param>
+    /// <param name="width">The channels of the first stage, at least 1.</param>
+    /// <param name="inputSize">Height and width of the images, at least 4.</param>
+    /// <returns>The network, on the CPU, owned by the caller.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A parameter is out of range.</exception>
+    public static Network Cifar(int depth, int classes, long seed, int width = 16, int inputSize = 32)
+    {
+        if (depth < 8 || (depth - 2) % 6 != 0)
+            throw new ArgumentOutOfRangeException(nameof(depth), depth, "The depth must be 6 n + 2, for example 20, 32, 44 or 56.");
+        ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
+        CheckCommon(classes, inputSize, 4);
+        using var scope = torch.NewDisposeScope();
+        using var layers = new LayerBuilder(seed, fanOut: false);
+        var value = layers.Input(inputSize);
+        value = layers.Relu("relu", layers.Normalized("conv1", "bn1", value, 3, width, 3));
+        var channels = width;
+        for (var stage = 1; stage <= 3; stage++)
+        {
+            var outputChannels = width << (stage - 1);
+            for (var block = 0; block < (depth - 2) / 6; block++)
+            {
+                var name = $"layer{stage}.{block}";
+                var stride = stage > 1 && block == 0 ? 2 : 1;
+                var shortcut = stride == 1 ? value : layers.PaddedShortcut($"{name}.shortcut", value, outputChannels - channels);
+                value = layers.BasicBlock(name, value, channels, outputChannels, stride, shortcut);
+                channels = outputChannels;
+            }
+        }
+        return layers.Classifier("linear", value, channels, classes);
+    }
+
+    /// <summary>
+    /// A residual network for large images, with torchvision's structure and parameter names (<c>conv1.weight</c>, <c>layer1.0.downsample.0.weight</c>, ..., <c>fc.bias</c>),
+    /// so that its weights fit: the stride of a bottleneck is on its 3x3 convolution.
+    /// </summary>
+    /// <param name="depth">18 or 34 (basic blocks), 50 or 101 (bottlenecks).</param>
+    /// <param name="classes">The number of classes, at least 1.</param>
+    /// <param name="seed">The seed of the weights: the same seed gives the same network.</param>
+    /// <param name="inputSize">Height and width of the images, at least 32.</param>
+    /// <returns>The network, on the CPU, owned by the caller.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A parameter is out of range.</exception>
+    public static Network ImageNet(int depth, int classes, long seed, int inputSize = 224)
+    {
+        var (blocks, isBottleneck) = depth switch
+        {
+            18 => (new[] { 2, 2, 2, 2 }, false),
+            34 => ([3, 4, 6, 3], false),
+            50 => ([3, 4, 6, 3], true),
+            101 => ([3, 4, 23, 3], true),
+            _ => throw new ArgumentOutOfRangeException(nameof(depth), depth, "The depth must be 18, 34, 50 or 101."),
+        };
+        CheckCommon(classes, inputSize, 32);
+        using var scope = torch.NewDisposeScope();
+        using var layers = new LayerBuilder(seed, fanOut: true);
+        var value = layers.Input(inputSize);
+        value = layers.Relu("relu", layers.Normalized("conv1", "bn1", value, 3, 64, 7, 2));
+        value = layers.MaxPool("maxpool", value);
+        var channels = 64;
+        for (var stage = 1; stage <= 4; stage++)
+        {
+            var innerChannels = 64 << (stage - 1);
+            var outputChannels = isBottleneck ? 4 * innerChannels : innerChannels;
+            for (var block = 0; block < blocks[stage - 1]; block++)
+            {
+                var name = $"layer{stage}.{block}";
+                var stride = stage > 1 && block == 0 ? 2 : 1;
+                var shortcut = stride == 1 && channels == outputChannels ? value : layers.Normalized($"{name}.downsample.0", $"{name}.downsample.1", value, channels, outputChannels, 1, stride);
+                value = isBottleneck
+                    ? layers.Bottleneck(name, value, channels, innerChannels, outputChannels, stride, shortcut)
+                    : layers.BasicBlock(name, value, channels, outputChannels, stride, shortcut);
+                channels = outputChannels;
+            }
+        }
+        return layers.Classifier("fc", value, channels, classes);
+    }
+
+    private static void CheckCommon(int classes, int inputSize, int smallestInput)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(inputSize, smallestInput);
+    }
+}
