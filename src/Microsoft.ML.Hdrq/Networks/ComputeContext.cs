@@ -19,6 +19,9 @@ internal sealed class ComputeContext(ForwardMode mode, torch.Device device, torc
     /// <summary>How each quantizer rounds.</summary>
     public Func<Operators.FakeQuantize, RoundingScheme> Rounding { get; init; } = _ => NearestRounding.Instance;
 
+    /// <summary>Called with the name of every value and the value when it has been computed.</summary>
+    public Action<string, torch.Tensor>? Watch { get; init; }
+
     /// <summary>Whether a shape was refused only because it is too large here.</summary>
     public bool RefusedSize { get; private set; }
 

@@ -82,17 +82,21 @@ public sealed class Network : IDisposable
     }
 
     /// <summary>Computes all outputs.</summary>
-    internal torch.Tensor[] Run(IReadOnlyList<torch.Tensor> inputs, ForwardMode mode, torch.Generator? generator = null)
+    internal torch.Tensor[] Run(IReadOnlyList<torch.Tensor> inputs, ForwardMode mode, torch.Generator? generator = null) =>
+        Run(inputs, new ComputeContext(mode, Device, generator));
+
+    /// <summary>Computes all outputs in a context.</summary>
+    internal torch.Tensor[] Run(IReadOnlyList<torch.Tensor> inputs, ComputeContext context)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         CheckInputs(inputs);
         // Both are thread-local, so they are opened here and not where the network is made.
-        using var noGradients = mode == ForwardMode.Inference ? torch.no_grad() : null;
+        using var noGradients = context.Mode == ForwardMode.Inference ? torch.no_grad() : null;
         using var scope = torch.NewDisposeScope();
         var values = new torch.Tensor?[Graph.Plan.SlotCount];
         for (var i = 0; i < inputs.Count; i++)
             values[i] = inputs[i].to(Device);
-        Execute(values, new ComputeContext(mode, Device, generator));
+        Execute(values, context);
         // An output may be an input, a parameter, or the same value as another output: the caller gets a handle of its own.
         return [.. Graph.Plan.GraphOutputs.Select(slot => values[slot]!.alias().MoveToOuterDisposeScope())];
     }
@@ -149,7 +153,8 @@ public sealed class Network : IDisposable
         {
             var expected = Graph.Inputs[i].Shape;
             var actual = inputs[i].shape;
-            var matches = expected.Length == actual.Length;
+            // An empty shape is one that nobody knows.
+            var matches = expected.IsEmpty || expected.Length == actual.Length;
             for (var d = 0; matches && d < expected.Length; d++)
                 matches = expected[d] == TensorShape.Dynamic || expected[d] == actual[d];
             if (!matches)
@@ -169,8 +174,10 @@ public sealed class Network : IDisposable
             var outputs = Compute(node, Array.ConvertAll(plan.Inputs[n], slot => slot < 0 ? null : values[slot]), context);
             for (var i = 0; i < plan.Outputs[n].Length; i++)
             {
-                if (plan.Outputs[n][i] >= 0)
-                    values[plan.Outputs[n][i]] = outputs[i];
+                if (plan.Outputs[n][i] < 0)
+                    continue;
+                values[plan.Outputs[n][i]] = outputs[i];
+                context.Watch?.Invoke(node.Outputs[i], outputs[i]);
             }
             foreach (var slot in plan.Dying[n])
             {

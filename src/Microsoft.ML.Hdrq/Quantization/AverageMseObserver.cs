@@ -3,12 +3,8 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>As <see cref="MseObserver"/>, but the mean over the batches instead of the largest: one odd batch then weighs less.</summary>
-internal sealed class AverageMseObserver : RangeObserver
+internal sealed class AverageMseObserver : MseObserver
 {
-    private readonly MseObserver _batch = new();
-
-    public override torch.Tensor Choose(torch.Tensor values, Networks.QuantizationRange range) => _batch.Choose(values, range);
-
     protected override torch.Tensor Combine(torch.Tensor earlier, torch.Tensor later, int earlierBatches) =>
         earlier.mul(earlierBatches).add(later).div(earlierBatches + 1);
 }

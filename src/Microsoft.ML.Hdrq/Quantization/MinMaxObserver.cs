@@ -5,5 +5,5 @@ namespace Microsoft.ML.Hdrq.Quantization;
 /// <summary>The largest absolute value there is.</summary>
 internal sealed class MinMaxObserver : RangeObserver
 {
-    public override torch.Tensor Choose(torch.Tensor values, Networks.QuantizationRange range) => values.abs().amax([1]);
+    protected override torch.Tensor Choose(torch.Tensor values, Networks.QuantizationRange range) => values.abs().amax([1]);
 }

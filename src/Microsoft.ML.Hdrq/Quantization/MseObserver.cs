@@ -6,12 +6,12 @@ namespace Microsoft.ML.Hdrq.Quantization;
 /// <summary>
 /// Of 100 candidates <c>i / 100 max|x|</c> the one whose quantizer has the least mean <c>|Q(x) - x|^2.4</c>; over several batches the largest choice.
 /// </summary>
-internal sealed class MseObserver : RangeObserver
+internal class MseObserver : RangeObserver
 {
     private const int Candidates = 100;
     private const double Power = 2.4;
 
-    public override torch.Tensor Choose(torch.Tensor values, QuantizationRange range)
+    protected override torch.Tensor Choose(torch.Tensor values, QuantizationRange range)
     {
         var limit = values.abs().amax([1], keepdim: true);
         var best = limit.clone();

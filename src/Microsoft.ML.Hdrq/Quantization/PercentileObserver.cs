@@ -5,7 +5,7 @@ namespace Microsoft.ML.Hdrq.Quantization;
 /// <summary>The value below which the given percentage of the absolute values lies; of several batches the largest.</summary>
 internal sealed class PercentileObserver(double percentile) : RangeObserver
 {
-    public override torch.Tensor Choose(torch.Tensor values, Networks.QuantizationRange range)
+    protected override torch.Tensor Choose(torch.Tensor values, Networks.QuantizationRange range)
     {
         var absolute = values.abs();
         // The kth smallest: torch.quantile refuses more than 16 million values.

@@ -9,31 +9,31 @@ internal abstract class RangeObserver
     /// <summary>Scales stay positive: at least the distance from 1 to the next number in single precision.</summary>
     public const float LeastScale = 1.1920929e-7f;
 
-    /// <summary>Chooses the largest value to represent of one batch.</summary>
+    private TensorData? _largest;
+    private QuantizationRange _range;
+    private int _batches;
+
+    /// <summary>Looks at a batch.</summary>
     /// <param name="values">The values, a row for each range: [1, n] for a whole tensor, [channels, n] for a weight by channel.</param>
-    /// <param name="range">The integers.</param>
-    /// <returns>A value for each row, in single precision.</returns>
-    public abstract torch.Tensor Choose(torch.Tensor values, QuantizationRange range);
-
-    /// <summary>Brings the choices of two batches together; the larger unless the observer says otherwise.</summary>
-    protected virtual torch.Tensor Combine(torch.Tensor earlier, torch.Tensor later, int earlierBatches) => torch.maximum(earlier, later);
-
-    /// <summary>The scales for batches of values.</summary>
-    /// <param name="batches">The batches, a row for each range.</param>
-    /// <param name="range">The integers.</param>
-    /// <returns>A scale for each row, positive.</returns>
-    public torch.Tensor Scales(IEnumerable<torch.Tensor> batches, QuantizationRange range)
+    /// <param name="range">The integers; the same for every batch.</param>
+    public void Observe(torch.Tensor values, QuantizationRange range)
     {
-        torch.Tensor? largest = null;
-        var count = 0;
-        foreach (var batch in batches)
-        {
-            var chosen = Choose(batch, range);
-            largest = largest is null ? chosen : Combine(largest, chosen, count);
-            count++;
-        }
-        return largest is null
-            ? throw new ArgumentException("There are no values to observe.", nameof(batches))
-            : largest.mul((float)range.ScaleFor(1)).clamp_(min: LeastScale);
+        using var scope = torch.NewDisposeScope();
+        var chosen = Choose(values, range);
+        _range = range;
+        _largest = TensorData.FromTorch(_largest is null ? chosen : Combine(_largest.ToTorch(), chosen.cpu(), _batches));
+        _batches++;
     }
+
+    /// <summary>The scale for each row of what was observed, positive, in host memory.</summary>
+    /// <exception cref="InvalidOperationException">Nothing was observed.</exception>
+    public torch.Tensor Scale() => _largest is null
+        ? throw new InvalidOperationException("No values were observed.")
+        : _largest.ToTorch().mul_((float)_range.ScaleFor(1)).clamp_(min: LeastScale);
+
+    /// <summary>The largest value to represent of one batch, for each row.</summary>
+    protected abstract torch.Tensor Choose(torch.Tensor values, QuantizationRange range);
+
+    /// <summary>Brings the choices of several batches together; the larger unless the observer says otherwise.</summary>
+    protected virtual torch.Tensor Combine(torch.Tensor earlier, torch.Tensor later, int earlierBatches) => torch.maximum(earlier, later);
 }

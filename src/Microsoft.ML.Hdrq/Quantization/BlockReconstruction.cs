@@ -1,0 +1,152 @@
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
+using TorchSharp;
+using TorchSharp.Modules;
+
+namespace Microsoft.ML.Hdrq.Quantization;
+
+/// <summary>
+/// Trains the weights and scales of one block until its output, quantized, is that of the block in full precision: minimizes the squared difference, summed over
+/// channels and averaged over positions, plus <c>gamma sum ||W - W0||</c>, with Adam.
+/// </summary>
+internal sealed class BlockReconstruction : IDisposable
+{
+    private readonly ReconstructionSettings _settings;
+    private readonly Network _block;
+    private readonly RandomPool _pool;
+    private readonly Random _random;
+    private readonly HashSet<FakeQuantize> _weightQuantizers = new(ReferenceEqualityComparer.Instance);
+    private readonly List<Parameter> _weights = [];
+    private readonly List<Parameter> _weightScales = [];
+    private readonly List<Parameter> _activationScales = [];
+    private readonly List<(Parameter Weight, torch.Tensor Source)> _distances = [];
+    private readonly Adam _weightOptimizer;
+    private readonly Adam? _activationOptimizer;
+
+    /// <summary>Prepares a block.</summary>
+    /// <param name="network">The quantized network.</param>
+    /// <param name="block">The part of it to train.</param>
+    /// <param name="source">The source network's weights by the name of the weight; empty for no distance term.</param>
+    /// <param name="settings">How.</param>
+    /// <param name="seed">The seed of order, noise and mixing.</param>
+    public BlockReconstruction(Network network, Block block, IReadOnlyDictionary<string, torch.Tensor> source, ReconstructionSettings settings, int seed)
+    {
+        _settings = settings;
+        _random = new Random(seed);
+        _pool = new RandomPool(_random.Next(), network.Device, NoiseRounding.TableSize, 1 - settings.DropProbability);
+        var quantized = new Dictionary<string, string>(StringComparer.Ordinal);
+        var activationScaleNames = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var node in block.Nodes)
+        {
+            if (node.Operator is not FakeQuantize quantizer)
+                continue;
+            if (network.Parameters.ContainsKey(node.Inputs[0]))
+            {
+                _weightQuantizers.Add(quantizer);
+                quantized.Add(node.Inputs[0], node.Inputs[1]);
+            }
+            else
+            {
+                activationScaleNames.Add(node.Inputs[1]);
+            }
+        }
+        var weightScaleNames = quantized.Values.ToHashSet(StringComparer.Ordinal);
+        _block = Subgraph.Extract(network, block.Nodes, block.Input, block.Output, (definition, tensor) =>
+        {
+            var copy = tensor.detach().clone();
+            var list = quantized.ContainsKey(definition.Name) ? _weights : weightScaleNames.Contains(definition.Name) ? _weightScales : activationScaleNames.Contains(definition.Name) ? _activationScales : null;
+            if (list is null)
+                return copy;
+            var parameter = new Parameter(copy);
+            list.Add(parameter);
+            if (list == _weights && source.TryGetValue(definition.Name, out var sourceWeight))
+                _distances.Add((parameter, sourceWeight));
+            return parameter;
+        });
+        _weightOptimizer = torch.optim.Adam(_weights.Concat(_weightScales), settings.WeightLearningRate);
+        _activationOptimizer = _activationScales.Count > 0 ? torch.optim.Adam(_activationScales, settings.ActivationScaleLearningRate) : null;
+    }
+
+    /// <summary>Trains the block.</summary>
+    /// <param name="quantizedInputs">The block's input from the network quantized so far, [images, ...].</param>
+    /// <param name="exactInputs">The block's input from the network in full precision.</param>
+    /// <param name="targets">The block's output in full precision.</param>
+    /// <param name="progress">Told of every step and its loss.</param>
+    /// <param name="cancellationToken">Ends training between two steps.</param>
+    public void Train(torch.Tensor quantizedInputs, torch.Tensor exactInputs, torch.Tensor targets, Action<int, float>? progress, CancellationToken cancellationToken)
+    {
+        var warmUp = (int)(_settings.Iterations * _settings.WarmUp);
+        var noisy = Scheme(new NoiseRounding(_pool));
+        var rounding = Scheme(NearestRounding.Instance);
+        for (var i = 0; i < _settings.Iterations; i++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            SetLearningRate(_weightOptimizer, _settings.WeightLearningRate * LearningRateSchedule.CosineAfterWarmUp(i, _settings.Iterations, warmUp));
+            SetLearningRate(_activationOptimizer, _settings.ActivationScaleLearningRate * LearningRateSchedule.Cosine(i, _settings.Iterations));
+            using var scope = torch.NewDisposeScope();
+            var indices = torch.tensor(Draw(quantizedInputs.shape[0]), device: quantizedInputs.device);
+            var loss = Step(quantizedInputs.index_select(0, indices), exactInputs.index_select(0, indices), targets.index_select(0, indices), _settings.Noise && i < _settings.Iterations - warmUp ? noisy : rounding);
+            progress?.Invoke(i + 1, loss);
+        }
+    }
+
+    /// <summary>One step on a batch.</summary>
+    internal float Step(torch.Tensor quantizedInput, torch.Tensor exactInput, torch.Tensor target, Func<FakeQuantize, RoundingScheme> rounding)
+    {
+        var input = _settings.DropProbability > 0 ? MixedRounding.Mix(quantizedInput.to(_block.Device), exactInput.to(_block.Device), _pool) : quantizedInput;
+        var output = _block.Run([input], new ComputeContext(ForwardMode.Gradient, _block.Device) { Rounding = rounding })[0];
+        var loss = ReconstructionLoss.Squared(output, target.to(_block.Device));
+        if (_settings.DistanceWeight > 0 && _distances.Count > 0)
+            loss = loss.add(ReconstructionLoss.Distance(_distances).mul(_settings.DistanceWeight));
+        _weightOptimizer.zero_grad();
+        _activationOptimizer?.zero_grad();
+        loss.backward();
+        _weightOptimizer.step();
+        _activationOptimizer?.step();
+        using (torch.no_grad())
+        {
+            foreach (var scale in _weightScales.Concat(_activationScales))
+                scale.abs_().clamp_(min: RangeObserver.LeastScale);
+        }
+        return loss.item<float>();
+    }
+
+    /// <summary>The schemes of a step: weights by the scheme itself, activations with their scale's gradient made smaller and mixed with what is not quantized.</summary>
+    internal Func<FakeQuantize, RoundingScheme> Scheme(RoundingScheme scheme)
+    {
+        RoundingScheme activations = new ScaledGradientRounding(scheme);
+        if (_settings.DropProbability > 0)
+            activations = new MixedRounding(activations, _pool);
+        return quantizer => _weightQuantizers.Contains(quantizer) ? scheme : activations;
+    }
+
+    /// <summary>Writes what was learned into the network.</summary>
+    public void CopyTo(Network network)
+    {
+        using var noGradients = torch.no_grad();
+        foreach (var definition in _block.Graph.Parameters)
+            network.Parameters[definition.Name].copy_(_block.Parameters[definition.Name]);
+    }
+
+    public void Dispose()
+    {
+        _weightOptimizer.Dispose();
+        _activationOptimizer?.Dispose();
+        _block.Dispose();
+        _pool.Dispose();
+    }
+
+    private static void SetLearningRate(Adam? optimizer, double rate)
+    {
+        foreach (var group in optimizer?.ParamGroups ?? [])
+            group.LearningRate = rate;
+    }
+
+    private long[] Draw(long count)
+    {
+        var indices = new long[Math.Min(_settings.BatchSize, count)];
+        for (var i = 0; i < indices.Length; i++)
+            indices[i] = _random.NextInt64(count);
+        return indices;
+    }
+}

@@ -1,0 +1,115 @@
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
+using Microsoft.ML.Hdrq.Networks.Passes;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Quantization;
+
+/// <summary>
+/// Turns a network in full precision into a quantized one: looks at the values on calibration images, chooses ranges and scales, and puts quantizers into the graph.
+/// That is rounding to nearest (RTN); reconstruction starts from it.
+/// </summary>
+internal static class Calibration
+{
+    /// <summary>Quantizes a network.</summary>
+    /// <param name="network">The network, its normalizations folded; not changed.</param>
+    /// <param name="sites">Where quantizers go.</param>
+    /// <param name="batches">The calibration images. The sign of an activation is decided from all of them.</param>
+    /// <param name="options">Observers and granularity.</param>
+    /// <param name="cancellationToken">Ends calibration between two batches.</param>
+    /// <returns>The quantized network, owned by the caller.</returns>
+    public static Network Apply(Network network, IReadOnlyCollection<QuantizerSite> sites, IReadOnlyList<torch.Tensor> batches, CalibrationOptions options, CancellationToken cancellationToken)
+    {
+        using var noGradients = torch.no_grad();
+        using var scope = torch.NewDisposeScope();
+        var activations = sites.Where(site => site.WeightedLayer is null).ToDictionary(site => site.Value, StringComparer.Ordinal);
+        var signed = FindSigned(network, activations.Keys.ToHashSet(StringComparer.Ordinal), batches, cancellationToken);
+        var scales = FindScales(network, activations, signed, batches.Take(options.ActivationBatches), options, cancellationToken);
+
+        var rewriter = new GraphRewriter(network);
+        var weights = sites.Where(site => site.WeightedLayer is not null).ToDictionary(site => site.Value, StringComparer.Ordinal);
+        foreach (var input in network.Graph.Inputs)
+            QuantizeActivation(input.Name);
+        foreach (var node in network.Graph.Nodes)
+        {
+            foreach (var input in node.Inputs.Distinct())
+            {
+                if (weights.Remove(input, out var site))
+                    QuantizeWeight(site, node);
+            }
+            rewriter.AddNode(node);
+            foreach (var output in node.Outputs)
+                QuantizeActivation(output);
+        }
+        return rewriter.Build();
+
+        void QuantizeActivation(string value)
+        {
+            if (activations.TryGetValue(value, out var site))
+                Insert(value, new QuantizationRange(site.Bits, signed.Contains(value)), scales[value].Scale().squeeze(0), null);
+        }
+
+        void QuantizeWeight(QuantizerSite site, GraphNode layer)
+        {
+            var weight = rewriter.Tensor(site.Value);
+            var axis = WeightAxis(layer);
+            var range = new QuantizationRange(site.Bits, true);
+            var observer = options.CreateWeightObserver();
+            var rows = options.PerChannel ? weight.transpose(0, axis).reshape(weight.shape[axis], -1) : weight.reshape(1, -1);
+            observer.Observe(rows, range);
+            var scale = observer.Scale();
+            Insert(site.Value, range, options.PerChannel ? scale : scale.squeeze(0), options.PerChannel ? axis : null);
+        }
+
+        void Insert(string value, QuantizationRange range, torch.Tensor scale, long? axis)
+        {
+            var scaleName = rewriter.FreshName($"{value}.scale");
+            var quantized = rewriter.FreshName($"{value}.quantized");
+            rewriter.AddParameter(scaleName, scale, ParameterRole.Weight);
+            rewriter.AddNode(new GraphNode(quantized, Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(range, axis)), [value, scaleName], [quantized]));
+            rewriter.Replace(value, quantized);
+        }
+    }
+
+    /// <summary>The axis of a weight's output channels.</summary>
+    public static int WeightAxis(GraphNode layer) => layer.Operator switch
+    {
+        { Type: "Conv" } => 0,
+        Gemm { TransposeB: true } => 0,
+        _ => 1,
+    };
+
+    private static HashSet<string> FindSigned(Network network, HashSet<string> values, IEnumerable<torch.Tensor> batches, CancellationToken cancellationToken)
+    {
+        var signed = new HashSet<string>(StringComparer.Ordinal);
+        Watch(network, batches, (name, value) =>
+        {
+            if (values.Contains(name) && !signed.Contains(name) && value.min().item<float>() < 0)
+                signed.Add(name);
+        }, cancellationToken);
+        return signed;
+    }
+
+    private static Dictionary<string, RangeObserver> FindScales(
+        Network network, Dictionary<string, QuantizerSite> sites, HashSet<string> signed, IEnumerable<torch.Tensor> batches, CalibrationOptions options, CancellationToken cancellationToken)
+    {
+        var observers = sites.Keys.ToDictionary(name => name, _ => options.CreateActivationObserver(), StringComparer.Ordinal);
+        Watch(network, batches, (name, value) =>
+        {
+            if (sites.TryGetValue(name, out var site))
+                observers[name].Observe(value.reshape(1, -1), new QuantizationRange(site.Bits, signed.Contains(name)));
+        }, cancellationToken);
+        return observers;
+    }
+
+    private static void Watch(Network network, IEnumerable<torch.Tensor> batches, Action<string, torch.Tensor> watch, CancellationToken cancellationToken)
+    {
+        foreach (var batch in batches)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            using var scope = torch.NewDisposeScope();
+            watch(network.Graph.Inputs[0].Name, batch);
+            network.Run([batch], new ComputeContext(ForwardMode.Inference, network.Device) { Watch = watch });
+        }
+    }
+}

@@ -1,0 +1,29 @@
+namespace Microsoft.ML.Hdrq.Quantization;
+
+/// <summary>How a block is reconstructed: section 3 of the paper and the settings of its public code.</summary>
+internal sealed record ReconstructionSettings
+{
+    /// <summary>Steps for each block.</summary>
+    public int Iterations { get; init; } = 500;
+
+    /// <summary>Images in a step.</summary>
+    public int BatchSize { get; init; } = 32;
+
+    /// <summary>Learning rate of weights and their scales.</summary>
+    public double WeightLearningRate { get; init; } = 1e-4;
+
+    /// <summary>Learning rate of the scales of activations.</summary>
+    public double ActivationScaleLearningRate { get; init; } = 4e-5;
+
+    /// <summary>Weight of the distance to the source network, gamma.</summary>
+    public double DistanceWeight { get; init; } = 5e-2;
+
+    /// <summary>Share of the iterations in which the learning rate of weights rises, and, at the end, in which there is rounding instead of noise.</summary>
+    public double WarmUp { get; init; } = 0.2;
+
+    /// <summary>Probability that an element of the block's input or of an activation in it is not quantized.</summary>
+    public double DropProbability { get; init; } = 0.5;
+
+    /// <summary>Whether noise takes the place of rounding until the last iterations.</summary>
+    public bool Noise { get; init; } = true;
+}
