@@ -12,13 +12,15 @@ internal static class OpsetForms
     public const int Oldest = 9;
     public const int Newest = 21;
 
+    private static readonly string[] ReductionsOfOpset18 = ["ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"];
+
     private static readonly InputRule[] InputRules =
     [
         new("Squeeze", 13, "axes", 1),
         new("Unsqueeze", 13, "axes", 1),
         new("Split", 13, "split", 1),
         new("ReduceSum", 13, "axes", 1),
-        .. from type in new[] { "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp" } select new InputRule(type, 18, "axes", 1),
+        .. from type in ReductionsOfOpset18 select new InputRule(type, 18, "axes", 1),
         new("Slice", 10, "starts", 1),
         new("Slice", 10, "ends", 2),
         new("Slice", 10, "axes", 3),
@@ -37,9 +39,11 @@ internal static class OpsetForms
         ("QuantizeLinear", "axis", 13),
         ("DequantizeLinear", "axis", 13),
         ("Reshape", "allowzero", 14),
+        ("Split", "num_outputs", 18),
         ("Shape", "start", 15),
         ("Shape", "end", 15),
         ("Resize", "axes", 18),
+        .. from type in ReductionsOfOpset18 select (type, "noop_with_empty_axes", 18),
         ("AveragePool", "dilations", 19),
         ("QuantizeLinear", "block_size", 21),
         ("QuantizeLinear", "output_dtype", 21),
@@ -116,7 +120,11 @@ internal static class OpsetForms
         return node.Operator.Type switch
         {
             "Softmax" or "LogSoftmax" => Math.Max(opset, 13),
+            "Resize" when node.Operator.Attributes.Text("coordinate_transformation_mode", "") == "half_pixel_symmetric" => Math.Max(opset, 19),
             "Resize" => Math.Max(opset, 11),
+            "Pad" when node.Operator.Attributes.Text("mode", "") == "wrap" => Math.Max(opset, 19),
+            "Pad" when node.Inputs.Length > 3 && node.Inputs[3].Length > 0 => Math.Max(opset, 18),
+            "Cast" when (ElementType)node.Operator.Attributes.Integer("to", 0) is ElementType.Int4 or ElementType.UInt4 => 21,
             "Slice" when node.Inputs.Length > 4 => Math.Max(opset, 10),
             "QuantizeLinear" or "DequantizeLinear" when node.Inputs.Length > 2 && parameter(node.Inputs[2])?.ElementType is ElementType.Int16 => Math.Max(opset, 21),
             _ => opset,
