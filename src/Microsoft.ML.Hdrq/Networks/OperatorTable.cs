@@ -62,6 +62,8 @@ internal static class OperatorTable
         ["Erf"] = Unary(x => x.erf()),
         ["Exp"] = Unary(x => x.exp()),
         ["Floor"] = Unary(x => x.floor()),
+        ["IsInf"] = Parametric(IsInfinite, since: 10),
+        ["IsNaN"] = Unary(x => x.isnan()),
         ["Identity"] = Unary(x => x.alias()),
         ["Log"] = Unary(x => x.log()),
         ["Neg"] = Unary(x => x.neg()),
@@ -180,6 +182,18 @@ internal static class OperatorTable
         "tanh" => x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh),
         var other => throw new InvalidDataException($"Attribute 'approximate' is '{other}'; it must be none or tanh."),
     };
+
+    private static Map IsInfinite(Attributes attributes)
+    {
+        var (negative, positive) = (attributes.Integer("detect_negative", 1) != 0, attributes.Integer("detect_positive", 1) != 0);
+        return x => (negative, positive) switch
+        {
+            (true, true) => x.isinf(),
+            (true, false) => x.isneginf(),
+            (false, true) => x.isposinf(),
+            _ => torch.zeros_like(x, torch.ScalarType.Bool),
+        };
+    }
 
     private static OperatorDefinition AlongAxis(Func<torch.Tensor, long, torch.Tensor> function) =>
         new((type, attributes) => new AlongAxis(type, attributes, function)) { Foldable = true };

@@ -33,6 +33,9 @@ public sealed class ElementwiseTests
         yield return new("Neg", "integers", [v.Integers<long>(-9, 9, 3, 4)]);
         yield return new("Sign", "integers", [v.Integers<int>(-2, 3, 3, 4)]);
         yield return new("Not", "booleans", [v.Integers<bool>(0, 2, 3, 4)]);
+        yield return new("IsNaN", "some", [Fed([1f, float.NaN, float.PositiveInfinity, -0f], 4)]);
+        foreach (var (negative, positive) in new[] { (1L, 1L), (0L, 1L), (1L, 0L), (0L, 0L) })
+            yield return new("IsInf", $"negative {negative}, positive {positive}", [Fed([1f, float.NaN, float.PositiveInfinity, float.NegativeInfinity], 4)], ("detect_negative", negative), ("detect_positive", positive));
         yield return new("Clip", "both bounds", [v.Floats(3, 4), Scalar(-0.5f), Scalar(1f)]);
         yield return new("Clip", "no bounds", [v.Floats(3, 4)]);
         yield return new("Clip", "lower bound", [v.Floats(3, 4), Scalar(-0.5f)]);

@@ -12,6 +12,13 @@ internal static class OperatorParity
 
     public static void Check(ParityCase parityCase)
     {
+        var live = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
+        CheckValues(parityCase);
+        Assert.AreEqual(live, DisposeScopeManager.Statistics.ThreadTotalLiveCount, "Tensors are left over.");
+    }
+
+    private static void CheckValues(ParityCase parityCase)
+    {
         using var scope = torch.NewDisposeScope();
         using var network = Build(parityCase);
         var fed = network.Graph.Inputs.Select(input => (input.Name, parityCase.Inputs[int.Parse(input.Name[1..], null)]!.Data)).ToArray();
@@ -47,7 +54,10 @@ internal static class OperatorParity
         var node = new GraphNode("node", Operator.Create(parityCase.Type, new OperatorAttributes(parityCase.Attributes)), [.. names], [.. Enumerable.Range(0, parityCase.Outputs).Select(i => $"y{i}")]);
         builder.Node(node);
         // A probe finds out types and ranks; ONNX Runtime refuses the model where they are wrong.
-        var outputs = Network.Compute(node, [.. parityCase.Inputs.Select(input => input?.Data.ToTorch())], new ComputeContext(ForwardMode.Inference, torch.CPU));
+        torch.Tensor?[] inputs = [.. parityCase.Inputs.Select(input => input?.Data.ToTorch())];
+        var outputs = Network.Compute(node, inputs, new ComputeContext(ForwardMode.Inference, torch.CPU));
+        foreach (var output in outputs)
+            Assert.IsFalse(inputs.Any(input => input is not null && (ReferenceEquals(input, output) || input.Handle == output.Handle)), "An output is the handle of an input.");
         return builder.Build([.. node.Outputs.Zip(outputs, (name, output) =>
         {
             var type = ElementTypes.FromTorch(output.dtype);
