@@ -101,8 +101,8 @@ internal static class OperatorTable
         ["Mean"] = Variadic((a, b) => a.add(b)),
 
         // Pooling
-        ["AveragePool"] = new((type, attributes) => new AveragePooling(type, attributes)) { SinceOpset = 10 },
-        ["MaxPool"] = new((type, attributes) => new MaxPooling(type, attributes)) { SinceOpset = 10 },
+        ["AveragePool"] = new((type, attributes) => new AveragePooling(type, attributes)),
+        ["MaxPool"] = new((type, attributes) => new MaxPooling(type, attributes)),
         ["GlobalAveragePool"] = new((type, attributes) => new GlobalPooling(type, attributes, (x, axes) => x.mean(axes, keepdim: true))),
         ["GlobalMaxPool"] = new((type, attributes) => new GlobalPooling(type, attributes, (x, axes) => x.amax(axes, keepdim: true))),
 
@@ -120,7 +120,7 @@ internal static class OperatorTable
         ["ArgMax"] = new((type, attributes) => new ArgReduction(type, attributes)) { Foldable = true },
         ["ArgMin"] = new((type, attributes) => new ArgReduction(type, attributes)) { Foldable = true },
         ["CumSum"] = new((type, attributes) => new CumulativeSum(type, attributes)) { MinInputs = 2, MaxInputs = 2, SinceOpset = 11, Foldable = true },
-        ["TopK"] = new((type, attributes) => new TopK(type, attributes)) { MinInputs = 2, MaxInputs = 2, MaxOutputs = 2, SinceOpset = 11, Foldable = true },
+        ["TopK"] = new((type, attributes) => new TopK(type, attributes)) { MinInputs = 2, MaxInputs = 2, MaxOutputs = 2, Foldable = true },
 
         // Shapes
         ["Shape"] = new((type, attributes) => new Shape(type, attributes)) { Foldable = true },
@@ -132,7 +132,7 @@ internal static class OperatorTable
         ["Transpose"] = new((type, attributes) => new Transpose(type, attributes)) { Foldable = true },
         ["Expand"] = new((type, attributes) => new Expand(type, attributes)) { MinInputs = 2, MaxInputs = 2, Foldable = true },
         ["Tile"] = new((type, attributes) => new Tile(type, attributes)) { MinInputs = 2, MaxInputs = 2, Foldable = true },
-        ["DepthToSpace"] = new((type, attributes) => new DepthToSpace(type, attributes)) { SinceOpset = 11, Foldable = true },
+        ["DepthToSpace"] = new((type, attributes) => new DepthToSpace(type, attributes)) { Foldable = true },
         ["SpaceToDepth"] = new((type, attributes) => new DepthToSpace(type, attributes)) { Foldable = true },
 
         // Parts
