@@ -26,9 +26,27 @@ internal static class HostValues
     public static (torch.Tensor A, torch.Tensor B) SameDevice(torch.Tensor a, torch.Tensor b) =>
         a.device_type == b.device_type ? (a, b) : a.device_type == DeviceType.CPU ? (a.to(b.device), b) : (a, b.to(a.device));
 
+    /// <summary>Brings the tensors in host memory to the device of the first that is elsewhere. None may be left out.</summary>
+    public static torch.Tensor[] SameDevice(IReadOnlyList<torch.Tensor?> tensors)
+    {
+        var device = (tensors.FirstOrDefault(tensor => tensor!.device_type != DeviceType.CPU) ?? tensors[0]!).device;
+        return [.. tensors.Select(tensor => tensor!.to(device))];
+    }
+
+    /// <summary>Where a tensor made of nothing belongs: floating-point data on the network's device, integers that steer in host memory.</summary>
+    public static torch.Device Home(ElementType type, ComputeContext context) => type.IsFloat() ? context.Device : torch.CPU;
+
     /// <summary>An axis counted from the front.</summary>
     /// <exception cref="InvalidDataException">There is no such axis.</exception>
     public static int Axis(long axis, long rank) => axis >= -rank && axis < rank
         ? (int)(axis < 0 ? axis + rank : axis)
         : throw new InvalidDataException($"Axis {axis} does not exist in a tensor of {rank} dimensions.");
+
+    /// <summary>Axes counted from the front.</summary>
+    /// <exception cref="InvalidDataException">One does not exist or is named twice.</exception>
+    public static int[] Axes(IEnumerable<long> axes, long rank)
+    {
+        int[] result = [.. axes.Select(axis => Axis(axis, rank))];
+        return result.Distinct().Count() == result.Length ? result : throw new InvalidDataException($"Axes {string.Join(", ", result)} are not distinct.");
+    }
 }
