@@ -145,7 +145,8 @@ internal static class OpsetForms
         return Math.Max(opset, type switch
         {
             "Gemm" when Input(node, 2).Length == 0 => 11,
-            "Dropout" when Input(node, 2).Length > 0 => 12,
+            // Older masks have another type, or mark nothing where nothing is dropped.
+            "Dropout" when Input(node, 2).Length > 0 || node.Outputs.Length > 1 => 12,
             "Slice" when Input(node, 4).Length > 0 => 10,
             "Pad" => attributes.Text("mode", "") == "wrap" ? 19 : Input(node, 3).Length > 0 ? 18 : 1,
             "Cast" when (ElementType)attributes.Integer("to", 0) is ElementType.Int4 or ElementType.UInt4 => 21,
