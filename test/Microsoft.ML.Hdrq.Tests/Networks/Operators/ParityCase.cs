@@ -11,7 +11,7 @@ public sealed record ParityCase(string Type, string Name, ParityInput?[] Inputs,
 {
     public int Outputs { get; init; } = 1;
 
-    /// <summary>The oldest opset that defines the operator on these types: a graph does not know the types of values in between.</summary>
+    /// <summary>The oldest opset that defines the operator on these types and shapes: a graph does not know those of values in between.</summary>
     public int OldestOpset { get; init; } = OpsetForms.Oldest;
 
     /// <summary>Whether the outputs have 4 bits, which Torch cannot tell from 8.</summary>
