@@ -45,6 +45,8 @@ internal static class OpsetForms
         new("MaxPool", "dilations", 10, null),
         new("AveragePool", "ceil_mode", 10, 0L),
         new("DepthToSpace", "mode", 11, "DCR"),
+        new("TopK", "largest", 11, 1L),
+        new("TopK", "sorted", 11, 1L),
         new("ArgMax", "select_last_index", 12, 0L),
         new("ArgMin", "select_last_index", 12, 0L),
         new("Dropout", "seed", 12, null),
@@ -56,6 +58,8 @@ internal static class OpsetForms
         new("Shape", "start", 15, 0L),
         new("Shape", "end", 15, null),
         .. from type in ReductionTypes select new AttributeRule(type, "noop_with_empty_axes", 18, 0L),
+        // Older opsets split evenly only, and whether this does is not known before data come.
+        new("Split", "num_outputs", 18, null),
         new("Resize", "antialias", 18, 0L),
         new("Resize", "axes", 18, null),
         new("Resize", "keep_aspect_ratio_policy", 18, "stretch"),
@@ -143,7 +147,8 @@ internal static class OpsetForms
             "Gemm" when Input(node, 2).Length == 0 => 11,
             "Dropout" when Input(node, 2).Length > 0 => 12,
             "Slice" when Input(node, 4).Length > 0 => 10,
-            "Pad" when Input(node, 3).Length > 0 => 18,
+            "Pad" => attributes.Text("mode", "") == "wrap" ? 19 : Input(node, 3).Length > 0 ? 18 : 1,
+            "Cast" when (ElementType)attributes.Integer("to", 0) is ElementType.Int4 or ElementType.UInt4 => 21,
             // Before opset 13 the softmax ran over all axes from the given one on; the last axis means the same in both.
             "Softmax" or "LogSoftmax" => attributes.Integer("axis", -1) == -1 ? 11 : 13,
             // Until opset 12 the regions and the scales had to be given, if only as empty tensors.
@@ -175,15 +180,8 @@ internal static class OpsetForms
             if (rule.Type == node.Type && opset < rule.Since)
                 node.Attributes = node.Attributes.Without(rule.Attribute);
         }
-        switch (node.Type)
-        {
-            case "Split" when opset < 18:
-                node.Attributes = node.Attributes.Without("num_outputs");
-                break;
-            case "Softmax" or "LogSoftmax" when opset < 13:
-                node.Attributes = node.Attributes.With("axis", -1L);
-                break;
-        }
+        if (node.Type is "Softmax" or "LogSoftmax" && opset < 13)
+            node.Attributes = node.Attributes.With("axis", -1L);
     }
 
     private static string Input(GraphNode node, int index) => index < node.Inputs.Length ? node.Inputs[index] : "";

@@ -10,8 +10,8 @@ public sealed record ParityCase(string Type, string Name, ParityInput?[] Inputs,
 {
     public int Outputs { get; init; } = 1;
 
-    /// <summary>The type of the outputs where Torch does not have it.</summary>
-    public ElementType? OutputType { get; init; }
+    /// <summary>Whether the outputs have 4 bits, which Torch cannot tell from 8.</summary>
+    public bool GivesFourBits { get; init; }
 
     /// <summary>The greatest absolute difference between floating-point numbers.</summary>
     public double Tolerance { get; init; } = 1e-5;
