@@ -16,11 +16,16 @@ internal sealed class ComputeContext(ForwardMode mode, torch.Device device, torc
     /// <summary>The source of randomness of dropout; null outside <see cref="ForwardMode.Training"/>.</summary>
     public torch.Generator? Generator { get; } = generator;
 
+    /// <summary>Whether a shape was refused only because it is too large here.</summary>
+    public bool RefusedSize { get; private set; }
+
     /// <summary>Refuses sizes that come from data in the file, before memory is asked for.</summary>
     /// <exception cref="InvalidDataException">The shape is negative or has too many elements.</exception>
     public void CheckSize(ReadOnlySpan<long> shape)
     {
-        if (TensorShape.ElementCount(shape) is not { } count || count > maxElements)
-            throw new InvalidDataException($"A tensor of shape {TensorShape.Describe(shape)} is larger than the {maxElements} elements allowed.");
+        if (TensorShape.ElementCount(shape) is { } count && count <= maxElements)
+            return;
+        RefusedSize = !shape.ContainsAnyInRange(long.MinValue, -1);
+        throw new InvalidDataException($"A tensor of shape {TensorShape.Describe(shape)} is larger than the {maxElements} elements allowed.");
     }
 }

@@ -71,6 +71,8 @@ public sealed class Graph : IEquatable<Graph>
 
     private void Validate()
     {
+        if (Parameters.IsDefault || Nodes.IsDefault)
+            throw new ArgumentException($"The list of {(Nodes.IsDefault ? "nodes" : "parameters")} is not initialized.");
         if (Inputs.IsDefaultOrEmpty)
             throw new ArgumentException("A graph needs at least one input.");
         if (Outputs.IsDefaultOrEmpty)
@@ -99,8 +101,11 @@ public sealed class Graph : IEquatable<Graph>
                     throw new ArgumentException($"Node {node} defines '{output}', which is defined already.");
             }
         }
+        var outputs = new HashSet<string>(StringComparer.Ordinal);
         foreach (var output in Outputs)
         {
+            if (!outputs.Add(output.Name))
+                throw new ArgumentException($"The graph's output '{output.Name}' is listed twice.");
             if (!defined.Contains(output.Name))
                 throw new ArgumentException($"The graph's output '{output.Name}' is not defined.");
         }

@@ -10,10 +10,13 @@ public sealed class GraphNode
     /// <param name="operator">What the node computes.</param>
     /// <param name="inputs">Names of the values and parameters that it reads; an empty name stands for an optional input left out.</param>
     /// <param name="outputs">Names of the values that it defines; an empty name stands for an optional output left out.</param>
+    /// <exception cref="ArgumentException">A list of names is not initialized.</exception>
     public GraphNode(string name, Operator @operator, ImmutableArray<string> inputs, ImmutableArray<string> outputs)
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(@operator);
+        if (inputs.IsDefault || outputs.IsDefault)
+            throw new ArgumentException($"Node '{name}' ({@operator.Type}) has no list of {(inputs.IsDefault ? "inputs" : "outputs")}.");
         Name = name;
         Operator = @operator;
         Inputs = inputs;

@@ -60,7 +60,7 @@ public sealed class Network : IDisposable
     /// <summary>Computes the network's first output for a batch. Inference: no gradients, nothing but the result is left in memory.</summary>
     /// <param name="input">The batch, of the shape of the graph's only input, on any device.</param>
     /// <returns>The output, on the network's device, owned by the caller.</returns>
-    /// <exception cref="ArgumentException">The batch does not have the input's shape.</exception>
+    /// <exception cref="ArgumentException">The batch does not have the input's shape or type.</exception>
     /// <exception cref="InvalidOperationException">A node cannot compute what the graph asks for; the message names it.</exception>
     public torch.Tensor Forward(torch.Tensor input) => Forward(input, ForwardMode.Inference);
 
@@ -154,6 +154,8 @@ public sealed class Network : IDisposable
                 matches = expected[d] == TensorShape.Dynamic || expected[d] == actual[d];
             if (!matches)
                 throw new ArgumentException($"Input '{Graph.Inputs[i].Name}' has shape {TensorShape.Describe(actual)} instead of {TensorShape.Describe(expected)}.", nameof(inputs));
+            if (inputs[i].dtype != Graph.Inputs[i].ElementType.ToTorch())
+                throw new ArgumentException($"Input '{Graph.Inputs[i].Name}' has type {inputs[i].dtype} instead of {Graph.Inputs[i].ElementType}.", nameof(inputs));
         }
     }
 
@@ -185,11 +187,13 @@ public sealed class Network : IDisposable
         {
             using var scope = torch.NewDisposeScope();
             var outputs = node.Operator.Compute(inputs, context);
+            if (outputs.Length < node.Outputs.Length)
+                throw new InvalidDataException($"it has {node.Outputs.Length} outputs, and the operator gives {outputs.Length} here.");
             foreach (var output in outputs)
                 output.MoveToOuterDisposeScope();
             return outputs;
         }
-        catch (Exception exception) when (exception is ExternalException or ArgumentException or InvalidDataException or IndexOutOfRangeException or OverflowException)
+        catch (Exception exception) when (exception is ExternalException or ArgumentException or InvalidDataException or NotSupportedException or IndexOutOfRangeException or ArithmeticException)
         {
             var shapes = string.Join(", ", inputs.Select(input => input is null ? "none" : TensorShape.Describe(input.shape)));
             // Torch appends a C++ stack to its messages.

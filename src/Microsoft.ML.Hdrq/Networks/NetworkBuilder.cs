@@ -117,6 +117,7 @@ public sealed class NetworkBuilder : IDisposable
 
     private string Claim(string name)
     {
+        ObjectDisposedException.ThrowIf(_built, this);
         ArgumentException.ThrowIfNullOrEmpty(name);
         return _names.Add(name) ? name : throw new ArgumentException($"'{name}' is defined twice.", nameof(name));
     }

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 
 namespace Microsoft.ML.Hdrq.Networks;
@@ -35,6 +36,9 @@ public sealed class OperatorAttributes : IEquatable<OperatorAttributes>, IEnumer
     /// <param name="name">The ONNX name.</param>
     /// <returns>True when it is.</returns>
     public bool Contains(string name) => _values.ContainsKey(name);
+
+    /// <summary>The value of an attribute, of whatever type.</summary>
+    internal bool TryGet(string name, [MaybeNullWhen(false)] out object value) => _values.TryGetValue(name, out value);
 
     /// <summary>An integer attribute.</summary>
     /// <param name="name">The ONNX name.</param>

@@ -7,10 +7,10 @@ internal static class TensorShape
 {
     public const long Dynamic = -1;
 
-    /// <summary>The number of elements, or null when it does not fit into 63 bits or a size is negative.</summary>
+    /// <summary>The number of elements, or null when a size is negative or the product of the sizes other than 0 does not fit into 63 bits.</summary>
     public static long? ElementCount(ReadOnlySpan<long> shape)
     {
-        // A zero makes the tensor empty, whatever the other sizes are.
+        // Strides go beyond a size of 0, so an empty tensor cannot be arbitrarily large in its other dimensions either.
         var empty = false;
         long count = 1;
         foreach (var size in shape)
@@ -20,7 +20,7 @@ internal static class TensorShape
             if (size == 0)
                 empty = true;
             else if (count > long.MaxValue / size)
-                return empty ? 0 : null;
+                return null;
             else
                 count *= size;
         }

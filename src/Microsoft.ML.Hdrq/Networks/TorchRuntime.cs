@@ -10,11 +10,12 @@ namespace Microsoft.ML.Hdrq.Networks;
 /// </remarks>
 internal static partial class TorchRuntime
 {
+    private const string Core = "torch_cpu";
     private const string Binding = "LibTorchSharp";
     private const string WaitPolicy = "OMP_WAIT_POLICY";
 
-    // In the order of their dependencies: a later one then finds the earlier ones loaded even where packages are not in one directory.
-    private static readonly string[] _libraries = ["torch_cpu", "torch", Binding];
+    // What the binding depends on, in order: it finds them loaded, even where the packages are not in one directory.
+    private static readonly string[] _dependencies = [Core, "torch"];
     private static readonly Lock _gate = new();
     private static volatile bool _loaded;
 
@@ -32,8 +33,10 @@ internal static partial class TorchRuntime
             WaitWithoutSpinning();
             try
             {
-                foreach (var library in _libraries)
-                    NativeLibrary.Load(library, typeof(torch).Assembly, searchPath: null);
+                // A failure here shows again, with its reason, in what follows.
+                foreach (var library in _dependencies)
+                    NativeLibrary.TryLoad(library, typeof(torch).Assembly, searchPath: null, out _);
+                NativeLibrary.Load(Binding, typeof(torch).Assembly, searchPath: null);
             }
             catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
             {
@@ -74,8 +77,7 @@ internal static partial class TorchRuntime
     private static TorchUnavailableException Explain(Exception cause)
     {
         var rid = OperatingSystem.IsWindows() ? "win-x64" : OperatingSystem.IsMacOS() ? "osx-arm64" : "linux-x64";
-        var missing = _libraries.FirstOrDefault(library => Find(library) is null);
-        if (missing is not null)
+        if ((Find(Core) is null ? Core : Find(Binding) is null ? Binding : null) is { } missing)
         {
             return new TorchUnavailableException(
                 $"libtorch is not part of this application: {FileName(missing)} is in none of its directories. Reference one backend package in the application's project: "
@@ -94,15 +96,14 @@ internal static partial class TorchRuntime
             _ when OperatingSystem.IsWindows() => "Install the Microsoft Visual C++ Redistributable (x64), and check that all files of the libtorch package are beside the file.",
             _ => "Check that all files of the libtorch package are beside the file, for this platform and of the version that TorchSharp asks for.",
         };
-        return new TorchUnavailableException($"The system's loader refuses {refused}: {reason} {remedy}", cause);
+        return new TorchUnavailableException($"The system's loader refuses {refused}: {reason}. {remedy}", cause);
     }
 
     /// <summary>Loads the files by path, because the message for a name mixes the reason with one line for each place where there is no such file.</summary>
     private static (string Path, string Reason) FirstRefused(Exception cause)
     {
-        foreach (var library in _libraries)
+        foreach (var path in _dependencies.Append(Binding).Select(Find).OfType<string>())
         {
-            var path = Find(library)!;
             try
             {
                 NativeLibrary.Load(path);
@@ -110,7 +111,7 @@ internal static partial class TorchRuntime
             catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
             {
                 var lines = e.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-                return (path, lines[^1]);
+                return (path, lines[^1].TrimEnd('.'));
             }
         }
 
@@ -131,8 +132,9 @@ internal static partial class TorchRuntime
         OperatingSystem.IsWindows() ? library + ".dll" : OperatingSystem.IsMacOS() ? $"lib{library}.dylib" : $"lib{library}.so";
 
     /// <summary>
-    /// Lets OpenMP's threads sleep when they wait, unless the user has decided: spinning threads take the cores from those that have work, which
-    /// makes training several times slower on small or busy machines. libgomp reads the variable once, when it is loaded.
+    /// Lets OpenMP's threads sleep when they wait, unless the user has set <c>OMP_WAIT_POLICY</c>: spinning threads take the cores from those that
+    /// have work, which makes training ten times slower and more on a small or busy machine. On an idle one, waking them costs small networks a
+    /// fifth; <c>OMP_WAIT_POLICY=ACTIVE</c> gets that back. libgomp reads the variable once, when it is loaded.
     /// </summary>
     private static void WaitWithoutSpinning()
     {

@@ -9,7 +9,11 @@ namespace Microsoft.ML.Hdrq.Onnx;
 /// </summary>
 internal sealed class ExternalDataDirectory(string path)
 {
-    private readonly string _root = Resolve(new DirectoryInfo(Path.GetFullPath(path)));
+    /// <summary>Tensors may share bytes, but a small model must not turn one file into any amount of memory.</summary>
+    private const int MaxSharing = 4;
+
+    private readonly Lazy<string> _root = new(() => Resolve(new DirectoryInfo(Path.GetFullPath(path))));
+    private readonly Dictionary<string, long> _read = new(StringComparer.Ordinal);
 
     /// <summary>Reads the bytes of a tensor.</summary>
     /// <param name="tensor">The tensor with its location, offset and length.</param>
@@ -26,10 +30,30 @@ internal sealed class ExternalDataDirectory(string path)
         var length = Number(tensor, fields, "length", size);
         if (length != size)
             throw new InvalidDataException($"Tensor '{tensor.Name}' has {length} bytes of external data; its shape and type need {size}.");
+        try
+        {
+            return Read(tensor, location, offset, size);
+        }
+        catch (IOException exception)
+        {
+            throw new InvalidDataException($"Tensor '{tensor.Name}': the external file '{location}' cannot be read: {exception.Message}", exception);
+        }
+    }
+
+    private byte[] Read(TensorProto tensor, string location, long offset, long size)
+    {
         var file = Locate(tensor, location);
+        // The size is asked for before the file is opened: opening something that only looks like a file, such as a pipe, might wait forever.
+        var available = file.Length;
+        if (offset > available || size > available - offset)
+            throw new InvalidDataException($"Tensor '{tensor.Name}' needs {size} bytes from {offset} of '{location}', which has {available}.");
+        if (size == 0)
+            return [];
+        var read = _read.GetValueOrDefault(file.FullName) + size;
+        if (read / MaxSharing > available)
+            throw new InvalidDataException($"The tensors in the external file '{location}' need more than {MaxSharing} times the {available} bytes that it has.");
+        _read[file.FullName] = read;
         using var stream = file.OpenRead();
-        if (offset > stream.Length || size > stream.Length - offset)
-            throw new InvalidDataException($"Tensor '{tensor.Name}' needs bytes {offset} to {offset + size} of '{location}', which has {stream.Length}.");
         var bytes = new byte[size];
         stream.Position = offset;
         stream.ReadExactly(bytes);
@@ -40,13 +64,14 @@ internal sealed class ExternalDataDirectory(string path)
     {
         // Both separators, whatever the platform: a model made for one must not be dangerous on the other.
         var parts = location.Split('/', '\\');
-        if (parts.Any(part => part is "" or "." or ".." || part.Contains(':') || part.Contains('\0')))
+        if (parts.Any(part => part is "" or ".." || part.Contains(':') || part.Contains('\0')))
             throw new InvalidDataException($"Tensor '{tensor.Name}' names the external file '{location}'; only files in the model's own folder are read.");
-        var file = new FileInfo(Path.Combine([_root, .. parts]));
+        var file = new FileInfo(Path.GetFullPath(Path.Combine([path, .. parts])));
         if (!file.Exists)
             throw new InvalidDataException($"Tensor '{tensor.Name}' is in the external file '{location}', which does not exist beside the model.");
         var target = Resolve(file);
-        if (!target.StartsWith(_root + Path.DirectorySeparatorChar, StringComparison.Ordinal))
+        var inside = Path.EndsInDirectorySeparator(_root.Value) ? _root.Value : _root.Value + Path.DirectorySeparatorChar;
+        if (!target.StartsWith(inside, StringComparison.Ordinal))
             throw new InvalidDataException($"Tensor '{tensor.Name}' names the external file '{location}', which is a link to outside the model's folder.");
         return new FileInfo(target);
     }

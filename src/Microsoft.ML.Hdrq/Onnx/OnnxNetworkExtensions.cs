@@ -56,7 +56,7 @@ public static class OnnxNetworkExtensions
     /// <param name="path">The file.</param>
     /// <param name="options">How; null for the defaults.</param>
     /// <exception cref="ArgumentException">The options are out of range, or the external file is not a plain name.</exception>
-    /// <exception cref="NotSupportedException">The chosen opset cannot express the network; the message names the node.</exception>
+    /// <exception cref="NotSupportedException">The chosen opset cannot express the network (the message names the node), or its tensors do not fit into one file.</exception>
     public static void SaveOnnx(this Network network, string path, OnnxSaveOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(network);
@@ -64,8 +64,9 @@ public static class OnnxNetworkExtensions
         options ??= new OnnxSaveOptions();
         var target = Path.GetFullPath(path);
         var external = options.ExternalDataFile;
-        if (external is not null && (external.Length == 0 || external.AsSpan().IndexOfAny('/', '\\', ':') >= 0 || external is "." or ".." || external == Path.GetFileName(target)))
-            throw new ArgumentException($"ExternalDataFile '{external}' must be the plain name of a file beside the model.", nameof(options));
+        if (external is not null && (external.Length == 0 || external.AsSpan().IndexOfAny("/\\:\0") >= 0 || external is "." or ".."
+            || external.StartsWith(Path.GetFileName(target), StringComparison.OrdinalIgnoreCase) && external[Path.GetFileName(target).Length..] is "" or ".unfinished"))
+            throw new ArgumentException($"ExternalDataFile '{external}' must be the plain name of another file beside the model.", nameof(options));
         var externalTarget = external is null ? null : Path.Combine(Path.GetDirectoryName(target)!, external);
         var (unfinished, unfinishedExternal) = ($"{target}.unfinished", $"{externalTarget}.unfinished");
         try
@@ -90,7 +91,7 @@ public static class OnnxNetworkExtensions
     /// <param name="stream">Where it goes; left open.</param>
     /// <param name="options">How; null for the defaults. <see cref="OnnxSaveOptions.ExternalDataFile"/> must be null.</param>
     /// <exception cref="ArgumentException">The options are out of range, or ask for an external file.</exception>
-    /// <exception cref="NotSupportedException">The chosen opset cannot express the network; the message names the node.</exception>
+    /// <exception cref="NotSupportedException">The chosen opset cannot express the network (the message names the node), or its tensors do not fit into one file.</exception>
     public static void SaveOnnx(this Network network, Stream stream, OnnxSaveOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(network);

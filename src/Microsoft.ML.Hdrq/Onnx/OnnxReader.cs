@@ -3,6 +3,7 @@ using Google.Protobuf;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
+using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Onnx;
 
@@ -12,15 +13,14 @@ internal sealed class OnnxReader
     private readonly ExternalDataDirectory? _external;
     private readonly int _opset;
     private readonly GraphProto _graph;
-    private readonly Dictionary<string, TensorData> _tensors = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _constants = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _names = new(StringComparer.Ordinal);
+    private readonly OnnxTensorPool _tensors;
 
     private OnnxReader(ModelProto model, ExternalDataDirectory? external)
     {
         _external = external;
         _graph = model.Graph ?? throw new InvalidDataException("The file holds no ONNX graph.");
         _opset = ReadOpset(model);
+        _tensors = new OnnxTensorPool(_graph.Node.SelectMany(node => node.Output).Concat(_graph.Input.Select(input => input.Name)));
     }
 
     /// <summary>Reads a model.</summary>
@@ -50,18 +50,14 @@ internal sealed class OnnxReader
         if (_graph.SparseInitializer.Count > 0)
             throw new NotSupportedException("The model has sparse tensors, which are not supported.");
         foreach (var initializer in _graph.Initializer)
-            Define(initializer.Name, OnnxTensors.Read(initializer, _external));
+            _tensors.Define(initializer.Name, OnnxTensors.Read(initializer, _external));
 
         // Before version 4 of the format every initializer was listed among the inputs as well.
-        var inputs = _graph.Input.Where(input => !_tensors.ContainsKey(input.Name)).Select(input => ReadValue(input, isInput: true)).ToImmutableArray();
-        foreach (var input in inputs)
-        {
-            if (!_names.Add(input.Name))
-                throw new InvalidDataException($"Input '{input.Name}' is defined twice.");
-        }
+        var inputs = _graph.Input.Where(input => !_tensors.Contains(input.Name)).Select(input => ReadValue(input, isInput: true)).ToImmutableArray();
         if (inputs.IsEmpty)
             throw new InvalidDataException("The graph has no input.");
-        var nodes = TopologicalOrder.Sort(ReadNodes(), _tensors.Keys.Concat(inputs.Select(input => input.Name)));
+        ReadConstants();
+        var nodes = TopologicalOrder.Sort(ReadNodes(), _tensors.Names.Concat(inputs.Select(input => input.Name)));
         var outputs = _graph.Output.Select(output => ReadValue(output, isInput: false)).ToImmutableArray();
         return Assemble(inputs, nodes, outputs);
     }
@@ -92,22 +88,32 @@ internal sealed class OnnxReader
             throw new NotSupportedException($"The model uses operators that are not supported: {string.Join("; ", unsupported.Select(pair => $"{pair.Key} (node{(pair.Value.Count > 1 ? "s" : "")} {string.Join(", ", pair.Value)})"))}.");
     }
 
+    private void ReadConstants()
+    {
+        foreach (var proto in _graph.Node)
+        {
+            if (proto.Output.Count == 0 || proto.Output[0].Length == 0)
+                throw new InvalidDataException($"Node '{proto.Name}' ({proto.OpType}) has no output.");
+            if (proto.OpType == "Constant")
+                _tensors.Define(proto.Output[0], ReadConstant(proto, OnnxAttributes.Read(proto, _external)), isConstant: true);
+        }
+    }
+
     private List<OnnxNode> ReadNodes()
     {
         var nodes = new List<OnnxNode>(_graph.Node.Count);
         foreach (var proto in _graph.Node)
         {
-            if (proto.Output.Count == 0 || proto.Output[0].Length == 0)
-                throw new InvalidDataException($"Node '{proto.Name}' ({proto.OpType}) has no output.");
-            var attributes = OnnxAttributes.Read(proto, _external);
             if (proto.OpType == "Constant")
+                continue;
+            var node = new OnnxNode(proto.Name, proto.OpType, OnnxAttributes.Read(proto, _external), proto.Input, proto.Output);
+            try
             {
-                Define(proto.Output[0], ReadConstant(proto, attributes));
-                _constants.Add(proto.Output[0]);
+                nodes.AddRange(OpsetForms.Upgrade(node, _opset, _tensors));
             }
-            else
+            catch (InvalidDataException exception)
             {
-                nodes.AddRange(OpsetForms.Upgrade(new OnnxNode(proto.Name, proto.OpType, attributes, proto.Input, proto.Output), _opset, AddConstant));
+                throw new InvalidDataException($"Node {node}: {exception.Message}", exception);
             }
         }
         return nodes;
@@ -153,25 +159,23 @@ internal sealed class OnnxReader
 
     private Network Assemble(ImmutableArray<GraphValue> inputs, IReadOnlyList<OnnxNode> nodes, ImmutableArray<GraphValue> outputs)
     {
-        var tensors = new Dictionary<string, TorchSharp.torch.Tensor>(StringComparer.Ordinal);
+        // Whatever is not part of the finished network when something goes wrong dies with the scope.
+        using var scope = torch.NewDisposeScope();
         try
         {
             var graphNodes = nodes.Select(MakeNode).ToImmutableArray();
-            var roles = new ParameterRoles(graphNodes, _tensors, _constants);
+            var roles = new ParameterRoles(graphNodes, _tensors);
             var read = graphNodes.SelectMany(node => node.Inputs).Concat(outputs.Select(output => output.Name)).ToHashSet(StringComparer.Ordinal);
-            var parameters = _tensors.Where(pair => read.Contains(pair.Key))
-                .Select(pair => new ParameterDefinition(pair.Key, pair.Value.ElementType, pair.Value.Shape, roles[pair.Key]))
+            var parameters = _tensors.Names.Where(read.Contains)
+                .Select(name => new ParameterDefinition(name, _tensors[name].ElementType, _tensors[name].Shape, roles[name]))
                 .OrderBy(parameter => parameter.Role == ParameterRole.Constant).ToImmutableArray();
             var graph = new Graph(inputs, parameters, graphNodes, outputs);
-            foreach (var parameter in parameters)
-                tensors.Add(parameter.Name, _tensors[parameter.Name].ToTorch());
+            var tensors = parameters.ToDictionary(parameter => parameter.Name, parameter => _tensors[parameter.Name].ToTorch(), StringComparer.Ordinal);
             using var network = new Network(graph, tensors);
             return FoldConstants.Apply(network);
         }
         catch (Exception exception) when (exception is ArgumentException or InvalidOperationException)
         {
-            foreach (var tensor in tensors.Values)
-                tensor.Dispose();
             throw new InvalidDataException($"The model's graph is not well formed: {exception.Message}", exception);
         }
     }
@@ -190,19 +194,5 @@ internal sealed class OnnxReader
         {
             throw new InvalidDataException($"Node {node}: {exception.Message}", exception);
         }
-    }
-
-    private void Define(string name, TensorData data)
-    {
-        if (name.Length == 0 || !_names.Add(name))
-            throw new InvalidDataException(name.Length == 0 ? "A tensor of the graph has no name." : $"Tensor '{name}' is defined twice.");
-        _tensors.Add(name, data);
-    }
-
-    private string AddConstant(string name, TensorData data)
-    {
-        Define(name, data);
-        _constants.Add(name);
-        return name;
     }
 }

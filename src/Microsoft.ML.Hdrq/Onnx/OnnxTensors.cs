@@ -11,10 +11,15 @@ namespace Microsoft.ML.Hdrq.Onnx;
 /// </summary>
 internal static class OnnxTensors
 {
+    /// <summary>What Torch can iterate over.</summary>
+    public const int MaxRank = 64;
+
     public static TensorData Read(TensorProto proto, ExternalDataDirectory? external)
     {
         var name = $"Tensor '{proto.Name}'";
         var type = ReadElementType(proto.DataType, name);
+        if (proto.Dims.Count > MaxRank)
+            throw new InvalidDataException($"{name} has {proto.Dims.Count} dimensions; {MaxRank} are supported.");
         var shape = proto.Dims.ToArray();
         if (TensorShape.ElementCount(shape) is not { } count || count > Array.MaxLength / type.SizeInMemory())
             throw new InvalidDataException($"{name} has shape {TensorShape.Describe(shape)}, which is negative or too large.");

@@ -14,6 +14,9 @@ internal sealed class OnnxWriter
     private const int DefaultOldestOpset = 13;
     private const int ExternalDataThreshold = 1024;
 
+    /// <summary>What a protobuf message can hold, less a generous part for the graph.</summary>
+    private const long MaxDataInFile = int.MaxValue - (64 << 20);
+
     private readonly Network _network;
     private readonly OnnxSaveOptions _options;
     private readonly Stream? _externalData;
@@ -59,8 +62,8 @@ internal sealed class OnnxWriter
     private ModelProto Write()
     {
         var graph = new GraphProto { Name = "network" };
-        graph.Input.AddRange(_network.Graph.Inputs.Select(WriteValue));
-        graph.Output.AddRange(_network.Graph.Outputs.Select(WriteValue));
+        graph.Input.AddRange(_network.Graph.Inputs.Select(value => WriteValue(value, isInput: true)));
+        graph.Output.AddRange(_network.Graph.Outputs.Select(value => WriteValue(value, isInput: false)));
         var nodes = _network.Graph.Nodes.Select(WriteNode).ToList();
         // Constants that became attributes are not read any more.
         var read = nodes.SelectMany(node => node.Input).Concat(_network.Graph.Outputs.Select(output => output.Name)).ToHashSet(StringComparer.Ordinal);
@@ -73,6 +76,9 @@ internal sealed class OnnxWriter
                 graph.Node.Add(WriteConstant(parameter.Name, tensor));
         }
         graph.Node.AddRange(nodes);
+        var inside = graph.Initializer.Sum(tensor => (long)tensor.RawData.Length) + graph.Node.Sum(node => node.Attribute.Sum(attribute => attribute.T?.RawData.Length ?? 0L));
+        if (inside > MaxDataInFile)
+            throw new NotSupportedException($"The network's tensors have {inside} bytes, and an ONNX file holds less than 2 GB; write them to an external file.");
         return new ModelProto
         {
             IrVersion = IrVersion(_opset),
@@ -127,11 +133,11 @@ internal sealed class OnnxWriter
 
     private TensorData Data(ParameterDefinition parameter) => TensorData.FromTorch(_network.Parameters[parameter.Name], parameter.ElementType);
 
-    private static ValueInfoProto WriteValue(GraphValue value)
+    private static ValueInfoProto WriteValue(GraphValue value, bool isInput)
     {
         var type = new TypeProto.Types.Tensor { ElemType = (int)value.ElementType };
         // An output of which no file said the shape stays without one.
-        if (value.Shape.Length > 0)
+        if (isInput || value.Shape.Length > 0)
             type.Shape = new TensorShapeProto();
         for (var d = 0; d < value.Shape.Length; d++)
         {

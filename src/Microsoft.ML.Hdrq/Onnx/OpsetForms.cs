@@ -1,4 +1,6 @@
+using System.Collections.Frozen;
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using Microsoft.ML.Hdrq.Networks;
 
 namespace Microsoft.ML.Hdrq.Onnx;
@@ -12,13 +14,16 @@ internal static class OpsetForms
     public const int Oldest = 9;
     public const int Newest = 21;
 
+    private static readonly string[] ReductionTypes =
+        ["ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"];
+
     private static readonly InputRule[] InputRules =
     [
         new("Squeeze", 13, "axes", 1),
         new("Unsqueeze", 13, "axes", 1),
         new("Split", 13, "split", 1),
         new("ReduceSum", 13, "axes", 1),
-        .. from type in new[] { "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp" } select new InputRule(type, 18, "axes", 1),
+        .. from type in ReductionTypes select new InputRule(type, 18, "axes", 1),
         new("Slice", 10, "starts", 1),
         new("Slice", 10, "ends", 2),
         new("Slice", 10, "axes", 3),
@@ -27,24 +32,53 @@ internal static class OpsetForms
         new("Clip", 11, "min", 1),
         new("Clip", 11, "max", 2),
         new("Dropout", 12, "ratio", 1),
+        new("TopK", 10, "k", 1),
     ];
 
-    /// <summary>Attributes that later opsets added to operators which were there before.</summary>
-    private static readonly (string Type, string Attribute, int Since)[] AttributesSince =
+    /// <summary>
+    /// Attributes that later opsets added to operators which were there before, with the value that says what the operator did without them;
+    /// null where no value does.
+    /// </summary>
+    private static readonly AttributeRule[] AttributeRules =
     [
-        ("ArgMax", "select_last_index", 12),
-        ("ArgMin", "select_last_index", 12),
-        ("QuantizeLinear", "axis", 13),
-        ("DequantizeLinear", "axis", 13),
-        ("Reshape", "allowzero", 14),
-        ("Shape", "start", 15),
-        ("Shape", "end", 15),
-        ("Resize", "axes", 18),
-        ("AveragePool", "dilations", 19),
-        ("QuantizeLinear", "block_size", 21),
-        ("QuantizeLinear", "output_dtype", 21),
-        ("DequantizeLinear", "block_size", 21),
+        new("MaxPool", "ceil_mode", 10, 0L),
+        new("MaxPool", "dilations", 10, null),
+        new("AveragePool", "ceil_mode", 10, 0L),
+        new("DepthToSpace", "mode", 11, "DCR"),
+        new("TopK", "largest", 11, 1L),
+        new("TopK", "sorted", 11, 1L),
+        new("ArgMax", "select_last_index", 12, 0L),
+        new("ArgMin", "select_last_index", 12, 0L),
+        new("Dropout", "seed", 12, null),
+        new("ReduceSum", "noop_with_empty_axes", 13, 0L),
+        new("QuantizeLinear", "axis", 13, null),
+        new("DequantizeLinear", "axis", 13, null),
+        new("BatchNormalization", "training_mode", 14, 0L),
+        new("Reshape", "allowzero", 14, 0L),
+        new("Shape", "start", 15, 0L),
+        new("Shape", "end", 15, null),
+        .. from type in ReductionTypes select new AttributeRule(type, "noop_with_empty_axes", 18, 0L),
+        // Older opsets split evenly only, and whether this does is not known before data come.
+        new("Split", "num_outputs", 18, null),
+        new("Resize", "antialias", 18, 0L),
+        new("Resize", "axes", 18, null),
+        new("Resize", "keep_aspect_ratio_policy", 18, "stretch"),
+        new("AveragePool", "dilations", 19, null),
+        new("Cast", "saturate", 19, 1L),
+        new("QuantizeLinear", "saturate", 19, 1L),
+        new("QuantizeLinear", "block_size", 21, 0L),
+        new("QuantizeLinear", "output_dtype", 21, 0L),
+        new("DequantizeLinear", "block_size", 21, 0L),
     ];
+
+    /// <summary>Operators whose attribute <c>axis</c> may count from the back only since opset 11.</summary>
+    private static readonly FrozenSet<string> AxisFromFront = new[]
+    {
+        "ArgMax", "ArgMin", "Concat", "Flatten", "Gather", "Split",
+    }.ToFrozenSet(StringComparer.Ordinal);
+
+    /// <summary>An attribute that came in opset <paramref name="Since"/>.</summary>
+    private sealed record AttributeRule(string Type, string Attribute, int Since, object? Default);
 
     /// <summary>An attribute that became an input of the node in opset <paramref name="Since"/>.</summary>
     private sealed record InputRule(string Type, int Since, string Attribute, int Input);
@@ -52,36 +86,32 @@ internal static class OpsetForms
     /// <summary>Brings a node of an older opset into the form of opset 21.</summary>
     /// <param name="node">The node; changed in place.</param>
     /// <param name="opset">The opset that it was written for.</param>
-    /// <param name="addConstant">Adds a constant to the graph and gives its name.</param>
+    /// <param name="tensors">The file's tensors, and where new constants go.</param>
     /// <returns>The nodes to put in its place, in order.</returns>
-    /// <exception cref="InvalidDataException">The node has attributes of the wrong type.</exception>
+    /// <exception cref="InvalidDataException">The node has attributes of the wrong type, or attributes of another opset than its own.</exception>
     /// <exception cref="NotSupportedException">The older form means something that the newer one cannot say.</exception>
-    public static IEnumerable<OnnxNode> Upgrade(OnnxNode node, int opset, Func<string, TensorData, string> addConstant)
+    public static IEnumerable<OnnxNode> Upgrade(OnnxNode node, int opset, OnnxTensorPool tensors)
     {
         foreach (var rule in InputRules)
         {
-            if (rule.Type != node.Type || opset >= rule.Since || !node.Attributes.Contains(rule.Attribute))
+            if (rule.Type != node.Type || !node.Attributes.Contains(rule.Attribute))
                 continue;
-            var constant = IsNumber(rule)
-                ? TensorData.Of([node.Attributes.Float(rule.Attribute, 0)])
-                : TensorData.Of(node.Attributes.Integers(rule.Attribute).AsSpan(), node.Attributes.Integers(rule.Attribute).Length);
-            node.SetInput(rule.Input, addConstant($"{node.Outputs[0]}.{rule.Attribute}", constant));
+            if (opset >= rule.Since)
+                throw new InvalidDataException($"Attribute '{rule.Attribute}' became an input in opset {rule.Since}; the model is of opset {opset}.");
+            node.SetInput(rule.Input, tensors.Add($"{node.Outputs[0]}.{rule.Attribute}", Constant(rule, node.Attributes)));
             node.Attributes = node.Attributes.Without(rule.Attribute);
         }
         switch (node.Type)
         {
             case "Upsample":
             case "Resize" when opset < 11:
-                node.Type = "Resize";
-                node.SetInput(2, node.Input(1));
-                node.SetInput(1, "");
-                node.Attributes = node.Attributes.With("coordinate_transformation_mode", "asymmetric").With("nearest_mode", "floor");
+                UpgradeResize(node, tensors);
                 break;
             case "Split" when opset < 18 && node.Input(1).Length == 0:
                 node.Attributes = node.Attributes.With("num_outputs", (long)node.Outputs.Count);
                 break;
             case "Softmax" or "LogSoftmax" when opset < 13:
-                return UpgradeSoftmax(node);
+                return UpgradeSoftmax(node, tensors);
             case "GroupNormalization" when opset < 21:
                 throw new NotSupportedException($"Node {node} is GroupNormalization in the form of opset 18, with a scale per group; only that of opset 21, with a scale per channel, is supported.");
             case "BatchNormalization" or "Dropout":
@@ -96,31 +126,37 @@ internal static class OpsetForms
     /// <summary>The oldest opset that can say what a node says.</summary>
     public static int MinimumOpset(GraphNode node, Func<string, ParameterDefinition?> parameter)
     {
+        var (type, attributes) = (node.Operator.Type, node.Operator.Attributes);
         var opset = node.Operator.Definition.SinceOpset;
         foreach (var rule in InputRules)
         {
-            var input = rule.Type == node.Operator.Type && rule.Input < node.Inputs.Length ? node.Inputs[rule.Input] : "";
-            if (input.Length > 0 && parameter(input) is not { Role: ParameterRole.Constant })
+            if (rule.Type == type && Input(node, rule.Input) is { Length: > 0 } input && !CanBeAttribute(rule, parameter(input)))
                 opset = Math.Max(opset, rule.Since);
         }
-        foreach (var (type, attribute, since) in AttributesSince)
+        foreach (var rule in AttributeRules)
         {
-            if (type == node.Operator.Type && node.Operator.Attributes.Contains(attribute))
-                opset = Math.Max(opset, since);
+            if (rule.Type == type && attributes.Contains(rule.Attribute) && !IsDefault(rule, attributes))
+                opset = Math.Max(opset, rule.Since);
         }
-        foreach (var input in node.Inputs)
+        if (node.Inputs.Any(input => parameter(input)?.ElementType is ElementType.Int4 or ElementType.UInt4))
+            opset = Math.Max(opset, 21);
+        if (AxisFromFront.Contains(type) && attributes.TryGet("axis", out var axis) && axis is < 0L)
+            opset = Math.Max(opset, 11);
+        return Math.Max(opset, type switch
         {
-            if (parameter(input)?.ElementType is ElementType.Int4 or ElementType.UInt4)
-                opset = Math.Max(opset, 21);
-        }
-        return node.Operator.Type switch
-        {
-            "Softmax" or "LogSoftmax" => Math.Max(opset, 13),
-            "Resize" => Math.Max(opset, 11),
-            "Slice" when node.Inputs.Length > 4 => Math.Max(opset, 10),
-            "QuantizeLinear" or "DequantizeLinear" when node.Inputs.Length > 2 && parameter(node.Inputs[2])?.ElementType is ElementType.Int16 => Math.Max(opset, 21),
-            _ => opset,
-        };
+            "Gemm" when Input(node, 2).Length == 0 => 11,
+            "Dropout" when Input(node, 2).Length > 0 => 12,
+            "Slice" when Input(node, 4).Length > 0 => 10,
+            "Pad" => attributes.Text("mode", "") == "wrap" ? 19 : Input(node, 3).Length > 0 ? 18 : 1,
+            "Cast" when (ElementType)attributes.Integer("to", 0) is ElementType.Int4 or ElementType.UInt4 => 21,
+            // Before opset 13 the softmax ran over all axes from the given one on; the last axis means the same in both.
+            "Softmax" or "LogSoftmax" => attributes.Integer("axis", -1) == -1 ? 11 : 13,
+            // Until opset 12 the regions and the scales had to be given, if only as empty tensors.
+            "Resize" => attributes.Text("coordinate_transformation_mode", "") == "half_pixel_symmetric" ? 19 : Input(node, 1).Length == 0 || Input(node, 2).Length == 0 ? 13 : 11,
+            "QuantizeLinear" or "DequantizeLinear" when node.Inputs.Any(input => parameter(input)?.ElementType is ElementType.Int16) => 21,
+            "QuantizeLinear" or "DequantizeLinear" when parameter(Input(node, 1)) is { } scale && TensorShape.ElementCount(scale.Shape) != 1 => 13,
+            _ => 1,
+        });
     }
 
     /// <summary>Brings a node from the form of opset 21 into that of an older opset, at least the one of <see cref="MinimumOpset"/>.</summary>
@@ -129,46 +165,88 @@ internal static class OpsetForms
     /// <param name="constant">The value of a constant.</param>
     public static void Downgrade(OnnxNode node, int opset, Func<string, TensorData> constant)
     {
-        // From the last input to the first, so that those cut off are always at the end.
-        foreach (var rule in InputRules.Reverse())
+        foreach (var rule in InputRules)
         {
             if (rule.Type != node.Type || opset >= rule.Since || node.Input(rule.Input).Length == 0)
                 continue;
             var data = constant(node.Input(rule.Input));
-            var values = Numbers(data);
-            node.Attributes = node.Attributes.With(rule.Attribute, IsNumber(rule) ? (float)values[0] : values.Select(value => (long)value).ToImmutableArray());
+            node.Attributes = node.Attributes.With(rule.Attribute, IsNumber(rule) ? MemoryMarshal.Read<float>(data.Bytes) : Integers(data));
             node.SetInput(rule.Input, "");
         }
         while (node.Inputs.Count > 0 && node.Inputs[^1].Length == 0)
             node.Inputs.RemoveAt(node.Inputs.Count - 1);
-        if (node.Type == "Split" && opset < 18)
-            node.Attributes = node.Attributes.Without("num_outputs");
+        foreach (var rule in AttributeRules)
+        {
+            if (rule.Type == node.Type && opset < rule.Since)
+                node.Attributes = node.Attributes.Without(rule.Attribute);
+        }
+        if (node.Type is "Softmax" or "LogSoftmax" && opset < 13)
+            node.Attributes = node.Attributes.With("axis", -1L);
     }
+
+    private static string Input(GraphNode node, int index) => index < node.Inputs.Length ? node.Inputs[index] : "";
 
     private static bool IsNumber(InputRule rule) => rule.Attribute is "value" or "min" or "max" or "ratio";
 
-    private static double[] Numbers(TensorData data)
+    private static bool IsDefault(AttributeRule rule, OperatorAttributes attributes) =>
+        rule.Default is not null && attributes.TryGet(rule.Attribute, out var value) && rule.Default.Equals(value);
+
+    private static bool CanBeAttribute(InputRule rule, ParameterDefinition? definition) => definition is { Role: ParameterRole.Constant }
+        && (IsNumber(rule)
+            ? definition.ElementType == ElementType.Float32 && TensorShape.ElementCount(definition.Shape) == 1
+            : definition.ElementType is ElementType.Int64 or ElementType.Int32);
+
+    private static TensorData Constant(InputRule rule, OperatorAttributes attributes)
     {
-        using var scope = TorchSharp.torch.NewDisposeScope();
-        return data.ToTorch().to(TorchSharp.torch.ScalarType.Float64).data<double>().ToArray();
+        if (IsNumber(rule))
+            return TensorData.Of([attributes.Float(rule.Attribute, 0)]);
+        var values = rule.Attribute == "k" ? [attributes.Integer(rule.Attribute, 0)] : attributes.Integers(rule.Attribute);
+        return TensorData.Of(values.AsSpan(), values.Length);
+    }
+
+    private static ImmutableArray<long> Integers(TensorData data) => data.ElementType == ElementType.Int64
+        ? [.. MemoryMarshal.Cast<byte, long>(data.Bytes)]
+        : [.. MemoryMarshal.Cast<byte, int>(data.Bytes).ToArray().Select(value => (long)value)];
+
+    /// <summary>Before opset 11 coordinates were scaled from the corner, and nearest meant rounding down when enlarging and up when reducing.</summary>
+    private static void UpgradeResize(OnnxNode node, OnnxTensorPool tensors)
+    {
+        var scales = node.Type == "Upsample" ? [] : ConstantScales();
+        var isReduced = scales.Any(scale => scale < 1);
+        if (isReduced && scales.Any(scale => scale > 1))
+            throw new NotSupportedException($"Node {node} enlarges one axis and reduces another, which only opset 11 and later can say precisely.");
+        node.Type = "Resize";
+        node.SetInput(2, node.Input(1));
+        node.SetInput(1, "");
+        node.Attributes = node.Attributes.With("coordinate_transformation_mode", "asymmetric").With("nearest_mode", isReduced ? "ceil" : "floor");
+
+        float[] ConstantScales()
+        {
+            if (node.Attributes.Text("mode", "nearest") != "nearest")
+                return [];
+            return tensors.TryGet(node.Input(1), out var data) && data.ElementType == ElementType.Float32
+                ? MemoryMarshal.Cast<byte, float>(data.Bytes).ToArray()
+                : throw new NotSupportedException($"Node {node} has scales that are computed in the graph, in the form of opset 10; only constant ones are supported there.");
+        }
     }
 
     /// <summary>Until opset 12 the input was first flattened into a matrix before the axis (1 by default), and the softmax ran over its rows.</summary>
-    private static IEnumerable<OnnxNode> UpgradeSoftmax(OnnxNode node)
+    private static IEnumerable<OnnxNode> UpgradeSoftmax(OnnxNode node, OnnxTensorPool tensors)
     {
         var axis = node.Attributes.Integer("axis", 1);
         node.Attributes = node.Attributes.With("axis", -1L);
-        if (axis == -1)
+        if (axis == -1 || node.Inputs.Count == 0)
             return [node];
         var (input, output) = (node.Inputs[0], node.Outputs[0]);
-        node.Inputs[0] = $"{output}.flat";
-        node.Outputs[0] = $"{output}.rows";
+        var (shape, flat, rows) = (tensors.FreshName($"{output}.shape"), tensors.FreshName($"{output}.flat"), tensors.FreshName($"{output}.rows"));
+        node.Inputs[0] = flat;
+        node.Outputs[0] = rows;
         return
         [
-            new OnnxNode($"{node.Name}.shape", "Shape", OperatorAttributes.None, [input], [$"{output}.shape"]),
-            new OnnxNode($"{node.Name}.flat", "Flatten", new OperatorAttributes(("axis", axis)), [input], [$"{output}.flat"]),
+            new OnnxNode($"{node.Name}.shape", "Shape", OperatorAttributes.None, [input], [shape]),
+            new OnnxNode($"{node.Name}.flat", "Flatten", new OperatorAttributes(("axis", axis)), [input], [flat]),
             node,
-            new OnnxNode($"{node.Name}.unflat", "Reshape", OperatorAttributes.None, [$"{output}.rows", $"{output}.shape"], [output]),
+            new OnnxNode($"{node.Name}.unflat", "Reshape", OperatorAttributes.None, [rows, shape], [output]),
         ];
     }
 }

@@ -9,13 +9,11 @@ namespace Microsoft.ML.Hdrq.Onnx;
 internal sealed class ParameterRoles
 {
     private readonly Dictionary<string, List<(OperatorDefinition Definition, int Input)>> _readers = new(StringComparer.Ordinal);
-    private readonly IReadOnlyDictionary<string, TensorData> _tensors;
-    private readonly IReadOnlySet<string> _constants;
+    private readonly OnnxTensorPool _tensors;
 
-    public ParameterRoles(IEnumerable<GraphNode> nodes, IReadOnlyDictionary<string, TensorData> tensors, IReadOnlySet<string> constants)
+    public ParameterRoles(IEnumerable<GraphNode> nodes, OnnxTensorPool tensors)
     {
         _tensors = tensors;
-        _constants = constants;
         var aliases = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var node in nodes)
         {
@@ -35,7 +33,7 @@ internal sealed class ParameterRoles
             }
         }
 
-        string? Root(string name) => tensors.ContainsKey(name) ? name : aliases.GetValueOrDefault(name);
+        string? Root(string name) => tensors.Contains(name) ? name : aliases.GetValueOrDefault(name);
     }
 
     public ParameterRole this[string name]
@@ -51,7 +49,7 @@ internal sealed class ParameterRoles
                 return ParameterRole.Weight;
             // A bias that is added, a class token, a table of positions: but no exponent, no divisor, no bound, no scale of a resize.
             var isSingle = TensorShape.ElementCount(tensor.Shape) == 1;
-            return !_constants.Contains(name) && !isSingle && readers.Any(reader => !reader.Definition.SteeringInputs.Contains(reader.Input))
+            return !_tensors.IsConstant(name) && !isSingle && readers.Any(reader => !reader.Definition.SteeringInputs.Contains(reader.Input))
                 ? ParameterRole.Weight
                 : ParameterRole.Constant;
         }

@@ -8,6 +8,7 @@ internal sealed class Binary(string type, OperatorAttributes attributes, Func<to
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var (a, b) = HostValues.SameDevice(inputs[0]!, inputs[1]!);
+        Broadcasting.Shape(a.shape, b.shape, context);
         return [function(a, b)];
     }
 }

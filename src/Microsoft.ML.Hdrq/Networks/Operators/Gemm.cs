@@ -23,7 +23,7 @@ internal sealed class Gemm : Operator
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
-        var (a, b, c) = (inputs[0]!, inputs[1]!, inputs.Count > 2 ? inputs[2] : null);
+        var (a, b, c) = (inputs[0]!, inputs[1]!, inputs.Optional(2));
         if (a.dim() != 2 || b.dim() != 2)
             throw new InvalidDataException("Gemm needs matrices.");
         a = TransposeA ? a.t() : a;

@@ -10,63 +10,128 @@ internal sealed class SpatialWindow
     private readonly ImmutableArray<long> _strides;
     private readonly ImmutableArray<long> _dilations;
     private readonly ImmutableArray<long> _pads;
+    private readonly ImmutableArray<long> _outputPadding;
+    private readonly ImmutableArray<long> _outputShape;
     private readonly string _automaticPadding;
+    private readonly bool _ceiling;
 
-    public SpatialWindow(OperatorAttributes attributes)
+    /// <param name="attributes">The operator's attributes.</param>
+    /// <param name="pooling">Whether the kernel's sizes must be given, because there is no weight that has them.</param>
+    public SpatialWindow(OperatorAttributes attributes, bool pooling = false)
     {
-        _kernel = Positive("kernel_shape");
-        _strides = Positive("strides");
-        _dilations = Positive("dilations");
-        _pads = attributes.Integers("pads");
+        _kernel = Sizes("kernel_shape", 1);
+        _strides = Sizes("strides", 1);
+        _dilations = Sizes("dilations", 1);
+        _pads = Sizes("pads", 0);
+        _outputPadding = Sizes("output_padding", 0);
+        _outputShape = Sizes("output_shape", 0);
         _automaticPadding = attributes.Text("auto_pad", "NOTSET");
-        if (!_pads.IsDefault && (_pads.Length % 2 != 0 || _pads.Any(pad => pad is < 0 or > int.MaxValue)))
-            throw new InvalidDataException($"Attribute 'pads' is [{string.Join(", ", _pads)}]; it must hold two sizes for every spatial dimension, none negative.");
+        _ceiling = attributes.Integer("ceil_mode", 0) != 0;
+        if (!_pads.IsDefault && _pads.Length % 2 != 0)
+            throw new InvalidDataException($"Attribute 'pads' is [{string.Join(", ", _pads)}]; it must hold two sizes for every spatial dimension.");
         if (_automaticPadding is not ("NOTSET" or "VALID" or "SAME_UPPER" or "SAME_LOWER"))
             throw new InvalidDataException($"Attribute 'auto_pad' is '{_automaticPadding}', which ONNX does not define.");
+        if (pooling && (_kernel.IsDefault || _kernel.Length is < 1 or > 3))
+            throw new InvalidDataException("Pooling needs the attribute 'kernel_shape' with 1 to 3 sizes.");
 
-        ImmutableArray<long> Positive(string name)
+        ImmutableArray<long> Sizes(string name, long least)
         {
             var values = attributes.Integers(name);
-            return values.IsDefault || values.All(value => value is > 0 and <= int.MaxValue)
+            return values.IsDefault || values.All(value => value >= least && value <= int.MaxValue)
                 ? values
-                : throw new InvalidDataException($"Attribute '{name}' is [{string.Join(", ", values)}]; its values must be positive.");
+                : throw new InvalidDataException($"Attribute '{name}' is [{string.Join(", ", values)}]; its values must be {least} or more.");
         }
     }
 
-    /// <summary>The kernel's sizes, or those of the weight's shape when the attribute is absent.</summary>
-    public long[] Kernel(ReadOnlySpan<long> fromWeight = default) => _kernel.IsDefault ? fromWeight.ToArray() : [.. _kernel];
+    /// <summary>The attribute <c>group</c>.</summary>
+    public static long Groups(OperatorAttributes attributes) => attributes.Integer("group", 1) is var groups and > 0 and <= int.MaxValue
+        ? groups
+        : throw new InvalidDataException($"Attribute 'group' is {attributes.Integer("group", 1)}; it must be positive.");
 
-    public long[] Strides(int dimensions) => OrOnes("strides", _strides, dimensions);
+    public long[] Strides(int dimensions) => OrElse("strides", _strides, dimensions, 1);
 
-    public long[] Dilations(int dimensions) => OrOnes("dilations", _dilations, dimensions);
+    public long[] Dilations(int dimensions) => OrElse("dilations", _dilations, dimensions, 1);
+
+    /// <summary>The kernel of pooling, which must match the data's dimensions.</summary>
+    public long[] PoolingKernel(torch.Tensor data) => data.dim() == _kernel.Length + 2
+        ? [.. _kernel]
+        : throw new InvalidDataException($"Attribute 'kernel_shape' has {_kernel.Length} sizes for data of {data.dim()} dimensions.");
 
     /// <summary>The padding before and after every spatial dimension.</summary>
     public (long[] Before, long[] After) Padding(ReadOnlySpan<long> input, ReadOnlySpan<long> kernel)
     {
         var dimensions = input.Length;
-        var (before, after) = (new long[dimensions], new long[dimensions]);
-        if (_automaticPadding is "SAME_UPPER" or "SAME_LOWER")
+        if (_automaticPadding is "NOTSET")
+            return Explicit(dimensions);
+        var (total, strides) = (new long[dimensions], Strides(dimensions));
+        for (var d = 0; d < dimensions && _automaticPadding != "VALID"; d++)
         {
-            var (strides, dilations) = (Strides(dimensions), Dilations(dimensions));
+            var outputSize = (input[d] + strides[d] - 1) / strides[d];
+            total[d] = Math.Max(0, (outputSize - 1) * strides[d] + Extent(kernel, d) - input[d]);
+        }
+        return Share(total);
+    }
+
+    /// <summary>What a transposed convolution takes away before and after every spatial dimension; negative where it adds zeros.</summary>
+    public (long[] Before, long[] After) TransposedPadding(ReadOnlySpan<long> input, ReadOnlySpan<long> kernel)
+    {
+        var dimensions = input.Length;
+        var (strides, outputPadding) = (Strides(dimensions), OrElse("output_padding", _outputPadding, dimensions, 0));
+        var (before, after) = (new long[dimensions], new long[dimensions]);
+        if (!_outputShape.IsDefaultOrEmpty || _automaticPadding is "SAME_UPPER" or "SAME_LOWER")
+        {
+            // Some exporters write the sizes of batch and channels too.
+            var outputShape = _outputShape.IsDefaultOrEmpty ? default : _outputShape.Length == dimensions + 2 ? _outputShape[2..] : _outputShape;
+            if (!outputShape.IsDefault && outputShape.Length != dimensions)
+                throw new InvalidDataException($"Attribute 'output_shape' has {outputShape.Length} values for {dimensions} spatial dimensions.");
+            var total = new long[dimensions];
             for (var d = 0; d < dimensions; d++)
             {
-                var outputSize = (input[d] + strides[d] - 1) / strides[d];
-                var total = Math.Max(0, (outputSize - 1) * strides[d] + (kernel[d] - 1) * dilations[d] + 1 - input[d]);
-                before[d] = _automaticPadding == "SAME_UPPER" ? total / 2 : total - total / 2;
-                after[d] = total - before[d];
+                var outputSize = outputShape.IsDefault ? input[d] * strides[d] : outputShape[d];
+                total[d] = strides[d] * (input[d] - 1) + outputPadding[d] + Extent(kernel, d) - outputSize;
             }
-        }
-        else if (_automaticPadding == "NOTSET" && !_pads.IsDefault)
-        {
-            if (_pads.Length != 2 * dimensions)
-                throw new InvalidDataException($"Attribute 'pads' has {_pads.Length} values for {dimensions} spatial dimensions.");
+            (before, after) = Share([.. total.Select(size => Math.Max(0, size))]);
             for (var d = 0; d < dimensions; d++)
-                (before[d], after[d]) = (_pads[d], _pads[dimensions + d]);
+                after[d] += Math.Min(0, total[d]);
         }
+        else if (_automaticPadding == "NOTSET")
+            (before, after) = Explicit(dimensions);
+        for (var d = 0; d < dimensions; d++)
+            after[d] -= outputPadding[d];
         return (before, after);
     }
 
-    /// <summary>Pads the spatial dimensions of a tensor with a value.</summary>
+    /// <summary>The sizes of the result's spatial dimensions, rounded up in <c>ceil_mode</c>.</summary>
+    public long[] OutputSizes(ReadOnlySpan<long> input, ReadOnlySpan<long> kernel, ReadOnlySpan<long> before, ReadOnlySpan<long> after)
+    {
+        var (sizes, strides) = (new long[input.Length], Strides(input.Length));
+        for (var d = 0; d < sizes.Length; d++)
+        {
+            var steps = input[d] + before[d] + after[d] - Extent(kernel, d);
+            if (steps < 0)
+                throw new InvalidDataException($"A window of {Extent(kernel, d)} does not fit into {input[d]} elements with a padding of {before[d]} and {after[d]}.");
+            sizes[d] = (steps + (_ceiling ? strides[d] - 1 : 0)) / strides[d] + 1;
+            // A window must not start behind the input.
+            if (_ceiling && (sizes[d] - 1) * strides[d] >= input[d] + before[d])
+                sizes[d]--;
+        }
+        return sizes;
+    }
+
+    /// <summary>The padding of pooling, checked for the size of the result, and how far windows reach beyond it in <c>ceil_mode</c>.</summary>
+    public (long[] Before, long[] After) PoolingPadding(ReadOnlySpan<long> data, ReadOnlySpan<long> kernel, ComputeContext context, out long[] excess)
+    {
+        var input = data[2..];
+        var (before, after) = Padding(input, kernel);
+        var (sizes, strides) = (OutputSizes(input, kernel, before, after), Strides(kernel.Length));
+        context.CheckSize([data[0], data[1], .. sizes]);
+        excess = new long[kernel.Length];
+        for (var d = 0; d < kernel.Length; d++)
+            excess[d] = Math.Max(0, (sizes[d] - 1) * strides[d] + Extent(kernel, d) - input[d] - before[d] - after[d]);
+        return (before, after);
+    }
+
+    /// <summary>Pads the last dimensions of a tensor with a value; negative sizes crop.</summary>
     public static torch.Tensor Pad(torch.Tensor input, ReadOnlySpan<long> before, ReadOnlySpan<long> after, double value, ComputeContext context)
     {
         // Torch lists the last dimension first.
@@ -82,10 +147,29 @@ internal sealed class SpatialWindow
         return torch.nn.functional.pad(input, pads, value: value);
     }
 
-    private static long[] OrOnes(string name, ImmutableArray<long> values, int dimensions)
+    /// <summary>How many elements a window spans.</summary>
+    private long Extent(ReadOnlySpan<long> kernel, int d) => (kernel[d] - 1) * Dilations(kernel.Length)[d] + 1;
+
+    private (long[] Before, long[] After) Explicit(int dimensions)
     {
-        if (values.IsDefault)
-            return [.. Enumerable.Repeat(1L, dimensions)];
+        if (_pads.IsDefault)
+            return (new long[dimensions], new long[dimensions]);
+        return _pads.Length == 2 * dimensions
+            ? ([.. _pads[..dimensions]], [.. _pads[dimensions..]])
+            : throw new InvalidDataException($"Attribute 'pads' has {_pads.Length} values for {dimensions} spatial dimensions.");
+    }
+
+    /// <summary>Divides padding between both sides; the odd element goes before, unless <c>auto_pad</c> says after.</summary>
+    private (long[] Before, long[] After) Share(long[] total)
+    {
+        long[] before = [.. total.Select(size => _automaticPadding == "SAME_UPPER" ? size / 2 : size - size / 2)];
+        return (before, [.. total.Zip(before, (size, part) => size - part)]);
+    }
+
+    private static long[] OrElse(string name, ImmutableArray<long> values, int dimensions, long otherwise)
+    {
+        if (values.IsDefaultOrEmpty)
+            return [.. Enumerable.Repeat(otherwise, dimensions)];
         return values.Length == dimensions ? [.. values] : throw new InvalidDataException($"Attribute '{name}' has {values.Length} values for {dimensions} spatial dimensions.");
     }
 }

@@ -8,9 +8,10 @@ namespace Microsoft.ML.Hdrq.Networks.Passes;
 /// </summary>
 public static class FoldConstants
 {
-    /// <summary>Larger values are left to the forward pass: what is folded are shapes and amounts, and a file must not blow up when it is loaded.</summary>
-    private const long MaxInputElements = 4096;
-    private const long MaxOutputElements = MaxInputElements * MaxInputElements;
+    // What is folded are shapes and amounts. Larger values, and those beyond the total, are left to the forward pass: a file must not blow up when it is loaded.
+    private const long MaxInputElements = 1L << 12;
+    private const long MaxOutputElements = 1L << 20;
+    private const long MaxTotalElements = 1L << 24;
 
     /// <summary>Simplifies a network.</summary>
     /// <param name="network">The network; it is not changed.</param>
@@ -22,16 +23,17 @@ public static class FoldConstants
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         var rewriter = new GraphRewriter(network);
-        var context = new ComputeContext(ForwardMode.Inference, torch.CPU, maxElements: MaxOutputElements);
+        var folded = 0L;
         foreach (var node in network.Graph.Nodes)
         {
-            if (IsFoldable(node, rewriter))
+            if (folded < MaxTotalElements && IsFoldable(node, rewriter) && Compute(node, rewriter) is { } outputs)
             {
-                var outputs = Network.Compute(node, [.. node.Inputs.Select(input => input.Length == 0 ? null : rewriter.Tensor(input))], context);
                 for (var i = 0; i < node.Outputs.Length; i++)
                 {
-                    if (node.Outputs[i].Length > 0)
-                        rewriter.AddParameter(node.Outputs[i], outputs[i], ParameterRole.Constant);
+                    if (node.Outputs[i].Length == 0)
+                        continue;
+                    rewriter.AddParameter(node.Outputs[i], outputs[i], ParameterRole.Constant);
+                    folded += outputs[i].numel();
                 }
             }
             else if (ChangesNothing(node, rewriter) && !rewriter.IsGraphOutput(node.Outputs[0]))
@@ -46,16 +48,46 @@ public static class FoldConstants
         return rewriter.Build();
     }
 
+    /// <summary>The values of a node on constants, or null when they are too large to be kept.</summary>
+    private static torch.Tensor[]? Compute(GraphNode node, GraphRewriter rewriter)
+    {
+        var context = new ComputeContext(ForwardMode.Inference, torch.CPU, maxElements: MaxOutputElements);
+        try
+        {
+            return Network.Compute(node, [.. node.Inputs.Select(input => input.Length == 0 ? null : rewriter.Tensor(input))], context);
+        }
+        catch (InvalidOperationException) when (context.RefusedSize)
+        {
+            return null;
+        }
+    }
+
     private static bool IsFoldable(GraphNode node, GraphRewriter rewriter)
     {
         if (!node.Operator.Definition.Foldable)
             return false;
-        foreach (var input in node.Inputs)
+        var inputs = node.Inputs.Where(input => input.Length > 0).ToList();
+        // Torch has no 4-bit integers: only a cast gives a value whose type it knows.
+        return inputs.All(input => rewriter.IsConstant(input) && rewriter.Tensor(input).numel() <= MaxInputElements)
+            && (node.Operator.Type == "Cast" || inputs.All(input => rewriter.Definition(input)!.ElementType is not (ElementType.Int4 or ElementType.UInt4)))
+            && inputs.Sum(input => rewriter.Tensor(input).numel()) <= MaxOutputElements
+            && BroadcastElements(inputs.Select(input => rewriter.Tensor(input).shape)) * inputs.Count <= MaxOutputElements;
+    }
+
+    /// <summary>How many elements the inputs have when they are broadcast to one shape, whether or not the operator does that.</summary>
+    private static double BroadcastElements(IEnumerable<long[]> shapes)
+    {
+        var sizes = new List<long>();
+        foreach (var shape in shapes)
         {
-            if (input.Length > 0 && (!rewriter.IsConstant(input) || rewriter.Tensor(input).numel() > MaxInputElements))
-                return false;
+            for (var d = 0; d < shape.Length; d++)
+            {
+                if (d == sizes.Count)
+                    sizes.Add(1);
+                sizes[d] = Math.Max(sizes[d], shape[^(d + 1)]);
+            }
         }
-        return true;
+        return sizes.Aggregate(1.0, (product, size) => product * size);
     }
 
     private static bool ChangesNothing(GraphNode node, GraphRewriter rewriter) => node.Operator.Type switch

@@ -1,0 +1,34 @@
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Pipeline;
+
+namespace Microsoft.ML;
+
+/// <summary>The extension methods of <see cref="TransformsCatalog"/> that put networks into ML.NET pipelines.</summary>
+public static class HdrqCatalog
+{
+    /// <summary>
+    /// Creates a <see cref="NetworkScoringEstimator"/>: it applies a network to a column of images, in batches, and gives the network's scores and,
+    /// where the network classifies, the predicted label in the column <c>PredictedLabel</c>.
+    /// </summary>
+    /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
+    /// <param name="outputColumnName">The name of the score column.</param>
+    /// <param name="inputColumnName">The name of the input column: known-size vectors of <see cref="float"/> of the network's input size, such as
+    /// <c>ExtractPixels</c> gives. Null for the name of the score column.</param>
+    /// <param name="network">The network, with one input. The caller keeps it: what is needed of it is copied when the estimator is fitted.</param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="ArgumentException">The network does not have exactly one input, of type single and with a batch as first dimension.</exception>
+    public static NetworkScoringEstimator ApplyNetwork(this TransformsCatalog catalog, string outputColumnName, string? inputColumnName, Network network) =>
+        catalog.ApplyNetwork(outputColumnName, inputColumnName, network, new NetworkScoringEstimator.Options());
+
+    /// <inheritdoc cref="ApplyNetwork(TransformsCatalog, string, string?, Network)" path="/summary"/>
+    /// <inheritdoc cref="ApplyNetwork(TransformsCatalog, string, string?, Network)" path="/param"/>
+    /// <param name="options">How the network is applied; copied, never changed.</param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="ArgumentException">The network does not have exactly one input, of type single and with a batch as first dimension.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range, or does not fit the network; the message names it.</exception>
+    public static NetworkScoringEstimator ApplyNetwork(this TransformsCatalog catalog, string outputColumnName, string? inputColumnName, Network network, NetworkScoringEstimator.Options options)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        return new NetworkScoringEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, network, options);
+    }
+}

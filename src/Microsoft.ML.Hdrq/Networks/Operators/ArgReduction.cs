@@ -1,0 +1,30 @@
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks.Operators;
+
+/// <summary>The index of the greatest or least element along an axis; of several the first, or the last with <c>select_last_index</c>.</summary>
+internal sealed class ArgReduction : Operator
+{
+    private readonly long _axis;
+    private readonly bool _keep;
+    private readonly bool _last;
+
+    public ArgReduction(string type, OperatorAttributes attributes) : base(type, attributes)
+    {
+        _axis = attributes.Integer("axis", 0);
+        _keep = attributes.Integer("keepdims", 1) != 0;
+        _last = attributes.Integer("select_last_index", 0) != 0;
+    }
+
+    internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
+    {
+        var data = inputs[0]!;
+        var axis = HostValues.Axis(_axis, data.dim());
+        if (!_last)
+            return [Find(data, axis)];
+        // The last of equals is the first from behind.
+        return [Find(data.flip(axis), axis).neg().add(data.shape[axis] - 1)];
+    }
+
+    private torch.Tensor Find(torch.Tensor data, long axis) => Type == "ArgMax" ? data.argmax(axis, _keep) : data.argmin(axis, _keep);
+}

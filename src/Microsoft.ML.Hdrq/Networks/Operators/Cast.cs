@@ -1,0 +1,30 @@
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks.Operators;
+
+/// <summary>The same numbers in another element type. Fractions are cut off; integers that do not fit wrap around.</summary>
+internal sealed class Cast : Operator
+{
+    private readonly ElementType _target;
+
+    public Cast(string type, OperatorAttributes attributes) : base(type, attributes)
+    {
+        _target = (ElementType)attributes.Integer("to", 0);
+        if (!Enum.IsDefined(_target))
+            throw new InvalidDataException($"Attribute 'to' is {(long)_target}, an element type that is not known here.");
+    }
+
+    internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
+    {
+        var data = inputs[0]!;
+        return
+        [
+            _target switch
+            {
+                ElementType.Int4 => data.to(torch.ScalarType.Int64).add(8).bitwise_and(torch.tensor(15L)).sub(8).to(torch.ScalarType.Int8),
+                ElementType.UInt4 => data.to(torch.ScalarType.Int64).bitwise_and(torch.tensor(15L)).to(torch.ScalarType.Byte),
+                _ => data.to(_target.ToTorch()).alias(),
+            },
+        ];
+    }
+}

@@ -1,0 +1,19 @@
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks.Operators;
+
+/// <summary>Tensors one after another along an axis.</summary>
+internal sealed class Concatenation : Operator
+{
+    private readonly long _axis;
+
+    public Concatenation(string type, OperatorAttributes attributes) : base(type, attributes)
+    {
+        if (!attributes.Contains("axis"))
+            throw new InvalidDataException("Concat needs the attribute 'axis'.");
+        _axis = attributes.Integer("axis", 0);
+    }
+
+    internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context) =>
+        [torch.cat(HostValues.SameDevice(inputs), HostValues.Axis(_axis, inputs[0]!.dim()))];
+}

@@ -1,0 +1,20 @@
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks.Operators;
+
+/// <summary>Integers to numbers: <c>(data - zero point) * scale</c>. Inputs: data, scale, zero point (optional). The type is that of the scale.</summary>
+internal sealed class DequantizeLinear(string type, OperatorAttributes attributes) : Operator(type, attributes)
+{
+    private readonly QuantizationGrid _grid = new(attributes);
+
+    internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
+    {
+        var (scale, zeroPoint) = (inputs[1]!, inputs.Optional(2));
+        // Integer weights are in host memory, their scales on the device.
+        var data = inputs[0]!.to(scale.device);
+        var steps = data.to(torch.ScalarType.Int32);
+        if (zeroPoint is not null)
+            steps = steps.sub(_grid.Spread(zeroPoint, data).to(torch.ScalarType.Int32));
+        return [steps.to(scale.dtype).mul(_grid.Spread(scale, data))];
+    }
+}

@@ -1,0 +1,24 @@
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks.Operators;
+
+/// <summary>Division by the sum of magnitudes (<c>p</c> = 1) or the Euclidean norm (<c>p</c> = 2) along an axis; where that is zero, zero stays.</summary>
+internal sealed class LpNormalization : Operator
+{
+    private readonly long _axis;
+    private readonly long _p;
+
+    public LpNormalization(string type, OperatorAttributes attributes) : base(type, attributes)
+    {
+        _axis = attributes.Integer("axis", -1);
+        _p = attributes.Integer("p", 2);
+        if (_p is not (1 or 2))
+            throw new InvalidDataException($"Attribute 'p' is {_p}; it must be 1 or 2.");
+    }
+
+    internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
+    {
+        var norm = torch.linalg.vector_norm(inputs[0]!, _p, [HostValues.Axis(_axis, inputs[0]!.dim())], keepdim: true);
+        return [inputs[0]!.div(norm.masked_fill(norm.eq(0), 1))];
+    }
+}

@@ -1,0 +1,15 @@
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks.Operators;
+
+/// <summary>Inserts dimensions of size 1 so that they are the axes in the second input.</summary>
+internal sealed class Unsqueeze(string type, OperatorAttributes attributes) : Operator(type, attributes)
+{
+    internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
+    {
+        var (data, given) = (inputs[0]!, HostValues.Integers(inputs[1]!));
+        var axes = HostValues.Axes(given, data.dim() + given.Length);
+        var sizes = new Queue<long>(data.shape);
+        return [data.reshape([.. Enumerable.Range(0, (int)data.dim() + axes.Length).Select(axis => axes.Contains(axis) ? 1 : sizes.Dequeue())]).alias()];
+    }
+}

@@ -1,0 +1,14 @@
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks.Operators;
+
+/// <summary>Elements of the second input where the first is true, of the third elsewhere, broadcast to one shape.</summary>
+internal sealed class Where(string type, OperatorAttributes attributes) : Operator(type, attributes)
+{
+    internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
+    {
+        var tensors = HostValues.SameDevice(inputs);
+        Broadcasting.Shape(Broadcasting.Shape(tensors[0].shape, tensors[1].shape, context), tensors[2].shape, context);
+        return [torch.where(tensors[0], tensors[1], tensors[2])];
+    }
+}

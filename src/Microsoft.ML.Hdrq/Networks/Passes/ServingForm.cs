@@ -1,0 +1,64 @@
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks.Passes;
+
+/// <summary>
+/// The form of a network that an inference engine scores row by row: one row as input, with names of the caller's choice, scores without a batch dimension,
+/// and, for classifiers, the number of the best class.
+/// </summary>
+internal static class ServingForm
+{
+    /// <summary>Rewrites a network.</summary>
+    /// <param name="network">The network, with one input; only its first output is kept. It is not changed.</param>
+    /// <param name="input">The new name of the input.</param>
+    /// <param name="inputShape">The input's sizes without the batch.</param>
+    /// <param name="scores">The name of the scores.</param>
+    /// <param name="scoreShape">The scores' sizes without the batch.</param>
+    /// <param name="label">The name of the best class, counted from 1, or 0 where all scores are NaN: a vector of one integer. Null for none.</param>
+    /// <param name="softmax">Whether the scores become probabilities over the classes.</param>
+    /// <returns>The rewritten network, owned by the caller.</returns>
+    public static Network Apply(Network network, string input, ReadOnlySpan<long> inputShape, string scores, ReadOnlySpan<long> scoreShape, string? label, bool softmax)
+    {
+        using var noGradients = torch.no_grad();
+        using var scope = torch.NewDisposeScope();
+        using var builder = new NetworkBuilder();
+        var names = new Dictionary<string, string>(StringComparer.Ordinal) { [""] = "", [network.Graph.Inputs[0].Name] = input };
+        var reserved = new HashSet<string>(StringComparer.Ordinal) { input, scores, label ?? input };
+        builder.Input(input, [1, .. inputShape]);
+        foreach (var parameter in network.Graph.Parameters)
+            builder.Parameter(Rename(parameter.Name), network.Parameters[parameter.Name].detach().cpu().clone(), parameter.Role, parameter.ElementType);
+        foreach (var node in network.Graph.Nodes)
+            builder.Node(new GraphNode(node.Name, node.Operator, [.. node.Inputs.Select(name => names[name])], [.. node.Outputs.Select(Rename)]));
+
+        var value = names[network.Graph.Outputs[0].Name];
+        if (softmax)
+            value = Node("Softmax", [value], ("axis", 1L));
+        builder.Node("Reshape", scores, [value, builder.Constant(Fresh("shape"), scoreShape)]);
+        var output = new GraphValue(scores, ElementType.Float32, scoreShape);
+        if (label is null)
+            return builder.Build(output);
+        AddLabel(value, label);
+        return builder.Build(output, new GraphValue(label, ElementType.Int64, [1]));
+
+        string Rename(string name)
+        {
+            if (name.Length == 0)
+                return name;
+            return names[name] = builder.FreshName(reserved.Contains(name) ? $"{name}.inner" : name);
+        }
+
+        string Fresh(string stem) => builder.FreshName($"serving.{stem}");
+
+        string Node(string type, string[] inputs, params ReadOnlySpan<(string, object)> attributes) => builder.Node(type, Fresh(type), inputs, attributes);
+
+        // NaN counts as less than every number, and a row without numbers has no best class.
+        void AddLabel(string rowScores, string name)
+        {
+            var isNumber = Node("Equal", [rowScores, rowScores]);
+            var lowest = builder.Parameter(Fresh("lowest"), torch.tensor(float.NegativeInfinity), ParameterRole.Constant);
+            var best = Node("ArgMax", [Node("Where", [isNumber, rowScores, lowest])], ("axis", 1L), ("keepdims", 0L));
+            var hasNumber = Node("ReduceMax", [Node("Cast", [isNumber], ("to", (long)ElementType.Int64)), builder.Constant(Fresh("axes"), 1)], ("keepdims", 0L));
+            builder.Node("Mul", name, [Node("Add", [best, builder.Constant(Fresh("one"), 1)]), hasNumber]);
+        }
+    }
+}

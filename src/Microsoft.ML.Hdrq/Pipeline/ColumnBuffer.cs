@@ -1,0 +1,53 @@
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.Hdrq.Pipeline;
+
+/// <summary>The values of a column in the rows of a batch, of whatever type the column has.</summary>
+internal abstract class ColumnBuffer
+{
+    /// <summary>Keeps the value of the input's current row.</summary>
+    public abstract void Keep(int row);
+
+    /// <summary>A getter of the kept value of a row, a <see cref="ValueGetter{TValue}"/> of the column's type.</summary>
+    public abstract Delegate Getter(Func<int> row);
+
+    public static ColumnBuffer Create(DataViewRow input, DataViewSchema.Column column, int rows)
+    {
+        var type = column.Type.RawType;
+        var buffer = type.IsGenericType && type.GetGenericTypeDefinition() == typeof(VBuffer<>) ? typeof(Vectors<>).MakeGenericType(type.GenericTypeArguments)
+            : type == typeof(MLImage) ? typeof(Images)
+            : typeof(Values<>).MakeGenericType(type);
+        return (ColumnBuffer)Activator.CreateInstance(buffer, input, column, rows)!;
+    }
+
+    /// <summary>Values that can be copied by assignment: numbers, keys, times, texts, whose characters never change.</summary>
+    private class Values<T>(DataViewRow input, DataViewSchema.Column column, int rows) : ColumnBuffer
+    {
+        private readonly ValueGetter<T> _getter = input.GetGetter<T>(column);
+        private readonly T[] _values = new T[rows];
+
+        public override void Keep(int row) => _getter(ref _values[row]);
+
+        public override Delegate Getter(Func<int> row) => (ref T value) => Copy(ref _values[row()], ref value);
+
+        protected virtual void Copy(ref T source, ref T destination) => destination = source;
+    }
+
+    private sealed class Vectors<T>(DataViewRow input, DataViewSchema.Column column, int rows) : Values<VBuffer<T>>(input, column, rows)
+    {
+        protected override void Copy(ref VBuffer<T> source, ref VBuffer<T> destination) => source.CopyTo(ref destination);
+    }
+
+    /// <summary>
+    /// Images belong to who asks for them, who also disposes them: every caller gets a copy. The kept ones are disposed by whoever gave them, when
+    /// their place is taken by the next; the last ones are left to their finalizers, since they may be the user's own objects.
+    /// </summary>
+    private sealed class Images(DataViewRow input, DataViewSchema.Column column, int rows) : Values<MLImage>(input, column, rows)
+    {
+        protected override void Copy(ref MLImage source, ref MLImage destination)
+        {
+            destination?.Dispose();
+            destination = source is null ? null! : MLImage.CreateFromPixels(source.Width, source.Height, source.PixelFormat, source.Pixels);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Passes;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.Hdrq.Pipeline;
+
+/// <summary>Applies a network to a column of images, in batches.</summary>
+/// <remarks>
+/// Input: known-size vectors of <see cref="float"/> with the sizes of the network's input without the batch, such as <c>Vector&lt;Single, 3, 224, 224&gt;</c>
+/// from <c>ExtractPixels</c>, or flat vectors as long. Output: the score column, a known-size vector of <see cref="float"/>, and, where the network
+/// classifies, a predicted label: see <see cref="NetworkTransformer"/>. Fitting reads no data. Create it with
+/// <see cref="HdrqCatalog.ApplyNetwork(TransformsCatalog, string, string?, Network)"/>.
+/// </remarks>
+public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
+{
+    private readonly IHostEnvironment _environment;
+    private readonly string _outputColumnName;
+    private readonly string _inputColumnName;
+    private readonly Network _network;
+    private readonly ScoringSettings _settings;
+    private readonly ChannelNormalization? _normalization;
+    private readonly int? _gpuDeviceId;
+    private readonly bool? _fallbackToCpu;
+
+    internal NetworkScoringEstimator(IHostEnvironment environment, string outputColumnName, string? inputColumnName, Network network, Options options)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
+        ArgumentNullException.ThrowIfNull(network);
+        ArgumentNullException.ThrowIfNull(options);
+        InputColumn.CheckNetwork(network);
+        _environment = environment;
+        _outputColumnName = outputColumnName;
+        _inputColumnName = string.IsNullOrEmpty(inputColumnName) ? outputColumnName : inputColumnName;
+        _network = network;
+        _settings = options.ToSettings(outputColumnName);
+        _normalization = options.Normalization;
+        _gpuDeviceId = options.GpuDeviceId;
+        _fallbackToCpu = options.FallbackToCpu;
+        if (_gpuDeviceId < 0)
+            throw Errors.Option(nameof(Options.GpuDeviceId), _gpuDeviceId, $"{nameof(Options.GpuDeviceId)} must not be negative.");
+        ClassLabels.Check(network, _settings);
+        if (network.Graph.Inputs[0].Shape[1] is not TensorShape.Dynamic and var channels)
+            CheckChannels(channels);
+    }
+
+    /// <summary>Copies the network to the device that scores. Reads no data.</summary>
+    /// <param name="input">Data with the input column.</param>
+    /// <returns>The transformer; it owns its copy of the network: dispose it.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The input column is missing or does not fit, or an option does not fit the network.</exception>
+    /// <exception cref="InvalidOperationException">The network cannot compute, or the GPU that is asked for is not there.</exception>
+    public NetworkTransformer Fit(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        using var channel = _environment.Register("ApplyNetwork").Start("Fit");
+        var shape = InputColumn.RowShape(_network.Graph.Inputs[0], InputColumn.Find(input.Schema, _inputColumnName));
+        CheckChannels(shape[0]);
+        var device = CatalogEnvironment.Device(_environment, _gpuDeviceId, _fallbackToCpu);
+        channel.Trace(MessageSensitivity.Schema, "Input column '{0}' with sizes {1}, {2} nodes, {3} parameters, batches of {4}.", _inputColumnName, TensorShape.Describe(shape), _network.Graph.Nodes.Length, _network.Graph.Parameters.Length, _settings.BatchSize);
+        var transformer = new NetworkTransformer(Prepare(device), null, _outputColumnName, _inputColumnName, _settings, input.Schema);
+        channel.Info(MessageSensitivity.Schema, "Column '{0}' will hold the scores of the network for column '{1}', computed on {2}.", _outputColumnName, _inputColumnName, device);
+        return transformer;
+    }
+
+    /// <summary>The shape of the schema after this estimator.</summary>
+    /// <param name="inputSchema">The shape before it.</param>
+    /// <returns>The input's columns with the score column and, where the network classifies, the predicted label.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The input column is missing, or is not a known-size vector of single.</exception>
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        SchemaShapes.CheckInput(inputSchema, _inputColumnName);
+        var isClassifier = ClassLabels.IsClassifier(_network, _settings);
+        return SchemaShapes.AddScores(inputSchema, _outputColumnName, isClassifier ? _settings.PredictedLabelColumnName : null, isClassifier);
+    }
+
+    private Network Prepare(TorchSharp.torch.Device device)
+    {
+        if (_normalization is null)
+            return _network.To(device);
+        using var normalized = PrependNormalization.Apply(_network, _normalization.Mean.AsSpan(), _normalization.StandardDeviation.AsSpan());
+        return normalized.To(device);
+    }
+
+    private void CheckChannels(long channels)
+    {
+        if (_normalization is not null && _normalization.Mean.Length != channels)
+            throw Errors.Option(nameof(Options.Normalization), _normalization.Mean.Length, $"{nameof(Options.Normalization)} has {_normalization.Mean.Length} channels, and the network's input has {channels}.");
+    }
+
+    /// <summary>How a network is applied.</summary>
+    public sealed class Options
+    {
+        /// <summary>Rows scored together, at least 1; 32 by default. Scores do not depend on it; larger batches are faster and take more memory.</summary>
+        public int BatchSize { get; init; } = Defaults.BatchSize;
+
+        /// <summary>What is done to the input before the network; null, the default, for nothing. As many channels as the network's input has.</summary>
+        public ChannelNormalization? Normalization { get; init; }
+
+        /// <summary>
+        /// The names of the classes in the order of the scores: distinct, not empty, one for each. Null, the default, names them by their numbers from 0.
+        /// </summary>
+        public IReadOnlyList<string>? ClassNames { get; init; }
+
+        /// <summary>The name of the predicted label's column, <c>PredictedLabel</c> by default; null for none. Only networks that classify have one.</summary>
+        public string? PredictedLabelColumnName { get; init; } = Defaults.PredictedLabelColumnName;
+
+        /// <summary>
+        /// Whether the scores become probabilities, which the log-loss of <c>MulticlassClassification.Evaluate</c> needs. False, the default, leaves them as
+        /// the network gives them.
+        /// </summary>
+        public bool Softmax { get; init; } = Defaults.Softmax;
+
+        /// <summary>The GPU to compute on; null, the default, for what <see cref="MLContext.GpuDeviceId"/> says.</summary>
+        public int? GpuDeviceId { get; init; }
+
+        /// <summary>Whether the CPU takes the place of a GPU that is not there; null, the default, for what <see cref="MLContext.FallbackToCpu"/> says.</summary>
+        public bool? FallbackToCpu { get; init; }
+
+        /// <summary>Checks and copies what score columns need of the options.</summary>
+        /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
+        internal ScoringSettings ToSettings(string outputColumnName)
+        {
+            if (BatchSize < 1)
+                throw Errors.Option(nameof(BatchSize), BatchSize, $"{nameof(BatchSize)} must be at least 1.");
+            if (PredictedLabelColumnName is "" || PredictedLabelColumnName == outputColumnName)
+                throw Errors.Option(nameof(PredictedLabelColumnName), PredictedLabelColumnName, $"{nameof(PredictedLabelColumnName)} must be null or a name other than the score column's.");
+            if (ClassNames is { } names && (names.Count == 0 || names.Any(string.IsNullOrWhiteSpace) || names.Distinct(StringComparer.Ordinal).Count() != names.Count))
+                throw Errors.Option(nameof(ClassNames), string.Join(", ", names), $"{nameof(ClassNames)} must hold distinct names, none of them empty.");
+            return new ScoringSettings(BatchSize, ClassNames is null ? default : [.. ClassNames], PredictedLabelColumnName, Softmax);
+        }
+    }
+
+    /// <summary>The options' default values.</summary>
+    internal static class Defaults
+    {
+        public const int BatchSize = 32;
+        public const string PredictedLabelColumnName = "PredictedLabel";
+        public const bool Softmax = false;
+    }
+}

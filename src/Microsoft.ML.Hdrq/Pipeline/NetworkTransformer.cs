@@ -1,0 +1,124 @@
+using System.Collections.Immutable;
+using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Networks;
+
+namespace Microsoft.ML.Hdrq.Pipeline;
+
+/// <summary>
+/// Applies a network to a column: the result of every estimator of this library. It is lazy, scores in batches with Torch, and may be used by several threads.
+/// Saved with <c>ml.Model.Save</c>, it becomes a chain of ML.NET's own transformers around ONNX Runtime, which any application with
+/// Microsoft.ML.OnnxTransformer loads, without this library and without libtorch.
+/// </summary>
+/// <remarks>
+/// The score column holds known-size vectors of <see cref="float"/>: as many as the network gives for a row. A network that classifies, whose output is
+/// [batch, classes], also gives a predicted label: a key whose values are the names of the classes, the first one with the highest score,
+/// or a missing key where all scores are NaN. In the saved form the score column has no slot names.
+/// </remarks>
+public sealed class NetworkTransformer : ITransformer, IDisposable
+{
+    private readonly NetworkScorer _scorer;
+    private readonly NetworkAnnotation _annotation;
+    private readonly ImmutableArray<string>? _classNames;
+    private readonly DataViewSchema _inputSchema;
+    private bool _disposed;
+
+    /// <summary>Takes over a network.</summary>
+    /// <param name="network">The network, on the device where it shall score; the transformer will own it, also when this fails.</param>
+    /// <param name="source">The network that it descends from, owned by somebody else; null where it was not made of another.</param>
+    /// <param name="outputColumnName">The name of the score column.</param>
+    /// <param name="inputColumnName">The name of the input column.</param>
+    /// <param name="settings">How the output becomes columns.</param>
+    /// <param name="inputSchema">The schema of the data that the estimator was fitted to.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The input column, or the class names, do not fit.</exception>
+    internal NetworkTransformer(Network network, Network? source, string outputColumnName, string inputColumnName, ScoringSettings settings, DataViewSchema inputSchema)
+    {
+        _annotation = new NetworkAnnotation(network, source ?? network, inputColumnName, settings);
+        _inputSchema = inputSchema;
+        OutputColumnName = outputColumnName;
+        try
+        {
+            _scorer = new NetworkScorer(network, InputColumn.RowShape(network.Graph.Inputs[0], InputColumn.Find(inputSchema, inputColumnName)), settings.Softmax);
+            _classNames = ClassLabels.For(network, settings, _scorer.ScoreShape);
+        }
+        catch
+        {
+            _scorer?.Dispose();
+            network.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The network that is applied, with its normalization; it belongs to the transformer and lives as long.</summary>
+    public Network Network => _annotation.Network;
+
+    /// <summary>The name of the input column.</summary>
+    public string InputColumnName => _annotation.InputColumnName;
+
+    /// <summary>The name of the score column.</summary>
+    public string OutputColumnName { get; }
+
+    /// <summary>The name of the predicted label's column; null where there is none.</summary>
+    public string? PredictedLabelColumnName => _classNames is null ? null : _annotation.Settings.PredictedLabelColumnName;
+
+    /// <summary>The names of the classes, in the order of the scores; empty where the network does not classify.</summary>
+    public ImmutableArray<string> ClassNames => _classNames ?? [];
+
+    /// <summary>Rows scored together.</summary>
+    public int BatchSize => _annotation.Settings.BatchSize;
+
+    /// <summary>True: every row is scored for itself.</summary>
+    public bool IsRowToRowMapper => true;
+
+    /// <summary>The schema of the data with the columns that this transformer adds.</summary>
+    /// <param name="inputSchema">The schema of the data.</param>
+    /// <returns>The input's columns, then the score column and the predicted label.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The input column is missing or does not fit.</exception>
+    public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => Bind(inputSchema).Schema;
+
+    /// <summary>Adds the columns to data. Nothing is computed before a cursor is asked for a score.</summary>
+    /// <param name="input">The data.</param>
+    /// <returns>The data with the columns that this transformer adds.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The input column is missing or does not fit.</exception>
+    public IDataView Transform(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        return new NetworkDataView(Bind(input.Schema), input);
+    }
+
+    /// <summary>A mapper that scores single rows.</summary>
+    /// <param name="inputSchema">The schema of the rows.</param>
+    /// <returns>The mapper.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The input column is missing or does not fit.</exception>
+    public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => new NetworkRowMapper(Bind(inputSchema));
+
+    /// <summary>Frees the network. Data that this transformer has transformed cannot be scored any more.</summary>
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        _scorer.Dispose();
+        Network.Dispose();
+    }
+
+    void ICanSaveModel.Save(ModelSaveContext ctx)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        var chain = new ServingChain(_annotation, OutputColumnName, _classNames, _inputSchema, _scorer).Create();
+        try
+        {
+            chain.Save(ctx);
+        }
+        finally
+        {
+            (chain as IDisposable)?.Dispose();
+        }
+    }
+
+    private NetworkBinding Bind(DataViewSchema inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new NetworkBinding(_scorer, _annotation, OutputColumnName, _classNames, inputSchema);
+    }
+}

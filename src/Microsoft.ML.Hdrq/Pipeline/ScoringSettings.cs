@@ -1,0 +1,10 @@
+using System.Collections.Immutable;
+
+namespace Microsoft.ML.Hdrq.Pipeline;
+
+/// <summary>How a network becomes score columns, whatever estimator made the network.</summary>
+/// <param name="BatchSize">Rows scored together.</param>
+/// <param name="ClassNames">The names of the classes; the default array where nobody gave them.</param>
+/// <param name="PredictedLabelColumnName">The predicted label's column; null for none.</param>
+/// <param name="Softmax">Whether scores become probabilities.</param>
+internal sealed record ScoringSettings(int BatchSize, ImmutableArray<string> ClassNames, string? PredictedLabelColumnName, bool Softmax);

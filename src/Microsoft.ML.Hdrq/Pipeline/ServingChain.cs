@@ -1,0 +1,101 @@
+using System.Collections.Immutable;
+using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Passes;
+using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Transforms;
+
+namespace Microsoft.ML.Hdrq.Pipeline;
+
+/// <summary>
+/// A network as a chain of ML.NET's own transformers around ONNX Runtime: what is saved in place of ours, which no other process could load.
+/// It gives the same columns, row by row.
+/// </summary>
+internal sealed class ServingChain(NetworkAnnotation annotation, string outputColumnName, ImmutableArray<string>? classNames, DataViewSchema inputSchema, NetworkScorer scorer)
+{
+    private readonly MLContext _ml = new();
+
+    /// <summary>Builds the chain.</summary>
+    /// <exception cref="NotSupportedException">The network only takes batches of a fixed size other than 1, or ONNX cannot express it.</exception>
+    public ITransformer Create()
+    {
+        var batch = annotation.Network.Graph.Inputs[0].Shape[0];
+        if (batch is not (1 or TensorShape.Dynamic))
+            throw new NotSupportedException($"The network was exported for batches of exactly {batch} rows, and a saved model scores row by row. Export the network with a dynamic batch dimension.");
+        var labelColumnName = classNames is null ? null : annotation.Settings.PredictedLabelColumnName;
+        var taken = inputSchema.Select(column => column.Name).Concat([outputColumnName, labelColumnName ?? ""]).ToHashSet(StringComparer.Ordinal);
+        var (input, scores) = (Temporary("input"), Temporary("scores"));
+        var label = labelColumnName is null ? null : Temporary("label");
+
+        using var model = new MemoryStream();
+        using (var serving = ServingForm.Apply(annotation.Network, input, scorer.InputShape, scores, scorer.ScoreShape, label, annotation.Settings.Softmax))
+            serving.SaveOnnx(model);
+        model.Position = 0;
+        string[] outputs = label is null ? [scores] : [scores, label];
+        IEstimator<ITransformer> chain = _ml.Transforms.CopyColumns(input, annotation.InputColumnName)
+            .Append(_ml.Transforms.ApplyOnnxModel(outputs, [input], model))
+            .Append(_ml.Transforms.CopyColumns(outputColumnName, scores));
+        var temporaries = new List<string>([input, .. outputs]);
+        if (label is not null)
+        {
+            var (hash, name) = (Temporary("hash"), Temporary("name"));
+            temporaries.AddRange([hash, name]);
+            chain = chain.Append(ToKey(labelColumnName!, label, hash, name, classNames!.Value));
+        }
+        chain = chain.Append(_ml.Transforms.DropColumns([.. temporaries]));
+        return chain.Fit(NoRows());
+
+        string Temporary(string stem)
+        {
+            var name = $"hdrq.{stem}";
+            for (var number = 1; !taken.Add(name); number++)
+                name = $"hdrq.{stem}.{number}";
+            return name;
+        }
+    }
+
+    /// <summary>
+    /// Turns the class number, which ONNX Runtime gives as a vector of one, into a key. The hash of a whole vector is what makes a single value of it;
+    /// the hashes of all classes are looked up.
+    /// </summary>
+    private EstimatorChain<ValueToKeyMappingTransformer> ToKey(string labelColumnName, string label, string hash, string name, ImmutableArray<string> names)
+    {
+        var classes = _ml.Data.LoadFromEnumerable(names.Select((text, index) => new NamedClass { Number = [index + 1], Name = text }));
+        var numbers = _ml.Data.LoadFromEnumerable(Enumerable.Range(0, names.Length + 1).Select(number => new NamedClass { Number = [number] }));
+        for (uint seed = 0; ; seed++)
+        {
+            var lookup = _ml.Transforms.Conversion.Hash(Hash(hash, nameof(NamedClass.Number), seed)).Fit(numbers);
+            // Two classes of one hash, or a class with that of no class, are rare; then another seed is tried.
+            if (lookup.Transform(numbers).GetColumn<uint>(hash).Distinct().Count() <= names.Length)
+                continue;
+            var hashed = lookup.Transform(classes);
+            return _ml.Transforms.Conversion.Hash(Hash(hash, label, seed))
+                .Append(_ml.Transforms.Conversion.MapValue(name, hashed, hashed.Schema[hash], hashed.Schema[nameof(NamedClass.Name)], hash))
+                .Append(_ml.Transforms.Conversion.MapValueToKey(labelColumnName, name, keyData: _ml.Transforms.SelectColumns(nameof(NamedClass.Name)).Fit(classes).Transform(classes)));
+        }
+
+        static HashingEstimator.ColumnOptions[] Hash(string output, string input, uint seed) => [new(output, input, seed: seed, combine: true)];
+    }
+
+    /// <summary>The input column without rows, which is all that the transformers want to see.</summary>
+    private IDataView NoRows()
+    {
+        var definition = SchemaDefinition.Create(typeof(InputRow));
+        definition[0].ColumnName = annotation.InputColumnName;
+        definition[0].ColumnType = inputSchema[annotation.InputColumnName].Type;
+        return _ml.Data.LoadFromEnumerable(Array.Empty<InputRow>(), definition);
+    }
+
+    private sealed class InputRow
+    {
+        public float[] Value { get; set; } = [];
+    }
+
+    private sealed class NamedClass
+    {
+        [VectorType(1)]
+        public long[] Number { get; set; } = [];
+
+        public string Name { get; set; } = "";
+    }
+}
