@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Pipeline;
 using Spectre.Console;
 
 namespace ImageClassificationMerge;

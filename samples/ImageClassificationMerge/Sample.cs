@@ -56,7 +56,7 @@ internal sealed class Sample(SampleOptions options, IAnsiConsole console)
         }
     }
 
-    private void Show(string name, DomainFolder folder, IReadOnlyDictionary<string, double> accuracies)
+    private void Show(string name, DomainFolder folder, OrderedDictionary<string, double> accuracies)
     {
         var table = new Table { Title = new TableTitle("Top-1 accuracy, %") }.AddColumn("Network");
         foreach (var domain in folder.Domains)

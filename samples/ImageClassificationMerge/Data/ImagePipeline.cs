@@ -1,6 +1,5 @@
 using Microsoft.ML;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Transforms;
 using Microsoft.ML.Transforms.Image;
 using SkiaSharp;
 

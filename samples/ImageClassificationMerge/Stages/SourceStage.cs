@@ -2,9 +2,9 @@ using ImageClassificationMerge.Data;
 using ImageClassificationMerge.Results;
 using ImageClassificationMerge.Training;
 using Microsoft.ML;
+using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
-using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using TorchSharp;
@@ -21,15 +21,17 @@ internal sealed class SourceStage(MLContext context, DomainFolder folder, Sample
         if (options.Network is not null)
         {
             using var loaded = Network.LoadOnnx(options.Network);
-            return (Normalized(loaded), Path.GetFileNameWithoutExtension(options.Network));
+            var (inputHeight, inputWidth) = ImagePipeline.InputSize(loaded, folder);
+            return (Normalized(loaded, new ImagePipeline(context, folder, inputHeight, inputWidth)), Path.GetFileNameWithoutExtension(options.Network));
         }
         var (height, width) = ImagePipeline.FirstImageSize(folder);
         if (height != width)
             throw new InvalidDataException($"The images are {width} x {height} pixels; to train a network they must be square. Give a network with --network.");
         using var created = ResNet.Cifar(depth: 14, folder.Classes.Count, options.Seed, width: 16, inputSize: height);
-        using var initial = Normalized(created);
+        var pipeline = new ImagePipeline(context, folder, height, width);
+        using var initial = Normalized(created, pipeline);
         using var scope = torch.NewDisposeScope();
-        var (images, labels) = LoadAll(new ImagePipeline(context, folder, height, width), folder.Domains[0], cancellationToken);
+        var (images, labels) = LoadAll(pipeline, folder.Domains[0], cancellationToken);
         var device = options.GpuDeviceId is { } id ? torch.device(DeviceType.CUDA, id) : torch.CPU;
         var trained = SourceTraining.Train(initial, images, labels, new TrainingOptions(), options.Seed, device, progress, cancellationToken);
         return (trained, $"ResNet-14 trained on {folder.Domains[0]}");
@@ -55,7 +57,14 @@ internal sealed class SourceStage(MLContext context, DomainFolder folder, Sample
     public static ResultRow Row(string network, IEnumerable<KeyValuePair<string, double>> accuracies) =>
         new() { Stage = "source", Method = "FP32", Network = network, Domains = new OrderedDictionary<string, double>(accuracies) };
 
-    private Network Normalized(Network network) => options.Normalization is null ? network.Clone() : PrependNormalization.Apply(network, options.Normalization);
+    /// <summary>The network with the normalization of its input as its first nodes.</summary>
+    private Network Normalized(Network network, ImagePipeline pipeline)
+    {
+        var rows = pipeline.Rows(folder.Domains[0], DataSplit.Train, progress: null, CancellationToken.None);
+        using var applied = context.Transforms.ApplyNetwork("Score", ImagePipeline.Pixels, network, new NetworkScoringEstimator.Options { Normalization = options.Normalization })
+            .Fit(pipeline.Preprocessing.Fit(rows).Transform(rows));
+        return applied.Network.To(torch.CPU);
+    }
 
     private static (torch.Tensor Images, torch.Tensor Labels) LoadAll(ImagePipeline pipeline, string domain, CancellationToken cancellationToken)
     {

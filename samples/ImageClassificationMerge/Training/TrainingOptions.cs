@@ -3,7 +3,7 @@ namespace ImageClassificationMerge.Training;
 /// <summary>How the sample trains a source network: SGD with momentum, the learning rate falling to 0 along a cosine.</summary>
 internal sealed record TrainingOptions
 {
-    public int Epochs { get; init; } = 12;
+    public int Epochs { get; init; } = 8;
 
     public int BatchSize { get; init; } = 64;
 
