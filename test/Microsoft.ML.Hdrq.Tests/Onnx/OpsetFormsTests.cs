@@ -74,7 +74,8 @@ public class OpsetFormsTests
     {
         using var network = Load(model);
         var oldest = Enumerable.Range(9, 13).First(candidate => CanSave(network, candidate));
-        Assert.IsLessThanOrEqualTo(Math.Max(opset, 13), oldest, name);
+        // That a split without sizes is even is not known without data, and only opset 18 can say one that may not be.
+        Assert.IsLessThanOrEqualTo(name == "Split evenly" ? 18 : Math.Max(opset, 13), oldest, name);
         for (var written = oldest; written <= 21; written++)
             ModelParity.AssertEqualScores(Save(network, written), network, Image, $"{name}, written in opset {written}");
     }
