@@ -28,7 +28,7 @@ internal abstract class ColumnBuffer
 
         public override void Keep(int row) => _getter(ref _values[row]);
 
-        public override Delegate Getter(Func<int> row) => (ref T value) => Copy(ref _values[row()], ref value);
+        public override Delegate Getter(Func<int> row) => new ValueGetter<T>((ref T value) => Copy(ref _values[row()], ref value));
 
         protected virtual void Copy(ref T source, ref T destination) => destination = source;
     }

@@ -86,12 +86,12 @@ public class MalformedModelTests
     [TestMethod]
     public void NamesTheFile()
     {
-        using var directory = new Build.TemporaryDirectory();
-        File.WriteAllBytes(directory.File("bad.onnx"), [1, 2, 3]);
-        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Network.LoadOnnx(directory.File("bad.onnx"))).Message, "bad.onnx");
-        File.WriteAllBytes(directory.File("bad.onnx"), ModelOf(13, [4], Node("Nothing", "x", "y")).ToByteArray());
-        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => Network.LoadOnnx(directory.File("bad.onnx"))).Message, "bad.onnx");
-        Assert.ThrowsExactly<FileNotFoundException>(() => Network.LoadOnnx(directory.File("none.onnx")));
+        using var directory = new TemporaryDirectory();
+        File.WriteAllBytes(directory.Combine("bad.onnx"), [1, 2, 3]);
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Network.LoadOnnx(directory.Combine("bad.onnx"))).Message, "bad.onnx");
+        File.WriteAllBytes(directory.Combine("bad.onnx"), ModelOf(13, [4], Node("Nothing", "x", "y")).ToByteArray());
+        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => Network.LoadOnnx(directory.Combine("bad.onnx"))).Message, "bad.onnx");
+        Assert.ThrowsExactly<FileNotFoundException>(() => Network.LoadOnnx(directory.Combine("none.onnx")));
     }
 
     [TestMethod]
