@@ -10,7 +10,7 @@ public class OpsetFormsTests
 {
     private static readonly long[] Image = [2, 3, 4, 6];
 
-    private static IEnumerable<object[]> Forms =>
+    private static IEnumerable<TestDataRow<(string Name, int Opset, byte[] Model)>> Forms =>
     [
         Form("Squeeze", 9, Node("Unsqueeze", "x", "u", ("axes", new[] { 0L, 3 })), Node("Squeeze", "u", "y", ("axes", new[] { 3L }))),
         Form("Squeeze of all", 11, Node("ReduceSum", "x", "s", ("axes", new[] { 1L, 2, 3 })), Node("Squeeze", "s", "y")),
@@ -105,7 +105,8 @@ public class OpsetFormsTests
         StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => Load(mixed)).Message, "'Resize-y' (Resize)");
     }
 
-    private static object[] Form(string name, int opset, params IMessage[] parts) => [name, opset, ModelOf(opset, [-1, .. Image[1..]], parts).ToByteArray()];
+    private static TestDataRow<(string, int, byte[])> Form(string name, int opset, params IMessage[] parts) =>
+        new((name, opset, ModelOf(opset, [-1, .. Image[1..]], parts).ToByteArray())) { DisplayName = $"{name}, opset {opset}" };
 
     private static bool CanSave(Microsoft.ML.Hdrq.Networks.Network network, int opset)
     {
