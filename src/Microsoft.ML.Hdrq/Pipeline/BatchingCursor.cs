@@ -162,7 +162,12 @@ internal sealed class BatchingCursor : DataViewRowCursor
             return _scores.AsSpan(_current * _binding.Scorer.ScoreSize, _binding.Scorer.ScoreSize);
         }
 
-        public void Dispose() => _batch.Dispose();
+        public void Dispose()
+        {
+            _batch.Dispose();
+            foreach (var column in _columns)
+                column?.Dispose();
+        }
 
         private void Fill(long position)
         {
