@@ -68,6 +68,7 @@ internal abstract class ColumnBuffer : IDisposable
         {
             foreach (var value in _values)
                 value?.Dispose();
+            base.Dispose();
         }
 
         private static MLImage? Copy(MLImage? image) => image is null ? null : MLImage.CreateFromPixels(image.Width, image.Height, image.PixelFormat, image.Pixels);
