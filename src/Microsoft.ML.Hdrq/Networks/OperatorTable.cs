@@ -62,6 +62,8 @@ internal static class OperatorTable
         ["Erf"] = Unary(x => x.erf()),
         ["Exp"] = Unary(x => x.exp()),
         ["Floor"] = Unary(x => x.floor()),
+        ["IsInf"] = Parametric(IsInfinite, since: 10),
+        ["IsNaN"] = Unary(x => x.isnan()),
         ["Identity"] = Unary(x => x.alias()),
         ["Log"] = Unary(x => x.log()),
         ["Neg"] = Unary(x => x.neg()),
@@ -99,8 +101,8 @@ internal static class OperatorTable
         ["Mean"] = Variadic((a, b) => a.add(b)),
 
         // Pooling
-        ["AveragePool"] = new((type, attributes) => new AveragePooling(type, attributes)) { SinceOpset = 10 },
-        ["MaxPool"] = new((type, attributes) => new MaxPooling(type, attributes)) { SinceOpset = 10 },
+        ["AveragePool"] = new((type, attributes) => new AveragePooling(type, attributes)),
+        ["MaxPool"] = new((type, attributes) => new MaxPooling(type, attributes)),
         ["GlobalAveragePool"] = new((type, attributes) => new GlobalPooling(type, attributes, (x, axes) => x.mean(axes, keepdim: true))),
         ["GlobalMaxPool"] = new((type, attributes) => new GlobalPooling(type, attributes, (x, axes) => x.amax(axes, keepdim: true))),
 
@@ -118,7 +120,7 @@ internal static class OperatorTable
         ["ArgMax"] = new((type, attributes) => new ArgReduction(type, attributes)) { Foldable = true },
         ["ArgMin"] = new((type, attributes) => new ArgReduction(type, attributes)) { Foldable = true },
         ["CumSum"] = new((type, attributes) => new CumulativeSum(type, attributes)) { MinInputs = 2, MaxInputs = 2, SinceOpset = 11, Foldable = true },
-        ["TopK"] = new((type, attributes) => new TopK(type, attributes)) { MinInputs = 2, MaxInputs = 2, MaxOutputs = 2, SinceOpset = 11, Foldable = true },
+        ["TopK"] = new((type, attributes) => new TopK(type, attributes)) { MinInputs = 2, MaxInputs = 2, MaxOutputs = 2, SinceOpset = 10, Foldable = true },
 
         // Shapes
         ["Shape"] = new((type, attributes) => new Shape(type, attributes)) { Foldable = true },
@@ -130,7 +132,7 @@ internal static class OperatorTable
         ["Transpose"] = new((type, attributes) => new Transpose(type, attributes)) { Foldable = true },
         ["Expand"] = new((type, attributes) => new Expand(type, attributes)) { MinInputs = 2, MaxInputs = 2, Foldable = true },
         ["Tile"] = new((type, attributes) => new Tile(type, attributes)) { MinInputs = 2, MaxInputs = 2, Foldable = true },
-        ["DepthToSpace"] = new((type, attributes) => new DepthToSpace(type, attributes)) { SinceOpset = 11, Foldable = true },
+        ["DepthToSpace"] = new((type, attributes) => new DepthToSpace(type, attributes)) { Foldable = true },
         ["SpaceToDepth"] = new((type, attributes) => new DepthToSpace(type, attributes)) { Foldable = true },
 
         // Parts
@@ -145,7 +147,7 @@ internal static class OperatorTable
 
         // Made of nothing
         ["ConstantOfShape"] = new((type, attributes) => new ConstantOfShape(type, attributes)) { Foldable = true },
-        ["Range"] = new((type, attributes) => new Sequence(type, attributes)) { MinInputs = 3, MaxInputs = 3, SteeringInputs = [0, 1, 2], Foldable = true },
+        ["Range"] = new((type, attributes) => new Sequence(type, attributes)) { MinInputs = 3, MaxInputs = 3, SteeringInputs = [0, 1, 2], SinceOpset = 11, Foldable = true },
 
         // Quantization. Not foldable: a quantized weight stays one.
         ["QuantizeLinear"] = new((type, attributes) => new QuantizeLinear(type, attributes)) { MinInputs = 2, MaxInputs = 3, SteeringInputs = [1], SinceOpset = 10 },
@@ -180,6 +182,18 @@ internal static class OperatorTable
         "tanh" => x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh),
         var other => throw new InvalidDataException($"Attribute 'approximate' is '{other}'; it must be none or tanh."),
     };
+
+    private static Map IsInfinite(Attributes attributes)
+    {
+        var (negative, positive) = (attributes.Integer("detect_negative", 1) != 0, attributes.Integer("detect_positive", 1) != 0);
+        return x => (negative, positive) switch
+        {
+            (true, true) => x.isinf(),
+            (true, false) => x.isneginf(),
+            (false, true) => x.isposinf(),
+            _ => torch.zeros_like(x, torch.ScalarType.Bool),
+        };
+    }
 
     private static OperatorDefinition AlongAxis(Func<torch.Tensor, long, torch.Tensor> function) =>
         new((type, attributes) => new AlongAxis(type, attributes, function)) { Foldable = true };

@@ -45,6 +45,8 @@ internal static class OpsetForms
         new("MaxPool", "dilations", 10, null),
         new("AveragePool", "ceil_mode", 10, 0L),
         new("DepthToSpace", "mode", 11, "DCR"),
+        new("TopK", "largest", 11, 1L),
+        new("TopK", "sorted", 11, 1L),
         new("ArgMax", "select_last_index", 12, 0L),
         new("ArgMin", "select_last_index", 12, 0L),
         new("Dropout", "seed", 12, null),
@@ -141,9 +143,11 @@ internal static class OpsetForms
         return Math.Max(opset, type switch
         {
             "Gemm" when Input(node, 2).Length == 0 => 11,
-            "Dropout" when Input(node, 2).Length > 0 => 12,
+            // Older masks have another type, or mark nothing where nothing is dropped.
+            "Dropout" when Input(node, 2).Length > 0 || node.Outputs.Length > 1 => 12,
             "Slice" when Input(node, 4).Length > 0 => 10,
-            "Pad" when Input(node, 3).Length > 0 => 18,
+            "Pad" => attributes.Text("mode", "") == "wrap" ? 19 : Input(node, 3).Length > 0 ? 18 : 1,
+            "Cast" when (ElementType)attributes.Integer("to", 0) is ElementType.Int4 or ElementType.UInt4 => 21,
             // Before opset 13 the softmax ran over all axes from the given one on; the last axis means the same in both.
             "Softmax" or "LogSoftmax" => attributes.Integer("axis", -1) == -1 ? 11 : 13,
             // Until opset 12 the regions and the scales had to be given, if only as empty tensors.
@@ -153,6 +157,13 @@ internal static class OpsetForms
             _ => 1,
         });
     }
+
+    /// <summary>
+    /// The oldest opset that says what a node says whatever the data are: until opset 17 Split divides evenly only, and whether this one does
+    /// is not known before data come. Who asks for an older opset vouches for it.
+    /// </summary>
+    public static int SafeOpset(GraphNode node, Func<string, ParameterDefinition?> parameter) =>
+        Math.Max(MinimumOpset(node, parameter), node.Operator.Type == "Split" && node.Operator.Attributes.Contains("num_outputs") ? 18 : Oldest);
 
     /// <summary>Brings a node from the form of opset 21 into that of an older opset, at least the one of <see cref="MinimumOpset"/>.</summary>
     /// <param name="node">The node; changed in place.</param>

@@ -10,6 +10,6 @@ internal sealed class Clip(string type, OperatorAttributes attributes) : Operato
         var (data, lower, upper) = (inputs[0]!, inputs.Optional(1), inputs.Optional(2));
         if (lower is null && upper is null)
             return [data.alias()];
-        return [data.clamp(lower?.to(data.device), upper?.to(data.device))];
+        return [data.clamp(lower?.to(data.device).reshape([]), upper?.to(data.device).reshape([]))];
     }
 }

@@ -17,7 +17,7 @@ internal sealed class CumulativeSum : Operator
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var data = inputs[0]!;
-        var axis = HostValues.Axis(HostValues.Integers(inputs[1]!).Single(), data.dim());
+        var axis = HostValues.Axis(HostValues.Integer(inputs[1]!), data.dim());
         var ordered = _reverse ? data.flip(axis) : data;
         if (_exclusive && data.shape[axis] > 0)
         {

@@ -11,7 +11,7 @@ internal sealed class Dropout(string type, OperatorAttributes attributes) : Oper
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var data = inputs[0]!;
-        var ratio = context.Mode == ForwardMode.Training ? inputs.Optional(1) is { } input ? HostValues.Numbers(input)[0] : 0.5 : 0;
+        var ratio = context.Mode == ForwardMode.Training ? inputs.Optional(1) is { } input ? HostValues.Number(input) : 0.5 : 0;
         if (ratio is not (>= 0 and < 1))
             throw new InvalidDataException($"A dropout ratio of {ratio} is not in [0, 1).");
         if (ratio == 0)

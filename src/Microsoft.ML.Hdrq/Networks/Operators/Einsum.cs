@@ -25,12 +25,13 @@ internal sealed class Einsum : Operator
     {
         var sizes = new Dictionary<char, long>();
         var terms = _equation.Replace(" ", "", StringComparison.Ordinal).Split("->");
+        // Without an arrow the result has the letters that occur once.
+        var output = terms.Length == 2 ? terms[1] : string.Concat(terms[0].Where(letter => letter != ',' && terms[0].Count(other => other == letter) == 1));
         foreach (var (term, tensor) in terms[0].Split(',').Zip(tensors))
         {
             foreach (var (letter, size) in term.Zip(tensor.shape))
                 sizes[letter] = Math.Max(size, sizes.GetValueOrDefault(letter));
         }
-        if (terms.Length == 2)
-            context.CheckSize([.. terms[1].Select(letter => sizes.GetValueOrDefault(letter, 1))]);
+        context.CheckSize([.. output.Select(letter => sizes.GetValueOrDefault(letter, 1))]);
     }
 }

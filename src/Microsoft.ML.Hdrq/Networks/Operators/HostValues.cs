@@ -12,6 +12,14 @@ internal static class HostValues
         return tensor.detach().cpu().to(torch.ScalarType.Int64).contiguous().data<long>().ToArray();
     }
 
+    /// <summary>The only integer of a tensor, such as an axis.</summary>
+    /// <exception cref="InvalidDataException">The tensor does not have exactly one element.</exception>
+    public static long Integer(torch.Tensor tensor) => Integers(Single(tensor))[0];
+
+    /// <summary>The only number of a tensor.</summary>
+    /// <inheritdoc cref="Integer"/>
+    public static double Number(torch.Tensor tensor) => Numbers(Single(tensor))[0];
+
     /// <summary>The numbers of a tensor that holds scales or bounds.</summary>
     public static double[] Numbers(torch.Tensor tensor)
     {
@@ -26,11 +34,13 @@ internal static class HostValues
     public static (torch.Tensor A, torch.Tensor B) SameDevice(torch.Tensor a, torch.Tensor b) =>
         a.device_type == b.device_type ? (a, b) : a.device_type == DeviceType.CPU ? (a.to(b.device), b) : (a, b.to(a.device));
 
-    /// <summary>Brings the tensors in host memory to the device of the first that is elsewhere. None may be left out.</summary>
+    /// <summary>Brings the tensors in host memory to the device of the first that is elsewhere.</summary>
+    /// <exception cref="InvalidDataException">One is left out.</exception>
     public static torch.Tensor[] SameDevice(IReadOnlyList<torch.Tensor?> tensors)
     {
-        var device = (tensors.FirstOrDefault(tensor => tensor!.device_type != DeviceType.CPU) ?? tensors[0]!).device;
-        return [.. tensors.Select(tensor => tensor!.to(device))];
+        torch.Tensor[] all = [.. tensors.Select(tensor => tensor ?? throw new InvalidDataException("An input is left out that is not optional."))];
+        var device = (all.FirstOrDefault(tensor => tensor.device_type != DeviceType.CPU) ?? all[0]).device;
+        return Array.ConvertAll(all, tensor => tensor.to(device));
     }
 
     /// <summary>Where a tensor made of nothing belongs: floating-point data on the network's device, integers that steer in host memory.</summary>
@@ -49,4 +59,8 @@ internal static class HostValues
         int[] result = [.. axes.Select(axis => Axis(axis, rank))];
         return result.Distinct().Count() == result.Length ? result : throw new InvalidDataException($"Axes {string.Join(", ", result)} are not distinct.");
     }
+
+    private static torch.Tensor Single(torch.Tensor tensor) => tensor.numel() == 1
+        ? tensor
+        : throw new InvalidDataException($"A tensor of shape {TensorShape.Describe(tensor.shape)} is given where one number is needed.");
 }

@@ -27,7 +27,7 @@ internal sealed class Pad : Operator
         for (var i = 0; i < axes.Length; i++)
             (before[axes[i]], after[axes[i]]) = (pads[i], pads[axes.Length + i]);
         if (_mode == "constant")
-            return [SpatialWindow.Pad(data, before, after, inputs.Optional(2) is { } value ? HostValues.Numbers(value).Single() : 0, context).alias()];
+            return [SpatialWindow.Pad(data, before, after, inputs.Optional(2) is { } value ? HostValues.Number(value) : 0, context).alias()];
 
         context.CheckSize([.. data.shape.Select((size, d) => size + before[d] + after[d])]);
         var result = data.alias();

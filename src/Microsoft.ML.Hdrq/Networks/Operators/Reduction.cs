@@ -2,7 +2,7 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>A reduction over axes, which are an optional input; all axes when it is empty, or none with <c>noop_with_empty_axes</c>.</summary>
+/// <summary>A reduction over axes, which are an optional input; all axes when it is empty, or none at all with <c>noop_with_empty_axes</c>.</summary>
 internal sealed class Reduction : Operator
 {
     private readonly Func<torch.Tensor, long[], bool, torch.Tensor> _function;
@@ -20,11 +20,9 @@ internal sealed class Reduction : Operator
     {
         var data = inputs[0]!;
         var axes = inputs.Optional(1) is { } input ? HostValues.Axes(HostValues.Integers(input), data.dim()) : [];
-        if (axes.Length == 0 && _nothingWithoutAxes)
-            return [data.alias()];
-        // Torch's reductions disagree on what no axes mean.
-        if (data.dim() == 0)
-            return [_function(data.reshape(1), [0], false)];
+        // Every element on its own, as along an axis of size 1: of a sum of squares the squares are left.
+        if (data.dim() == 0 || (axes.Length == 0 && _nothingWithoutAxes))
+            return [_function(data.unsqueeze(-1), [data.dim()], false)];
         if (axes.Length == 0)
             axes = [.. Enumerable.Range(0, (int)data.dim())];
         return [_function(data, [.. axes.Order().Select(axis => (long)axis)], _keep)];

@@ -8,13 +8,13 @@ internal sealed class Sequence(string type, OperatorAttributes attributes) : Ope
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var type = inputs[0]!.dtype;
-        var (start, limit, step) = (inputs[0]!.cpu().reshape([]), HostValues.Numbers(inputs[1]!).Single(), inputs[2]!.cpu().reshape([]));
-        var count = Math.Ceiling((limit - HostValues.Numbers(start)[0]) / HostValues.Numbers(step)[0]);
+        var (start, limit, step) = (HostValues.Number(inputs[0]!), HostValues.Number(inputs[1]!), HostValues.Number(inputs[2]!));
+        var count = Math.Ceiling((limit - start) / step);
         if (double.IsNaN(count) || count > long.MaxValue / 2)
             throw new InvalidDataException("A range needs finite numbers and a step other than zero.");
         var length = (long)Math.Max(0, count);
         context.CheckSize([length]);
-        var numbers = torch.arange(length, torch.ScalarType.Int64).to(type).mul(step).add(start);
+        var numbers = torch.arange(length, torch.ScalarType.Int64).to(type).mul(inputs[2]!.cpu().reshape([])).add(inputs[0]!.cpu().reshape([]));
         return [numbers.to(HostValues.Home(ElementTypes.FromTorch(type), context))];
     }
 }

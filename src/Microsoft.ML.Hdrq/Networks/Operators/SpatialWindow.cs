@@ -159,10 +159,10 @@ internal sealed class SpatialWindow
             : throw new InvalidDataException($"Attribute 'pads' has {_pads.Length} values for {dimensions} spatial dimensions.");
     }
 
-    /// <summary>Divides padding between both sides; the odd element goes to the side that <c>auto_pad</c> names.</summary>
+    /// <summary>Divides padding between both sides; the odd element goes before, unless <c>auto_pad</c> says after.</summary>
     private (long[] Before, long[] After) Share(long[] total)
     {
-        long[] before = [.. total.Select(size => _automaticPadding == "SAME_LOWER" ? size - size / 2 : size / 2)];
+        long[] before = [.. total.Select(size => _automaticPadding == "SAME_UPPER" ? size / 2 : size - size / 2)];
         return (before, [.. total.Zip(before, (size, part) => size - part)]);
     }
 

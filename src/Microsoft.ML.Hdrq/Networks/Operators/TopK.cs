@@ -17,7 +17,7 @@ internal sealed class TopK : Operator
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var data = inputs[0]!;
-        var (axis, count) = (HostValues.Axis(_axis, data.dim()), HostValues.Integers(inputs[1]!).Single());
+        var (axis, count) = (HostValues.Axis(_axis, data.dim()), HostValues.Integer(inputs[1]!));
         if (count < 0 || count > data.shape[axis])
             throw new InvalidDataException($"TopK cannot take {count} of {data.shape[axis]} elements.");
         var (values, indices) = data.sort(axis, _largest, stable: true);

@@ -9,7 +9,7 @@ internal sealed class Trilu(string type, OperatorAttributes attributes) : Operat
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
-        var diagonal = inputs.Optional(1) is { } input ? HostValues.Integers(input).Single() : 0;
+        var diagonal = inputs.Optional(1) is { } input ? HostValues.Integer(input) : 0;
         return [_upper ? inputs[0]!.triu(diagonal) : inputs[0]!.tril(diagonal)];
     }
 }

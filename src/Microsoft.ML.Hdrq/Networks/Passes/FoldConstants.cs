@@ -70,7 +70,8 @@ public static class FoldConstants
         // Torch has no 4-bit integers: only a cast gives a value whose type it knows.
         return inputs.All(input => rewriter.IsConstant(input) && rewriter.Tensor(input).numel() <= MaxInputElements)
             && (node.Operator.Type == "Cast" || inputs.All(input => rewriter.Definition(input)!.ElementType is not (ElementType.Int4 or ElementType.UInt4)))
-            && BroadcastElements(inputs.Select(input => rewriter.Tensor(input).shape)) <= MaxOutputElements;
+            && inputs.Sum(input => rewriter.Tensor(input).numel()) <= MaxOutputElements
+            && BroadcastElements(inputs.Select(input => rewriter.Tensor(input).shape)) * inputs.Count <= MaxOutputElements;
     }
 
     /// <summary>How many elements the inputs have when they are broadcast to one shape, whether or not the operator does that.</summary>

@@ -1,3 +1,5 @@
+using Microsoft.ML.Hdrq.Networks;
+using TorchSharp;
 using static Microsoft.ML.Hdrq.Tests.Networks.Operators.ParityValues;
 
 namespace Microsoft.ML.Hdrq.Tests.Networks.Operators;
@@ -10,6 +12,19 @@ public sealed class NormalizationTests
     [TestMethod]
     [DynamicData(nameof(Rows))]
     public void AgreesWithOnnxRuntime(ParityCase parityCase) => OperatorParity.Check(parityCase);
+
+    /// <summary>ONNX Runtime has no even sizes. By hand: the squares of a channel and the next, halved, times alpha, plus the bias of 1.</summary>
+    [TestMethod]
+    public void LocalResponseOfEvenSizeReachesFurtherBehind()
+    {
+        using var scope = torch.NewDisposeScope();
+        var operation = Operator.Create("LRN", new OperatorAttributes(("size", 2L), ("alpha", 2f), ("beta", 1f)));
+        var output = operation.Compute([torch.tensor(new float[] { 1, 2, 3 }).reshape(1, 3, 1)], new ComputeContext(ForwardMode.Inference, torch.CPU))[0];
+        float[] expected = [1f / 6, 2f / 14, 3f / 10];
+        var actual = output.data<float>().ToArray();
+        for (var i = 0; i < expected.Length; i++)
+            Assert.AreEqual(expected[i], actual[i], 1e-6f);
+    }
 
     internal static IEnumerable<ParityCase> Cases()
     {
@@ -28,7 +43,6 @@ public sealed class NormalizationTests
         yield return new("LpNormalization", "sum of magnitudes", [v.Floats(2, 3, 4)], ("axis", 1L), ("p", 1L));
         yield return new("LpNormalization", "zeros", [Fed([0f, 0, 0, 3, 4, 0], 2, 3)]);
         yield return new("LRN", "odd size", [v.Floats(2, 7, 3, 4)], ("size", 3L), ("alpha", 0.5f), ("beta", 0.6f), ("bias", 2f));
-        yield return new("LRN", "even size", [v.Floats(2, 7, 3, 4)], ("size", 4L), ("alpha", 0.5f));
         yield return new("LRN", "more than the channels", [v.Floats(2, 3, 3, 4)], ("size", 9L), ("alpha", 0.5f));
     }
 }

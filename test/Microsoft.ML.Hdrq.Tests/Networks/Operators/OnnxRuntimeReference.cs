@@ -42,19 +42,6 @@ internal static class OnnxRuntimeReference
     private static TensorData Copy(OrtValue value)
     {
         var info = value.GetTensorTypeAndShape();
-        var type = (ElementType)info.ElementDataType;
-        var bytes = value.GetTensorMutableRawData().ToArray();
-        return new TensorData(type, info.Shape, type.BitsInFile() == 4 ? Unpack(bytes, info.ElementCount, type == ElementType.Int4) : bytes);
-    }
-
-    private static byte[] Unpack(byte[] pairs, long count, bool signed)
-    {
-        var unpacked = new byte[count];
-        for (var i = 0; i < count; i++)
-        {
-            var nibble = i % 2 == 0 ? pairs[i / 2] & 15 : pairs[i / 2] >> 4;
-            unpacked[i] = (byte)(signed && nibble > 7 ? nibble - 16 : nibble);
-        }
-        return unpacked;
+        return new TensorData((ElementType)info.ElementDataType, info.Shape, value.GetTensorMutableRawData().ToArray());
     }
 }

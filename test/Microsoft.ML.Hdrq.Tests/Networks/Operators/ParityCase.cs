@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx;
 
 namespace Microsoft.ML.Hdrq.Tests.Networks.Operators;
 
@@ -10,8 +11,11 @@ public sealed record ParityCase(string Type, string Name, ParityInput?[] Inputs,
 {
     public int Outputs { get; init; } = 1;
 
-    /// <summary>The type of the outputs where Torch does not have it.</summary>
-    public ElementType? OutputType { get; init; }
+    /// <summary>The oldest opset that defines the operator on these types and shapes: a graph does not know those of values in between.</summary>
+    public int OldestOpset { get; init; } = OpsetForms.Oldest;
+
+    /// <summary>Whether the outputs have 4 bits, which Torch cannot tell from 8.</summary>
+    public bool GivesFourBits { get; init; }
 
     /// <summary>The greatest absolute difference between floating-point numbers.</summary>
     public double Tolerance { get; init; } = 1e-5;

@@ -24,7 +24,7 @@ public sealed class ResizeTests
             }
             foreach (var rounding in new[] { "round_prefer_floor", "round_prefer_ceil", "floor", "ceil" })
             {
-                yield return new("Resize", $"nearest, {coordinates}, {rounding}, larger", [v.Floats(1, 2, 4, 5), null, Constant([1f, 1, 2, 2.5f], 4)], ("coordinate_transformation_mode", coordinates), ("nearest_mode", rounding));
+                yield return new("Resize", $"nearest, {coordinates}, {rounding}, larger", [v.Floats(1, 2, 4, 7), null, Constant([1f, 1, 2, 2.3f], 4)], ("coordinate_transformation_mode", coordinates), ("nearest_mode", rounding));
                 yield return new("Resize", $"nearest, {coordinates}, {rounding}, smaller", [v.Floats(1, 2, 8, 9), null, null, List(1, 2, 4, 6)], ("coordinate_transformation_mode", coordinates), ("nearest_mode", rounding));
             }
         }

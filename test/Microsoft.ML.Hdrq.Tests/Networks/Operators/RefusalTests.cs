@@ -1,0 +1,94 @@
+using Microsoft.ML.Hdrq.Networks;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Tests.Networks.Operators;
+
+/// <summary>What operators must refuse: attributes that they do not know, and sizes that a file must not be able to ask for.</summary>
+[TestClass]
+public sealed class RefusalTests
+{
+    [TestMethod]
+    [DataRow("Conv", "group", 0L)]
+    [DataRow("Conv", "strides", new long[] { 0, 1 })]
+    [DataRow("Conv", "dilations", new long[] { 1, -1 })]
+    [DataRow("Conv", "pads", new long[] { 1, 1, 1 })]
+    [DataRow("Conv", "pads", new long[] { 0, 0, -1, 0 })]
+    [DataRow("Conv", "auto_pad", "SAME")]
+    [DataRow("ConvTranspose", "output_padding", new long[] { -1, 0 })]
+    [DataRow("MaxPool", "kernel_shape", new long[] { 2, 2, 2, 2 })]
+    [DataRow("AveragePool", "kernel_shape", new long[0])]
+    [DataRow("BatchNormalization", "training_mode", 1L)]
+    [DataRow("Cast", "to", 16L)]
+    [DataRow("ConstantOfShape", "value", 1L)]
+    [DataRow("DepthToSpace", "blocksize", 0L)]
+    [DataRow("Einsum", "equation", "...ij->...ji")]
+    [DataRow("Gelu", "approximate", "quick")]
+    [DataRow("GroupNormalization", "num_groups", 0L)]
+    [DataRow("LayerNormalization", "stash_type", 16L)]
+    [DataRow("LRN", "size", 0L)]
+    [DataRow("LeakyRelu", "alpha", 1L)]
+    [DataRow("LpNormalization", "p", 3L)]
+    [DataRow("Pad", "mode", "mirror")]
+    [DataRow("QuantizeLinear", "output_dtype", 17L)]
+    [DataRow("QuantizeLinear", "block_size", -1L)]
+    [DataRow("Resize", "mode", "area")]
+    [DataRow("Resize", "nearest_mode", "round")]
+    [DataRow("Resize", "coordinate_transformation_mode", "tf_crop_and_resize")]
+    [DataRow("Resize", "antialias", 1L)]
+    [DataRow("Resize", "keep_aspect_ratio_policy", "not_larger")]
+    [DataRow("Split", "num_outputs", 0L)]
+    public void AttributesThatAreNotKnown(string type, string name, object value)
+    {
+        var refusal = Assert.ThrowsExactly<InvalidDataException>(() => Operator.Create(type, new OperatorAttributes((name, value))));
+        Assert.Contains($"'{name}'", refusal.Message);
+    }
+
+    public static IEnumerable<TestDataRow<(string Type, (string, object)[] Attributes, TensorData?[] Inputs)>> ImmenseResults => new (string Type, (string, object)[] Attributes, TensorData?[] Inputs)[]
+    {
+        ("Add", [], [Zeros(1, 50), Zeros(50, 1)]),
+        ("Sum", [], [Zeros(1, 50), Zeros(50, 1)]),
+        ("Where", [], [TensorData.Of<bool>(new bool[50], 50, 1), Zeros(1, 50), Zeros(1)]),
+        ("Einsum", [("equation", "i,j->ij")], [Zeros(50), Zeros(50)]),
+        ("Einsum", [("equation", "i,j")], [Zeros(50), Zeros(50)]),
+        ("Expand", [], [Zeros(1), List(1L << 40)]),
+        ("Tile", [], [Zeros(2, 2), List(1L << 62, 1)]),
+        ("Tile", [], [Zeros(2, 2), List(1L << 33, 1L << 33)]),
+        ("ConstantOfShape", [], [List(1L << 40)]),
+        ("Range", [], [List(0), List(1L << 40), List(1)]),
+        ("Pad", [], [Zeros(2), List(0, 1 << 30)]),
+        ("Pad", [("mode", "edge")], [Zeros(2), List(0, 1 << 30)]),
+        ("Resize", [], [Zeros(2), null, null, List(1L << 40)]),
+        ("Resize", [], [Zeros(2), null, TensorData.Of([1e30f], 1)]),
+        ("Gather", [], [Zeros(1, 50), TensorData.Of(new long[50], 50)]),
+        ("Conv", [("pads", new long[] { 1 << 30, 1 << 30, 1 << 30, 1 << 30 })], [Zeros(1, 1, 4, 4), Zeros(1, 1, 1, 1)]),
+        ("ConvTranspose", [("strides", new long[] { 1 << 30, 1 << 30 })], [Zeros(1, 1, 4, 4), Zeros(1, 1, 1, 1)]),
+        ("ConvTranspose", [("output_shape", new long[] { 1 << 30, 1 << 30 })], [Zeros(1, 1, 4, 4), Zeros(1, 1, 1, 1)]),
+        ("MaxPool", [("kernel_shape", new long[] { 1 }), ("pads", new long[] { 1 << 30, 0 })], [Zeros(1, 1, 4)]),
+        ("AveragePool", [("kernel_shape", new long[] { 1 }), ("pads", new long[] { 0, 1 << 30 })], [Zeros(1, 1, 4)]),
+    }.Select(row => new TestDataRow<(string, (string, object)[], TensorData?[])>(row) { DisplayName = $"{row.Type}({string.Join(", ", row.Attributes)}) of {string.Join<TensorData?>(", ", row.Inputs)}" });
+
+    [TestMethod]
+    [DynamicData(nameof(ImmenseResults))]
+    public void SizesBeyondTheLimit(string type, (string, object)[] attributes, TensorData?[] inputs)
+    {
+        using var scope = torch.NewDisposeScope();
+        var context = new ComputeContext(ForwardMode.Inference, torch.CPU, maxElements: 1000);
+        var operation = Operator.Create(type, new OperatorAttributes(attributes));
+        var refusal = Assert.ThrowsExactly<InvalidDataException>(() => operation.Compute([.. inputs.Select(input => input?.ToTorch())], context));
+        Assert.Contains("1000 elements allowed", refusal.Message);
+    }
+
+    [TestMethod]
+    [DataRow(5L)]
+    [DataRow(-6L)]
+    public void IndicesBeyondTheData(long index)
+    {
+        using var scope = torch.NewDisposeScope();
+        var context = new ComputeContext(ForwardMode.Inference, torch.CPU);
+        Assert.ThrowsExactly<InvalidDataException>(() => Operator.Create("Gather").Compute([torch.zeros(5), torch.tensor(index)], context));
+    }
+
+    private static TensorData Zeros(params long[] shape) => TensorData.Of<float>(new float[(int)TensorShape.ElementCount(shape)!], shape);
+
+    private static TensorData List(params long[] values) => TensorData.Of<long>(values, values.Length);
+}
