@@ -1,1 +1,3 @@
-return 0;
+using ImageClassificationMerge;
+
+return await CommandLine.Create().Parse(args).InvokeAsync();

@@ -20,8 +20,12 @@ public static class HdrqCatalog
     public static NetworkScoringEstimator ApplyNetwork(this TransformsCatalog catalog, string outputColumnName, string? inputColumnName, Network network) =>
         catalog.ApplyNetwork(outputColumnName, inputColumnName, network, new NetworkScoringEstimator.Options());
 
-    /// <inheritdoc cref="ApplyNetwork(TransformsCatalog, string, string?, Network)" path="/summary"/>
-    /// <inheritdoc cref="ApplyNetwork(TransformsCatalog, string, string?, Network)" path="/param"/>
+    /// <summary>Creates a <see cref="NetworkScoringEstimator"/> with options: batch size, normalization, names of classes, device.</summary>
+    /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
+    /// <param name="outputColumnName">The name of the score column.</param>
+    /// <param name="inputColumnName">The name of the input column: known-size vectors of <see cref="float"/> of the network's input size. Null for the name
+    /// of the score column.</param>
+    /// <param name="network">The network, with one input. The caller keeps it: what is needed of it is copied when the estimator is fitted.</param>
     /// <param name="options">How the network is applied; copied, never changed.</param>
     /// <returns>The estimator.</returns>
     /// <exception cref="ArgumentException">The network does not have exactly one input, of type single and with a batch as first dimension.</exception>

@@ -86,8 +86,11 @@ public sealed class Graph : IEquatable<Graph>
         foreach (var node in Nodes)
         {
             var definition = node.Operator.Definition;
-            if (node.Inputs.Length > definition.MaxInputs || node.Inputs.Length < definition.MinInputs || node.Inputs.Take(definition.MinInputs).Any(input => input.Length == 0))
+            if (node.Inputs.Length > definition.MaxInputs || node.Inputs.Length < definition.MinInputs)
                 throw new ArgumentException($"Node {node} has {node.Inputs.Length} inputs; {node.Operator.Type} takes {definition.MinInputs} to {definition.MaxInputs}.");
+            // Of any number of inputs none is optional.
+            if (node.Inputs.Take(definition.MaxInputs == int.MaxValue ? int.MaxValue : definition.MinInputs).Any(input => input.Length == 0))
+                throw new ArgumentException($"Node {node} leaves out an input that {node.Operator.Type} needs.");
             if (node.Outputs.Length > definition.MaxOutputs || node.Outputs.IsEmpty)
                 throw new ArgumentException($"Node {node} has {node.Outputs.Length} outputs; {node.Operator.Type} gives 1 to {definition.MaxOutputs}.");
             foreach (var input in node.Inputs)

@@ -200,7 +200,7 @@ public sealed class Network : IDisposable
                 output.MoveToOuterDisposeScope();
             return outputs;
         }
-        catch (Exception exception) when (exception is ExternalException or ArgumentException or InvalidDataException or NotSupportedException or IndexOutOfRangeException or ArithmeticException)
+        catch (Exception exception) when (exception is ExternalException or ArgumentException or InvalidDataException or InvalidOperationException or NotSupportedException or IndexOutOfRangeException or ArithmeticException)
         {
             var shapes = string.Join(", ", inputs.Select(input => input is null ? "none" : TensorShape.Describe(input.shape)));
             // Torch appends a C++ stack to its messages.

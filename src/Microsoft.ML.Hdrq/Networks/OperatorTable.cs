@@ -123,7 +123,7 @@ internal static class OperatorTable
         ["ArgMax"] = new((type, attributes) => new ArgReduction(type, attributes)) { Foldable = true },
         ["ArgMin"] = new((type, attributes) => new ArgReduction(type, attributes)) { Foldable = true },
         ["CumSum"] = new((type, attributes) => new CumulativeSum(type, attributes)) { MinInputs = 2, MaxInputs = 2, SinceOpset = 11, Foldable = true },
-        ["TopK"] = new((type, attributes) => new TopK(type, attributes)) { MinInputs = 2, MaxInputs = 2, MaxOutputs = 2, Foldable = true },
+        ["TopK"] = new((type, attributes) => new TopK(type, attributes)) { MinInputs = 2, MaxInputs = 2, MaxOutputs = 2, SinceOpset = 10, Foldable = true },
 
         // Shapes
         ["Shape"] = new((type, attributes) => new Shape(type, attributes)) { Foldable = true },
@@ -150,7 +150,7 @@ internal static class OperatorTable
 
         // Made of nothing
         ["ConstantOfShape"] = new((type, attributes) => new ConstantOfShape(type, attributes)) { Foldable = true },
-        ["Range"] = new((type, attributes) => new Sequence(type, attributes)) { MinInputs = 3, MaxInputs = 3, SteeringInputs = [0, 1, 2], Foldable = true },
+        ["Range"] = new((type, attributes) => new Sequence(type, attributes)) { MinInputs = 3, MaxInputs = 3, SteeringInputs = [0, 1, 2], SinceOpset = 11, Foldable = true },
 
         // Quantization. Not foldable: a quantized weight stays one.
         ["QuantizeLinear"] = new((type, attributes) => new QuantizeLinear(type, attributes)) { MinInputs = 2, MaxInputs = 3, SteeringInputs = [1], SinceOpset = 10 },

@@ -48,13 +48,12 @@ internal sealed class OnnxWriter
 
     private int ChooseOpset()
     {
-        var opset = _options.Opset ?? DefaultOldestOpset;
+        if (_options.Opset is not { } opset)
+            return _network.Graph.Nodes.Select(node => OpsetForms.SafeOpset(node, _definitions.GetValueOrDefault)).Append(DefaultOldestOpset).Max();
         foreach (var node in _network.Graph.Nodes)
         {
-            var minimum = OpsetForms.MinimumOpset(node, _definitions.GetValueOrDefault);
-            if (minimum > opset && _options.Opset is not null)
-                throw new NotSupportedException($"Opset {_options.Opset} cannot express node {node}; it needs opset {minimum}.");
-            opset = Math.Max(opset, minimum);
+            if (OpsetForms.MinimumOpset(node, _definitions.GetValueOrDefault) is var minimum && minimum > opset)
+                throw new NotSupportedException($"Opset {opset} cannot express node {node}; it needs opset {minimum}.");
         }
         return opset;
     }

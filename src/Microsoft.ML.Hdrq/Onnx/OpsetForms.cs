@@ -58,8 +58,6 @@ internal static class OpsetForms
         new("Shape", "start", 15, 0L),
         new("Shape", "end", 15, null),
         .. from type in ReductionTypes select new AttributeRule(type, "noop_with_empty_axes", 18, 0L),
-        // Older opsets split evenly only, and whether this does is not known before data come.
-        new("Split", "num_outputs", 18, null),
         new("Resize", "antialias", 18, 0L),
         new("Resize", "axes", 18, null),
         new("Resize", "keep_aspect_ratio_policy", 18, "stretch"),
@@ -145,7 +143,8 @@ internal static class OpsetForms
         return Math.Max(opset, type switch
         {
             "Gemm" when Input(node, 2).Length == 0 => 11,
-            "Dropout" when Input(node, 2).Length > 0 => 12,
+            // Older masks have another type, or mark nothing where nothing is dropped.
+            "Dropout" when Input(node, 2).Length > 0 || node.Outputs.Length > 1 => 12,
             "Slice" when Input(node, 4).Length > 0 => 10,
             "Pad" => attributes.Text("mode", "") == "wrap" ? 19 : Input(node, 3).Length > 0 ? 18 : 1,
             "Cast" when (ElementType)attributes.Integer("to", 0) is ElementType.Int4 or ElementType.UInt4 => 21,
@@ -158,6 +157,13 @@ internal static class OpsetForms
             _ => 1,
         });
     }
+
+    /// <summary>
+    /// The oldest opset that says what a node says whatever the data are: until opset 17 Split divides evenly only, and whether this one does
+    /// is not known before data come. Who asks for an older opset vouches for it.
+    /// </summary>
+    public static int SafeOpset(GraphNode node, Func<string, ParameterDefinition?> parameter) =>
+        Math.Max(MinimumOpset(node, parameter), node.Operator.Type == "Split" && node.Operator.Attributes.Contains("num_outputs") ? 18 : Oldest);
 
     /// <summary>Brings a node from the form of opset 21 into that of an older opset, at least the one of <see cref="MinimumOpset"/>.</summary>
     /// <param name="node">The node; changed in place.</param>
@@ -180,8 +186,15 @@ internal static class OpsetForms
             if (rule.Type == node.Type && opset < rule.Since)
                 node.Attributes = node.Attributes.Without(rule.Attribute);
         }
-        if (node.Type is "Softmax" or "LogSoftmax" && opset < 13)
-            node.Attributes = node.Attributes.With("axis", -1L);
+        switch (node.Type)
+        {
+            case "Split" when opset < 18:
+                node.Attributes = node.Attributes.Without("num_outputs");
+                break;
+            case "Softmax" or "LogSoftmax" when opset < 13:
+                node.Attributes = node.Attributes.With("axis", -1L);
+                break;
+        }
     }
 
     private static string Input(GraphNode node, int index) => index < node.Inputs.Length ? node.Inputs[index] : "";

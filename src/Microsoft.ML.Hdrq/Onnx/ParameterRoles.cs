@@ -18,7 +18,7 @@ internal sealed class ParameterRoles
         foreach (var node in nodes)
         {
             // Exporters write tensors that two layers share once, and Identity nodes for the other layers.
-            if (node.Operator.Type == "Identity" && Root(node.Inputs[0]) is { } shared)
+            if (node.Operator.Type == "Identity" && node.Inputs.Length == 1 && Root(node.Inputs[0]) is { } shared)
             {
                 aliases.Add(node.Outputs[0], shared);
                 continue;

@@ -117,6 +117,7 @@ internal sealed class BatchingCursor : DataViewRowCursor
         private VBuffer<float> _value;
         private int _count;
         private int _current;
+        private int _filled;
 
         public ReadAhead(NetworkBinding binding, DataViewRowCursor input, bool[] active)
         {
@@ -124,7 +125,8 @@ internal sealed class BatchingCursor : DataViewRowCursor
             _input = input;
             var size = binding.BatchSize;
             _columns = [.. binding.InputSchema.Select(column => active[column.Index] ? ColumnBuffer.Create(input, column, size) : null)];
-            _inputGetter = input.GetGetter<VBuffer<float>>(binding.Input);
+            // What is kept need not be computed a second time.
+            _inputGetter = _columns[binding.Input.Index] is { } kept ? (ValueGetter<VBuffer<float>>)kept.Getter(() => _filled) : input.GetGetter<VBuffer<float>>(binding.Input);
             _idGetter = input.GetIdGetter();
             _ids = new DataViewRowId[size];
             _batches = new long[size];
@@ -162,24 +164,29 @@ internal sealed class BatchingCursor : DataViewRowCursor
             return _scores.AsSpan(_current * _binding.Scorer.ScoreSize, _binding.Scorer.ScoreSize);
         }
 
-        public void Dispose() => _batch.Dispose();
+        public void Dispose()
+        {
+            _batch.Dispose();
+            foreach (var column in _columns)
+                column?.Dispose();
+        }
 
         private void Fill(long position)
         {
-            var rows = 0;
+            _filled = 0;
             do
             {
                 foreach (var column in _columns)
-                    column?.Keep(rows);
-                _idGetter(ref _ids[rows]);
-                _batches[rows] = _input.Batch;
+                    column?.Keep(_filled);
+                _idGetter(ref _ids[_filled]);
+                _batches[_filled] = _input.Batch;
                 _inputGetter(ref _value);
-                _binding.CopyInput(in _value, _binding.Scorer.Row(_batch, rows), position + rows);
-                rows++;
+                _binding.CopyInput(in _value, _binding.Scorer.Row(_batch, _filled), position + _filled);
+                _filled++;
             }
-            while (rows < _ids.Length && !(InputEnded = !_input.MoveNext()));
-            _binding.Scorer.Score(_batch, rows, _scores);
-            (_count, _current) = (rows, 0);
+            while (_filled < _ids.Length && !(InputEnded = !_input.MoveNext()));
+            _binding.Scorer.Score(_batch, _filled, _scores);
+            (_count, _current) = (_filled, 0);
         }
     }
 }

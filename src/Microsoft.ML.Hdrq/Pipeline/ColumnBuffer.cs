@@ -3,13 +3,17 @@ using Microsoft.ML.Data;
 namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>The values of a column in the rows of a batch, of whatever type the column has.</summary>
-internal abstract class ColumnBuffer
+internal abstract class ColumnBuffer : IDisposable
 {
     /// <summary>Keeps the value of the input's current row.</summary>
     public abstract void Keep(int row);
 
     /// <summary>A getter of the kept value of a row, a <see cref="ValueGetter{TValue}"/> of the column's type.</summary>
     public abstract Delegate Getter(Func<int> row);
+
+    public virtual void Dispose()
+    {
+    }
 
     public static ColumnBuffer Create(DataViewRow input, DataViewSchema.Column column, int rows)
     {
@@ -28,7 +32,7 @@ internal abstract class ColumnBuffer
 
         public override void Keep(int row) => _getter(ref _values[row]);
 
-        public override Delegate Getter(Func<int> row) => (ref T value) => Copy(ref _values[row()], ref value);
+        public override Delegate Getter(Func<int> row) => new ValueGetter<T>((ref T value) => Copy(ref _values[row()], ref value));
 
         protected virtual void Copy(ref T source, ref T destination) => destination = source;
     }
@@ -39,15 +43,34 @@ internal abstract class ColumnBuffer
     }
 
     /// <summary>
-    /// Images belong to who asks for them, who also disposes them: every caller gets a copy. The kept ones are disposed by whoever gave them, when
-    /// their place is taken by the next; the last ones are left to their finalizers, since they may be the user's own objects.
+    /// Images are disposed by whoever asked for them, and also by transformers that pass them on: what is kept is a copy, and every reader gets one of his own.
     /// </summary>
-    private sealed class Images(DataViewRow input, DataViewSchema.Column column, int rows) : Values<MLImage>(input, column, rows)
+    private sealed class Images(DataViewRow input, DataViewSchema.Column column, int rows) : ColumnBuffer
     {
-        protected override void Copy(ref MLImage source, ref MLImage destination)
+        private readonly ValueGetter<MLImage> _getter = input.GetGetter<MLImage>(column);
+        private readonly MLImage?[] _values = new MLImage?[rows];
+        private MLImage _given = null!;
+
+        public override void Keep(int row)
         {
-            destination?.Dispose();
-            destination = source is null ? null! : MLImage.CreateFromPixels(source.Width, source.Height, source.PixelFormat, source.Pixels);
+            _getter(ref _given);
+            _values[row]?.Dispose();
+            _values[row] = Copy(_given);
         }
+
+        public override Delegate Getter(Func<int> row) => new ValueGetter<MLImage>((ref MLImage value) =>
+        {
+            value?.Dispose();
+            value = Copy(_values[row()])!;
+        });
+
+        public override void Dispose()
+        {
+            foreach (var value in _values)
+                value?.Dispose();
+            base.Dispose();
+        }
+
+        private static MLImage? Copy(MLImage? image) => image is null ? null : MLImage.CreateFromPixels(image.Width, image.Height, image.PixelFormat, image.Pixels);
     }
 }

@@ -102,15 +102,15 @@ internal sealed class NetworkBinding
     /// <exception cref="InvalidOperationException"><typeparamref name="TValue"/> is not the column's type.</exception>
     public ValueGetter<TValue> Getter<TValue>(DataViewSchema.Column column, Func<ReadOnlySpan<float>> scores)
     {
-        Delegate getter = column.Index == _inputCount
-            ? (ref VBuffer<float> value) =>
-            {
-                var source = scores();
-                var editor = VBufferEditor.Create(ref value, source.Length);
-                source.CopyTo(editor.Values);
-                value = editor.Commit();
-            }
-            : (ref uint value) => value = Best(scores());
+        ValueGetter<VBuffer<float>> score = (ref VBuffer<float> value) =>
+        {
+            var source = scores();
+            var editor = VBufferEditor.Create(ref value, source.Length);
+            source.CopyTo(editor.Values);
+            value = editor.Commit();
+        };
+        ValueGetter<uint> label = (ref uint value) => value = Best(scores());
+        Delegate getter = column.Index == _inputCount ? score : label;
         return Typed<TValue>(getter, column);
     }
 

@@ -25,7 +25,7 @@ public class PackageTests
     [DataRow("HdrqWeakenVersionNeed.cs")]
     public void ContainsTheBuildFiles(string name)
     {
-        using var package = ZipFile.OpenRead(_directory.File($"Microsoft.ML.Hdrq.{PackageVersion}.nupkg"));
+        using var package = ZipFile.OpenRead(_directory.Combine($"Microsoft.ML.Hdrq.{PackageVersion}.nupkg"));
 
         using var reader = new StreamReader(package.GetEntry($"buildTransitive/{name}")!.Open());
         Assert.AreEqual(File.ReadAllText(Path.Combine(Repository.Library, "build", name)), reader.ReadToEnd());
@@ -35,7 +35,7 @@ public class PackageTests
     public void ApplicationBuildsAndRuns()
     {
         var properties = Repository.Query(Repository.TestProject, "-getProperty:NuGetPackageRoot,LibTorchVersion").GetProperty("Properties");
-        var application = Directory.CreateDirectory(_directory.File("application")).FullName;
+        var application = Directory.CreateDirectory(_directory.Combine("application")).FullName;
         // The package goes to a folder of its own, because it would stay in the machine's; all others are taken from there.
         File.WriteAllText(Path.Combine(application, "application.csproj"), $"""
             <Project Sdk="Microsoft.NET.Sdk">
@@ -43,7 +43,7 @@ public class PackageTests
                 <OutputType>Exe</OutputType>
                 <TargetFramework>net10.0</TargetFramework>
                 <RestoreAdditionalProjectSources>{_directory.Path}</RestoreAdditionalProjectSources>
-                <RestorePackagesPath>{_directory.File("packages")}</RestorePackagesPath>
+                <RestorePackagesPath>{_directory.Combine("packages")}</RestorePackagesPath>
                 <RestoreFallbackFolders>{properties.GetProperty("NuGetPackageRoot").GetString()}</RestoreFallbackFolders>
                 <CreateHardLinksForCopyLocalIfPossible>true</CreateHardLinksForCopyLocalIfPossible>
                 <NuGetAudit>false</NuGetAudit>

@@ -40,7 +40,7 @@ public class WeakenVersionNeedTests
         tasks.AppendLine(Invocation("real", _library, Version, false));
 
         var targets = Path.Combine(Repository.Library, "build", "Microsoft.ML.Hdrq.targets");
-        File.WriteAllText(_directory.File("run.proj"), $"""<Project><Import Project="{targets}" /><Target Name="Run">{tasks}</Target></Project>""");
+        File.WriteAllText(_directory.Combine("run.proj"), $"""<Project><Import Project="{targets}" /><Target Name="Run">{tasks}</Target></Project>""");
         var (exitCode, output) = Repository.Dotnet(_directory.Path, "msbuild", "run.proj", "-t:Run");
         Assert.AreEqual(0, exitCode, output);
     }
@@ -54,14 +54,14 @@ public class WeakenVersionNeedTests
         var expected = (byte[])_original.Clone();
         expected[_flags[2]] = 2;
 
-        CollectionAssert.AreEqual(expected, File.ReadAllBytes(_directory.File("small.out")));
+        CollectionAssert.AreEqual(expected, File.ReadAllBytes(_directory.Combine("small.out")));
     }
 
     [TestMethod]
     public void MarksOneByteOfTheRealLibrary()
     {
         var before = File.ReadAllBytes(_library);
-        var after = File.ReadAllBytes(_directory.File("real.out"));
+        var after = File.ReadAllBytes(_directory.Combine("real.out"));
 
         Assert.HasCount(before.Length, after);
         var at = Assert.ContainsSingle(Enumerable.Range(0, before.Length).Where(i => before[i] != after[i]));
@@ -79,30 +79,30 @@ public class WeakenVersionNeedTests
     [DataRow("other")]
     public void LeavesOtherFilesAlone(string name)
     {
-        Assert.IsFalse(File.Exists(_directory.File(name + ".out")));
-        StringAssert.StartsWith(File.ReadAllText(_directory.File(name + ".answer")), "left alone");
+        Assert.IsFalse(File.Exists(_directory.Combine(name + ".out")));
+        StringAssert.StartsWith(File.ReadAllText(_directory.Combine(name + ".answer")), "left alone");
     }
 
     [TestMethod]
     public void CopiesNothingWhereTheSystemHasTheVersion()
     {
-        Assert.IsFalse(File.Exists(_directory.File("present.out")));
-        StringAssert.StartsWith(File.ReadAllText(_directory.File("present.answer")), "not needed");
+        Assert.IsFalse(File.Exists(_directory.Combine("present.out")));
+        StringAssert.StartsWith(File.ReadAllText(_directory.Combine("present.answer")), "not needed");
     }
 
     [TestMethod]
-    public void CopiesWhereTheSystemLacksTheVersion() => Assert.IsTrue(File.Exists(_directory.File("lacking.out")));
+    public void CopiesWhereTheSystemLacksTheVersion() => Assert.IsTrue(File.Exists(_directory.Combine("lacking.out")));
 
     private static void Add(StringBuilder tasks, string name, byte[] content, string version = Version, bool onlyIfLacking = false)
     {
-        File.WriteAllBytes(_directory.File(name), content);
-        tasks.AppendLine(Invocation(name, _directory.File(name), version, onlyIfLacking));
+        File.WriteAllBytes(_directory.Combine(name), content);
+        tasks.AppendLine(Invocation(name, _directory.Combine(name), version, onlyIfLacking));
     }
 
     // std::cout is a symbol of the version GLIBCXX_3.4.
     private static string Invocation(string name, string source, string version, bool onlyIfLacking) =>
         $"""
-        <HdrqWeakenVersionNeed Source="{source}" Destination="{_directory.File(name + ".out")}" Answer="{_directory.File(name + ".answer")}"
+        <HdrqWeakenVersionNeed Source="{source}" Destination="{_directory.Combine(name + ".out")}" Answer="{_directory.Combine(name + ".answer")}"
                                Library="libstdc++.so.6" Version="{version}" Symbol="_ZSt4cout" OnlyIfLacking="{onlyIfLacking}" />
         """;
 }

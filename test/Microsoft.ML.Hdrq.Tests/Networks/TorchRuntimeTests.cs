@@ -72,11 +72,11 @@ public partial class TorchRuntimeTests
     {
         using var application = CopyWithoutLibtorch();
         foreach (var library in new[] { "torch_cpu", "torch" })
-            File.WriteAllText(application.File(Repository.NativeName(library)), new string('x', 4096));
+            File.WriteAllText(application.Combine(Repository.NativeName(library)), new string('x', 4096));
 
         var output = RunLibtorchLoads(application);
 
-        StringAssert.Contains(output, $"TorchUnavailableException: The system's loader refuses {application.File(Repository.NativeName("torch_cpu"))}:");
+        StringAssert.Contains(output, $"TorchUnavailableException: The system's loader refuses {application.Combine(Repository.NativeName("torch_cpu"))}:");
         if (OperatingSystem.IsLinux())
             StringAssert.Contains(output, "invalid ELF header");
     }
@@ -88,19 +88,19 @@ public partial class TorchRuntimeTests
         using var application = CopyWithoutLibtorch();
         var natives = Path.GetDirectoryName(FindNative("torch_cpu"))!;
         foreach (var file in Directory.GetFiles(natives).Where(file => Path.GetFileName(file) is var name && (name.StartsWith("libtorch", StringComparison.Ordinal) || name.StartsWith("libc10", StringComparison.Ordinal) || name.StartsWith("libgomp", StringComparison.Ordinal))))
-            File.CreateSymbolicLink(application.File(Path.GetFileName(file)), file);
+            File.CreateSymbolicLink(application.Combine(Path.GetFileName(file)), file);
 
         // The library asks for a version of libstdc++ that no system has.
         var library = File.ReadAllBytes(FindNative("LibTorchSharp"));
         var entry = library.AsSpan().IndexOf(BitConverter.GetBytes(0x0297f842));
         library[entry + 4] = 0;
         "GLIBCXX_9.9.99"u8.CopyTo(library.AsSpan(library.AsSpan().IndexOf("GLIBCXX_3.4.32"u8)));
-        File.Delete(application.File(Repository.NativeName("LibTorchSharp")));
-        File.WriteAllBytes(application.File(Repository.NativeName("LibTorchSharp")), library);
+        File.Delete(application.Combine(Repository.NativeName("LibTorchSharp")));
+        File.WriteAllBytes(application.Combine(Repository.NativeName("LibTorchSharp")), library);
 
         var output = RunLibtorchLoads(application);
 
-        StringAssert.Contains(output, $"TorchUnavailableException: The system's loader refuses {application.File("libLibTorchSharp.so")}:");
+        StringAssert.Contains(output, $"TorchUnavailableException: The system's loader refuses {application.Combine("libLibTorchSharp.so")}:");
         StringAssert.Contains(output, "version `GLIBCXX_9.9.99' not found");
         StringAssert.Contains(output, "-p:HdrqPatchLibTorchSharp=always");
     }
@@ -110,21 +110,21 @@ public partial class TorchRuntimeTests
         var application = new TemporaryDirectory();
         // Without the list of dependencies, the host takes what it finds in the folder.
         foreach (var file in Directory.GetFiles(AppContext.BaseDirectory).Where(file => !file.EndsWith(".deps.json", StringComparison.Ordinal) && !Path.GetFileName(file).Contains("torch_", StringComparison.Ordinal)))
-            File.Copy(file, application.File(Path.GetFileName(file)));
+            File.Copy(file, application.Combine(Path.GetFileName(file)));
         var binding = FindNative("LibTorchSharp");
-        File.Copy(binding, application.File(Path.GetFileName(binding)), overwrite: true);
+        File.Copy(binding, application.Combine(Path.GetFileName(binding)), overwrite: true);
         return application;
     }
 
     private static string RunLibtorchLoads(TemporaryDirectory application)
     {
         var (exitCode, output) = Repository.Dotnet(
-            application.Path, application.File("Microsoft.ML.Hdrq.Tests.dll"), "--filter", $"FullyQualifiedName~{nameof(TorchRuntimeTests)}.{nameof(LibtorchLoads)}");
+            application.Path, application.Combine("Microsoft.ML.Hdrq.Tests.dll"), "--filter", $"FullyQualifiedName~{nameof(TorchRuntimeTests)}.{nameof(LibtorchLoads)}");
 
         const int testsFailed = 2;
         Assert.AreEqual(testsFailed, exitCode, output);
         Assert.DoesNotContain("This application or script uses TorchSharp", output);
-        Assert.IsFalse(Directory.Exists(application.File("cpu")), "TorchSharp has copied libraries.");
+        Assert.IsFalse(Directory.Exists(application.Combine("cpu")), "TorchSharp has copied libraries.");
         return output;
     }
 

@@ -1,7 +1,6 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
-using Microsoft.ML.Hdrq.Tests.Build;
 using Microsoft.ML.OnnxRuntime;
 using static Microsoft.ML.Hdrq.Tests.Onnx.OnnxModels;
 
@@ -18,14 +17,14 @@ public sealed class ExternalDataTests : IDisposable
     public void OnnxRuntimeAndThisLibraryReadWhatIsWritten()
     {
         using var network = Load(TwoLayers());
-        network.SaveOnnx(_directory.File("model.onnx"), new OnnxSaveOptions { ExternalDataFile = "weights.bin" });
+        network.SaveOnnx(_directory.Combine("model.onnx"), new OnnxSaveOptions { ExternalDataFile = "weights.bin" });
 
         CollectionAssert.AreEquivalent(new[] { "model.onnx", "weights.bin" }, Directory.GetFiles(_directory.Path).Select(Path.GetFileName).ToArray());
         // 16 x 3 x 3 x 3 and 10 x 16 x 8 x 8 weights; the small bias stays in the model.
-        Assert.AreEqual(4 * (16 * 27 + 10 * 1024), new FileInfo(_directory.File("weights.bin")).Length);
-        Assert.IsLessThan(2000, new FileInfo(_directory.File("model.onnx")).Length);
-        using var session = new InferenceSession(_directory.File("model.onnx"));
-        using var again = Network.LoadOnnx(_directory.File("model.onnx"));
+        Assert.AreEqual(4 * (16 * 27 + 10 * 1024), new FileInfo(_directory.Combine("weights.bin")).Length);
+        Assert.IsLessThan(2000, new FileInfo(_directory.Combine("model.onnx")).Length);
+        using var session = new InferenceSession(_directory.Combine("model.onnx"));
+        using var again = Network.LoadOnnx(_directory.Combine("model.onnx"));
         Assert.IsNull(network.Graph.FirstDifference(again.Graph));
         foreach (var (name, tensor) in network.Parameters)
             Assert.AreEqual(TensorData.FromTorch(tensor), TensorData.FromTorch(again.Parameters[name]), name);
@@ -34,7 +33,7 @@ public sealed class ExternalDataTests : IDisposable
     [TestMethod]
     public void ReadsFromTheGivenFolderWhenTheModelIsAStream()
     {
-        File.WriteAllBytes(_directory.File("w.bin"), Bytes(32));
+        File.WriteAllBytes(_directory.Combine("w.bin"), Bytes(32));
         using var network = Load(ModelWith("w.bin", "8", "16"), _directory.Path);
         CollectionAssert.AreEqual(Bytes(32)[8..24], TensorData.FromTorch(network.Parameters["w"]).Bytes.ToArray());
         StringAssert.Contains(AssertMalformed(ModelWith("w.bin", "8", "16")).Message, "'w'");
@@ -46,8 +45,8 @@ public sealed class ExternalDataTests : IDisposable
     [DataRow("sub\\w.bin")]
     public void ReadsFilesInFoldersBelow(string location)
     {
-        Directory.CreateDirectory(_directory.File("sub"));
-        File.WriteAllBytes(_directory.File("w.bin"), Bytes(16));
+        Directory.CreateDirectory(_directory.Combine("sub"));
+        File.WriteAllBytes(_directory.Combine("w.bin"), Bytes(16));
         File.WriteAllBytes(Path.Combine(_directory.Path, "sub", "w.bin"), Bytes(16));
         using var network = Load(ModelWith(location), _directory.Path);
         Assert.AreEqual(4, network.Parameters["w"].numel());
@@ -76,9 +75,9 @@ public sealed class ExternalDataTests : IDisposable
     public void RefusesLocationsOutsideOrMissing(string location)
     {
         // The files exist, so that only the check can refuse them.
-        var inner = Directory.CreateDirectory(_directory.File("models")).FullName;
+        var inner = Directory.CreateDirectory(_directory.Combine("models")).FullName;
         Directory.CreateDirectory(Path.Combine(inner, "sub"));
-        foreach (var file in new[] { _directory.File("w.bin"), Path.Combine(inner, "w.bin"), Path.Combine(inner, "sub", "w.bin") })
+        foreach (var file in new[] { _directory.Combine("w.bin"), Path.Combine(inner, "w.bin"), Path.Combine(inner, "sub", "w.bin") })
             File.WriteAllBytes(file, Bytes(16));
         StringAssert.Contains(AssertMalformed(ModelWith(location), inner).Message, "'w'");
     }
@@ -87,10 +86,10 @@ public sealed class ExternalDataTests : IDisposable
     [OSCondition(ConditionMode.Exclude, OperatingSystems.Windows, IgnoreMessage = "Links need rights there.")]
     public void RefusesLinksThatLeadOutAndFollowsThoseThatDoNot()
     {
-        var inner = Directory.CreateDirectory(_directory.File("models")).FullName;
-        File.WriteAllBytes(_directory.File("secret.bin"), Bytes(16));
+        var inner = Directory.CreateDirectory(_directory.Combine("models")).FullName;
+        File.WriteAllBytes(_directory.Combine("secret.bin"), Bytes(16));
         File.WriteAllBytes(Path.Combine(inner, "w.bin"), Bytes(16));
-        File.CreateSymbolicLink(Path.Combine(inner, "out"), _directory.File("secret.bin"));
+        File.CreateSymbolicLink(Path.Combine(inner, "out"), _directory.Combine("secret.bin"));
         File.CreateSymbolicLink(Path.Combine(inner, "relative"), "../secret.bin");
         File.CreateSymbolicLink(Path.Combine(inner, "twice"), "out");
         Directory.CreateSymbolicLink(Path.Combine(inner, "folder"), _directory.Path);
@@ -101,8 +100,8 @@ public sealed class ExternalDataTests : IDisposable
             StringAssert.Contains(AssertMalformed(ModelWith(location), inner).Message, "'w'", location);
 
         // The folder itself may be reached through a link.
-        Directory.CreateSymbolicLink(_directory.File("link"), inner);
-        using var network = Load(ModelWith("in"), _directory.File("link"));
+        Directory.CreateSymbolicLink(_directory.Combine("link"), inner);
+        using var network = Load(ModelWith("in"), _directory.Combine("link"));
         Assert.AreEqual(4, network.Parameters["w"].numel());
     }
 
@@ -111,9 +110,9 @@ public sealed class ExternalDataTests : IDisposable
     [Timeout(5000)]
     public void DoesNotWaitForAPipe()
     {
-        using var process = System.Diagnostics.Process.Start("mkfifo", _directory.File("pipe"));
+        using var process = System.Diagnostics.Process.Start("mkfifo", _directory.Combine("pipe"));
         process.WaitForExit();
-        Assert.IsTrue(File.Exists(_directory.File("pipe")));
+        Assert.IsTrue(File.Exists(_directory.Combine("pipe")));
         AssertMalformed(ModelWith("pipe"), _directory.Path);
     }
 
@@ -136,14 +135,14 @@ public sealed class ExternalDataTests : IDisposable
     [DataRow("0", "16.0")]
     public void RefusesBytesThatAreNotThere(string offset, string length)
     {
-        File.WriteAllBytes(_directory.File("w.bin"), Bytes(16));
+        File.WriteAllBytes(_directory.Combine("w.bin"), Bytes(16));
         StringAssert.Contains(AssertMalformed(ModelWith("w.bin", offset, length), _directory.Path).Message, "'w'");
     }
 
     [TestMethod]
     public void RefusesHugeTensorsBeforeTakingMemory()
     {
-        File.WriteAllBytes(_directory.File("w.bin"), Bytes(16));
+        File.WriteAllBytes(_directory.Combine("w.bin"), Bytes(16));
         var model = ModelWith("w.bin", null, null);
         model.Graph.Initializer[0].Dims[0] = 500_000_000;
         var before = GC.GetAllocatedBytesForCurrentThread();
@@ -154,7 +153,7 @@ public sealed class ExternalDataTests : IDisposable
     [TestMethod]
     public void TensorsMayShareBytesButNotAnyNumberOfThem()
     {
-        File.WriteAllBytes(_directory.File("w.bin"), Bytes(4096));
+        File.WriteAllBytes(_directory.Combine("w.bin"), Bytes(4096));
         using (Load(Sharing(4), _directory.Path))
         {
         }
@@ -172,7 +171,7 @@ public sealed class ExternalDataTests : IDisposable
     [TestMethod]
     public void ReadsConstantsFromExternalFilesToo()
     {
-        File.WriteAllBytes(_directory.File("w.bin"), Bytes(16));
+        File.WriteAllBytes(_directory.Combine("w.bin"), Bytes(16));
         var model = ModelOf(13, [4], Node("Constant", "", "w", ("value", External("", 4, "w.bin", null, null))), Node("Add", "x w", "y"));
         using var network = Load(model, _directory.Path);
         Assert.AreEqual(ParameterRole.Constant, network.Graph.Parameters.Single().Role);
@@ -192,7 +191,7 @@ public sealed class ExternalDataTests : IDisposable
     public void SavesOnlyBesideTheModel(string name)
     {
         using var network = Load(TwoLayers());
-        Assert.ThrowsExactly<ArgumentException>(() => network.SaveOnnx(_directory.File("model.onnx"), new OnnxSaveOptions { ExternalDataFile = name }));
+        Assert.ThrowsExactly<ArgumentException>(() => network.SaveOnnx(_directory.Combine("model.onnx"), new OnnxSaveOptions { ExternalDataFile = name }));
         Assert.IsEmpty(Directory.GetFileSystemEntries(_directory.Path));
     }
 

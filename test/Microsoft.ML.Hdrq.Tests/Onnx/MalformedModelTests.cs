@@ -12,7 +12,7 @@ namespace Microsoft.ML.Hdrq.Tests.Onnx;
 [TestClass]
 public class MalformedModelTests
 {
-    private static IEnumerable<object[]> Malformed =>
+    private static IEnumerable<TestDataRow<(string What, byte[] Model, string Named)>> Malformed =>
     [
         Row("no graph", new ModelProto { OpsetImport = { new OperatorSetIdProto { Version = 13 } } }, "graph"),
         Row("an empty file", new ModelProto(), "graph"),
@@ -86,12 +86,12 @@ public class MalformedModelTests
     [TestMethod]
     public void NamesTheFile()
     {
-        using var directory = new Build.TemporaryDirectory();
-        File.WriteAllBytes(directory.File("bad.onnx"), [1, 2, 3]);
-        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Network.LoadOnnx(directory.File("bad.onnx"))).Message, "bad.onnx");
-        File.WriteAllBytes(directory.File("bad.onnx"), ModelOf(13, [4], Node("Nothing", "x", "y")).ToByteArray());
-        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => Network.LoadOnnx(directory.File("bad.onnx"))).Message, "bad.onnx");
-        Assert.ThrowsExactly<FileNotFoundException>(() => Network.LoadOnnx(directory.File("none.onnx")));
+        using var directory = new TemporaryDirectory();
+        File.WriteAllBytes(directory.Combine("bad.onnx"), [1, 2, 3]);
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Network.LoadOnnx(directory.Combine("bad.onnx"))).Message, "bad.onnx");
+        File.WriteAllBytes(directory.Combine("bad.onnx"), ModelOf(13, [4], Node("Nothing", "x", "y")).ToByteArray());
+        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => Network.LoadOnnx(directory.Combine("bad.onnx"))).Message, "bad.onnx");
+        Assert.ThrowsExactly<FileNotFoundException>(() => Network.LoadOnnx(directory.Combine("none.onnx")));
     }
 
     [TestMethod]
@@ -166,7 +166,7 @@ public class MalformedModelTests
         Assert.ThrowsExactly<InvalidDataException>(() => Load([.. Enumerable.Repeat((byte)0x3B, 1_000_000)]));
     }
 
-    private static object[] Row(string what, ModelProto model, string named) => [what, model.ToByteArray(), named];
+    private static TestDataRow<(string, byte[], string)> Row(string what, ModelProto model, string named) => new((what, model.ToByteArray(), named)) { DisplayName = what };
 
     /// <summary>A sound model, spoilt.</summary>
     private static ModelProto Changed(Action<ModelProto> change)

@@ -10,7 +10,7 @@ public class OpsetFormsTests
 {
     private static readonly long[] Image = [2, 3, 4, 6];
 
-    private static IEnumerable<object[]> Forms =>
+    private static IEnumerable<TestDataRow<(string Name, int Opset, byte[] Model)>> Forms =>
     [
         Form("Squeeze", 9, Node("Unsqueeze", "x", "u", ("axes", new[] { 0L, 3 })), Node("Squeeze", "u", "y", ("axes", new[] { 3L }))),
         Form("Squeeze of all", 11, Node("ReduceSum", "x", "s", ("axes", new[] { 1L, 2, 3 })), Node("Squeeze", "s", "y")),
@@ -74,7 +74,8 @@ public class OpsetFormsTests
     {
         using var network = Load(model);
         var oldest = Enumerable.Range(9, 13).First(candidate => CanSave(network, candidate));
-        Assert.IsLessThanOrEqualTo(Math.Max(opset, 13), oldest, name);
+        // That a split without sizes is even is not known without data, and only opset 18 can say one that may not be.
+        Assert.IsLessThanOrEqualTo(name == "Split evenly" ? 18 : Math.Max(opset, 13), oldest, name);
         for (var written = oldest; written <= 21; written++)
             ModelParity.AssertEqualScores(Save(network, written), network, Image, $"{name}, written in opset {written}");
     }
@@ -104,7 +105,8 @@ public class OpsetFormsTests
         StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => Load(mixed)).Message, "'Resize-y' (Resize)");
     }
 
-    private static object[] Form(string name, int opset, params IMessage[] parts) => [name, opset, ModelOf(opset, [-1, .. Image[1..]], parts).ToByteArray()];
+    private static TestDataRow<(string, int, byte[])> Form(string name, int opset, params IMessage[] parts) =>
+        new((name, opset, ModelOf(opset, [-1, .. Image[1..]], parts).ToByteArray())) { DisplayName = $"{name}, opset {opset}" };
 
     private static bool CanSave(Microsoft.ML.Hdrq.Networks.Network network, int opset)
     {

@@ -1,7 +1,6 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
-using Microsoft.ML.Hdrq.Tests.Build;
 using TorchSharp;
 using static Microsoft.ML.Hdrq.Tests.Onnx.OnnxModels;
 
@@ -100,7 +99,7 @@ public class RoundTripTests
     public void AnExistingFileIsReplacedOnlyByAWholeOne()
     {
         using var directory = new TemporaryDirectory();
-        var path = directory.File("model.onnx");
+        var path = directory.Combine("model.onnx");
         using var network = Load(ModelOf(17, [-1, 4], Random("scale", 1, 4), Node("LayerNormalization", "x scale", "y")));
         network.SaveOnnx(path);
         var before = File.ReadAllBytes(path);

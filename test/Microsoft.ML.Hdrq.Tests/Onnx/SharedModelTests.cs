@@ -1,6 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
-using Microsoft.ML.Hdrq.Tests.Build;
 using SkiaSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Onnx;
@@ -22,8 +21,8 @@ public class SharedModelTests
         var images = Images([.. from domain in new[] { "clean", "fog", "noise", "night" } from label in new[] { "cat", "ship" } select $"data/cifar10-domains/{domain}/test/{label}/0003.png"]);
         using var directory = new TemporaryDirectory();
         using var network = Network.LoadOnnx(path);
-        network.SaveOnnx(directory.File("again.onnx"));
-        using var again = Network.LoadOnnx(directory.File("again.onnx"));
+        network.SaveOnnx(directory.Combine("again.onnx"));
+        using var again = Network.LoadOnnx(directory.Combine("again.onnx"));
         foreach (var candidate in new[] { network, again })
         {
             ModelParity.AssertEqualScores(model, candidate, [16, 3, 32, 32], "random images");
@@ -33,7 +32,7 @@ public class SharedModelTests
         RoundTripTests.AssertSame(network, again);
 
         // ONNX Runtime reads what is written, too.
-        ModelParity.AssertEqualScores(File.ReadAllBytes(directory.File("again.onnx")), network, images, "the file as written");
+        ModelParity.AssertEqualScores(File.ReadAllBytes(directory.Combine("again.onnx")), network, images, "the file as written");
         ModelParity.AssertEqualScores(OnnxModels.Save(network, otherOpset), network, images, $"the file as written in opset {otherOpset}");
     }
 

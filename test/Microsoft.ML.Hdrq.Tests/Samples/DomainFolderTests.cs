@@ -11,7 +11,7 @@ public sealed class DomainFolderTests
     [DataRow("Clear")]
     public void The_source_domain_comes_first_and_the_others_in_order(string source)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TemporaryDirectory();
         foreach (var domain in new[] { "night", "Zoo", source, "autumn" })
             AddBoth(folder, domain, "cat", "Dog");
         Directory.CreateDirectory(folder.Combine("results"));
@@ -26,7 +26,7 @@ public sealed class DomainFolderTests
     [TestMethod]
     public void Files_are_the_images_with_their_class()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TemporaryDirectory();
         foreach (var name in new[] { "b.png", "a.JPG", "c.jpeg", "d.bmp", "notes.txt", ".hidden.png" })
             Add(folder, "fog", "train", "dog", name);
         Add(folder, "fog", "train", "cat", "z.png");
@@ -52,7 +52,7 @@ public sealed class DomainFolderTests
     [TestMethod]
     public void An_unknown_domain_is_named_with_the_known_ones()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TemporaryDirectory();
         AddBoth(folder, "fog", "cat");
         var data = DomainFolder.Open(folder.Path);
         var error = Assert.ThrowsExactly<ArgumentException>(() => data.Files("snow", DataSplit.Test));
@@ -62,15 +62,15 @@ public sealed class DomainFolderTests
     [TestMethod]
     public void A_missing_folder_is_named()
     {
-        using var folder = new TemporaryFolder();
-        var error = Assert.ThrowsExactly<DirectoryNotFoundException>(() => DomainFolder.Open(folder.Path));
+        using var folder = new TemporaryDirectory();
+        var error = Assert.ThrowsExactly<DirectoryNotFoundException>(() => DomainFolder.Open(folder.Combine("missing")));
         Assert.Contains(folder.Path, error.Message);
     }
 
     [TestMethod]
     public void A_folder_without_domains_is_named()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TemporaryDirectory();
         Directory.CreateDirectory(folder.Combine("cat"));
         Throws(folder, $"'{folder.Path}' holds no domains");
     }
@@ -80,7 +80,7 @@ public sealed class DomainFolderTests
     [DataRow("test")]
     public void An_empty_or_missing_split_is_named(string split)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TemporaryDirectory();
         AddBoth(folder, "clean", "cat");
         Add(folder, "fog", split == "train" ? "test" : "train", "cat", "0.png");
         var path = folder.Combine("fog", split);
@@ -97,7 +97,7 @@ public sealed class DomainFolderTests
     [TestMethod]
     public void A_missing_class_is_named_with_its_domain()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TemporaryDirectory();
         AddBoth(folder, "clean", "cat", "dog");
         AddBoth(folder, "fog", "dog");
         Throws(folder, "Domain 'fog' lacks the class 'cat'");
@@ -106,7 +106,7 @@ public sealed class DomainFolderTests
     [TestMethod]
     public void A_class_missing_in_one_split_is_named()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TemporaryDirectory();
         AddBoth(folder, "clean", "cat", "dog");
         Directory.Delete(folder.Combine("clean", "test", "dog"), recursive: true);
         Throws(folder, "Domain 'clean' lacks the class 'dog'");
@@ -115,16 +115,16 @@ public sealed class DomainFolderTests
     [TestMethod]
     public void A_class_too_many_is_named_with_its_domain()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TemporaryDirectory();
         AddBoth(folder, "clean", "cat");
         AddBoth(folder, "fog", "cat", "dog");
         Throws(folder, "Domain 'fog' has a class 'dog'");
     }
 
-    private static void Throws(TemporaryFolder folder, string part) =>
+    private static void Throws(TemporaryDirectory folder, string part) =>
         Assert.Contains(part, Assert.ThrowsExactly<InvalidDataException>(() => DomainFolder.Open(folder.Path)).Message);
 
-    private static void AddBoth(TemporaryFolder folder, string domain, params string[] classes)
+    private static void AddBoth(TemporaryDirectory folder, string domain, params string[] classes)
     {
         foreach (var name in classes)
         {
@@ -133,7 +133,7 @@ public sealed class DomainFolderTests
         }
     }
 
-    private static void Add(TemporaryFolder folder, string domain, string split, string name, string file)
+    private static void Add(TemporaryDirectory folder, string domain, string split, string name, string file)
     {
         // Only names count here; nothing decodes the files.
         Directory.CreateDirectory(folder.Combine(domain, split, name));

@@ -31,7 +31,7 @@ public sealed class ResultsFileTests
     [TestMethod]
     public void The_written_text_has_the_agreed_shape()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TemporaryDirectory();
         var path = folder.Combine("new", "results.json");
         var culture = CultureInfo.CurrentCulture;
         try
@@ -87,7 +87,7 @@ public sealed class ResultsFileTests
     [TestMethod]
     public void What_is_written_is_read_back()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TemporaryDirectory();
         var path = folder.Combine("results.json");
         ResultsFile.Write(path, Document(_source, _merged));
         var read = ResultsFile.Read(path);
@@ -106,7 +106,7 @@ public sealed class ResultsFileTests
     [TestMethod]
     public void Writing_replaces_the_file_and_leaves_no_other()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TemporaryDirectory();
         var path = folder.Combine("results.json");
         ResultsFile.Write(path, Document(_source, _merged));
         ResultsFile.Write(path, Document(_source));
@@ -121,7 +121,7 @@ public sealed class ResultsFileTests
     [DataRow(double.NaN)]
     public void What_is_no_fraction_is_refused_and_the_old_file_stays(double accuracy)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TemporaryDirectory();
         var path = folder.Combine("results.json");
         ResultsFile.Write(path, Document(_source));
         var before = File.ReadAllText(path);
@@ -146,7 +146,7 @@ public sealed class ResultsFileTests
     [DataRow("", "not a results file")]
     public void Other_files_are_refused_by_name(string text, string part)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TemporaryDirectory();
         Directory.CreateDirectory(folder.Path);
         var path = folder.Combine("results.json");
         File.WriteAllText(path, text);

@@ -25,7 +25,7 @@ public sealed class SignDatasetTests
     [TestMethod]
     public void Write_lays_out_every_domain_split_and_class()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TemporaryDirectory();
         var reported = new List<int>();
         var count = SignDataset.Write(folder.Path, 5, trainPerClass: 3, testPerClass: 2, new Recorder(reported));
 
@@ -49,7 +49,7 @@ public sealed class SignDatasetTests
     [TestMethod]
     public void Files_hold_the_rendered_pixels()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TemporaryDirectory();
         SignDataset.Write(folder.Path, 5, trainPerClass: 1, testPerClass: 2);
         using var scenes = new SceneRenderer();
         var expected = SignDataset.Render(scenes, 5, "night", DataSplit.Test, classIndex: 7, index: 1);
@@ -63,9 +63,9 @@ public sealed class SignDatasetTests
     [TestMethod]
     public void Same_seed_writes_the_same_bytes_and_another_seed_others()
     {
-        using var first = new TemporaryFolder();
-        using var second = new TemporaryFolder();
-        using var other = new TemporaryFolder();
+        using var first = new TemporaryDirectory();
+        using var second = new TemporaryDirectory();
+        using var other = new TemporaryDirectory();
         SignDataset.Write(first.Path, 5, 1, 1);
         SignDataset.Write(second.Path, 5, 1, 1);
         SignDataset.Write(other.Path, 6, 1, 1);
@@ -168,7 +168,7 @@ public sealed class SignDatasetTests
     [TestMethod]
     public void A_cancelled_write_leaves_nothing()
     {
-        using var parent = new TemporaryFolder();
+        using var parent = new TemporaryDirectory();
         Directory.CreateDirectory(parent.Path);
         using var source = new CancellationTokenSource();
         var progress = new Recorder([], count =>
@@ -183,7 +183,7 @@ public sealed class SignDatasetTests
     [TestMethod]
     public void Write_refuses_a_folder_that_holds_files()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TemporaryDirectory();
         Directory.CreateDirectory(folder.Path);
         File.WriteAllText(folder.Combine("notes.txt"), "mine");
         var error = Assert.ThrowsExactly<IOException>(() => SignDataset.Write(folder.Path, 5, 1, 1));

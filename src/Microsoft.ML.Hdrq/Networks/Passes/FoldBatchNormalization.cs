@@ -1,5 +1,5 @@
-using TorchSharp;
 using Microsoft.ML.Hdrq.Networks.Operators;
+using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Passes;
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Passes;
@@ -28,7 +29,12 @@ internal static class ServingForm
         foreach (var parameter in network.Graph.Parameters)
             builder.Parameter(Rename(parameter.Name), network.Parameters[parameter.Name].detach().cpu().clone(), parameter.Role, parameter.ElementType);
         foreach (var node in network.Graph.Nodes)
-            builder.Node(new GraphNode(node.Name, node.Operator, [.. node.Inputs.Select(name => names[name])], [.. node.Outputs.Select(Rename)]));
+        {
+            // Engines refuse two nodes of one name; names of values are unique.
+            var inputs = node.Inputs.Select(name => names[name]).ToImmutableArray();
+            var outputs = node.Outputs.Select(Rename).ToImmutableArray();
+            builder.Node(new GraphNode(outputs.First(name => name.Length > 0), node.Operator, inputs, outputs));
+        }
 
         var value = names[network.Graph.Outputs[0].Name];
         if (softmax)

@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx;
 
 namespace Microsoft.ML.Hdrq.Tests.Networks.Operators;
 
@@ -9,6 +10,9 @@ public sealed record ParityInput(TensorData Data, bool IsConstant);
 public sealed record ParityCase(string Type, string Name, ParityInput?[] Inputs, params (string Name, object Value)[] Attributes)
 {
     public int Outputs { get; init; } = 1;
+
+    /// <summary>The oldest opset that defines the operator on these types and shapes: a graph does not know those of values in between.</summary>
+    public int OldestOpset { get; init; } = OpsetForms.Oldest;
 
     /// <summary>Whether the outputs have 4 bits, which Torch cannot tell from 8.</summary>
     public bool GivesFourBits { get; init; }

@@ -1,0 +1,67 @@
+using Microsoft.ML;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Transforms.Image;
+using SkiaSharp;
+
+namespace ImageClassificationMerge.Data;
+
+/// <summary>From image files to the pixels that a network takes and the key that its classes are: plain ML.NET.</summary>
+internal sealed class ImagePipeline
+{
+    public const string Pixels = "Pixels";
+    public const string Label = "Label";
+
+    private readonly MLContext _context;
+    private readonly DomainFolder _folder;
+
+    public ImagePipeline(MLContext context, DomainFolder folder, int height, int width)
+    {
+        _context = context;
+        _folder = folder;
+        (Height, Width) = (height, width);
+        var classNames = context.Data.LoadFromEnumerable(folder.Classes.Select(name => new ClassRow { ClassName = name }));
+        Preprocessing = context.Transforms.LoadImages("Image", imageFolder: null, nameof(ImageRow.ImagePath))
+            .Append(context.Transforms.ResizeImages("Image", width, height, resizing: ImageResizingEstimator.ResizingKind.Fill))
+            .Append(context.Transforms.ExtractPixels(Pixels, "Image"))
+            .Append(context.Transforms.Conversion.MapValueToKey(Label, nameof(ImageRow.ClassName), keyData: classNames));
+    }
+
+    public int Height { get; }
+
+    public int Width { get; }
+
+    public IEstimator<ITransformer> Preprocessing { get; }
+
+    /// <summary>The size that a network's input has, or that of the first image where the network takes any.</summary>
+    public static (int Height, int Width) InputSize(Network network, DomainFolder folder)
+    {
+        var shape = network.Graph.Inputs[0].Shape;
+        if (shape.Length != 4 || (shape[1] != 3 && shape[1] != -1))
+            throw new InvalidDataException($"The network's input {network.Graph.Inputs[0]} is not a batch of colour images [N, 3, height, width].");
+        return shape[2] > 0 && shape[3] > 0 ? ((int)shape[2], (int)shape[3]) : FirstImageSize(folder);
+    }
+
+    public static (int Height, int Width) FirstImageSize(DomainFolder folder)
+    {
+        var path = folder.Files(folder.Domains[0], DataSplit.Train)[0].Path;
+        using var codec = SKCodec.Create(path) ?? throw new InvalidDataException($"'{path}' is not an image that can be read.");
+        return (codec.Info.Height, codec.Info.Width);
+    }
+
+    /// <summary>The rows of a domain, telling <paramref name="progress"/> of each one that is read.</summary>
+    public IDataView Rows(string domain, DataSplit split, IProgress<int>? progress, CancellationToken cancellationToken)
+    {
+        return _context.Data.LoadFromEnumerable(Enumerate());
+
+        IEnumerable<ImageRow> Enumerate()
+        {
+            var done = 0;
+            foreach (var file in _folder.Files(domain, split))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                yield return new ImageRow { ImagePath = file.Path, ClassName = _folder.Classes[file.ClassIndex] };
+                progress?.Report(++done);
+            }
+        }
+    }
+}

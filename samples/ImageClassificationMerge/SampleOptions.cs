@@ -1,0 +1,28 @@
+using Microsoft.ML.Hdrq.Pipeline;
+
+namespace ImageClassificationMerge;
+
+/// <summary>What the command line asks for.</summary>
+internal sealed record SampleOptions
+{
+    /// <summary>Folder of domains; null for the sample's own traffic signs.</summary>
+    public string? Data { get; init; }
+
+    /// <summary>ONNX file of the source network; null to train one on the first domain.</summary>
+    public string? Network { get; init; }
+
+    /// <summary>What is subtracted from the pixels and what they are divided by; null where the network takes 0 to 255 as they are.</summary>
+    public ChannelNormalization? Normalization { get; init; }
+
+    /// <summary>Folder for the results; null to only print them.</summary>
+    public string? Output { get; init; }
+
+    /// <summary>Seed of everything random.</summary>
+    public int Seed { get; init; } = 1;
+
+    /// <summary>Images scored at once.</summary>
+    public int BatchSize { get; init; } = 32;
+
+    /// <summary>Number of the GPU; null for the CPU.</summary>
+    public int? GpuDeviceId { get; init; }
+}

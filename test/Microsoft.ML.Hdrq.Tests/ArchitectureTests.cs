@@ -1,0 +1,87 @@
+using System.Text.RegularExpressions;
+using Microsoft.ML.Hdrq.Tests.Build;
+
+namespace Microsoft.ML.Hdrq.Tests;
+
+/// <summary>The rules of the house: imports run downwards only, and a library keeps its hands off what belongs to the application.</summary>
+[TestClass]
+public sealed partial class ArchitectureTests
+{
+    /// <summary>What each folder may import of ours; the folders of one floor do not import each other.</summary>
+    private static readonly Dictionary<string, string[]> _allowed = new()
+    {
+        ["Networks"] = [],
+        ["Onnx"] = ["Networks"],
+        ["Adaptation"] = ["Networks"],
+        ["Quantization"] = ["Networks"],
+        ["Merging"] = ["Networks"],
+        ["Analysis"] = ["Networks", "Onnx", "Adaptation", "Quantization", "Merging"],
+        ["Pipeline"] = ["Networks", "Onnx", "Adaptation", "Quantization", "Merging"],
+    };
+
+    [TestMethod]
+    public void Imports_run_downwards_only()
+    {
+        var violations =
+            from file in Sources()
+            let floor = Floor(file.Path)
+            where floor is not null
+            from Match match in OurNamespace().Matches(file.Code)
+            let imported = match.Groups[1].Value
+            where imported != floor && _allowed.ContainsKey(imported) && !_allowed[floor].Contains(imported)
+            select $"{file.Path}: {match.Value}";
+        AssertNone(violations);
+    }
+
+    [TestMethod]
+    public void Only_the_pipeline_knows_MLNet() => AssertNone(
+        from file in Sources()
+        where Floor(file.Path) is not (null or "Pipeline")
+        from Match match in MLNet().Matches(file.Code)
+        select $"{file.Path}: {match.Value}");
+
+    [TestMethod]
+    public void Every_folder_has_its_floor() => AssertNone(
+        from file in Sources()
+        where Floor(file.Path) is { } floor ? !_allowed.ContainsKey(floor) : Path.GetFileName(file.Path) != "HdrqCatalog.cs"
+        select file.Path);
+
+    [TestMethod]
+    public void The_library_does_not_write_to_the_console_or_seed_the_global_generator() => AssertNone(
+        from file in Sources()
+        from Match match in Forbidden().Matches(file.Code)
+        select $"{file.Path}: {match.Value}");
+
+    [TestMethod]
+    public void GPUs_are_named_in_one_place() => AssertNone(
+        from file in Sources()
+        where Path.GetFileName(file.Path) != "TorchRuntime.cs" && file.Code.Contains("cuda", StringComparison.OrdinalIgnoreCase)
+        select file.Path);
+
+    private static void AssertNone(IEnumerable<string> violations)
+    {
+        Assert.IsNotEmpty(Sources());
+        Assert.AreEqual("", string.Join(Environment.NewLine, violations));
+    }
+
+    private static IEnumerable<(string Path, string Code)> Sources() =>
+        from path in Directory.EnumerateFiles(Repository.Library, "*.cs", SearchOption.AllDirectories)
+        let relative = Path.GetRelativePath(Repository.Library, path)
+        where !Regex.IsMatch(relative, @"^(obj|bin|build)[/\\]")
+        select (relative, Comment().Replace(File.ReadAllText(path), ""));
+
+    /// <summary>The folder at the top, or null for files beside the folders.</summary>
+    private static string? Floor(string path) => path.Split('/', '\\') is [var folder, _, ..] ? folder : null;
+
+    [GeneratedRegex(@"Microsoft\.ML\.Hdrq\.(\w+)")]
+    private static partial Regex OurNamespace();
+
+    [GeneratedRegex(@"using Microsoft\.ML(\.(Data|Runtime|Transforms|Trainers))?;|\b(MLContext|IDataView|ITransformer|IEstimator|VBuffer|DataViewSchema|IHostEnvironment)\b")]
+    private static partial Regex MLNet();
+
+    [GeneratedRegex(@"\bConsole\.|\bmanual_seed\b")]
+    private static partial Regex Forbidden();
+
+    [GeneratedRegex("//.*")]
+    private static partial Regex Comment();
+}

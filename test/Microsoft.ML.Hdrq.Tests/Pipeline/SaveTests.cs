@@ -1,0 +1,141 @@
+using System.Globalization;
+using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Tests.Build;
+
+namespace Microsoft.ML.Hdrq.Tests.Pipeline;
+
+[TestClass]
+public sealed class SaveTests
+{
+    [TestMethod]
+    [DataRow(false, false)]
+    [DataRow(true, true)]
+    public void AnApplicationWithoutThisLibraryScoresTheSame(bool softmax, bool named)
+    {
+        using var folder = new TemporaryDirectory();
+        var (model, file) = (folder.File("model.zip"), folder.File("data.idv"));
+        var ml = new MLContext(1);
+        using var network = TestNetworks.Classifier();
+        var data = Images.View(ml, Images.Rows(11, range: 255));
+        var options = new NetworkScoringEstimator.Options { Normalization = ChannelNormalization.ImageNet(), Softmax = softmax, ClassNames = named ? Images.ClassNames : null };
+        using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, options).Fit(data);
+        ml.Model.Save(transformer, data.Schema, model);
+        using (var stream = File.Create(file))
+            ml.Data.SaveAsBinary(data, stream);
+
+        var lines = LoadOnly(model, file, "Score", "PredictedLabel");
+
+        var scored = transformer.Transform(data);
+        Assert.AreEqual(string.Join("|", scored.Schema.Select(column => $"{column.Name}: {column.Type}")), lines[0]);
+        var scores = lines[1..12].Select(line => line.Split('|').Select(score => float.Parse(score, CultureInfo.InvariantCulture)).ToArray()).ToArray();
+        Images.AssertClose(Images.Scores(scored), scores, 1e-4f);
+        // The label of the highest score, by its name.
+        var expected = scores.Select(row => named ? $"class {Array.IndexOf(row, row.Max())}" : $"{Array.IndexOf(row, row.Max())}");
+        Assert.AreEqual(string.Join("|", expected), lines[12]);
+        Assert.AreEqual("none of ours", lines[13]);
+    }
+
+    [TestMethod]
+    public void LoadedModelsHaveTheSameColumns()
+    {
+        var ml = new MLContext(1);
+        using var network = TestNetworks.Classifier();
+        var data = Images.View(ml, Images.Rows(8));
+        using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { ClassNames = Images.ClassNames }).Fit(data);
+
+        var (own, loaded) = (transformer.Transform(data), Reload(transformer, data.Schema).Transform(data));
+        CollectionAssert.AreEqual(own.Schema.Select(column => $"{column.Name}: {column.Type}").ToArray(), loaded.Schema.Select(column => $"{column.Name}: {column.Type}").ToArray());
+        Images.AssertClose(Images.Scores(own), Images.Scores(loaded), 1e-4f);
+        CollectionAssert.AreEqual(own.GetColumn<uint>("PredictedLabel").ToArray(), loaded.GetColumn<uint>("PredictedLabel").ToArray());
+    }
+
+    [TestMethod]
+    public void NamesThatAreTakenAreLeftAlone()
+    {
+        var ml = new MLContext(1);
+        // Names of the graph, and of the temporary columns of a saved model, as columns of the data.
+        using var network = TestNetworks.Classifier(input: "Number", output: "hdrq.scores");
+        var rows = Images.Rows(4);
+        var data = ml.Transforms.CopyColumns("hdrq.input", "Name").Append(ml.Transforms.CopyColumns("input", "Number")).Append(ml.Transforms.CopyColumns("hdrq.label", "Label"))
+            .Fit(Images.View(ml, rows)).Transform(Images.View(ml, rows));
+        using var transformer = ml.Transforms.ApplyNetwork("conv", "Pixels", network, new() { PredictedLabelColumnName = "linear.weight" }).Fit(data);
+
+        var loaded = Reload(transformer, data.Schema).Transform(data);
+        CollectionAssert.AreEqual(data.Schema.Select(column => column.Name).Concat(["conv", "linear.weight"]).ToArray(), loaded.Schema.Select(column => column.Name).ToArray());
+        CollectionAssert.AreEqual(rows.Select(row => row.Name).ToArray(), loaded.GetColumn<string>("hdrq.input").ToArray());
+        CollectionAssert.AreEqual(rows.Select(row => row.Number).ToArray(), loaded.GetColumn<int>("input").ToArray());
+        Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)), Images.Scores(loaded, "conv"), 1e-4f);
+    }
+
+    [TestMethod]
+    public void OutputMayReplaceTheInput()
+    {
+        var ml = new MLContext(1);
+        using var network = TestNetworks.Classifier();
+        var rows = Images.Rows(4);
+        var data = Images.View(ml, rows);
+        using var transformer = ml.Transforms.ApplyNetwork("Pixels", null, network).Fit(data);
+
+        Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)), Images.Scores(Reload(transformer, data.Schema).Transform(data), "Pixels"), 1e-4f);
+    }
+
+    [TestMethod]
+    [DataRow(new[] { 3f, 1f, 3f }, 1u)]
+    [DataRow(new[] { float.NaN, 1f, 2f }, 3u)]
+    [DataRow(new[] { float.NaN, float.NaN, float.NaN }, 0u)]
+    [DataRow(new[] { float.NegativeInfinity, float.NegativeInfinity, float.NegativeInfinity }, 1u)]
+    public void LoadedModelsPredictTheFirstBestClass(float[] scores, uint expected)
+    {
+        var ml = new MLContext(1);
+        using var network = TestNetworks.Identity(3);
+        var data = Images.View(ml, [new ImageRow { Pixels = scores }], 3);
+        using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data);
+
+        Assert.AreEqual(expected, Reload(transformer, data.Schema).Transform(data).GetColumn<uint>("PredictedLabel").Single());
+    }
+
+    [TestMethod]
+    public void ChainsOfSeveralNetworksAreSaved()
+    {
+        var ml = new MLContext(1);
+        using var network = TestNetworks.Classifier();
+        using var segmenter = TestNetworks.Segmenter();
+        var rows = Images.Rows(3);
+        var data = Images.View(ml, rows);
+        var model = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Append(ml.Transforms.ApplyNetwork("Mask", "Pixels", segmenter)).Fit(data);
+
+        var loaded = Reload(model, data.Schema).Transform(data);
+        Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)), Images.Scores(loaded), 1e-4f);
+        Images.AssertClose(OnnxRuntimeScores.Of(segmenter, rows.Select(row => row.Pixels)), Images.Scores(loaded, "Mask"), 1e-4f);
+        Assert.AreEqual(new VectorDataViewType(NumberDataViewType.Single, 4, TestNetworks.Size, TestNetworks.Size), loaded.Schema["Mask"].Type);
+        model.Dispose();
+    }
+
+    [TestMethod]
+    public void FixedBatchesOfSeveralRowsCannotBeSaved()
+    {
+        var ml = new MLContext(1);
+        using var network = TestNetworks.Classifier(batch: 4);
+        var data = Images.View(ml, Images.Rows(1));
+        using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data);
+        using var stream = new MemoryStream();
+        Assert.Contains("batches of exactly 4 rows", Assert.ThrowsExactly<NotSupportedException>(() => ml.Model.Save(transformer, data.Schema, stream)).Message);
+    }
+
+    private static ITransformer Reload(ITransformer transformer, DataViewSchema schema)
+    {
+        using var stream = new MemoryStream();
+        new MLContext().Model.Save(transformer, schema, stream);
+        stream.Position = 0;
+        return new MLContext().Model.Load(stream, out _);
+    }
+
+    private static string[] LoadOnly(params string[] arguments)
+    {
+        var program = Path.Combine(Repository.Root, "test", "Microsoft.ML.Hdrq.LoadOnly", "bin", Repository.Configuration, "net10.0", "Microsoft.ML.Hdrq.LoadOnly.dll");
+        var (exitCode, output) = Repository.Dotnet(AppContext.BaseDirectory, [program, .. arguments]);
+        Assert.AreEqual(0, exitCode, output);
+        return output.Split('\n', StringSplitOptions.TrimEntries);
+    }
+}
