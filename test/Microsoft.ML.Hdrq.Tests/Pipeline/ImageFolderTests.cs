@@ -1,6 +1,5 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Pipeline;
-using Microsoft.ML.Hdrq.Tests.Build;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;
 
@@ -12,7 +11,7 @@ public sealed class ImageFolderTests
     {
         using var folder = new TemporaryDirectory();
         var random = new Random(3);
-        var files = Enumerable.Range(0, 5).Select(number => new FileRow { Path = folder.File($"{number}.png"), Number = number }).ToArray();
+        var files = Enumerable.Range(0, 5).Select(number => new FileRow { Path = folder.Combine($"{number}.png"), Number = number }).ToArray();
         foreach (var file in files)
         {
             var pixels = new byte[4 * TestNetworks.Size * TestNetworks.Size];

@@ -127,11 +127,11 @@ public sealed class PipelineStepTests
         var rows = Images.Rows(5);
         var data = Images.View(ml, rows);
         using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data);
-        using var folder = new Build.TemporaryDirectory();
-        using (var stream = File.Create(folder.File("scored.idv")))
+        using var folder = new TemporaryDirectory();
+        using (var stream = File.Create(folder.Combine("scored.idv")))
             ml.Data.SaveAsBinary(transformer.Transform(data), stream);
 
-        var loaded = ml.Data.LoadFromBinary(folder.File("scored.idv"));
+        var loaded = ml.Data.LoadFromBinary(folder.Combine("scored.idv"));
         Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)), Images.Scores(loaded), 1e-4f);
         Assert.AreEqual(new KeyDataViewType(typeof(uint), TestNetworks.Classes), loaded.Schema["PredictedLabel"].Type);
     }

@@ -14,7 +14,7 @@ public sealed class SaveTests
     public void AnApplicationWithoutThisLibraryScoresTheSame(bool softmax, bool named)
     {
         using var folder = new TemporaryDirectory();
-        var (model, file) = (folder.File("model.zip"), folder.File("data.idv"));
+        var (model, file) = (folder.Combine("model.zip"), folder.Combine("data.idv"));
         var ml = new MLContext(1);
         using var network = TestNetworks.Classifier();
         var data = Images.View(ml, Images.Rows(11, range: 255));

@@ -50,9 +50,8 @@ public sealed class ScoringMemoryTests
         var ml = new MLContext(1);
         using var network = TestNetworks.Identity(3, declareOutput: false);
         var data = Images.View(ml, Images.Rows(1, pixels: 3), 3);
-        var before = Alive();
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { ClassNames = ["one"] }).Fit(data));
-        Assert.AreEqual(before, Alive());
+        LiveTensors.AssertUnchanged(() =>
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { ClassNames = ["one"] }).Fit(data)));
     }
 
     // The count is this thread's: what is made and freed here.
