@@ -3,8 +3,8 @@ using ImageClassificationMerge.Data;
 using ImageClassificationMerge.Results;
 using ImageClassificationMerge.Stages;
 using ImageClassificationMerge.TrafficSigns;
-using ImageClassificationMerge.Training;
 using Microsoft.ML;
+using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Onnx;
 using Spectre.Console;
 
@@ -26,7 +26,7 @@ internal sealed class Sample(SampleOptions options, IAnsiConsole console)
         {
             var training = progress.AddTask("Train the source network", autoStart: options.Network is null);
             training.IsIndeterminate = options.Network is null;
-            var obtained = stage.Obtain(new Report<TrainingProgress>(report =>
+            var obtained = stage.Obtain(new Report<FineTuningProgress>(report =>
             {
                 training.IsIndeterminate = false;
                 training.MaxValue = report.Steps;

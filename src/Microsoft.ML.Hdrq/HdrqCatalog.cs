@@ -35,4 +35,19 @@ public static class HdrqCatalog
         ArgumentNullException.ThrowIfNull(catalog);
         return new NetworkScoringEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, network, options);
     }
+
+    /// <summary>
+    /// Creates a <see cref="NetworkAdaptationEstimator"/>: it fine-tunes a copy of the network behind a score column on the labelled rows of a domain, and gives the scores of the copy.
+    /// </summary>
+    /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
+    /// <param name="outputColumnName">The name of the adapted network's score column.</param>
+    /// <param name="inputColumnName">The score column of the network to start from.</param>
+    /// <param name="options">The domain, and how to train.</param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
+    public static NetworkAdaptationEstimator AdaptNetwork(this TransformsCatalog catalog, string outputColumnName, string inputColumnName, NetworkAdaptationEstimator.Options? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        return new NetworkAdaptationEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, options ?? new());
+    }
 }

@@ -1,8 +1,7 @@
 using ImageClassificationMerge.Data;
 using ImageClassificationMerge.Results;
-using ImageClassificationMerge.Training;
 using Microsoft.ML;
-using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
@@ -16,7 +15,7 @@ internal sealed class SourceStage(MLContext context, DomainFolder folder, Sample
 {
     /// <summary>Reads the source network, or trains one on the first domain.</summary>
     /// <returns>The network with its normalization, owned by the caller, and its name.</returns>
-    public (Network Network, string Name) Obtain(IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    public (Network Network, string Name) Obtain(IProgress<FineTuningProgress>? progress, CancellationToken cancellationToken)
     {
         if (options.Network is not null)
         {
@@ -28,13 +27,22 @@ internal sealed class SourceStage(MLContext context, DomainFolder folder, Sample
         if (height != width)
             throw new InvalidDataException($"The images are {width} x {height} pixels; to train a network they must be square. Give a network with --network.");
         using var created = ResNet.Cifar(depth: 14, folder.Classes.Count, options.Seed, width: 16, inputSize: height);
-        var pipeline = new ImagePipeline(context, folder, height, width);
-        using var initial = Normalized(created, pipeline);
-        using var scope = torch.NewDisposeScope();
-        var (images, labels) = LoadAll(pipeline, folder.Domains[0], cancellationToken);
-        var device = options.GpuDeviceId is { } id ? torch.device(DeviceType.CUDA, id) : torch.CPU;
-        var trained = SourceTraining.Train(initial, images, labels, new TrainingOptions(), options.Seed, device, progress, cancellationToken);
-        return (trained, $"ResNet-14 trained on {folder.Domains[0]}");
+        var images = new ImagePipeline(context, folder, height, width);
+        var training = images.Preprocessing
+            .Append(context.Transforms.ApplyNetwork("Untrained", ImagePipeline.Pixels, created, new NetworkScoringEstimator.Options { Normalization = options.Normalization }))
+            .Append(context.Transforms.AdaptNetwork("Score", "Untrained", new NetworkAdaptationEstimator.Options
+            {
+                Epochs = 8,
+                LearningRate = 0.1,
+                WeightDecay = 5e-4,
+                UpdateStatistics = true,
+                HorizontalFlip = false,
+                Seed = options.Seed,
+                Progress = progress,
+                CancellationToken = cancellationToken,
+            }));
+        using var trained = training.Fit(images.Rows(folder.Domains[0], DataSplit.Train, progress: null, cancellationToken));
+        return (trained.LastTransformer.Network.To(torch.CPU), $"ResNet-14 trained on {folder.Domains[0]}");
     }
 
     /// <summary>Top-1 accuracy of a network on the test images of a domain.</summary>
@@ -64,15 +72,5 @@ internal sealed class SourceStage(MLContext context, DomainFolder folder, Sample
         using var applied = context.Transforms.ApplyNetwork("Score", ImagePipeline.Pixels, network, new NetworkScoringEstimator.Options { Normalization = options.Normalization })
             .Fit(pipeline.Preprocessing.Fit(rows).Transform(rows));
         return applied.Network.To(torch.CPU);
-    }
-
-    private static (torch.Tensor Images, torch.Tensor Labels) LoadAll(ImagePipeline pipeline, string domain, CancellationToken cancellationToken)
-    {
-        var rows = pipeline.Rows(domain, DataSplit.Train, progress: null, cancellationToken);
-        var data = pipeline.Preprocessing.Fit(rows).Transform(rows);
-        var pixels = data.GetColumn<float[]>(ImagePipeline.Pixels).Select(values => torch.tensor(values, [3, pipeline.Height, pipeline.Width])).ToList();
-        // Keys start at 1.
-        var labels = data.GetColumn<uint>(ImagePipeline.Label).Select(key => key - 1L).ToArray();
-        return (torch.stack(pixels), torch.tensor(labels));
     }
 }

@@ -48,6 +48,16 @@ internal static class SchemaShapes
         return new SchemaShape(columns.Values);
     }
 
+    /// <summary>Adds the columns of a network that is made of the one behind another score column: scores of classes with a predicted label.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The score column is missing.</exception>
+    public static SchemaShape AddScoresLike(SchemaShape shape, string score, string like)
+    {
+        CheckInput(shape, like);
+        var column = shape.Single(column => column.Name == like);
+        var isClassifier = column.Annotations.Any(annotation => annotation.Name == ScoreAnnotations.SlotNames);
+        return AddScores(shape, score, isClassifier ? NetworkScoringEstimator.Defaults.PredictedLabelColumnName : null, isClassifier);
+    }
+
     private static SchemaShape.Column Column<T>(SchemaDefinition definition) where T : class, new() =>
         new MLContext().Transforms.CustomMapping<Nothing, T>((_, _) => { }, null, null, definition).GetOutputSchema(new SchemaShape([])).Single();
 

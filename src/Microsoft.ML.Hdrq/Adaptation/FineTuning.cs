@@ -1,0 +1,92 @@
+using Microsoft.ML.Hdrq.Networks;
+using TorchSharp;
+using TorchSharp.Modules;
+
+namespace Microsoft.ML.Hdrq.Adaptation;
+
+/// <summary>Trains a classifier further on labelled images in memory.</summary>
+internal static class FineTuning
+{
+    /// <summary>Trains a copy of a network.</summary>
+    /// <param name="network">Where training starts, on the device to train on; not changed.</param>
+    /// <param name="images">The images, [images, ...] as the network takes them, on any device.</param>
+    /// <param name="labels">Their classes, [images], from 0.</param>
+    /// <param name="settings">How to train.</param>
+    /// <param name="seed">The seed of the order of the images, their shifts and mirrorings, and dropout.</param>
+    /// <param name="progress">Told of every step.</param>
+    /// <param name="cancellationToken">Ends training between two steps.</param>
+    /// <returns>The trained network on the same device, owned by the caller.</returns>
+    /// <exception cref="InvalidOperationException">The loss is no longer a number: the learning rate is too large.</exception>
+    public static Network Train(Network network, torch.Tensor images, torch.Tensor labels, FineTuningSettings settings, int seed, IProgress<FineTuningProgress>? progress, CancellationToken cancellationToken)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var trained = Trainable(network);
+        using var optimizer = Optimizer(trained, settings);
+        var random = new Random(seed);
+        using var dropout = new torch.Generator((ulong)random.NextInt64(), network.Device);
+        var mode = settings.UpdateStatistics ? ForwardMode.Training : ForwardMode.Gradient;
+        var count = (int)images.shape[0];
+        var stepsPerEpoch = (count + settings.BatchSize - 1) / settings.BatchSize;
+        var steps = settings.Epochs * stepsPerEpoch;
+        var order = Enumerable.Range(0, count).Select(i => (long)i).ToArray();
+        for (var step = 0; step < steps; step++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (step % stepsPerEpoch == 0)
+                random.Shuffle(order);
+            foreach (var group in optimizer.ParamGroups)
+                group.LearningRate = settings.LearningRate * 0.5 * (1 + Math.Cos(Math.PI * step / steps));
+
+            using var stepScope = torch.NewDisposeScope();
+            var start = step % stepsPerEpoch * settings.BatchSize;
+            var indices = torch.tensor(order.AsSpan(start, Math.Min(settings.BatchSize, count - start)).ToArray(), device: images.device);
+            var batch = Augment(images.index_select(0, indices), settings, random).to(network.Device);
+            var loss = torch.nn.functional.cross_entropy(trained.Forward(batch, mode, dropout), labels.index_select(0, indices).to(network.Device));
+            var value = loss.item<float>();
+            if (!float.IsFinite(value))
+                throw new InvalidOperationException($"The loss is {value} in step {step + 1} of {steps}: the learning rate, {settings.LearningRate}, is too large for this network.");
+            optimizer.zero_grad();
+            loss.backward();
+            optimizer.step();
+            progress?.Report(new FineTuningProgress(step + 1, steps, value));
+        }
+        return trained.Clone();
+    }
+
+    /// <summary>A copy whose weights are leaves that an optimizer can step.</summary>
+    private static Network Trainable(Network network) =>
+        new(network.Graph, network.Graph.Parameters.ToDictionary(parameter => parameter.Name, parameter =>
+        {
+            var tensor = network.Parameters[parameter.Name].detach().clone();
+            return parameter.Role == ParameterRole.Weight ? new Parameter(tensor) : tensor;
+        }), network.Device);
+
+    private static torch.optim.Optimizer Optimizer(Network network, FineTuningSettings settings)
+    {
+        var weights = network.Parameters.Values.OfType<Parameter>();
+        return settings.Optimizer switch
+        {
+            FineTuningOptimizer.AdamW => torch.optim.AdamW(weights, settings.LearningRate, weight_decay: settings.WeightDecay),
+            _ => torch.optim.SGD(weights, settings.LearningRate, settings.Momentum, weight_decay: settings.WeightDecay),
+        };
+    }
+
+    /// <summary>Shifts and mirrors each image for itself. Data without height and width stays as it is.</summary>
+    private static torch.Tensor Augment(torch.Tensor batch, FineTuningSettings settings, Random random)
+    {
+        if (batch.dim() != 4)
+            return batch;
+        var (count, height, width) = ((int)batch.shape[0], batch.shape[2], batch.shape[3]);
+        var padding = Math.Min(settings.CropPadding, (int)Math.Min(height, width) - 1);
+        if (padding > 0)
+        {
+            var padded = torch.nn.functional.pad(batch, [padding, padding, padding, padding], PaddingModes.Reflect);
+            batch = torch.stack([.. Enumerable.Range(0, count).Select(i =>
+                padded[i].narrow(1, random.Next(2 * padding + 1), height).narrow(2, random.Next(2 * padding + 1), width))]);
+        }
+        if (!settings.HorizontalFlip)
+            return batch;
+        var isFlipped = Enumerable.Range(0, count).Select(_ => random.Next(2) == 1).ToArray();
+        return torch.where(torch.tensor(isFlipped, device: batch.device).reshape(count, 1, 1, 1), batch.flip(3), batch);
+    }
+}

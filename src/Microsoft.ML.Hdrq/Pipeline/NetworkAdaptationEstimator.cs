@@ -1,0 +1,153 @@
+using Microsoft.ML.Hdrq.Adaptation;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.Hdrq.Pipeline;
+
+/// <summary>Adapts a network to a domain: fine-tunes all its weights on the domain's labelled rows, with cross-entropy.</summary>
+/// <remarks>
+/// Starts from the score column of another step and reads that step's input column. Training images are kept in memory. The result, a
+/// <see cref="NetworkTransformer"/>, remembers the network that the first step applied as its source. Create it with
+/// <see cref="HdrqCatalog.AdaptNetwork(TransformsCatalog, string, string, Options)"/>.
+/// </remarks>
+public sealed class NetworkAdaptationEstimator : IEstimator<NetworkTransformer>
+{
+    private readonly IHostEnvironment _environment;
+    private readonly string _outputColumnName;
+    private readonly string _inputColumnName;
+    private readonly Options _options;
+
+    internal NetworkAdaptationEstimator(IHostEnvironment environment, string outputColumnName, string inputColumnName, Options options)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
+        ArgumentException.ThrowIfNullOrEmpty(inputColumnName);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Check();
+        _environment = environment;
+        _outputColumnName = outputColumnName;
+        _inputColumnName = inputColumnName;
+        _options = options;
+    }
+
+    /// <summary>Trains a copy of the network.</summary>
+    /// <param name="input">Data with the score column to start from, its network's input column, and the label and domain columns.</param>
+    /// <returns>The transformer; it owns the trained network: dispose it.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or has the wrong type, or the network does not have as many classes as the label.</exception>
+    /// <exception cref="InvalidOperationException">There are no rows of the domain, a row has values that are not numbers, the GPU is not there, or the loss grew beyond all numbers.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled; nothing was changed.</exception>
+    public NetworkTransformer Fit(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        var host = _environment.Register("AdaptNetwork");
+        using var channel = host.Start("Fit");
+        var annotation = TrainingHost.Network(input.Schema, _inputColumnName);
+        var shape = InputColumn.RowShape(annotation.Network.Graph.Inputs[0], InputColumn.Find(input.Schema, annotation.InputColumnName));
+        var device = CatalogEnvironment.Device(_environment, _options.GpuDeviceId, _options.FallbackToCpu);
+        var classes = annotation.Network.Graph.Outputs[0].Shape;
+        using var rows = DomainRows.Read(input, annotation.InputColumnName, shape, _options.LabelColumnName, _options.DomainColumnName, _options.Domain, limit: null, _options.CancellationToken);
+        var last = rows.Labels!.max().item<long>();
+        if (classes.Length == 2 && classes[1] > 0 && last >= classes[1])
+            throw Errors.SchemaMismatch(_options.LabelColumnName, $"Key of at most the network's {classes[1]} classes", input.Schema[_options.LabelColumnName].Type);
+        channel.Info(MessageSensitivity.Schema, "Column '{0}': adapting the network of '{1}' to {2} rows{3}, {4} epochs, on {5}.", _outputColumnName, _inputColumnName, rows.Images.shape[0], _options.Domain is null ? "" : $" of '{_options.Domain}'", _options.Epochs, device);
+        using var initial = annotation.Network.To(device);
+        var trained = FineTuning.Train(initial, rows.Images, rows.Labels, _options.ToSettings(), TrainingHost.Seed(host, _options.Seed), _options.Progress, _options.CancellationToken);
+        return new NetworkTransformer(trained, annotation.Source, _outputColumnName, annotation.InputColumnName, annotation.Settings, input.Schema);
+    }
+
+    /// <summary>The shape of the schema after this estimator.</summary>
+    /// <param name="inputSchema">The shape before it.</param>
+    /// <returns>The input's columns with the score column and the predicted label.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The score column to start from is missing.</exception>
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        return SchemaShapes.AddScoresLike(inputSchema, _outputColumnName, _inputColumnName);
+    }
+
+    /// <summary>How a network is adapted. The defaults are those for a network that has been trained well on images of another domain.</summary>
+    public sealed class Options
+    {
+        /// <summary>The column of the classes, a key; <c>Label</c> by default. Rows without a label are passed over.</summary>
+        public string LabelColumnName { get; init; } = "Label";
+
+        /// <summary>The column that says which domain a row is of, text or a key with text values; null, the default, to use all rows.</summary>
+        public string? DomainColumnName { get; init; }
+
+        /// <summary>The domain whose rows are used; null together with <see cref="DomainColumnName"/>.</summary>
+        public string? Domain { get; init; }
+
+        /// <summary>Passes over the rows, at least 1; 6 by default.</summary>
+        public int Epochs { get; init; } = 6;
+
+        /// <summary>Rows in a step, at least 1; 64 by default.</summary>
+        public int BatchSize { get; init; } = 64;
+
+        /// <summary>The rule by which weights change; <see cref="FineTuningOptimizer.Sgd"/> by default.</summary>
+        public FineTuningOptimizer Optimizer { get; init; } = FineTuningOptimizer.Sgd;
+
+        /// <summary>The learning rate at the start, positive; it falls to 0 along a cosine. 0.001 by default.</summary>
+        public double LearningRate { get; init; } = 1e-3;
+
+        /// <summary>The momentum of <see cref="FineTuningOptimizer.Sgd"/>, from 0 to below 1; 0.9 by default.</summary>
+        public double Momentum { get; init; } = 0.9;
+
+        /// <summary>The weight decay, not negative; 0.0001 by default.</summary>
+        public double WeightDecay { get; init; } = 1e-4;
+
+        /// <summary>
+        /// Whether batch normalization uses the statistics of the batch and updates the running ones, as a network that is trained from the beginning needs. False, the default,
+        /// keeps the statistics.
+        /// </summary>
+        public bool UpdateStatistics { get; init; }
+
+        /// <summary>Pixels by which an image is shifted at random, at most, in each direction, not negative; what comes in is mirrored. 2 by default.</summary>
+        public int CropPadding { get; init; } = 2;
+
+        /// <summary>Whether half of the images are mirrored, left and right exchanged; true by default. Not for text and signs.</summary>
+        public bool HorizontalFlip { get; init; } = true;
+
+        /// <summary>The seed of order and augmentation; null, the default, for one that follows from the context's.</summary>
+        public int? Seed { get; init; }
+
+        /// <summary>Told of every step, on the thread that trains; null by default.</summary>
+        public IProgress<FineTuningProgress>? Progress { get; init; }
+
+        /// <summary>Ends training between two steps.</summary>
+        public CancellationToken CancellationToken { get; init; }
+
+        /// <summary>The GPU to train on; null, the default, for what <see cref="MLContext.GpuDeviceId"/> says.</summary>
+        public int? GpuDeviceId { get; init; }
+
+        /// <summary>Whether the CPU takes the place of a GPU that is not there; null, the default, for what <see cref="MLContext.FallbackToCpu"/> says.</summary>
+        public bool? FallbackToCpu { get; init; }
+
+        /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
+        internal void Check()
+        {
+            if (string.IsNullOrEmpty(LabelColumnName))
+                throw Errors.Option(nameof(LabelColumnName), LabelColumnName, $"{nameof(LabelColumnName)} is missing.");
+            TrainingHost.CheckDomain(DomainColumnName, Domain);
+            TrainingHost.CheckRange(nameof(Epochs), Epochs, 1, int.MaxValue, "at least 1");
+            TrainingHost.CheckRange(nameof(BatchSize), BatchSize, 1, int.MaxValue, "at least 1");
+            TrainingHost.CheckRange(nameof(LearningRate), LearningRate, double.Epsilon, double.MaxValue, "positive");
+            TrainingHost.CheckRange(nameof(Momentum), Momentum, 0, Math.BitDecrement(1.0), "from 0 to below 1");
+            TrainingHost.CheckRange(nameof(WeightDecay), WeightDecay, 0, double.MaxValue, "not negative");
+            TrainingHost.CheckRange(nameof(CropPadding), CropPadding, 0, int.MaxValue, "not negative");
+            TrainingHost.CheckRange(nameof(GpuDeviceId), GpuDeviceId ?? 0, 0, int.MaxValue, "null or not negative");
+            if (!Enum.IsDefined(Optimizer))
+                throw Errors.Option(nameof(Optimizer), Optimizer, $"{nameof(Optimizer)} is {Optimizer}, which is not an optimizer.");
+        }
+
+        internal FineTuningSettings ToSettings() => new()
+        {
+            Epochs = Epochs,
+            BatchSize = BatchSize,
+            Optimizer = Optimizer,
+            LearningRate = LearningRate,
+            Momentum = Momentum,
+            WeightDecay = WeightDecay,
+            UpdateStatistics = UpdateStatistics,
+            CropPadding = CropPadding,
+            HorizontalFlip = HorizontalFlip,
+        };
+    }
+}
