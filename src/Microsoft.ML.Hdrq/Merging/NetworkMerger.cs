@@ -1,0 +1,66 @@
+using Microsoft.ML.Hdrq.Networks;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Merging;
+
+/// <summary>
+/// Merges networks of one graph into one network, <c>W = sum lambda_d W_d</c>, without data and without training.
+/// <para>
+/// A quantized weight is taken as what its site would send: integers <c>q_d = clamp(round(w_d / s_d))</c> and scales <c>s_d</c>. Its merged scale is
+/// <c>s = sum lambda_d s_d</c>, and its integers are the mean <c>sum lambda_d q_d s_d / s</c>, rounded as <see cref="MergeOptions.Rounding"/> says; the merged network holds
+/// <c>q s</c>. Scales of activations, biases and all other floating-point weights become weighted means; running statistics of normalizations become those of the
+/// mixture of the networks' data, <c>mean = sum lambda_d mean_d</c> and <c>variance = sum lambda_d (variance_d + mean_d^2) - mean^2</c>. Constants must be equal.
+/// </para>
+/// <para>The result does not depend on the order of the networks (with their weights), and is the same every time. See Shin et al., "Merge-Friendly Post-Training
+/// Quantization for Multi-Target Domain Adaptation", ICML 2025, and, for the statistics, Li et al., arXiv 2407.13771.</para>
+/// </summary>
+public static class NetworkMerger
+{
+    /// <summary>Merges networks.</summary>
+    /// <param name="networks">At least two networks whose graphs are equal, quantized alike or not at all; they are not changed, and may be on different devices.</param>
+    /// <param name="options">How; null for the defaults.</param>
+    /// <returns>The merged network, on the first network's device, owned by the caller.</returns>
+    /// <exception cref="ArgumentException">There are fewer than two networks; their graphs, shapes or bit widths differ (the message names the first difference); a
+    /// constant differs; a parameter holds a number that is not finite, or a scale is not positive; or the weights are too many or too few, negative, or do not sum to 1.</exception>
+    /// <exception cref="NotSupportedException">A weight goes through two quantizers that differ.</exception>
+    public static Network Merge(IReadOnlyList<Network> networks, MergeOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(networks);
+        options ??= new MergeOptions();
+        CheckGraphs(networks);
+        var lambdas = Lambdas(networks.Count, options.Weights);
+        var graph = networks[0].Graph;
+        var quantized = QuantizedWeight.Find(graph);
+        using var noGradients = torch.no_grad();
+        using var scope = torch.NewDisposeScope();
+        var sources = networks.Select((network, d) => new MergeSource(network, quantized, lambdas[d], $"network {d}")).Order().ToArray();
+        var merged = ParameterMerge.All(graph, sources, quantized, options);
+        return new Network(graph, merged, networks[0].Device);
+    }
+
+    private static void CheckGraphs(IReadOnlyList<Network> networks)
+    {
+        if (networks.Count < 2)
+            throw new ArgumentException($"At least two networks can be merged; there are {networks.Count}.", nameof(networks));
+        for (var d = 0; d < networks.Count; d++)
+        {
+            if (networks[d] is null)
+                throw new ArgumentException($"Network {d} is null.", nameof(networks));
+            if (networks[0].Graph.FirstDifference(networks[d].Graph) is { } difference)
+                throw new ArgumentException($"Networks 0 and {d} cannot be merged, because their graphs differ. {difference}", nameof(networks));
+        }
+    }
+
+    private static double[] Lambdas(int count, IReadOnlyList<double>? weights)
+    {
+        if (weights is null)
+            return [.. Enumerable.Repeat(1.0 / count, count)];
+        if (weights.Count != count)
+            throw new ArgumentException($"There are {weights.Count} weights for {count} networks.", nameof(weights));
+        if (weights.Any(weight => !(weight >= 0)))
+            throw new ArgumentException($"The networks' weights are {string.Join(", ", weights)}; none may be negative.", nameof(weights));
+        if (!(Math.Abs(weights.Sum() - 1) <= 1e-6))
+            throw new ArgumentException($"The networks' weights sum to {weights.Sum()} instead of 1.", nameof(weights));
+        return [.. weights];
+    }
+}

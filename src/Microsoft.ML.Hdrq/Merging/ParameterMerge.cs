@@ -1,0 +1,134 @@
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Merging;
+
+/// <summary>Merges parameter by parameter.</summary>
+internal static class ParameterMerge
+{
+    /// <summary>The steps of the search for the scale of least error, as shares of the mean scale.</summary>
+    private static readonly double[] _scaleShares = [.. Enumerable.Range(50, 71).Select(percent => percent / 100.0)];
+
+    public static Dictionary<string, torch.Tensor> All(Graph graph, IReadOnlyList<MergeSource> sources, IReadOnlyDictionary<string, QuantizedWeight> quantized, MergeOptions options)
+    {
+        var merged = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal);
+        var variances = graph.Nodes.Where(node => node.Operator is BatchNormalization).ToLookup(node => node.Inputs[4], node => node.Inputs[3], StringComparer.Ordinal);
+        var scales = quantized.Values.ToLookup(weight => weight.Scale, StringComparer.Ordinal);
+        foreach (var definition in graph.Parameters)
+        {
+            var name = definition.Name;
+            if (quantized.ContainsKey(name) || scales.Contains(name))
+                continue;
+            if (MergeSource.IsConstant(definition))
+                merged.Add(name, Constant(definition, sources));
+            else
+                merged.Add(name, ToTorch(variances.Contains(name) && definition.Role == ParameterRole.Statistic ? MixtureVariance(name, variances[name].First(), sources) : Mean(name, sources), definition));
+        }
+        var layer = 0;
+        foreach (var weight in quantized.Values)
+            Quantized(graph, weight, layer++, sources, options, merged);
+        return merged;
+    }
+
+    private static void Quantized(Graph graph, QuantizedWeight quantized, int layer, IReadOnlyList<MergeSource> sources, MergeOptions options, Dictionary<string, torch.Tensor> merged)
+    {
+        var definition = graph.Parameters.Single(parameter => parameter.Name == quantized.Weight);
+        var scaleDefinition = graph.Parameters.Single(parameter => parameter.Name == quantized.Scale);
+        var shape = definition.Shape.ToArray();
+        (shape[0], shape[quantized.Axis]) = (shape[quantized.Axis], shape[0]);
+        var integers = sources.Select(source => Array.ConvertAll(source.Values(quantized.Weight), value => (int)value)).ToArray();
+        var scales = sources.Select(source => source.Values(quantized.Scale)).ToArray();
+        var lambdas = sources.Select(source => source.Lambda).ToArray();
+        MergedWeight Weight(double[] mergedScales) => new(integers, scales, mergedScales, lambdas, quantized.Range, (int)shape[0], (int)shape.Skip(2).Aggregate(1L, (a, b) => a * b));
+        var weight = Weight(Mean(quantized.Scale, sources));
+        if (options.WeightScale == MergedWeightScale.LeastError)
+            weight = Weight(LeastError(weight));
+        var rounded = options.Rounding.Round(weight, layer);
+        using var scope = torch.NewDisposeScope();
+        var scale = ToTorch(weight.MergedScales, scaleDefinition).MoveToOuterDisposeScope();
+        merged[quantized.Scale] = scale;
+        var spread = scale.numel() == 1 ? scale.reshape([]) : scale.reshape([-1, .. Enumerable.Repeat(1L, shape.Length - 1)]);
+        merged[quantized.Weight] = torch.tensor(rounded).reshape(shape).to(definition.ElementType.ToTorch()).mul(spread).transpose(0, quantized.Axis).contiguous().MoveToOuterDisposeScope();
+    }
+
+    private static double[] LeastError(MergedWeight weight)
+    {
+        var scales = weight.MergedScales;
+        var best = (double[])scales.Clone();
+        var part = weight.Count / scales.Length;
+        for (var c = 0; c < scales.Length; c++)
+        {
+            var least = Error(1, c);
+            foreach (var share in _scaleShares)
+            {
+                var error = Error(share, c);
+                if (error < least)
+                    (least, best[c]) = (error, scales[c] * share);
+            }
+        }
+        return best;
+
+        double Error(double share, int c)
+        {
+            var sum = 0.0;
+            for (var i = c * part; i < (c + 1) * part; i++)
+            {
+                var difference = (weight.Round(weight.Means[i] / share) * share) - weight.Means[i];
+                sum += difference * difference;
+            }
+            return sum;
+        }
+    }
+
+    private static torch.Tensor Constant(ParameterDefinition definition, IReadOnlyList<MergeSource> sources)
+    {
+        var constant = sources[0].Constant(definition);
+        foreach (var source in sources)
+        {
+            if (!source.Constant(definition).Equals(constant))
+                throw new ArgumentException($"Constant '{definition.Name}' differs between {sources[0].Name} and {source.Name}; networks can be merged only when their constants are equal.");
+        }
+        return constant.ToTorch();
+    }
+
+    /// <summary>The weighted mean; where all networks agree, exactly what they agree on.</summary>
+    private static double[] Mean(string name, IReadOnlyList<MergeSource> sources)
+    {
+        var first = sources[0].Values(name);
+        var mean = new double[first.Length];
+        var differs = new bool[first.Length];
+        foreach (var source in sources)
+        {
+            var values = source.Values(name);
+            for (var i = 0; i < mean.Length; i++)
+            {
+                mean[i] += source.Lambda * values[i];
+                differs[i] |= values[i] != first[i];
+            }
+        }
+        for (var i = 0; i < mean.Length; i++)
+        {
+            if (!differs[i])
+                mean[i] = first[i];
+        }
+        return mean;
+    }
+
+    /// <summary>The variance of the mixture, <c>sum lambda (variance + (mean_d - mean)^2)</c>: the same as in <see cref="NetworkMerger"/>, without its cancellation.</summary>
+    private static double[] MixtureVariance(string name, string meanName, IReadOnlyList<MergeSource> sources)
+    {
+        var variance = Mean(name, sources);
+        var mean = Mean(meanName, sources);
+        foreach (var source in sources)
+        {
+            var values = source.Values(meanName);
+            for (var i = 0; i < variance.Length; i++)
+                variance[i] += source.Lambda * (values[i] - mean[i]) * (values[i] - mean[i]);
+        }
+        return variance;
+    }
+
+    private static torch.Tensor ToTorch(double[] values, ParameterDefinition definition) =>
+        torch.tensor(values).reshape(definition.Shape.ToArray()).to(definition.ElementType.ToTorch());
+}

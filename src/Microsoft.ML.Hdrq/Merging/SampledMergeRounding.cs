@@ -1,0 +1,60 @@
+namespace Microsoft.ML.Hdrq.Merging;
+
+/// <summary>Noise on ambiguous weights, and of several draws the one that lies most between the networks.</summary>
+internal sealed class SampledMergeRounding(int count, int seed) : MergeRounding
+{
+    internal override int[] Round(MergedWeight weight, int layer)
+    {
+        // The large odd factor keeps layers of neighbouring seeds apart.
+        var random = new Random(unchecked(seed * (int)0x9E3779B1 + layer));
+        var best = Draw(weight, _ => random.NextDouble());
+        var bestScore = count > 1 ? Cosines(weight, best).Min() : 0;
+        for (var draw = 1; draw < count; draw++)
+        {
+            var candidate = Draw(weight, _ => random.NextDouble());
+            var score = Cosines(weight, candidate).Min();
+            if (score > bestScore)
+                (best, bestScore) = (candidate, score);
+        }
+        return best;
+    }
+
+    /// <summary>One draw: <c>round((sum lambda_d (q_d s_d - n_d)) / s_m)</c> with n_d uniform in [-s_d/2, s_d/2] on ambiguous weights.</summary>
+    /// <param name="weight">The weight.</param>
+    /// <param name="uniform">A number from [0, 1) for a network, asked for element by element, network by network.</param>
+    internal static int[] Draw(MergedWeight weight, Func<(int Network, int Element), double> uniform)
+    {
+        var rounded = weight.Nearest();
+        for (var i = 0; i < rounded.Length; i++)
+        {
+            if (!weight.IsAmbiguous[i])
+                continue;
+            var noise = 0.0;
+            for (var d = 0; d < weight.Integers.Length; d++)
+                noise += weight.Lambdas[d] * (uniform((d, i)) - 0.5) * weight.Scale(d, i);
+            rounded[i] = weight.Round(weight.Means[i] - noise / weight.MergedScale(i));
+        }
+        return rounded;
+    }
+
+    /// <summary>For each network the absolute cosine between (rounded - network) and (mean - network).</summary>
+    internal static double[] Cosines(MergedWeight weight, int[] rounded)
+    {
+        var cosines = new double[weight.Integers.Length];
+        for (var d = 0; d < cosines.Length; d++)
+        {
+            var (product, roundedSquares, meanSquares) = (0.0, 0.0, 0.0);
+            for (var i = 0; i < rounded.Length; i++)
+            {
+                var (value, scale) = (weight.Value(d, i), weight.MergedScale(i));
+                var (fromRounded, fromMean) = ((rounded[i] - value) * scale, (weight.Means[i] - value) * scale);
+                product += fromRounded * fromMean;
+                roundedSquares += fromRounded * fromRounded;
+                meanSquares += fromMean * fromMean;
+            }
+            // A network that lies on the mean itself has no direction, and asks for nothing.
+            cosines[d] = meanSquares > 0 && roundedSquares > 0 ? Math.Abs(product) / Math.Sqrt(roundedSquares * meanSquares) : 1;
+        }
+        return cosines;
+    }
+}
