@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Pipeline;
 
@@ -49,5 +50,67 @@ public static class HdrqCatalog
     {
         ArgumentNullException.ThrowIfNull(catalog);
         return new NetworkAdaptationEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, options ?? new());
+    }
+
+    /// <summary>
+    /// Creates an <see cref="HdrqQuantizationEstimator"/>: it quantizes a copy of the network behind a score column on the images of a domain, so that it can be merged with others,
+    /// and gives the scores of the copy.
+    /// </summary>
+    /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
+    /// <param name="outputColumnName">The name of the quantized network's score column.</param>
+    /// <param name="inputColumnName">The score column of the network to quantize.</param>
+    /// <param name="options">The bits, the domain, and how to quantize; null for the defaults.</param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
+    public static HdrqQuantizationEstimator QuantizeHdrq(this TransformsCatalog catalog, string outputColumnName, string inputColumnName, HdrqQuantizationEstimator.Options? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        return new HdrqQuantizationEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, options ?? new());
+    }
+
+    /// <summary>Creates a <see cref="NetworkMergingEstimator"/>: it merges the networks behind score columns with equal weights, and gives the scores of the merged network.</summary>
+    /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
+    /// <param name="outputColumnName">The name of the merged network's score column.</param>
+    /// <param name="inputColumnNames">The score columns of the networks to merge, at least two.</param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="ArgumentException">There are fewer than two columns.</exception>
+    public static NetworkMergingEstimator MergeNetworks(this TransformsCatalog catalog, string outputColumnName, params string[] inputColumnNames) =>
+        catalog.MergeNetworks(outputColumnName, inputColumnNames, new MergeOptions());
+
+    /// <summary>Creates a <see cref="NetworkMergingEstimator"/> with options for the networks behind score columns.</summary>
+    /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
+    /// <param name="outputColumnName">The name of the merged network's score column.</param>
+    /// <param name="inputColumnNames">The score columns of the networks to merge, at least two.</param>
+    /// <param name="options">How to merge.</param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="ArgumentException">There are fewer than two columns.</exception>
+    public static NetworkMergingEstimator MergeNetworks(this TransformsCatalog catalog, string outputColumnName, IReadOnlyList<string> inputColumnNames, MergeOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        return new NetworkMergingEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnNames, options);
+    }
+
+    /// <summary>Creates a <see cref="NetworkMergingEstimator"/> for networks from elsewhere, such as ONNX files of other sites: it merges them with equal weights, and applies the merged network to a column.</summary>
+    /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
+    /// <param name="outputColumnName">The name of the merged network's score column.</param>
+    /// <param name="inputColumnName">The column that the merged network is applied to.</param>
+    /// <param name="networks">The networks, at least two. The caller keeps them; they are read when the estimator is fitted.</param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="ArgumentException">There are fewer than two networks, or one has not exactly one input.</exception>
+    public static NetworkMergingEstimator MergeNetworks(this TransformsCatalog catalog, string outputColumnName, string inputColumnName, params Network[] networks) =>
+        catalog.MergeNetworks(outputColumnName, inputColumnName, networks, new MergeOptions());
+
+    /// <summary>Creates a <see cref="NetworkMergingEstimator"/> with options for networks from elsewhere.</summary>
+    /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
+    /// <param name="outputColumnName">The name of the merged network's score column.</param>
+    /// <param name="inputColumnName">The column that the merged network is applied to.</param>
+    /// <param name="networks">The networks, at least two. The caller keeps them; they are read when the estimator is fitted.</param>
+    /// <param name="options">How to merge.</param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="ArgumentException">There are fewer than two networks, or one has not exactly one input.</exception>
+    public static NetworkMergingEstimator MergeNetworks(this TransformsCatalog catalog, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        return new NetworkMergingEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, networks, options);
     }
 }

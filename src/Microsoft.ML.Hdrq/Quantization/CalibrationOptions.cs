@@ -7,6 +7,9 @@ internal sealed record CalibrationOptions
 
     public Func<RangeObserver> CreateActivationObserver { get; init; } = () => new MseObserver();
 
+    /// <summary>Images in a batch.</summary>
+    public int BatchSize { get; init; } = 32;
+
     /// <summary>Batches that the observers of activations see.</summary>
     public int ActivationBatches { get; init; } = 2;
 

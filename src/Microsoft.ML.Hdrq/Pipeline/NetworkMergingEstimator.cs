@@ -1,0 +1,91 @@
+using System.Collections.Immutable;
+using Microsoft.ML.Hdrq.Merging;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.Hdrq.Pipeline;
+
+/// <summary>Merges networks of one graph into one, without data: see <see cref="NetworkMerger"/>.</summary>
+/// <remarks>
+/// The networks are those behind score columns of the same pipeline, or given ones, such as networks that other sites have sent as ONNX. Create it with
+/// <see cref="HdrqCatalog.MergeNetworks(TransformsCatalog, string, string[])"/>.
+/// </remarks>
+public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
+{
+    private readonly IHostEnvironment _environment;
+    private readonly string _outputColumnName;
+    private readonly ImmutableArray<string> _columnNames;
+    private readonly ImmutableArray<Network> _networks;
+    private readonly string? _inputColumnName;
+    private readonly MergeOptions _options;
+    private readonly ScoringSettings _settings;
+
+    /// <summary>Merges what is behind score columns.</summary>
+    internal NetworkMergingEstimator(IHostEnvironment environment, string outputColumnName, IReadOnlyList<string> columnNames, MergeOptions options)
+        : this(environment, outputColumnName, options)
+    {
+        ArgumentNullException.ThrowIfNull(columnNames);
+        if (columnNames.Count < 2)
+            throw new ArgumentException($"There are {columnNames.Count} score columns to merge; it takes at least 2.", nameof(columnNames));
+        _columnNames = [.. columnNames];
+        _networks = [];
+    }
+
+    /// <summary>Merges given networks, and applies the result to a column.</summary>
+    internal NetworkMergingEstimator(IHostEnvironment environment, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options)
+        : this(environment, outputColumnName, options)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(inputColumnName);
+        ArgumentNullException.ThrowIfNull(networks);
+        if (networks.Count < 2)
+            throw new ArgumentException($"There are {networks.Count} networks to merge; it takes at least 2.", nameof(networks));
+        foreach (var network in networks)
+            InputColumn.CheckNetwork(network);
+        _columnNames = [];
+        _networks = [.. networks];
+        _inputColumnName = inputColumnName;
+    }
+
+    private NetworkMergingEstimator(IHostEnvironment environment, string outputColumnName, MergeOptions options)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
+        ArgumentNullException.ThrowIfNull(options);
+        _environment = environment;
+        _outputColumnName = outputColumnName;
+        _options = options;
+        _settings = new NetworkScoringEstimator.Options().ToSettings(outputColumnName);
+    }
+
+    /// <summary>Merges the networks. Reads no data.</summary>
+    /// <param name="input">Data with the score columns, or with the input column of given networks.</param>
+    /// <returns>The transformer; it owns the merged network: dispose it.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing, has no network, or does not fit; or an option is out of range.</exception>
+    /// <exception cref="ArgumentException">The networks cannot be merged; the message names the first difference.</exception>
+    public NetworkTransformer Fit(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        using var channel = _environment.Register("MergeNetworks").Start("Fit");
+        var annotations = _columnNames.Select(name => TrainingHost.Network(input.Schema, name)).ToList();
+        var inputColumnName = _inputColumnName ?? annotations[0].InputColumnName;
+        if (annotations.Find(annotation => annotation.InputColumnName != inputColumnName) is { } other)
+            throw new ArgumentException($"The networks to merge are applied to different columns, '{inputColumnName}' and '{other.InputColumnName}'.", nameof(input));
+        IReadOnlyList<Network> networks = _networks.IsEmpty ? [.. annotations.Select(annotation => annotation.Network)] : _networks;
+        var merged = NetworkMerger.Merge(networks, _options);
+        channel.Info(MessageSensitivity.Schema, "Column '{0}': merged {1} networks.", _outputColumnName, networks.Count);
+        return new NetworkTransformer(merged, annotations.Count > 0 ? annotations[0].Source : null, _outputColumnName, inputColumnName, annotations.Count > 0 ? annotations[0].Settings : _settings, input.Schema);
+    }
+
+    /// <summary>The shape of the schema after this estimator.</summary>
+    /// <param name="inputSchema">The shape before it.</param>
+    /// <returns>The input's columns with the score column and, where the networks classify, the predicted label.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing.</exception>
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        if (_inputColumnName is null)
+            return SchemaShapes.AddScoresLike(inputSchema, _outputColumnName, _columnNames[0]);
+        SchemaShapes.CheckInput(inputSchema, _inputColumnName);
+        var isClassifier = ClassLabels.IsClassifier(_networks[0], _settings);
+        return SchemaShapes.AddScores(inputSchema, _outputColumnName, isClassifier ? _settings.PredictedLabelColumnName : null, isClassifier);
+    }
+}

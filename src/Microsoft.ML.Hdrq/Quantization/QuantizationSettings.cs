@@ -1,0 +1,18 @@
+namespace Microsoft.ML.Hdrq.Quantization;
+
+/// <summary>How a network is quantized.</summary>
+internal sealed record QuantizationSettings
+{
+    public int WeightBits { get; init; } = 8;
+
+    public int ActivationBits { get; init; } = 8;
+
+    public QuantizerPlacement Placement { get; init; } = QuantizerPlacement.Integer;
+
+    public IReadOnlyList<LayerOverride> Overrides { get; init; } = [];
+
+    public CalibrationOptions Calibration { get; init; } = new();
+
+    /// <summary>How blocks are trained; null for rounding to nearest.</summary>
+    public ReconstructionSettings? Reconstruction { get; init; } = new();
+}
