@@ -94,5 +94,7 @@ public static class ResNet
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(inputSize, smallestInput);
+        // Before the first scope, with which TorchSharp would load libtorch itself, and let its threads spin.
+        TorchRuntime.EnsureLoaded();
     }
 }
