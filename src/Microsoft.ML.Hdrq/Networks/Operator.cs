@@ -42,6 +42,9 @@ public abstract class Operator : IEquatable<Operator>
     /// <summary>What the table says of this operator: arity, opset, roles of its inputs.</summary>
     internal OperatorDefinition Definition => OperatorTable.Definitions[Type];
 
+    /// <summary>Whether the operator stands for integer arithmetic that it computes in floating point.</summary>
+    internal virtual bool IsSimulation => false;
+
     /// <summary>
     /// Computes the outputs. Inputs are borrowed (null where an optional one is left out); every output is a new tensor handle,
     /// also where it shares memory with an input. The caller's dispose scope collects what is left over.

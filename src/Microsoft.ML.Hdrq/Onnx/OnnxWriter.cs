@@ -21,6 +21,7 @@ internal sealed class OnnxWriter
     private readonly OnnxSaveOptions _options;
     private readonly Stream? _externalData;
     private readonly Dictionary<string, ParameterDefinition> _definitions;
+    private readonly HashSet<string> _nodeNames = new(StringComparer.Ordinal);
     private readonly int _opset;
 
     private OnnxWriter(Network network, OnnxSaveOptions options, Stream? externalData)
@@ -104,17 +105,26 @@ internal sealed class OnnxWriter
     {
         var form = new OnnxNode(node.Name, node.Operator.Type, node.Operator.Attributes, node.Inputs, node.Outputs);
         OpsetForms.Downgrade(form, _opset, name => Data(_definitions[name]));
-        var proto = new NodeProto { Name = form.Name, OpType = form.Type };
+        var proto = new NodeProto { Name = UniqueName(form.Name), OpType = form.Type };
         proto.Input.AddRange(form.Inputs);
         proto.Output.AddRange(form.Outputs);
         proto.Attribute.AddRange(OnnxAttributes.Write(form.Attributes));
         return proto;
     }
 
-    private static NodeProto WriteConstant(string name, TensorProto tensor)
+    /// <summary>The graph's nodes may share names; ONNX Runtime refuses files in which they do.</summary>
+    private string UniqueName(string name)
+    {
+        var unique = name;
+        for (var number = 1; unique.Length > 0 && !_nodeNames.Add(unique); number++)
+            unique = string.Create(CultureInfo.InvariantCulture, $"{name}_{number}");
+        return unique;
+    }
+
+    private NodeProto WriteConstant(string name, TensorProto tensor)
     {
         var value = new AttributeProto { Name = "value", Type = AttributeProto.Types.AttributeType.Tensor, T = tensor };
-        return new NodeProto { Name = name, OpType = "Constant", Output = { name }, Attribute = { value } };
+        return new NodeProto { Name = UniqueName(name), OpType = "Constant", Output = { name }, Attribute = { value } };
     }
 
     private TensorProto MoveOut(TensorProto tensor)

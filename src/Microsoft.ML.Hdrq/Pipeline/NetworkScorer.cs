@@ -6,12 +6,12 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>
-/// Computes the scores of rows with a copy of a network that is made for it: batch normalization folded, weights laid out as the device likes them.
+/// Computes the scores of rows with an engine that is given a copy of a network made for it: batch normalization folded.
 /// Thread-safe.
 /// </summary>
 internal sealed class NetworkScorer : IDisposable
 {
-    private readonly Network _network;
+    private readonly ScoringEngine _engine;
     private readonly bool _softmax;
 
     /// <summary>The batch that the network was exported for; null where it takes any.</summary>
@@ -31,12 +31,12 @@ internal sealed class NetworkScorer : IDisposable
         InputSize = checked((int)TensorShape.ElementCount(inputShape)!.Value);
         _fixedBatch = network.Graph.Inputs[0].Shape[0] is > 0 and var batch ? checked((int)batch) : null;
         using (var folded = FoldBatchNormalization.Apply(network))
-            _network = Arrange(folded);
+            _engine = ScoringEngine.For(folded);
         try
         {
             using var scope = torch.NewDisposeScope();
             var rows = _fixedBatch ?? 2;
-            var scores = _network.Forward(torch.zeros([rows, .. inputShape]));
+            var scores = _engine.Forward(torch.zeros([rows, .. inputShape]));
             if (scores.dim() < 2 || scores.shape[0] != rows)
                 throw new InvalidOperationException($"The network's output '{network.Graph.Outputs[0].Name}' has shape {TensorShape.Describe(scores.shape)} for {rows} rows; its first dimension must be the batch, with the scores after it.");
             _scoreShape = scores.shape[1..];
@@ -44,7 +44,7 @@ internal sealed class NetworkScorer : IDisposable
         }
         catch
         {
-            _network.Dispose();
+            _engine.Dispose();
             throw;
         }
     }
@@ -81,12 +81,12 @@ internal sealed class NetworkScorer : IDisposable
             var input = batch.narrow(0, start, count);
             if (count < step)
                 input = torch.cat([input, torch.zeros([step - count, .. _inputShape])]);
-            using var output = _network.Forward(input);
+            using var output = _engine.Forward(input);
             Copy(output, count, scores.Slice(start * ScoreSize, count * ScoreSize));
         }
     }
 
-    public void Dispose() => _network.Dispose();
+    public void Dispose() => _engine.Dispose();
 
     private void Copy(torch.Tensor output, int rows, Span<float> scores)
     {
@@ -98,20 +98,5 @@ internal sealed class NetworkScorer : IDisposable
         if (_softmax)
             values = values.to(torch.ScalarType.Float32).softmax(1);
         MemoryMarshal.Cast<byte, float>(values.cpu().to(torch.ScalarType.Float32).contiguous().bytes).CopyTo(scores);
-    }
-
-    /// <summary>
-    /// On CPUs, Torch's convolutions of batches are fastest with the channels last, and one that has its weight so gives its output so.
-    /// </summary>
-    private static Network Arrange(Network network)
-    {
-        if (network.Device.type != DeviceType.CPU)
-            return network.Clone();
-        using var noGradients = torch.no_grad();
-        using var scope = torch.NewDisposeScope();
-        var weights = network.Graph.Nodes.Where(node => node.Operator.Type == "Conv").Select(node => node.Inputs[1]).ToHashSet(StringComparer.Ordinal);
-        return new Network(network.Graph, network.Parameters.ToDictionary(
-            pair => pair.Key,
-            pair => weights.Contains(pair.Key) && pair.Value.dim() == 4 ? pair.Value.detach().permute(0, 2, 3, 1).clone().contiguous().permute(0, 3, 1, 2) : pair.Value.detach().clone()));
     }
 }

@@ -26,6 +26,8 @@ internal sealed class FakeQuantize : Operator
     /// <summary>The axis of the scales, or null where there is one for the whole tensor.</summary>
     public long? Axis => _axis;
 
+    internal override bool IsSimulation => true;
+
     public static OperatorAttributes AttributesFor(QuantizationRange range, long? axis = null)
     {
         var attributes = new OperatorAttributes(("bits", range.Bits), ("signed", range.IsSigned ? 1 : 0));
