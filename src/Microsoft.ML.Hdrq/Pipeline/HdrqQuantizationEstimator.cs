@@ -168,11 +168,8 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
                 throw Errors.Option(nameof(Placement), Placement, $"{nameof(Placement)} is {Placement}, which is not a placement.");
             if (!Enum.IsDefined(Observer))
                 throw Errors.Option(nameof(Observer), Observer, $"{nameof(Observer)} is {Observer}, which is not an observer.");
-            foreach (var layer in Overrides ?? throw Errors.Option(nameof(Overrides), null, $"{nameof(Overrides)} is missing; an empty list means no exceptions."))
-            {
-                TrainingHost.CheckRange($"{nameof(Overrides)}['{layer.Pattern}'].{nameof(LayerOverride.WeightBits)}", layer.WeightBits ?? QuantizationRange.MinBits, QuantizationRange.MinBits, QuantizationRange.MaxBits, bits);
-                TrainingHost.CheckRange($"{nameof(Overrides)}['{layer.Pattern}'].{nameof(LayerOverride.ActivationBits)}", layer.ActivationBits ?? QuantizationRange.MinBits, QuantizationRange.MinBits, QuantizationRange.MaxBits, bits);
-            }
+            if (Overrides is null)
+                throw Errors.Option(nameof(Overrides), null, $"{nameof(Overrides)} is missing; an empty list means no exceptions.");
         }
 
         internal QuantizationSettings ToSettings()

@@ -44,12 +44,12 @@ public sealed class NetworkAdaptationEstimator : IEstimator<NetworkTransformer>
         var device = CatalogEnvironment.Device(_environment, _options.GpuDeviceId, _options.FallbackToCpu);
         var classes = annotation.Network.Graph.Outputs[0].Shape;
         using var rows = DomainRows.Read(input, annotation.InputColumnName, shape, _options.LabelColumnName, _options.DomainColumnName, _options.Domain, limit: null, _options.CancellationToken);
-        var last = rows.Labels!.max().item<long>();
-        if (classes.Length == 2 && classes[1] > 0 && last >= classes[1])
+        using var last = rows.Labels!.max();
+        if (classes.Length == 2 && classes[1] > 0 && last.item<long>() >= classes[1])
             throw Errors.SchemaMismatch(_options.LabelColumnName, $"Key of at most the network's {classes[1]} classes", input.Schema[_options.LabelColumnName].Type);
         channel.Info(MessageSensitivity.Schema, "Column '{0}': adapting the network of '{1}' to {2} rows{3}, {4} epochs, on {5}.", _outputColumnName, _inputColumnName, rows.Images.shape[0], _options.Domain is null ? "" : $" of '{_options.Domain}'", _options.Epochs, device);
         using var initial = annotation.Network.To(device);
-        var trained = FineTuning.Train(initial, rows.Images, rows.Labels, _options.ToSettings(), TrainingHost.Seed(host, _options.Seed), _options.Progress, _options.CancellationToken);
+        var trained = FineTuning.Train(initial, rows.Images, rows.Labels!, _options.ToSettings(), TrainingHost.Seed(host, _options.Seed), _options.Progress, _options.CancellationToken);
         return new NetworkTransformer(trained, annotation.Source, _outputColumnName, annotation.InputColumnName, annotation.Settings, input.Schema);
     }
 

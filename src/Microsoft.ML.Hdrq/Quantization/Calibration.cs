@@ -14,7 +14,7 @@ internal static class Calibration
     /// <summary>Quantizes a network.</summary>
     /// <param name="network">The network, its normalizations folded; not changed.</param>
     /// <param name="sites">Where quantizers go.</param>
-    /// <param name="batches">The calibration images. The sign of an activation is decided from all of them.</param>
+    /// <param name="batches">The calibration images. Whether the network's input has negative values is decided from all of them.</param>
     /// <param name="options">Observers and granularity.</param>
     /// <param name="cancellationToken">Ends calibration between two batches.</param>
     /// <returns>The quantized network, owned by the caller.</returns>
@@ -23,7 +23,7 @@ internal static class Calibration
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         var activations = sites.Where(site => site.WeightedLayer is null).ToDictionary(site => site.Value, StringComparer.Ordinal);
-        var signed = FindSigned(network, activations.Keys.ToHashSet(StringComparer.Ordinal), batches, cancellationToken);
+        var signed = SignAnalysis.FindSigned(network.Graph, network.Parameters, batches.All(batch => batch.min().item<float>() >= 0));
         var scales = FindScales(network, activations, signed, batches.Take(options.ActivationBatches), options, cancellationToken);
 
         var rewriter = new GraphRewriter(network);
@@ -79,17 +79,6 @@ internal static class Calibration
         { Type: "MatMul" } => (int)rank - 1,
         _ => 1,
     };
-
-    private static HashSet<string> FindSigned(Network network, HashSet<string> values, IEnumerable<torch.Tensor> batches, CancellationToken cancellationToken)
-    {
-        var signed = new HashSet<string>(StringComparer.Ordinal);
-        Watch(network, batches, (name, value) =>
-        {
-            if (values.Contains(name) && !signed.Contains(name) && value.min().item<float>() < 0)
-                signed.Add(name);
-        }, cancellationToken);
-        return signed;
-    }
 
     private static Dictionary<string, RangeObserver> FindScales(
         Network network, Dictionary<string, QuantizerSite> sites, HashSet<string> signed, IEnumerable<torch.Tensor> batches, CalibrationOptions options, CancellationToken cancellationToken)

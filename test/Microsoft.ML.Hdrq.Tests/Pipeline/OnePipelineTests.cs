@@ -62,7 +62,8 @@ public sealed class OnePipelineTests
             {
                 Pixels = [.. Enumerable.Range(0, 192).Select(p => (float)(random.NextDouble() + (isLight ? 0.8 : -0.8) + (isFog && p < 64 ? 0.5 : 0)))],
                 Domain = isFog ? "fog" : "night",
-                Label = isLight ? 2u : 1u,
+                // ML.NET counts the values of members from 0, and keys in data from 1.
+                Label = isLight ? 1u : 0u,
             };
         }
     }

@@ -1,0 +1,213 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Adaptation;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Quantization;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Tests.Pipeline;
+
+/// <summary>The steps that make networks of networks: what they refuse, and that they repeat themselves.</summary>
+[TestClass]
+public sealed class TrainingStepsTests
+{
+    private readonly MLContext _ml = new(seed: 1);
+
+    private sealed class Row
+    {
+        [VectorType(3, 8, 8)]
+        public float[] Pixels { get; set; } = [];
+
+        public string Domain { get; set; } = "";
+
+        public int Number { get; set; }
+
+        [KeyType(3)]
+        public uint Label { get; set; }
+    }
+
+    [TestMethod]
+    [DataRow("Epochs")]
+    [DataRow("BatchSize")]
+    [DataRow("LearningRate")]
+    [DataRow("Momentum")]
+    [DataRow("WeightDecay")]
+    [DataRow("CropPadding")]
+    [DataRow("GpuDeviceId")]
+    [DataRow("Optimizer")]
+    [DataRow("LabelColumnName")]
+    [DataRow("Domain")]
+    [DataRow("DomainColumnName")]
+    public void Adapting_names_an_option_that_is_out_of_range(string option)
+    {
+        NetworkAdaptationEstimator.Options options = option switch
+        {
+            "Epochs" => new() { Epochs = 0 },
+            "BatchSize" => new() { BatchSize = 0 },
+            "LearningRate" => new() { LearningRate = double.NaN },
+            "Momentum" => new() { Momentum = 1 },
+            "WeightDecay" => new() { WeightDecay = -1 },
+            "CropPadding" => new() { CropPadding = -1 },
+            "GpuDeviceId" => new() { GpuDeviceId = -1 },
+            "Optimizer" => new() { Optimizer = (FineTuningOptimizer)7 },
+            "LabelColumnName" => new() { LabelColumnName = "" },
+            "Domain" => new() { DomainColumnName = "Domain" },
+            _ => new() { Domain = "fog" },
+        };
+        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.AdaptNetwork("Score", "Source", options)).ParamName);
+    }
+
+    [TestMethod]
+    [DataRow("WeightBits")]
+    [DataRow("ActivationBits")]
+    [DataRow("Iterations")]
+    [DataRow("BatchSize")]
+    [DataRow("WeightLearningRate")]
+    [DataRow("ActivationScaleLearningRate")]
+    [DataRow("DistanceWeight")]
+    [DataRow("WarmUp")]
+    [DataRow("DropProbability")]
+    [DataRow("CalibrationImages")]
+    [DataRow("Placement")]
+    [DataRow("Observer")]
+    public void Quantizing_names_an_option_that_is_out_of_range(string option)
+    {
+        HdrqQuantizationEstimator.Options options = option switch
+        {
+            "WeightBits" => new() { WeightBits = 1 },
+            "ActivationBits" => new() { ActivationBits = 9 },
+            "Iterations" => new() { Iterations = -1 },
+            "BatchSize" => new() { BatchSize = 0 },
+            "WeightLearningRate" => new() { WeightLearningRate = 0 },
+            "ActivationScaleLearningRate" => new() { ActivationScaleLearningRate = double.PositiveInfinity },
+            "DistanceWeight" => new() { DistanceWeight = -0.1 },
+            "WarmUp" => new() { WarmUp = 0.6 },
+            "DropProbability" => new() { DropProbability = 1 },
+            "CalibrationImages" => new() { CalibrationImages = 0 },
+            "Placement" => new() { Placement = (QuantizerPlacement)9 },
+            _ => new() { Observer = (RangeObserverKind)9 },
+        };
+        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", options)).ParamName);
+    }
+
+    [TestMethod]
+    public void Data_that_does_not_fit_is_named_before_training()
+    {
+        using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
+        using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(Data());
+
+        AssertThrows<ArgumentOutOfRangeException>("Pixels", "score column of a network", () => _ml.Transforms.AdaptNetwork("Score", "Pixels").Fit(source.Transform(Data())));
+        AssertThrows<ArgumentOutOfRangeException>("Label", "2 classes", () => _ml.Transforms.AdaptNetwork("Score", "Source").Fit(source.Transform(Data(classes: 3))));
+        AssertThrows<ArgumentOutOfRangeException>("Number", "Key", () => _ml.Transforms.AdaptNetwork("Score", "Source", new() { LabelColumnName = "Number" }).Fit(source.Transform(Data())));
+        AssertThrows<ArgumentOutOfRangeException>("Number", "Text", () => _ml.Transforms.QuantizeHdrq("Score", "Source", new() { DomainColumnName = "Number", Domain = "fog" }).Fit(source.Transform(Data())));
+        AssertThrows<InvalidOperationException>("Domain", "'snow'", () => _ml.Transforms.QuantizeHdrq("Score", "Source", new() { DomainColumnName = "Domain", Domain = "snow" }).Fit(source.Transform(Data())));
+        AssertThrows<InvalidOperationException>("Pixels", "NaN", () => _ml.Transforms.QuantizeHdrq("Score", "Source").Fit(source.Transform(Data(hasNaN: true))));
+    }
+
+    [TestMethod]
+    public void Merging_names_what_cannot_be_merged()
+    {
+        using var a = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
+        using var b = ResNet.Cifar(8, 2, seed: 1, width: 4, inputSize: 8);
+        Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.MergeNetworks("Score", "Source"));
+        AssertThrows<ArgumentException>("conv1.weight", "", () => _ml.Transforms.MergeNetworks("Score", "Pixels", a, b).Fit(Data()));
+    }
+
+    [TestMethod]
+    public void The_same_seed_gives_the_same_bytes_and_leaves_no_tensor_behind()
+    {
+        using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
+        var first = Fit();
+        var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
+        var second = Fit();
+        Assert.AreEqual(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+        CollectionAssert.AreEqual(first, second);
+
+        byte[] Fit()
+        {
+            var data = Data();
+            using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
+            using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Source", new() { Epochs = 1, BatchSize = 8, Seed = 3 }).Fit(source.Transform(data));
+            using var quantized = _ml.Transforms.QuantizeHdrq("Quantized", "Adapted", new() { WeightBits = 4, ActivationBits = 4, Iterations = 3, BatchSize = 8, CalibrationImages = 16, Seed = 4 })
+                .Fit(adapted.Transform(source.Transform(data)));
+            using var merged = _ml.Transforms.MergeNetworks("Score", "Pixels", quantized.Network, quantized.Network).Fit(data);
+            using var file = new MemoryStream();
+            merged.Network.SaveOnnx(file);
+            return file.ToArray();
+        }
+    }
+
+    [TestMethod]
+    public void Sites_that_send_files_get_what_one_pipeline_gives()
+    {
+        using var folder = new TemporaryDirectory();
+        var data = Data();
+        using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
+        using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
+        using var fog = Site("fog");
+        using var night = Site("night");
+        using var together = _ml.Transforms.MergeNetworks("Score", "Pixels", fog.Network, night.Network).Fit(data);
+        fog.Network.SaveOnnx(folder.Combine("fog.onnx"));
+        night.Network.SaveOnnx(folder.Combine("night.onnx"));
+        using var sentFog = Network.LoadOnnx(folder.Combine("fog.onnx"));
+        using var sentNight = Network.LoadOnnx(folder.Combine("night.onnx"));
+        using var apart = _ml.Transforms.MergeNetworks("Score", "Pixels", sentFog, sentNight).Fit(data);
+
+        Assert.IsNull(together.Network.Graph.FirstDifference(apart.Network.Graph));
+        foreach (var (name, tensor) in together.Network.Parameters)
+            CollectionAssert.AreEqual(tensor.bytes.ToArray(), apart.Network.Parameters[name].bytes.ToArray(), name);
+
+        NetworkTransformer Site(string domain) => _ml.Transforms
+            .QuantizeHdrq("Quantized", "Source", new() { WeightBits = 4, ActivationBits = 4, Iterations = 3, BatchSize = 8, DomainColumnName = "Domain", Domain = domain, Seed = 4 }).Fit(source.Transform(data));
+    }
+
+    [TestMethod]
+    public void Cancelling_ends_training()
+    {
+        using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
+        using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(Data());
+        using var cancellation = new CancellationTokenSource();
+        var steps = 0;
+        var options = new HdrqQuantizationEstimator.Options
+        {
+            Iterations = 1000,
+            BatchSize = 8,
+            CancellationToken = cancellation.Token,
+            Progress = new Report(progress =>
+            {
+                Assert.AreEqual(++steps, progress.Step);
+                if (steps == 3)
+                    cancellation.Cancel();
+            }),
+        };
+        Assert.ThrowsExactly<OperationCanceledException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", options).Fit(source.Transform(Data())));
+        Assert.AreEqual(3, steps);
+    }
+
+    private IDataView Data(int classes = 2, bool hasNaN = false)
+    {
+        var random = new Random(1);
+        return _ml.Data.LoadFromEnumerable(Enumerable.Range(0, 24).Select(i => new Row
+        {
+            Pixels = [.. Enumerable.Range(0, 192).Select(p => hasNaN && i == 20 && p == 7 ? float.NaN : random.NextSingle())],
+            Domain = i % 2 == 0 ? "fog" : "night",
+            Number = i,
+            // ML.NET counts the values of members from 0, and keys in data from 1.
+            Label = (uint)(i % classes),
+        }).ToArray());
+    }
+
+    private static void AssertThrows<T>(string column, string part, Action action) where T : Exception
+    {
+        var message = Assert.ThrowsExactly<T>(action).Message;
+        Assert.Contains(column, message);
+        Assert.Contains(part, message);
+    }
+
+    private sealed class Report(Action<QuantizationProgress> action) : IProgress<QuantizationProgress>
+    {
+        void IProgress<QuantizationProgress>.Report(QuantizationProgress value) => action(value);
+    }
+}
