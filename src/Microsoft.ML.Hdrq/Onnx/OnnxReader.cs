@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Google.Protobuf;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 using TorchSharp;
@@ -57,7 +58,8 @@ internal sealed class OnnxReader
         if (inputs.IsEmpty)
             throw new InvalidDataException("The graph has no input.");
         ReadConstants();
-        var nodes = TopologicalOrder.Sort(ReadNodes(), _tensors.Names.Concat(inputs.Select(input => input.Name)));
+        var quantized = QuantizerForms.Collapse(ReadNodes(), _tensors, _graph.Output.Select(output => output.Name));
+        var nodes = TopologicalOrder.Sort(quantized, _tensors.Names.Concat(inputs.Select(input => input.Name)));
         var outputs = _graph.Output.Select(output => ReadValue(output, isInput: false)).ToImmutableArray();
         return Assemble(inputs, nodes, outputs);
     }
@@ -77,7 +79,7 @@ internal sealed class OnnxReader
         foreach (var node in _graph.Node)
         {
             var isDefaultDomain = node.Domain is "" or "ai.onnx";
-            if (isDefaultDomain && (node.OpType is "Constant" or "Upsample" || Operator.IsSupported(node.OpType)))
+            if (isDefaultDomain && (node.OpType is "Constant" or "Upsample" || Operator.IsSupported(node.OpType) && node.OpType != FakeQuantize.Name))
                 continue;
             var type = isDefaultDomain ? node.OpType : $"{node.Domain}.{node.OpType}";
             if (!unsupported.TryGetValue(type, out var nodes))

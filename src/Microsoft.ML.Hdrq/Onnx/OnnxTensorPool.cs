@@ -38,6 +38,13 @@ internal sealed class OnnxTensorPool(IEnumerable<string> otherNames)
             _constants.Add(name);
     }
 
+    /// <summary>Gives a tensor another value, which is a weight from then on.</summary>
+    public void Replace(string name, TensorData data)
+    {
+        _tensors[name] = data;
+        _constants.Remove(name);
+    }
+
     /// <summary>Adds a constant that the file does not have and gives its name.</summary>
     public string Add(string stem, TensorData data)
     {

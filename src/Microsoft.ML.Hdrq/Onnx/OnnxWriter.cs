@@ -1,6 +1,7 @@
 using System.Globalization;
 using Google.Protobuf;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 
 namespace Microsoft.ML.Hdrq.Onnx;
@@ -21,6 +22,9 @@ internal sealed class OnnxWriter
     private readonly OnnxSaveOptions _options;
     private readonly Stream? _externalData;
     private readonly Dictionary<string, ParameterDefinition> _definitions;
+    private readonly Dictionary<string, GraphNode> _storedWeights;
+    private readonly OnnxTensorPool _added;
+    private readonly Dictionary<(ElementType, int), string> _integers = [];
     private readonly int _opset;
 
     private OnnxWriter(Network network, OnnxSaveOptions options, Stream? externalData)
@@ -29,6 +33,8 @@ internal sealed class OnnxWriter
         _options = options;
         _externalData = externalData;
         _definitions = network.Graph.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
+        _storedWeights = FindStoredWeights();
+        _added = new OnnxTensorPool([.. network.Graph.Inputs.Select(input => input.Name), .. _definitions.Keys, .. network.Graph.Nodes.SelectMany(node => node.Outputs)]);
         _opset = ChooseOpset();
     }
 
@@ -46,34 +52,54 @@ internal sealed class OnnxWriter
         new OnnxWriter(network, options, externalData).Write().WriteTo(model);
     }
 
+    /// <summary>Weights of which the file holds the integers: those that only a quantizer reads.</summary>
+    private Dictionary<string, GraphNode> FindStoredWeights()
+    {
+        var readers = _network.Graph.Nodes.SelectMany(node => node.Inputs.Select(input => (input, node))).ToLookup(pair => pair.input, pair => pair.node, StringComparer.Ordinal);
+        var outputs = _network.Graph.Outputs.Select(output => output.Name).ToHashSet(StringComparer.Ordinal);
+        return _definitions.Values
+            .Where(definition => definition is { Role: ParameterRole.Weight, ElementType: ElementType.Float32 } && !outputs.Contains(definition.Name)
+                && readers[definition.Name].ToList() is [{ Operator: FakeQuantize } quantizer] && quantizer.Inputs[0] == definition.Name && _definitions.ContainsKey(quantizer.Inputs[1]))
+            .ToDictionary(definition => definition.Name, definition => readers[definition.Name].Single(), StringComparer.Ordinal);
+    }
+
     private int ChooseOpset()
     {
         if (_options.Opset is not { } opset)
-            return _network.Graph.Nodes.Select(node => OpsetForms.SafeOpset(node, _definitions.GetValueOrDefault)).Append(DefaultOldestOpset).Max();
+            return _network.Graph.Nodes.Select(SafeOpset).Append(DefaultOldestOpset).Max();
         foreach (var node in _network.Graph.Nodes)
         {
-            if (OpsetForms.MinimumOpset(node, _definitions.GetValueOrDefault) is var minimum && minimum > opset)
+            if (MinimumOpset(node) is var minimum && minimum > opset)
                 throw new NotSupportedException($"Opset {opset} cannot express node {node}; it needs opset {minimum}.");
         }
         return opset;
     }
+
+    private int MinimumOpset(GraphNode node) =>
+        node.Operator is FakeQuantize quantizer ? QuantizerForms.MinimumOpset(quantizer) : OpsetForms.MinimumOpset(node, _definitions.GetValueOrDefault);
+
+    private int SafeOpset(GraphNode node) => node.Operator is FakeQuantize quantizer
+        ? quantizer.Range.Bits <= 4 && _storedWeights.ContainsKey(node.Inputs[0]) ? QuantizerForms.FourBitsOpset : QuantizerForms.MinimumOpset(quantizer)
+        : OpsetForms.SafeOpset(node, _definitions.GetValueOrDefault);
 
     private ModelProto Write()
     {
         var graph = new GraphProto { Name = "network" };
         graph.Input.AddRange(_network.Graph.Inputs.Select(value => WriteValue(value, isInput: true)));
         graph.Output.AddRange(_network.Graph.Outputs.Select(value => WriteValue(value, isInput: false)));
-        var nodes = _network.Graph.Nodes.Select(WriteNode).ToList();
+        var nodes = _network.Graph.Nodes.SelectMany(Forms).Select(WriteNode).ToList();
         // Constants that became attributes are not read any more.
         var read = nodes.SelectMany(node => node.Input).Concat(_network.Graph.Outputs.Select(output => output.Name)).ToHashSet(StringComparer.Ordinal);
         foreach (var parameter in _network.Graph.Parameters.Where(parameter => read.Contains(parameter.Name)))
         {
             var tensor = OnnxTensors.Write(parameter.Name, Data(parameter));
-            if (parameter.Role != ParameterRole.Constant)
+            // ML.NET's runtime takes 4-bit integers from Constant nodes only.
+            if (parameter.Role != ParameterRole.Constant && tensor.DataType is not ((int)ElementType.Int4 or (int)ElementType.UInt4))
                 graph.Initializer.Add(MoveOut(tensor));
             else
                 graph.Node.Add(WriteConstant(parameter.Name, tensor));
         }
+        graph.Node.AddRange(_added.Names.Select(name => WriteConstant(name, OnnxTensors.Write(name, _added[name]))));
         graph.Node.AddRange(nodes);
         var inside = graph.Initializer.Sum(tensor => (long)tensor.RawData.Length) + graph.Node.Sum(node => node.Attribute.Sum(attribute => attribute.T?.RawData.Length ?? 0L));
         if (inside > MaxDataInFile)
@@ -100,10 +126,26 @@ internal sealed class OnnxWriter
         _ => 10,
     };
 
-    private NodeProto WriteNode(GraphNode node)
+    /// <summary>A node as the operators of ONNX that it takes.</summary>
+    private IEnumerable<OnnxNode> Forms(GraphNode node)
     {
-        var form = new OnnxNode(node.Name, node.Operator.Type, node.Operator.Attributes, node.Inputs, node.Outputs);
-        OpsetForms.Downgrade(form, _opset, name => Data(_definitions[name]));
+        if (node.Operator is not FakeQuantize quantizer)
+            return [new OnnxNode(node.Name, node.Operator.Type, node.Operator.Attributes, node.Inputs, node.Outputs)];
+        var isStored = _storedWeights.ContainsKey(node.Inputs[0]);
+        return QuantizerForms.Expand(node, quantizer, QuantizerForms.StorageType(quantizer, isStored, _opset), isStored, _added.FreshName, Integer);
+    }
+
+    /// <summary>The name of a constant that holds one integer; nodes share them.</summary>
+    private string Integer(ElementType type, int value)
+    {
+        if (!_integers.TryGetValue((type, value), out var name))
+            _integers.Add((type, value), name = _added.Add($"{type}.{value.ToString(CultureInfo.InvariantCulture)}", new TensorData(type, [], [(byte)value])));
+        return name;
+    }
+
+    private NodeProto WriteNode(OnnxNode form)
+    {
+        OpsetForms.Downgrade(form, _opset, name => _added.TryGet(name, out var added) ? added : Data(_definitions[name]));
         var proto = new NodeProto { Name = form.Name, OpType = form.Type };
         proto.Input.AddRange(form.Inputs);
         proto.Output.AddRange(form.Outputs);
@@ -130,7 +172,13 @@ internal sealed class OnnxWriter
         return tensor;
     }
 
-    private TensorData Data(ParameterDefinition parameter) => TensorData.FromTorch(_network.Parameters[parameter.Name], parameter.ElementType);
+    private TensorData Data(ParameterDefinition parameter)
+    {
+        if (!_storedWeights.TryGetValue(parameter.Name, out var node))
+            return TensorData.FromTorch(_network.Parameters[parameter.Name], parameter.ElementType);
+        var quantizer = (FakeQuantize)node.Operator;
+        return QuantizerForms.Integers(quantizer, _network.Parameters[parameter.Name], _network.Parameters[node.Inputs[1]], QuantizerForms.StorageType(quantizer, isStored: true, _opset));
+    }
 
     private static ValueInfoProto WriteValue(GraphValue value, bool isInput)
     {

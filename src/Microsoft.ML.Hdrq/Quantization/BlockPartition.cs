@@ -12,7 +12,7 @@ internal static class BlockPartition
 {
     /// <summary>Finds the blocks.</summary>
     /// <param name="graph">A graph with one input.</param>
-    /// <returns>The blocks, in order; together they hold every node that the output needs.</returns>
+    /// <returns>The blocks, in order; together they hold every node that the first output needs.</returns>
     public static ImmutableArray<Block> Find(Graph graph)
     {
         var flow = new DataFlow(graph);
@@ -22,8 +22,8 @@ internal static class BlockPartition
             foreach (var input in graph.Nodes[n].Inputs)
                 lastReader[input] = n;
         }
-        foreach (var output in graph.Outputs)
-            lastReader[output.Name] = int.MaxValue;
+        // Only the first output is reconstructed: another would be needed to the end, and nothing could be cut.
+        lastReader[graph.Outputs[0].Name] = int.MaxValue;
 
         var blocks = ImmutableArray.CreateBuilder<Block>();
         var live = new HashSet<string>(StringComparer.Ordinal) { graph.Inputs[0].Name };

@@ -76,8 +76,8 @@ internal sealed class BlockReconstruction : IDisposable
     public void Train(torch.Tensor quantizedInputs, torch.Tensor exactInputs, torch.Tensor targets, Action<int, float>? progress, CancellationToken cancellationToken)
     {
         var warmUp = (int)(_settings.Iterations * _settings.WarmUp);
-        var noisy = Scheme(new NoiseRounding(_pool));
-        var rounding = Scheme(NearestRounding.Instance);
+        var noisy = Scheme(isNoisy: true);
+        var rounding = Scheme(isNoisy: false);
         for (var i = 0; i < _settings.Iterations; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -112,12 +112,11 @@ internal sealed class BlockReconstruction : IDisposable
     }
 
     /// <summary>The schemes of a step: weights by the scheme itself, activations with their scale's gradient made smaller and mixed with what is not quantized.</summary>
-    internal Func<FakeQuantize, RoundingScheme> Scheme(RoundingScheme scheme)
+    internal Func<FakeQuantize, RoundingScheme> Scheme(bool isNoisy)
     {
-        RoundingScheme activations = new ScaledGradientRounding(scheme);
-        if (_settings.DropProbability > 0)
-            activations = new MixedRounding(activations, _pool);
-        return quantizer => _weightQuantizers.Contains(quantizer) ? scheme : activations;
+        var weights = new TrainingRounding(_pool, isNoisy, isMixed: false, isActivation: false);
+        var activations = new TrainingRounding(_pool, isNoisy, isMixed: _settings.DropProbability > 0, isActivation: true);
+        return quantizer => _weightQuantizers.Contains(quantizer) ? weights : activations;
     }
 
     /// <summary>Writes what was learned into the network.</summary>

@@ -35,7 +35,7 @@ internal static class Calibration
             foreach (var input in node.Inputs.Distinct())
             {
                 if (weights.Remove(input, out var site))
-                    QuantizeWeight(site, node);
+                    QuantizeWeight(site);
             }
             rewriter.AddNode(node);
             foreach (var output in node.Outputs)
@@ -49,10 +49,10 @@ internal static class Calibration
                 Insert(value, new QuantizationRange(site.Bits, signed.Contains(value)), scales[value].Scale().squeeze(0), null);
         }
 
-        void QuantizeWeight(QuantizerSite site, GraphNode layer)
+        void QuantizeWeight(QuantizerSite site)
         {
             var weight = rewriter.Tensor(site.Value);
-            var axis = WeightAxis(layer);
+            var axis = WeightAxis(site.WeightedLayer!, weight.dim());
             var range = new QuantizationRange(site.Bits, true);
             var observer = options.CreateWeightObserver();
             var rows = options.PerChannel ? weight.transpose(0, axis).reshape(weight.shape[axis], -1) : weight.reshape(1, -1);
@@ -71,11 +71,12 @@ internal static class Calibration
         }
     }
 
-    /// <summary>The axis of a weight's output channels.</summary>
-    public static int WeightAxis(GraphNode layer) => layer.Operator switch
+    /// <summary>The axis of a weight's output channels; with groups a transposed convolution's channels of one group.</summary>
+    public static int WeightAxis(GraphNode layer, long rank) => layer.Operator switch
     {
         { Type: "Conv" } => 0,
-        Gemm { TransposeB: true } => 0,
+        Gemm gemm => gemm.TransposeB ? 0 : 1,
+        { Type: "MatMul" } => (int)rank - 1,
         _ => 1,
     };
 

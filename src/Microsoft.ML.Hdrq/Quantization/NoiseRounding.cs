@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.ML.Hdrq.Networks;
 using TorchSharp;
 
@@ -37,6 +38,26 @@ internal sealed class NoiseRounding(RandomPool pool) : RoundingScheme
     {
         var inside = steps.gt(range.Minimum).logical_and_(steps.lt(range.Maximum));
         return (inside, torch.where(inside, noise, steps.clamp(range.Minimum, range.Maximum)));
+    }
+
+    /// <summary>The table of errors for values in host memory with one scale or one for each stretch; zeros when no value that was looked at is inside the range.</summary>
+    public static float[] Table(torch.Tensor values, torch.Tensor scale, QuantizationRange range, RandomPool pool)
+    {
+        var elements = MemoryMarshal.Cast<byte, float>(values.bytes);
+        var scales = MemoryMarshal.Cast<byte, float>(scale.bytes);
+        var run = FusedRounding.RunLength(values, scale);
+        var table = new float[TableSize];
+        var filled = 0;
+        for (var i = 0; i < SampleSize && filled < TableSize; i++)
+        {
+            var index = pool.Next(elements.Length);
+            var steps = elements[index] / scales[(int)(index / run % scales.Length)];
+            if (steps > range.Minimum && steps < range.Maximum)
+                table[filled++] = MathF.Round(steps) - steps;
+        }
+        for (var i = filled; filled > 0 && i < TableSize; i++)
+            table[i] = table[i % filled];
+        return table;
     }
 
     /// <summary>One draw for each value; zeros when no value is inside the range.</summary>

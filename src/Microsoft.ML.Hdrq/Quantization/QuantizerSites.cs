@@ -1,105 +1,124 @@
 using System.Collections.Immutable;
-using System.Text.RegularExpressions;
 using Microsoft.ML.Hdrq.Networks;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>Decides where quantizers go and how many bits they have: section 2 of the paper, and more for integer hardware.</summary>
-internal static class QuantizerSites
+internal sealed class QuantizerSites
 {
     private const int EdgeBits = 8;
+
+    private readonly QuantizerPlacement _placement;
+    private readonly Graph _graph;
+    private readonly DataFlow _flow;
+    private readonly List<GraphNode> _layers;
+    private readonly HashSet<GraphNode> _lasts;
+    private readonly HashSet<GraphNode> _skipped = [];
+    private readonly HashSet<string> _behindLayers;
+    private readonly Dictionary<string, QuantizerSite> _sites = new(StringComparer.Ordinal);
+
+    private QuantizerSites(Network network, QuantizerPlacement placement)
+    {
+        _placement = placement;
+        _graph = network.Graph;
+        _flow = new DataFlow(_graph);
+        _layers = [.. _graph.Nodes.Where(node => _flow.WeightInput(node) is { } weight && network.Parameters.ContainsKey(weight))];
+        var layers = _layers.ToHashSet();
+        // Values in which a weighted layer has had a part, and values that one has still to read.
+        _behindLayers = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var node in _graph.Nodes)
+        {
+            if (layers.Contains(node) || node.Inputs.Any(_behindLayers.Contains))
+                _behindLayers.UnionWith(node.Outputs.Where(_flow.IsData));
+        }
+        var before = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var node in _graph.Nodes.Reverse())
+        {
+            if (layers.Contains(node) || node.Outputs.Any(before.Contains))
+                before.UnionWith(_flow.DataInputs(node));
+        }
+        _lasts = _layers.Where(layer => !layer.Outputs.Any(before.Contains)).ToHashSet();
+    }
 
     /// <summary>Finds the places.</summary>
     /// <param name="network">A network in full precision, its normalizations folded.</param>
     /// <param name="placement">The rule.</param>
-    /// <param name="weightBits">Bits of weights other than those of the first and the last layers, which have 8.</param>
+    /// <param name="weightBits">Bits of weights other than those of the first layers, which no other comes before, and the last ones; these have 8.</param>
     /// <param name="activationBits">Bits of what feeds weighted layers other than the last ones, which are fed 8.</param>
     /// <param name="overrides">Exceptions; the first whose pattern matches a layer's name holds.</param>
     public static ImmutableArray<QuantizerSite> Find(Network network, QuantizerPlacement placement, int weightBits, int activationBits, IReadOnlyList<LayerOverride> overrides)
     {
-        var graph = network.Graph;
-        var flow = new DataFlow(graph);
-        var layers = graph.Nodes.Where(node => flow.WeightInput(node) is { } weight && network.Parameters.ContainsKey(weight)).ToList();
-        var lasts = layers.Where(layer => !Downstream(layer, flow).Any(layers.Contains)).ToHashSet();
-        var choices = layers.ToDictionary(layer => layer, layer => Choose(layer, layer == layers[0] || lasts.Contains(layer), lasts.Contains(layer)));
-        var sites = new Dictionary<string, QuantizerSite>(StringComparer.Ordinal);
-        foreach (var layer in layers)
-        {
-            if (choices[layer] is not { } choice)
-                continue;
-            var weight = flow.WeightInput(layer)!;
-            sites.TryAdd(weight, new QuantizerSite(weight, choice.WeightBits, layer));
-            var value = placement == QuantizerPlacement.Paper ? BeforePooling(layer.Inputs[0], flow) : layer.Inputs[0];
-            var isInput = layers.TrueForAll(other => !Upstream(value, flow).Contains(other));
-            if (isInput && placement == QuantizerPlacement.Paper)
-                continue;
-            AddActivation(value, isInput ? EdgeBits : choice.ActivationBits);
-        }
+        var sites = new QuantizerSites(network, placement);
+        sites.AddLayers(weightBits, activationBits, overrides);
         if (placement == QuantizerPlacement.Integer)
-        {
-            foreach (var node in graph.Nodes)
-            {
-                var inputs = flow.DataInputs(node).Distinct().ToList();
-                var joins = node.Operator.Type is "Add" or "Concat" && inputs.Count > 1;
-                var pools = node.Operator.Type is "MaxPool" or "AveragePool" or "GlobalAveragePool" or "GlobalMaxPool";
-                if (joins || pools)
-                    inputs.ForEach(AddEdge);
-                if (pools || lasts.Contains(node))
-                    AddEdge(node.Outputs[0]);
-            }
-        }
-        return [.. sites.Values];
+            sites.AddEdges();
+        return [.. sites._sites.Values];
+    }
 
-        void AddEdge(string value)
+    private void AddLayers(int weightBits, int activationBits, IReadOnlyList<LayerOverride> overrides)
+    {
+        foreach (var layer in _layers)
         {
-            if (!Upstream(value, flow).Any(node => choices.TryGetValue(node, out var choice) && choice is null && node == flow.Definer(value)))
-                AddActivation(value, EdgeBits);
-        }
-
-        // A value that feeds several layers has the bits of the one that wants fewest, or those of its layers rather than those of an edge.
-        void AddActivation(string value, int bits)
-        {
-            if (!sites.TryGetValue(value, out var site) || bits < site.Bits)
-                sites[value] = new QuantizerSite(value, bits, null);
-        }
-
-        (int WeightBits, int ActivationBits)? Choose(GraphNode layer, bool isOuter, bool isLast)
-        {
-            var exception = overrides.FirstOrDefault(candidate => Regex.IsMatch(layer.Name, candidate.Pattern, RegexOptions.CultureInvariant));
+            var exception = overrides.FirstOrDefault(candidate => candidate.Matches(layer.Name));
             if (exception is { Skip: true })
-                return null;
-            return (exception?.WeightBits ?? (isOuter ? EdgeBits : weightBits), exception?.ActivationBits ?? (isLast ? EdgeBits : activationBits));
+            {
+                _skipped.Add(layer);
+                continue;
+            }
+            var weight = _flow.WeightInput(layer)!;
+            var value = _placement == QuantizerPlacement.Paper ? BeforePooling(layer.Inputs[0]) : layer.Inputs[0];
+            var (isFirst, isLast) = (!_behindLayers.Contains(value), _lasts.Contains(layer));
+            _sites.TryAdd(weight, new QuantizerSite(weight, exception?.WeightBits ?? (isFirst || isLast ? EdgeBits : weightBits), layer));
+            if (!isFirst || _placement == QuantizerPlacement.Integer)
+                AddActivation(value, exception?.ActivationBits ?? (isFirst || isLast ? EdgeBits : activationBits));
         }
     }
 
-    /// <summary>The value before pooling and changes of shape: the paper quantizes the last block's output, not the vector that pooling makes of it.</summary>
-    private static string BeforePooling(string value, DataFlow flow)
+    private void AddEdges()
     {
-        while (flow.Definer(value) is { } definer && definer.Operator.Type is "Flatten" or "Reshape" or "Squeeze" or "AveragePool" or "GlobalAveragePool" or "ReduceMean" or "Dropout" or "Identity")
+        foreach (var node in _graph.Nodes)
+        {
+            var inputs = _flow.DataInputs(node).Distinct().ToList();
+            var joins = node.Operator.Type is "Add" or "Concat" && inputs.Count > 1;
+            var pools = node.Operator.Type is "MaxPool" or "AveragePool" or "GlobalAveragePool" or "GlobalMaxPool";
+            if (joins || pools)
+                inputs.ForEach(AddEdge);
+            if (pools)
+                AddEdge(node.Outputs[0]);
+            if (_lasts.Contains(node))
+                AddEdge(AfterBias(node.Outputs[0]));
+        }
+    }
+
+    /// <summary>What comes out of a layer that is left in floating point, or goes into it, stays so.</summary>
+    private void AddEdge(string value)
+    {
+        if (_flow.Definer(value) is { } definer && _skipped.Contains(definer) || FeedsSkipped(value))
+            return;
+        AddActivation(value, EdgeBits);
+    }
+
+    private bool FeedsSkipped(string value) =>
+        _flow.Readers(value).Any(reader => _skipped.Contains(reader) || IsReshaping(reader) && reader.Inputs[0] == value && FeedsSkipped(reader.Outputs[0]));
+
+    // A value that feeds several layers has the bits of the one that wants fewest, or those of its layers rather than those of an edge.
+    private void AddActivation(string value, int bits)
+    {
+        if (!_sites.TryGetValue(value, out var site) || bits < site.Bits)
+            _sites[value] = new QuantizerSite(value, bits, null);
+    }
+
+    /// <summary>The value before pooling and changes of shape: the paper quantizes the last block's output, not the vector that pooling makes of it.</summary>
+    private string BeforePooling(string value)
+    {
+        while (_flow.Definer(value) is { } definer && (IsReshaping(definer) || definer.Operator.Type is "AveragePool" or "GlobalAveragePool" or "ReduceMean"))
             value = definer.Inputs[0];
         return value;
     }
 
-    private static HashSet<GraphNode> Downstream(GraphNode node, DataFlow flow) => Reach(node.Outputs.SelectMany(flow.Readers), reached => reached.Outputs.SelectMany(flow.Readers));
+    /// <summary>The scores of a layer whose bias is added by a node of its own.</summary>
+    private string AfterBias(string value) =>
+        _flow.Readers(value).ToList() is [{ Operator.Type: "Add" } adder] && _flow.DataInputs(adder).Count() == 1 ? adder.Outputs[0] : value;
 
-    private static HashSet<GraphNode> Upstream(string value, DataFlow flow)
-    {
-        return Reach(Definers([value]), reached => Definers(flow.DataInputs(reached)));
-
-        IEnumerable<GraphNode> Definers(IEnumerable<string> values) => values.Select(flow.Definer).OfType<GraphNode>();
-    }
-
-    private static HashSet<GraphNode> Reach(IEnumerable<GraphNode> starts, Func<GraphNode, IEnumerable<GraphNode>> next)
-    {
-        var reached = new HashSet<GraphNode>();
-        var waiting = new Stack<GraphNode>(starts);
-        while (waiting.TryPop(out var node))
-        {
-            if (!reached.Add(node))
-                continue;
-            foreach (var following in next(node))
-                waiting.Push(following);
-        }
-        return reached;
-    }
+    private static bool IsReshaping(GraphNode node) => node.Operator.Type is "Flatten" or "Reshape" or "Squeeze" or "Dropout" or "Identity";
 }

@@ -16,13 +16,12 @@ internal sealed class RandomPool : IDisposable
     private readonly torch.Device _device;
     private readonly int _tableSize;
     private readonly double _probability;
-    private torch.Tensor? _indices;
-    private torch.Tensor? _choices;
+    private torch.Tensor? _draws;
 
     /// <summary>Makes an empty pool.</summary>
     /// <param name="seed">The seed of all draws.</param>
     /// <param name="device">Where the numbers are used.</param>
-    /// <param name="tableSize">Indices are drawn from 0 to before this.</param>
+    /// <param name="tableSize">Indices are drawn from 0 to before this, a power of two.</param>
     /// <param name="probability">The probability that a choice is true.</param>
     public RandomPool(int seed, torch.Device device, int tableSize, double probability)
     {
@@ -33,31 +32,39 @@ internal sealed class RandomPool : IDisposable
         _probability = probability;
     }
 
+    /// <summary>
+    /// A random number for each element of a tensor: in the bits below the table's size an index into the table, and negative, with the rest of the probability, where
+    /// the choice is false.
+    /// </summary>
+    public torch.Tensor Draws(long count)
+    {
+        if (_draws is null || _draws.numel() < count + Beginnings)
+        {
+            _draws?.Dispose();
+            using var scope = torch.NewDisposeScope();
+            long[] size = [count + Beginnings];
+            var indices = torch.randint(0, _tableSize, size, torch.ScalarType.Int32, _device, generator: _generator);
+            var isFalse = torch.rand(size, torch.ScalarType.Float32, _device, generator: _generator).ge(_probability);
+            _draws = indices.add(isFalse, int.MinValue).DetachFromDisposeScope();
+        }
+        return _draws.narrow(0, _random.Next(Beginnings), count);
+    }
+
     /// <summary>Random indices into a table, for the elements of a tensor.</summary>
-    public torch.Tensor Indices(long count) => Stretch(ref _indices, count, size =>
-        torch.randint(0, _tableSize, [size], torch.ScalarType.Int32, _device, generator: _generator));
+    public torch.Tensor Indices(long count) => Draws(count).bitwise_and(torch.tensor(_tableSize - 1, device: _device));
 
     /// <summary>Random choices, true with the pool's probability, for the elements of a tensor.</summary>
-    public torch.Tensor Choices(long count) => Stretch(ref _choices, count, size =>
-        torch.rand([size], torch.ScalarType.Float32, _device, generator: _generator).lt(_probability));
+    public torch.Tensor Choices(long count) => Draws(count).ge(0);
+
+    /// <summary>A fresh random index.</summary>
+    public int Next(int limit) => _random.Next(limit);
 
     /// <summary>Fresh random indices, few enough that drawing them costs nothing.</summary>
     public torch.Tensor FreshIndices(long limit, long count) => torch.randint(0, limit, [count], torch.ScalarType.Int64, _device, generator: _generator);
 
     public void Dispose()
     {
-        _indices?.Dispose();
-        _choices?.Dispose();
+        _draws?.Dispose();
         _generator.Dispose();
-    }
-
-    private torch.Tensor Stretch(ref torch.Tensor? pool, long count, Func<long, torch.Tensor> draw)
-    {
-        if (pool is null || pool.numel() < count + Beginnings)
-        {
-            pool?.Dispose();
-            pool = draw(count + Beginnings).DetachFromDisposeScope();
-        }
-        return pool.narrow(0, _random.Next(Beginnings), count);
     }
 }

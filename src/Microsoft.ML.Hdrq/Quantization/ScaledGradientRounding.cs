@@ -9,11 +9,14 @@ namespace Microsoft.ML.Hdrq.Quantization;
 /// </summary>
 internal sealed class ScaledGradientRounding(RoundingScheme scheme) : RoundingScheme
 {
+    /// <summary>What the gradient is multiplied by.</summary>
+    public static double Factor(torch.Tensor values, QuantizationRange range) => 1 / Math.Sqrt((double)values.numel() * range.Maximum);
+
     internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range)
     {
         if (!scale.requires_grad)
             return scheme.Apply(values, scale, range);
-        var factor = 1 / Math.Sqrt((double)values.numel() * range.Maximum);
+        var factor = Factor(values, range);
         // The value of the scale, a fraction of its gradient.
         var scaled = scale.mul(factor).add(scale.detach().mul(1 - factor));
         return scheme.Apply(values, scaled, range);

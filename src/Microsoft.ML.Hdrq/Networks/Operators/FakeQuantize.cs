@@ -32,16 +32,20 @@ internal sealed class FakeQuantize : Operator
         return axis is { } value ? attributes.With("axis", value) : attributes;
     }
 
-    internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
+    internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context) =>
+        [context.Rounding(this).Apply(inputs[0]!, Spread(inputs[1]!, inputs[0]!), Range)];
+
+    /// <summary>The integers that values are rounded to, as numbers: a new tensor.</summary>
+    public torch.Tensor Integers(torch.Tensor data, torch.Tensor scale) => data.div(Spread(scale, data)).round_().clamp_(Range.Minimum, Range.Maximum);
+
+    /// <summary>The scale in a shape that is broadcast to the data's.</summary>
+    private torch.Tensor Spread(torch.Tensor scale, torch.Tensor data)
     {
-        var (data, scale) = (inputs[0]!, inputs[1]!);
-        if (_axis is { } axis)
-        {
-            var shape = new long[data.dim()];
-            Array.Fill(shape, 1);
-            shape[HostValues.Axis(axis, data.dim())] = scale.numel();
-            scale = scale.reshape(shape);
-        }
-        return [context.Rounding(this).Apply(data, scale, Range)];
+        if (_axis is not { } axis)
+            return scale;
+        var shape = new long[data.dim()];
+        Array.Fill(shape, 1);
+        shape[HostValues.Axis(axis, data.dim())] = scale.numel();
+        return scale.reshape(shape);
     }
 }

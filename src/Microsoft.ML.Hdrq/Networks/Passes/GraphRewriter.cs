@@ -54,7 +54,7 @@ internal sealed class GraphRewriter
         _tensors[name] = tensor;
     }
 
-    /// <summary>Lets all later readers of one value read another.</summary>
+    /// <summary>Lets all later readers of one value read another, also those of a graph's output, whose name then goes over to the other value.</summary>
     public void Replace(string name, string by) => _replacements[name] = Resolve(by);
 
     public void AddNode(GraphNode node) => _nodes.Add(node.Inputs.Any(_replacements.ContainsKey)
@@ -64,7 +64,7 @@ internal sealed class GraphRewriter
     /// <summary>Makes the network of what the outputs need, with copies of the parameters.</summary>
     public Network Build()
     {
-        var needed = new HashSet<string>(_outputs, StringComparer.Ordinal);
+        var needed = _outputs.Select(Resolve).ToHashSet(StringComparer.Ordinal);
         var nodes = new List<GraphNode>(_nodes.Count);
         for (var n = _nodes.Count - 1; n >= 0; n--)
         {
@@ -74,9 +74,30 @@ internal sealed class GraphRewriter
             needed.UnionWith(_nodes[n].Inputs);
         }
         nodes.Reverse();
+        RenameOutputs(nodes);
         var parameters = _order.Where(needed.Contains).Select(name => _definitions[name]).ToImmutableArray();
         var graph = new Graph(_network.Graph.Inputs, parameters, [.. nodes], _network.Graph.Outputs);
         return new Network(graph, parameters.ToDictionary(parameter => parameter.Name, parameter => _tensors[parameter.Name].detach().clone()), _network.Device);
+    }
+
+    /// <summary>Gives the values that took the place of outputs the outputs' names, and what had those names before new ones.</summary>
+    private void RenameOutputs(List<GraphNode> nodes)
+    {
+        var names = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var output in _outputs.Where(output => Resolve(output) != output))
+        {
+            // Only one output can take over a value; a parameter keeps its name.
+            if (nodes.Any(node => node.Outputs.Contains(output)) && nodes.Any(node => node.Outputs.Contains(Resolve(output))) && !_outputs.Contains(Resolve(output)) && names.TryAdd(Resolve(output), output))
+                names.Add(output, FreshName($"{output}.before"));
+            else
+                throw new InvalidOperationException($"Output '{output}' cannot be replaced by '{Resolve(output)}'.");
+        }
+        if (names.Count == 0)
+            return;
+        for (var n = 0; n < nodes.Count; n++)
+            nodes[n] = new GraphNode(nodes[n].Name, nodes[n].Operator, [.. nodes[n].Inputs.Select(Rename)], [.. nodes[n].Outputs.Select(Rename)]);
+
+        string Rename(string name) => names.GetValueOrDefault(name, name);
     }
 
     private string Resolve(string name) => _replacements.GetValueOrDefault(name, name);

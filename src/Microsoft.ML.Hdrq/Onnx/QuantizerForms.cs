@@ -1,0 +1,216 @@
+using System.Runtime.InteropServices;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Onnx;
+
+/// <summary>
+/// Quantizers in files. ONNX has none in simulation: an activation is written as <c>QuantizeLinear</c>, <c>Clip</c> on the integers where there are fewer bits than the
+/// integer type has, and <c>DequantizeLinear</c>; a weight as its integers, which are all that is kept of it, and the last two. The bounds of <c>Clip</c> tell the bits when the file is read.
+/// Runtimes fold what is computed on a weight's integers and find their integer kernels in this order of nodes.
+/// </summary>
+internal static class QuantizerForms
+{
+    /// <summary>The first opset with 4-bit integers.</summary>
+    public const int FourBitsOpset = 21;
+
+    private const float LeastScale = 1e-30f;
+    private const float GreatestScale = 1e30f;
+
+    /// <summary>The oldest opset that can say what a quantizer does.</summary>
+    public static int MinimumOpset(FakeQuantize quantizer) => quantizer.Axis is not null ? 13 : quantizer.Range.Bits < 8 ? 12 : 10;
+
+    /// <summary>The integer type in which a quantizer's integers are kept.</summary>
+    public static ElementType StorageType(FakeQuantize quantizer, bool isStored, int opset) => (isStored && opset >= FourBitsOpset && quantizer.Range.Bits <= 4, quantizer.Range.IsSigned) switch
+    {
+        (true, true) => ElementType.Int4,
+        (true, false) => ElementType.UInt4,
+        (false, true) => ElementType.Int8,
+        (false, false) => ElementType.UInt8,
+    };
+
+    /// <summary>The integers of a quantized weight.</summary>
+    public static TensorData Integers(FakeQuantize quantizer, torch.Tensor weight, torch.Tensor scale, ElementType storage)
+    {
+        using var noGradients = torch.no_grad();
+        using var scope = torch.NewDisposeScope();
+        return TensorData.FromTorch(quantizer.Integers(weight, scale).to(storage.ToTorch()), storage);
+    }
+
+    /// <summary>Writes a quantizer.</summary>
+    /// <param name="node">The node of a quantizer.</param>
+    /// <param name="quantizer">Its operator.</param>
+    /// <param name="storage">The type of the integers.</param>
+    /// <param name="isStored">Whether the file holds the integers themselves.</param>
+    /// <param name="freshName">Makes a name that nothing has.</param>
+    /// <param name="constant">Gives the name of a constant with the value of an integer of a type.</param>
+    public static IEnumerable<OnnxNode> Expand(GraphNode node, FakeQuantize quantizer, ElementType storage, bool isStored, Func<string, string> freshName, Func<ElementType, int, string> constant)
+    {
+        var (value, scale, output) = (node.Inputs[0], node.Inputs[1], node.Outputs[0]);
+        var (range, wide) = (quantizer.Range, quantizer.Range.IsSigned ? ElementType.Int8 : ElementType.UInt8);
+        var grid = quantizer.Axis is { } axis ? new OperatorAttributes(("axis", axis)) : OperatorAttributes.None;
+        if (!isStored)
+            yield return Step("QuantizeLinear", "integers", grid, scale, constant(wide, 0));
+        else if (storage != wide)
+            yield return Step("Cast", "wide", new OperatorAttributes(("to", (long)wide)));
+        if (range.Bits < storage.BitsInFile())
+            yield return Step("Clip", "clipped", OperatorAttributes.None, constant(wide, range.Minimum), constant(wide, range.Maximum));
+        yield return new OnnxNode(node.Name, "DequantizeLinear", grid, [value, scale], [output]);
+
+        OnnxNode Step(string type, string name, OperatorAttributes attributes, params string[] further)
+        {
+            var step = new OnnxNode($"{node.Name}.{name}", type, attributes, [value, .. further], [freshName($"{output}.{name}")]);
+            value = step.Outputs[0];
+            return step;
+        }
+    }
+
+    /// <summary>
+    /// Reads quantizers: wherever nodes say exactly what one does, whoever wrote them, it takes their place, and a weight's integers become numbers again.
+    /// Other uses of the same operators, such as zero points other than 0, stay what they are.
+    /// </summary>
+    /// <param name="nodes">All nodes.</param>
+    /// <param name="tensors">The file's tensors; integers that become numbers are replaced.</param>
+    /// <param name="outputs">The names of the graph's outputs.</param>
+    public static IReadOnlyList<OnnxNode> Collapse(IReadOnlyList<OnnxNode> nodes, OnnxTensorPool tensors, IEnumerable<string> outputs)
+    {
+        if (!nodes.Any(node => node.Type == "DequantizeLinear"))
+            return nodes;
+        var definers = new Dictionary<string, OnnxNode>(StringComparer.Ordinal);
+        var readers = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var node in nodes)
+        {
+            foreach (var output in node.Outputs)
+                definers.TryAdd(output, node);
+            foreach (var input in node.Inputs)
+                readers[input] = readers.GetValueOrDefault(input) + 1;
+        }
+        // Who reads it is not known: as good as a second reader.
+        foreach (var output in outputs)
+            readers[output] = int.MaxValue;
+
+        var replaced = new Dictionary<OnnxNode, OnnxNode?>();
+        foreach (var node in nodes.Where(node => node.Type == "DequantizeLinear" && node.Outputs.Count == 1))
+        {
+            if (Match(node, definers, readers, tensors) is not { } match)
+                continue;
+            replaced[node] = match.Quantizer;
+            match.Absorbed.ForEach(absorbed => replaced[absorbed] = null);
+        }
+        return [.. nodes.Select(node => replaced.GetValueOrDefault(node, node)).OfType<OnnxNode>()];
+    }
+
+    private static (OnnxNode Quantizer, List<OnnxNode> Absorbed)? Match(OnnxNode node, Dictionary<string, OnnxNode> definers, Dictionary<string, int> readers, OnnxTensorPool tensors)
+    {
+        if (Scales(node, tensors) is not { } scales || !IsZero(node.Input(2), tensors))
+            return null;
+        var absorbed = new List<OnnxNode>();
+        var value = node.Input(0);
+        var clip = Above("Clip");
+        var cast = Above("Cast");
+        var quantize = cast is null ? Above("QuantizeLinear") : null;
+        TensorData? integers = null;
+        ElementType type;
+        if (quantize is not null)
+        {
+            if (quantize.Input(1) != node.Input(1) || quantize.Attributes.Integer("axis", 1) != node.Attributes.Integer("axis", 1) || quantize.Attributes.Integer("block_size", 0) != 0
+                || quantize.Attributes.Contains("output_dtype") || !IsZero(quantize.Input(2), tensors))
+            {
+                return null;
+            }
+            type = quantize.Input(2).Length == 0 ? ElementType.UInt8 : tensors[quantize.Input(2)].ElementType;
+            value = quantize.Input(0);
+        }
+        else
+        {
+            if (readers.GetValueOrDefault(value) != 1 || !tensors.TryGet(value, out integers) || cast is not null && (ElementType)cast.Attributes.Integer("to", 0) != Wide(integers.ElementType))
+                return null;
+            type = integers.ElementType;
+        }
+        if (Range(type, clip, tensors) is not { } range || integers is not null && !Fits(integers, scales))
+            return null;
+        if (integers is not null)
+            tensors.Replace(value, Numbers(integers, range, scales));
+        return (new OnnxNode(node.Name, FakeQuantize.Name, FakeQuantize.AttributesFor(range, scales.Axis), [value, node.Input(1)], node.Outputs), absorbed);
+
+        OnnxNode? Above(string above)
+        {
+            if (!definers.TryGetValue(value, out var definer) || definer.Type != above || readers.GetValueOrDefault(value) != 1)
+                return null;
+            absorbed.Add(definer);
+            value = definer.Input(0);
+            return definer;
+        }
+    }
+
+    /// <summary>The scales of a node and their axis, null for one scale; null where they are computed, not of single precision, or so extreme that integers would not survive.</summary>
+    private static (float[] Values, long? Axis)? Scales(OnnxNode node, OnnxTensorPool tensors)
+    {
+        if (!tensors.TryGet(node.Input(1), out var data) || data.ElementType != ElementType.Float32 || data.Shape.Length > 1 || node.Attributes.Integer("block_size", 0) != 0)
+            return null;
+        var values = MemoryMarshal.Cast<byte, float>(data.Bytes).ToArray();
+        if (values.Length == 0 || !values.All(scale => scale is >= LeastScale and <= GreatestScale))
+            return null;
+        var isSingle = data.Shape.Length == 0 || values.Length == 1 && !node.Attributes.Contains("axis");
+        return (values, isSingle ? null : node.Attributes.Integer("axis", 1));
+    }
+
+    private static bool IsZero(string name, OnnxTensorPool tensors) => name.Length == 0 || tensors.TryGet(name, out var data) && !data.Bytes.ContainsAnyExcept((byte)0);
+
+    private static ElementType? Wide(ElementType type) => type switch
+    {
+        ElementType.Int4 => ElementType.Int8,
+        ElementType.UInt4 => ElementType.UInt8,
+        _ => null,
+    };
+
+    /// <summary>The integers that a type and a clip leave; null where a quantizer has others.</summary>
+    private static QuantizationRange? Range(ElementType type, OnnxNode? clip, OnnxTensorPool tensors)
+    {
+        if (type is not (ElementType.Int8 or ElementType.UInt8 or ElementType.Int4 or ElementType.UInt4))
+            return null;
+        var isSigned = type is ElementType.Int8 or ElementType.Int4;
+        var bits = type.BitsInFile();
+        if (clip is null)
+            return new QuantizationRange(bits, isSigned);
+        if (Bound(clip.Input(1)) is not { } least || Bound(clip.Input(2)) is not { } greatest)
+            return null;
+        for (; bits >= QuantizationRange.MinBits; bits--)
+        {
+            if (new QuantizationRange(bits, isSigned) is var range && range.Minimum == least && range.Maximum == greatest)
+                return range;
+        }
+        return null;
+
+        int? Bound(string name) => tensors.TryGet(name, out var data) && data.Bytes.Length == 1
+            ? data.ElementType switch { ElementType.Int8 => (sbyte)data.Bytes[0], ElementType.UInt8 => data.Bytes[0], _ => null }
+            : null;
+    }
+
+    private static bool Fits(TensorData integers, (float[] Values, long? Axis) scales)
+    {
+        if (scales.Axis is not { } axis)
+            return true;
+        var rank = integers.Shape.Length;
+        return axis >= -rank && axis < rank && integers.Shape[(int)(axis < 0 ? axis + rank : axis)] == scales.Values.Length;
+    }
+
+    private static TensorData Numbers(TensorData integers, QuantizationRange range, (float[] Values, long? Axis) scales)
+    {
+        // How many elements follow one another with the same scale.
+        var run = 1L;
+        if (scales.Axis is { } axis)
+        {
+            foreach (var size in integers.Shape[((int)(axis < 0 ? axis + integers.Shape.Length : axis) + 1)..])
+                run *= size;
+        }
+        var numbers = new float[integers.Bytes.Length];
+        for (var i = 0; i < numbers.Length; i++)
+        {
+            int integer = range.IsSigned ? (sbyte)integers.Bytes[i] : integers.Bytes[i];
+            numbers[i] = Math.Clamp(integer, range.Minimum, range.Maximum) * scales.Values[scales.Axis is null ? 0 : i / run % scales.Values.Length];
+        }
+        return TensorData.Of<float>(numbers, integers.Shape);
+    }
+}

@@ -1,0 +1,217 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Microsoft.ML.Hdrq.Networks;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Quantization;
+
+/// <summary>
+/// A training quantizer's values and gradients, each in one pass over host memory. As tensor operations they are a dozen passes, which take longer than the
+/// convolutions in between.
+/// </summary>
+internal sealed unsafe class FusedRounding : torch.autograd.SingleTensorFunction<FusedRounding>
+{
+    /// <summary>Added to what is kept of a value outside the range, which tells it from one inside: more than any integer, and exact.</summary>
+    private const float OutsideMark = 1024;
+
+    private const string PlanName = "plan";
+    private const int BlockLength = 256;
+    private const int PieceLength = 128 * BlockLength;
+
+    /// <summary>What a span over bytes can hold.</summary>
+    private const long MostValues = int.MaxValue / sizeof(float);
+
+    /// <summary>Shorter stretches with one scale are left to tensor operations.</summary>
+    private const int ShortestRun = 16;
+
+    /// <summary>How to quantize.</summary>
+    /// <param name="Range">The integers.</param>
+    /// <param name="GradientFactor">What the scale's gradient is multiplied by.</param>
+    /// <param name="Table">Noise to draw from, or null for rounding to nearest.</param>
+    /// <param name="Draws">A draw of the pool for each value; null where there is neither noise nor mixing.</param>
+    /// <param name="IsMixed">Whether values of which the draw is negative are left as they are.</param>
+    public sealed record Settings(QuantizationRange Range, double GradientFactor, float[]? Table, torch.Tensor? Draws, bool IsMixed);
+
+    private sealed record Plan(double GradientFactor, long[] ScaleShape, long Run, bool NeedsValueGradient);
+
+    public override string Name => nameof(FusedRounding);
+
+    /// <summary>Whether these tensors are laid out for it.</summary>
+    public static bool CanApply(torch.Tensor values, torch.Tensor scale) =>
+        values.device_type == DeviceType.CPU && values.dtype == torch.ScalarType.Float32 && scale.dtype == torch.ScalarType.Float32 && values.is_contiguous() && scale.is_contiguous()
+        && values.numel() is > 0 and <= MostValues && RunLength(values, scale) >= Math.Min(ShortestRun, values.numel());
+
+    /// <summary>Quantizes values.</summary>
+    public static torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, Settings settings) => apply(values, scale, settings);
+
+    public override torch.Tensor forward(torch.autograd.AutogradContext ctx, params object[] vars)
+    {
+        var (values, scale, settings) = ((torch.Tensor)vars[0], (torch.Tensor)vars[1], (Settings)vars[2]);
+        var result = torch.empty_like(values);
+        var kept = torch.empty_like(values);
+        var (run, channels) = (RunLength(values, scale), scale.numel());
+        var draws = settings.Draws is null ? null : Pointer<int>(settings.Draws);
+        var from = Pointer<float>(values);
+        var to = Pointer<float>(result);
+        var memory = Pointer<float>(kept);
+        var scales = Pointer<float>(scale);
+        fixed (float* table = settings.Table)
+        {
+            var noise = table;
+            ForPieces(values.numel(), run, (start, length, _) =>
+                Forward(from + start, to + start, memory + start, draws is null ? null : draws + start, noise, length, scales[start / run % channels], settings.Range, settings.IsMixed));
+        }
+        ctx.save_for_backward([kept]);
+        ctx.save_data(PlanName, new Plan(settings.GradientFactor, scale.shape, run, values.requires_grad));
+        GC.KeepAlive(settings);
+        return result;
+    }
+
+    public override List<torch.Tensor> backward(torch.autograd.AutogradContext ctx, torch.Tensor grad_output)
+    {
+        var plan = (Plan)ctx.get_data(PlanName);
+        using var kept = ctx.get_saved_variables()[0];
+        using var gradient = grad_output.contiguous();
+        var valueGradient = plan.NeedsValueGradient ? torch.empty_like(gradient) : null;
+        var from = Pointer<float>(gradient);
+        var memory = Pointer<float>(kept);
+        var to = valueGradient is null ? null : Pointer<float>(valueGradient);
+        var channels = plan.ScaleShape.Aggregate(1L, (product, size) => product * size);
+        var sums = new double[PieceCount(gradient.numel(), plan.Run)];
+        ForPieces(gradient.numel(), plan.Run, (start, length, piece) => sums[piece] = Backward(from + start, memory + start, to is null ? null : to + start, length));
+        // Added up in the order of the pieces, whichever thread was first.
+        var piecesPerRun = sums.Length / (gradient.numel() / plan.Run);
+        var scaleGradient = new double[channels];
+        for (var piece = 0; piece < sums.Length; piece++)
+            scaleGradient[piece / piecesPerRun % channels] += sums[piece] * plan.GradientFactor;
+        return [valueGradient!, torch.tensor(Array.ConvertAll(scaleGradient, sum => (float)sum)).reshape(plan.ScaleShape), null!];
+    }
+
+    /// <summary>How many values follow one another with the same scale.</summary>
+    public static long RunLength(torch.Tensor values, torch.Tensor scale)
+    {
+        if (scale.numel() == 1)
+            return values.numel();
+        var shape = scale.shape;
+        return values.shape.Skip(Array.FindIndex(shape, size => size > 1) + 1).Aggregate(1L, (product, size) => product * size);
+    }
+
+    private static long PieceCount(long count, long run) => count / run * ((run + PieceLength - 1) / PieceLength);
+
+    private static void ForPieces(long count, long run, Action<long, int, long> action)
+    {
+        var perRun = (run + PieceLength - 1) / PieceLength;
+        var pieces = count / run * perRun;
+        if (count <= PieceLength)
+        {
+            for (long piece = 0; piece < pieces; piece++)
+                Do(piece);
+        }
+        else
+        {
+            Parallel.For(0, pieces, new ParallelOptions { MaxDegreeOfParallelism = torch.get_num_threads() }, Do);
+        }
+
+        void Do(long piece)
+        {
+            var start = piece % perRun * PieceLength;
+            action(piece / perRun * run + start, (int)Math.Min(PieceLength, run - start), piece);
+        }
+    }
+
+    private static void Forward(float* values, float* result, float* kept, int* draws, float* table, int count, float scale, QuantizationRange range, bool isMixed)
+    {
+        var noise = stackalloc float[BlockLength];
+        var lastValues = stackalloc float[BlockLength];
+        var lastResult = stackalloc float[BlockLength];
+        var lastKept = stackalloc float[BlockLength];
+        var lastDraws = stackalloc int[BlockLength];
+        for (var start = 0; start < count; start += BlockLength)
+        {
+            var length = Math.Min(BlockLength, count - start);
+            for (var i = 0; table is not null && i < length; i++)
+                noise[i] = table[draws[start + i] & (NoiseRounding.TableSize - 1)];
+            if (length % Vector<float>.Count == 0)
+            {
+                Block(values + start, result + start, kept + start, draws is null ? null : draws + start, table is null ? null : noise, length, scale, range, isMixed);
+                continue;
+            }
+            // The vectors reach beyond the end of an odd length: in copies they may.
+            new ReadOnlySpan<float>(values + start, length).CopyTo(new Span<float>(lastValues, length));
+            if (draws is not null)
+                new ReadOnlySpan<int>(draws + start, length).CopyTo(new Span<int>(lastDraws, length));
+            Block(lastValues, lastResult, lastKept, lastDraws, table is null ? null : noise, length, scale, range, isMixed);
+            new ReadOnlySpan<float>(lastResult, length).CopyTo(new Span<float>(result + start, length));
+            new ReadOnlySpan<float>(lastKept, length).CopyTo(new Span<float>(kept + start, length));
+        }
+    }
+
+    private static void Block(float* values, float* result, float* kept, int* draws, float* noise, int count, float scale, QuantizationRange range, bool isMixed)
+    {
+        var (least, greatest, scales, mark) = (new Vector<float>(range.Minimum), new Vector<float>(range.Maximum), new Vector<float>(scale), new Vector<float>(OutsideMark));
+        for (var i = 0; i < count; i += Vector<float>.Count)
+        {
+            var value = Vector.Load(values + i);
+            var steps = value / scales;
+            Vector<float> quantized, remainder;
+            Vector<int> inside;
+            if (noise is not null)
+            {
+                inside = Vector.GreaterThan(steps, least) & Vector.LessThan(steps, greatest);
+                var clamped = Vector.Min(Vector.Max(steps, least), greatest);
+                var drawn = Vector.Load(noise + i);
+                quantized = Vector.ConditionalSelect(inside, value + drawn * scales, clamped * scales);
+                remainder = Vector.ConditionalSelect(inside, drawn, clamped + mark);
+            }
+            else
+            {
+                var rounded = Vector.Round(steps);
+                var clamped = Vector.Min(Vector.Max(rounded, least), greatest);
+                inside = Vector.Equals(rounded, clamped);
+                quantized = clamped * scales;
+                remainder = Vector.ConditionalSelect(inside, clamped - steps, clamped + mark);
+            }
+            if (isMixed)
+            {
+                var exact = Vector.LessThan(Vector.Load(draws + i), Vector<int>.Zero);
+                quantized = Vector.ConditionalSelect(exact, value, quantized);
+                remainder = Vector.ConditionalSelect(exact, Vector<float>.Zero, remainder);
+            }
+            quantized.Store(result + i);
+            remainder.Store(kept + i);
+        }
+    }
+
+    private static double Backward(float* gradient, float* kept, float* valueGradient, int count)
+    {
+        var (limit, mark, total) = (new Vector<float>(OutsideMark / 2), new Vector<float>(OutsideMark), 0.0);
+        var vectored = count - count % Vector<float>.Count;
+        for (var start = 0; start < vectored; start += BlockLength)
+        {
+            var sum = Vector<float>.Zero;
+            for (var i = start; i < Math.Min(start + BlockLength, vectored); i += Vector<float>.Count)
+            {
+                var given = Vector.Load(gradient + i);
+                var remainder = Vector.Load(kept + i);
+                var outside = Vector.GreaterThan(remainder, limit);
+                sum += given * Vector.ConditionalSelect(outside, remainder - mark, remainder);
+                if (valueGradient is not null)
+                    Vector.ConditionalSelect(outside, Vector<float>.Zero, given).Store(valueGradient + i);
+            }
+            total += Vector.Sum(sum);
+        }
+        for (var i = vectored; i < count; i++)
+        {
+            var isOutside = kept[i] > OutsideMark / 2;
+            total += gradient[i] * (isOutside ? kept[i] - OutsideMark : kept[i]);
+            if (valueGradient is not null)
+                valueGradient[i] = isOutside ? 0 : gradient[i];
+        }
+        return total;
+    }
+
+    /// <summary>The tensor's memory, which stays where it is as long as the tensor lives.</summary>
+    private static T* Pointer<T>(torch.Tensor tensor) where T : unmanaged =>
+        (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
+}

@@ -1,0 +1,105 @@
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Tests.Quantization;
+
+[TestClass]
+public sealed class RoundingTests
+{
+    [TestMethod]
+    [DataRow(2, true, -2, 1)]
+    [DataRow(2, false, 0, 3)]
+    [DataRow(3, true, -4, 3)]
+    [DataRow(4, true, -8, 7)]
+    [DataRow(4, false, 0, 15)]
+    [DataRow(5, true, -16, 15)]
+    [DataRow(6, false, 0, 63)]
+    [DataRow(7, true, -64, 63)]
+    [DataRow(8, true, -128, 127)]
+    [DataRow(8, false, 0, 255)]
+    public void ARangeHasTheIntegersOfItsBits(int bits, bool isSigned, int least, int greatest)
+    {
+        var range = new QuantizationRange(bits, isSigned);
+        Assert.AreEqual(least, range.Minimum);
+        Assert.AreEqual(greatest, range.Maximum);
+        Assert.AreEqual(isSigned ? 2.0 / (greatest - least) : 1.0 / greatest, range.ScaleFor(1), 1e-12);
+    }
+
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(9)]
+    public void OtherBitsAreRefused(int bits)
+    {
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new QuantizationRange(bits, isSigned: true));
+        Assert.ThrowsExactly<InvalidDataException>(() => Operator.Create("FakeQuantize", new OperatorAttributes(("bits", bits))));
+    }
+
+    [TestMethod]
+    public void HalvesGoToEven()
+    {
+        using var scope = torch.NewDisposeScope();
+        var values = torch.tensor(new[] { -2.5f, -1.5f, -0.5f, 0.5f, 1.5f, 2.5f, 3.5f, 9, -9 }).mul(0.25);
+        Golden.AssertClose([-0.5f, -0.5f, 0, 0, 0.5f, 0.5f, 0.75f, 0.75f, -1], NearestRounding.Instance.Apply(values, torch.tensor(0.25f), new QuantizationRange(3, isSigned: true)));
+    }
+
+    [TestMethod]
+    public void WhatIsQuantizedStaysAsItIs()
+    {
+        using var scope = torch.NewDisposeScope();
+        foreach (var isSigned in new[] { true, false })
+        {
+            for (var bits = 2; bits <= 8; bits++)
+            {
+                var range = new QuantizationRange(bits, isSigned);
+                foreach (var scale in new[] { 0.1f, 1 / 3f, 7.7e-5f, 123.456f })
+                {
+                    var once = NearestRounding.Instance.Apply(SmallNetworks.Random(bits, 1000).mul(3 * scale), torch.tensor(scale), range);
+                    Assert.AreEqual(TensorData.FromTorch(once), TensorData.FromTorch(NearestRounding.Instance.Apply(once, torch.tensor(scale), range)));
+                }
+            }
+        }
+    }
+
+    [TestMethod]
+    public void AScaleGrowsForValuesBeyondItAndFollowsTheErrorInside()
+    {
+        using var scope = torch.NewDisposeScope();
+        // Integers -4 to 3 at scale 1: below, above, rounded up, rounded down, exact.
+        var cases = new (float Value, float Gradient)[] { (-9, -4), (9, 3), (1.75f, 0.25f), (1.25f, -0.25f), (2, 0), (-3.75f, -0.25f) };
+        foreach (var (value, gradient) in cases)
+        {
+            var values = torch.tensor(new[] { value }).requires_grad_();
+            var scale = torch.tensor(1f).requires_grad_();
+            NearestRounding.Instance.Apply(values, scale, new QuantizationRange(3, isSigned: true)).sum().backward();
+            Golden.AssertClose([gradient], scale.grad!, $"{value}");
+            Golden.AssertClose([Math.Abs(value) > 4 ? 0 : 1], values.grad!, $"{value}");
+        }
+    }
+
+    [TestMethod]
+    public void BypassLetsEveryBitThrough()
+    {
+        using var scope = torch.NewDisposeScope();
+        var values = SmallNetworks.Random(1, 100);
+        Assert.AreEqual(TensorData.FromTorch(values), TensorData.FromTorch(BypassRounding.Instance.Apply(values, torch.tensor(0.3f), new QuantizationRange(2, isSigned: false))));
+    }
+
+    [TestMethod]
+    [DataRow(0)]
+    [DataRow(1)]
+    [DataRow(-1)]
+    public void EveryIndexOfTheAxisHasItsScale(int axis)
+    {
+        using var scope = torch.NewDisposeScope();
+        var values = SmallNetworks.Random(2, 3, 4);
+        var count = axis == 0 ? 3 : 4;
+        var scale = torch.arange(1, count + 1, torch.ScalarType.Float32).mul(0.1);
+        var range = new QuantizationRange(4, isSigned: true);
+        var quantizer = Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(range, axis));
+        var actual = quantizer.Compute([values, scale], new ComputeContext(ForwardMode.Inference, torch.CPU))[0];
+        var dimension = axis == 0 ? 0 : 1;
+        for (var i = 0; i < count; i++)
+            Golden.AssertClose(Golden.Numbers(NearestRounding.Instance.Apply(values.select(dimension, i), torch.tensor(0.1f * (i + 1)), range)), actual.select(dimension, i));
+    }
+}
