@@ -45,7 +45,7 @@ internal sealed class MergedWeight
                 integerMean += lambdas[d] * integers[d][i];
             }
             Means[i] = sum / MergedScale(i);
-            IsAmbiguous[i] = !HaveNearestInCommon(Means[i], integerMean);
+            IsAmbiguous[i] = Math.Abs(integerMean - Math.Round(integerMean)) > Tolerance;
         }
     }
 
@@ -82,12 +82,8 @@ internal sealed class MergedWeight
     /// <summary>The integer of a value in steps of the merged scale.</summary>
     public int Round(double value) => Math.Clamp((int)Math.Round(value, MidpointRounding.ToEven), Range.Minimum, Range.Maximum);
 
+    public bool CanBe(int integer) => integer >= Range.Minimum && integer <= Range.Maximum;
+
     /// <summary>Every mean to its nearest integer.</summary>
     public int[] Nearest() => Array.ConvertAll(Means, Round);
-
-    private static bool HaveNearestInCommon(double a, double b)
-    {
-        var nearest = Math.Round(a);
-        return Math.Abs(a - nearest) < 0.5 - Tolerance && Math.Abs(b - nearest) < 0.5 - Tolerance;
-    }
 }
