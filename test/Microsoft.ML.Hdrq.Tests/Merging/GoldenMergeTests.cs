@@ -95,7 +95,7 @@ public sealed class GoldenMergeTests
         double[] scales = [golden.GetProperty("a").GetProperty("scale").GetSingle(), golden.GetProperty("b").GetProperty("scale").GetSingle()];
         var shape = golden.GetProperty("shape").Numbers();
         return new MergedWeight([Integers(golden.GetProperty("a")), Integers(golden.GetProperty("b"))], [[scales[0]], [scales[1]]], [(lambda * scales[0]) + ((1 - lambda) * scales[1])],
-            [lambda, 1 - lambda], new QuantizationRange(golden.GetProperty("bit").GetInt32(), true), (int)shape[0], (int)(shape[2] * shape[3]));
+            [lambda, 1 - lambda], new QuantizationRange(golden.GetProperty("bit").GetInt32(), true), (int)shape[0]);
     }
 
     private static int[][] Candidates(JsonElement golden, MergedWeight weight) =>

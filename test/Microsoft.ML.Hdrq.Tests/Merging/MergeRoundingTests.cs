@@ -19,9 +19,9 @@ public sealed class MergeRoundingTests
         Assert.IsTrue(weight.IsAmbiguous.Contains(true) && weight.IsAmbiguous.Contains(false));
         for (var i = 0; i < weight.Count; i++)
         {
-            // In whole twentieths, where the mean is exact.
-            var twentieths = lambdas.Select((lambda, d) => (decimal)Math.Round(lambda * 60) * weight.Integers[d][i]).Sum();
-            Assert.AreEqual(twentieths % 60 != 0, weight.IsAmbiguous[i]);
+            // In whole sixtieths, where the mean is exact.
+            var sixtieths = lambdas.Select((lambda, d) => (decimal)Math.Round(lambda * 60) * weight.Integers[d][i]).Sum();
+            Assert.AreEqual(sixtieths % 60 != 0, weight.IsAmbiguous[i]);
         }
     }
 
@@ -45,21 +45,35 @@ public sealed class MergeRoundingTests
         }
     }
 
-    /// <summary>The default, by what it is for: no further from the mean than the paper's best of 100, and its channel sums closer to it; and leaning to no network as nearest does.</summary>
+    /// <summary>
+    /// The default, by what it is for: no further from the mean than the paper's best of 100, and no channel's sum as far off. Two networks shared out evenly have the same squared
+    /// error whichever weights are chosen, up to the last few: hence a thousandth.
+    /// </summary>
     [TestMethod]
     [DynamicData(nameof(Shares))]
-    public void Balanced_is_closer_to_the_mean_than_the_best_of_a_hundred(double[] lambdas)
+    public void Balanced_is_as_close_to_the_mean_as_the_best_of_a_hundred(double[] lambdas)
     {
         for (var seed = 0; seed < 6; seed++)
         {
             var weight = MergeCase.Integers(seed, lambdas, bits: seed % 2 == 0 ? 4 : 3, channels: 8, inputs: 8 + (8 * (seed % 3)), drift: 0.3 + (0.2 * seed));
             var balanced = MergeRounding.Balanced.Round(weight, 0);
             var best = MergeRounding.BestOf(100, seed).Round(weight, 0);
-            Assert.IsLessThanOrEqualTo(SquaredError(weight, best), SquaredError(weight, balanced), $"squared error, seed {seed}");
-            Assert.IsLessThanOrEqualTo(WorstChannel(weight, best), WorstChannel(weight, balanced), $"worst channel, seed {seed}");
-            Assert.IsLessThanOrEqualTo(Leaning(weight, MergeRounding.None.Round(weight, 0)), Leaning(weight, balanced), $"leaning, seed {seed}");
+            Assert.IsLessThanOrEqualTo(1.001 * SquaredError(weight, best), SquaredError(weight, balanced), $"squared error, seed {seed}");
+            Assert.IsLessThanOrEqualTo(Math.Max(1, WorstChannel(weight, best) / 2), WorstChannel(weight, balanced), $"worst channel, seed {seed}");
             CollectionAssert.AreEqual(balanced, MergeRounding.Balanced.Round(weight, 0));
         }
+    }
+
+    /// <summary>Two networks: nearest leans towards the one with the larger scale, the default to neither.</summary>
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(2)]
+    [DataRow(3)]
+    public void Balanced_leans_to_neither_of_two_networks(int seed)
+    {
+        var weight = MergeCase.Integers(seed, [0.5, 0.5]);
+        Assert.IsGreaterThan(100, Leaning(weight, MergeRounding.None.Round(weight, 0)));
+        Assert.IsLessThan(10, Leaning(weight, MergeRounding.Balanced.Round(weight, 0)));
     }
 
     [TestMethod]
@@ -68,7 +82,7 @@ public sealed class MergeRoundingTests
         // Ambiguous everywhere: one network has 1 where the other has 0.
         var random = new Random(5);
         var first = Enumerable.Range(0, 256).Select(_ => random.Next(2)).ToArray();
-        var weight = new MergedWeight([first, [.. first.Select(value => 1 - value)]], [[0.11], [0.1]], [0.105], [0.5, 0.5], new QuantizationRange(4, true), 1, 1);
+        var weight = new MergedWeight([first, [.. first.Select(value => 1 - value)]], [[0.11], [0.1]], [0.105], [0.5, 0.5], new QuantizationRange(4, true), 1);
         CollectionAssert.AreEqual(first, MergeRounding.None.Round(weight, 0));
         var shared = MergeRounding.Balanced.Round(weight, 0).Zip(first, (a, b) => a == b).Count(same => same);
         Assert.IsInRange(112, 144, shared);

@@ -1,5 +1,6 @@
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Merging;
@@ -66,12 +67,18 @@ public sealed class NetworkMergerTests
         using var rounded = MergeCase.OnGrid(network);
         foreach (var rounding in _roundings)
         {
-            foreach (var scale in Enum.GetValues<MergedWeightScale>())
-            {
-                using var merged = NetworkMerger.Merge([.. Enumerable.Repeat(network, count)], new MergeOptions { Rounding = rounding, WeightScale = scale });
-                MergeCase.AssertSame(rounded, merged);
-            }
+            using var merged = NetworkMerger.Merge([.. Enumerable.Repeat(network, count)], new MergeOptions { Rounding = rounding });
+            MergeCase.AssertSame(rounded, merged);
         }
+    }
+
+    [TestMethod]
+    public void Weights_of_nearly_one_are_made_one()
+    {
+        using var network = MergeCase.Random(1);
+        using var rounded = MergeCase.OnGrid(network);
+        using var merged = NetworkMerger.Merge([network, network], new MergeOptions { Weights = [0.4999997, 0.5000008] });
+        MergeCase.AssertSame(rounded, merged);
     }
 
     [TestMethod]
@@ -112,6 +119,27 @@ public sealed class NetworkMergerTests
             using var inMemory = NetworkMerger.Merge([a, b], new MergeOptions { Rounding = rounding });
             using var stored = NetworkMerger.Merge([storedA, storedB], new MergeOptions { Rounding = rounding });
             MergeCase.AssertSame(inMemory, stored);
+        }
+    }
+
+    [TestMethod]
+    [DataRow(2, false)]
+    [DataRow(4, true)]
+    [DataRow(8, false)]
+    public void Saving_and_loading_before_merging_changes_nothing(int bits, bool perChannel)
+    {
+        using var directory = new TemporaryDirectory();
+        using var a = MergeCase.Random(1, bits, perChannel);
+        using var b = MergeCase.Random(2, bits, perChannel);
+        a.SaveOnnx(directory.Combine("a.onnx"));
+        b.SaveOnnx(directory.Combine("b.onnx"));
+        using var loadedA = Network.LoadOnnx(directory.Combine("a.onnx"));
+        using var loadedB = Network.LoadOnnx(directory.Combine("b.onnx"));
+        foreach (var rounding in _roundings)
+        {
+            using var inMemory = NetworkMerger.Merge([a, b], new MergeOptions { Rounding = rounding });
+            using var loaded = NetworkMerger.Merge([loadedA, loadedB], new MergeOptions { Rounding = rounding });
+            MergeCase.AssertSame(inMemory, loaded);
         }
     }
 
