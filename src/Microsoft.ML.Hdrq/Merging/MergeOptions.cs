@@ -8,7 +8,4 @@ public sealed class MergeOptions
 
     /// <summary>How means of quantized weights become integers again. Default: <see cref="MergeRounding.Balanced"/>. The paper's choice is <c>MergeRounding.BestOf(100, seed)</c>.</summary>
     public MergeRounding Rounding { get; init; } = MergeRounding.Balanced;
-
-    /// <summary>The scale of a merged weight. Default: <see cref="MergedWeightScale.Mean"/>, as in the paper.</summary>
-    public MergedWeightScale WeightScale { get; init; } = MergedWeightScale.Mean;
 }

@@ -4,9 +4,10 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// How the weighted mean of quantized weights becomes integers again. In units of the merged scale, the mean of a weight lies between two integers, and every
 /// strategy chooses one of the two.
 /// <para>
-/// A weight is <em>ambiguous</em> when the mean of the networks' integers and the mean of their weights have no nearest integer in common: with equal scales, when
-/// the mean of the integers is exactly half-way (for two networks at equal weights, when the sum of the two integers is odd); with different scales, also when
-/// only the scales' difference decides. Rounded to nearest, all ambiguous weights of a layer then follow the network with the larger scale.
+/// A weight is <em>ambiguous</em> when the mean of the networks' integers is no integer itself; for two networks at equal weights, when the sum of their integers is
+/// odd. Two networks then stand exactly half-way but for the small difference of their scales, and rounded to nearest <em>all</em> ambiguous weights of a layer follow the
+/// network with the larger scale; of three networks that disagree, one is always outvoted. The merged network serves one domain well and another badly. The other
+/// strategies share ambiguous weights out; all others go to the nearest integer. (The paper's code takes odd sums at all weights, and only of two networks.)
 /// </para>
 /// </summary>
 public abstract class MergeRounding
@@ -19,8 +20,8 @@ public abstract class MergeRounding
     public static MergeRounding None { get; } = new NearestMergeRounding();
 
     /// <summary>
-    /// The default: to nearest, but in every output channel some of the weights that lie closest to half-way are turned over, until the channel's rounding errors
-    /// sum to about zero and the ambiguous weights are shared among the networks. Deterministic.
+    /// The default: the ambiguous weights of every output channel are shared out so that the channel's rounding errors sum to about zero and lean towards none of the
+    /// networks. Deterministic; costs about as much as sorting the weights.
     /// </summary>
     public static MergeRounding Balanced { get; } = new BalancedMergeRounding();
 
@@ -31,7 +32,8 @@ public abstract class MergeRounding
 
     /// <summary>
     /// The paper's choice: draws as <see cref="Sample"/> does, and of several draws for a layer keeps the one that lies most between the networks: for each network
-    /// the absolute cosine is taken between (rounded - network) and (mean - network), and the draw with the largest least cosine wins.
+    /// the absolute cosine is taken between (rounded - network) and (mean - network), and the draw with the largest least cosine wins. (The paper's code keeps its first
+    /// draw unless another has larger cosines for both networks, so that its choice depends on the order of the draws.)
     /// </summary>
     /// <param name="count">How many draws, at least 1; the paper takes 100.</param>
     /// <param name="seed">The seed of the noise.</param>

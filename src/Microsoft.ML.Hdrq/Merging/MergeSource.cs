@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Merging;
@@ -10,15 +11,24 @@ namespace Microsoft.ML.Hdrq.Merging;
 internal sealed class MergeSource : IComparable<MergeSource>
 {
     private readonly Network _network;
-    private readonly IReadOnlyDictionary<string, QuantizedWeight> _quantized;
-    private readonly Dictionary<string, double[]> _values = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, double[]> _values = new(StringComparer.Ordinal);
 
+    /// <summary>Reads a network.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="quantized">The quantized weights, by name.</param>
+    /// <param name="lambda">Its weight.</param>
+    /// <param name="name">How messages call it.</param>
+    /// <exception cref="ArgumentException">A number is not finite, or a scale is not positive.</exception>
     public MergeSource(Network network, IReadOnlyDictionary<string, QuantizedWeight> quantized, double lambda, string name)
     {
         _network = network;
-        _quantized = quantized;
         Lambda = lambda;
         Name = name;
+        var scales = network.Graph.Nodes.Where(node => node.Operator is FakeQuantize).Select(node => node.Inputs[1]).ToHashSet(StringComparer.Ordinal);
+        foreach (var definition in network.Graph.Parameters.Where(definition => definition.ElementType.IsFloat()))
+            Check(definition.Name, scales.Contains(definition.Name));
+        foreach (var definition in network.Graph.Parameters.Where(definition => !IsConstant(definition)))
+            _values.Add(definition.Name, Read(definition.Name, quantized.GetValueOrDefault(definition.Name)));
     }
 
     public double Lambda { get; }
@@ -31,45 +41,45 @@ internal sealed class MergeSource : IComparable<MergeSource>
     /// <summary>A constant's elements.</summary>
     public TensorData Constant(ParameterDefinition definition) => TensorData.FromTorch(_network.Parameters[definition.Name], definition.ElementType);
 
-    /// <summary>The numbers of a parameter, row-major; integers where it is a quantized weight.</summary>
-    /// <exception cref="ArgumentException">One is not finite, or a scale is not positive.</exception>
-    public double[] Values(string parameter)
-    {
-        if (_values.TryGetValue(parameter, out var known))
-            return known;
-        using var scope = torch.NewDisposeScope();
-        var tensor = _network.Parameters[parameter].detach();
-        if (tensor.is_floating_point() && !tensor.isfinite().all().item<bool>())
-            throw new ArgumentException($"Parameter '{parameter}' of {Name} holds a number that is not finite.");
-        if (_quantized.TryGetValue(parameter, out var quantized))
-        {
-            var scale = _network.Parameters[quantized.Scale].detach();
-            if (!scale.gt(0).all().item<bool>())
-                throw new ArgumentException($"Scale '{quantized.Scale}' of {Name} is not positive.");
-            if (scale.numel() > 1)
-            {
-                var shape = Enumerable.Repeat(1L, (int)tensor.dim()).ToArray();
-                shape[quantized.Axis] = scale.numel();
-                scale = scale.reshape(shape);
-            }
-            // As the network itself rounds, in its own precision: a weight saved as an integer is this integer.
-            tensor = tensor.div(scale).round().clamp(quantized.Range.Minimum, quantized.Range.Maximum).transpose(0, quantized.Axis);
-        }
-        return _values[parameter] = tensor.to(torch.ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
-    }
+    /// <summary>The numbers of a parameter that is not a constant, row-major; of a quantized weight the integers, its output channels first.</summary>
+    public double[] Values(string parameter) => _values[parameter];
 
     public int CompareTo(MergeSource? other)
     {
         if (other is null)
             return 1;
         var order = other.Lambda.CompareTo(Lambda);
-        foreach (var parameter in _network.Graph.Parameters)
+        foreach (var parameter in _values.Keys)
         {
             if (order != 0)
                 break;
-            if (!IsConstant(parameter))
-                order = Values(parameter.Name).AsSpan().SequenceCompareTo(other.Values(parameter.Name));
+            order = Values(parameter).AsSpan().SequenceCompareTo(other.Values(parameter));
         }
         return order;
+    }
+
+    private void Check(string parameter, bool isScale)
+    {
+        using var scope = torch.NewDisposeScope();
+        var tensor = _network.Parameters[parameter].detach();
+        if (!tensor.isfinite().all().item<bool>())
+            throw new ArgumentException($"Parameter '{parameter}' of {Name} holds a number that is not finite.");
+        if (isScale && !tensor.gt(0).all().item<bool>())
+            throw new ArgumentException($"Scale '{parameter}' of {Name} is not positive.");
+    }
+
+    private double[] Read(string parameter, QuantizedWeight? quantized)
+    {
+        using var scope = torch.NewDisposeScope();
+        var tensor = _network.Parameters[parameter].detach();
+        if (quantized is not null)
+        {
+            var scale = _network.Parameters[quantized.Scale].detach();
+            if (scale.numel() > 1)
+                scale = scale.reshape([-1, .. Enumerable.Repeat(1L, (int)tensor.dim() - quantized.Axis - 1)]);
+            // As the network itself rounds, in its own precision: a weight saved as an integer is this integer.
+            tensor = tensor.div(scale).round().clamp(quantized.Range.Minimum, quantized.Range.Maximum).transpose(0, quantized.Axis);
+        }
+        return tensor.to(torch.ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
     }
 }

@@ -9,27 +9,25 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// </summary>
 internal sealed class MergedWeight
 {
-    /// <summary>How far from half-way, in steps, counts as half-way: sums of a few products in double precision are exact to about this.</summary>
+    /// <summary>How far from an integer a mean counts as one: sums of a few products in double precision are exact to much less.</summary>
     private const double Tolerance = 1e-9;
 
     private readonly double[][] _scales;
     private readonly int _elementsPerScale;
 
     /// <summary>Prepares a weight.</summary>
-    /// <param name="integers">For each network the integers, [output channels, inputs, kernel].</param>
+    /// <param name="integers">For each network the integers, [output channels, ...].</param>
     /// <param name="scales">For each network one scale, or one per output channel or part of it: the i-th scale belongs to the i-th equal part of the elements.</param>
-    /// <param name="mergedScales">The merged scale or scales.</param>
+    /// <param name="mergedScales">The merged scale or scales, <c>s_m = sum lambda_d s_d</c>.</param>
     /// <param name="lambdas">The networks' weights.</param>
     /// <param name="range">The integers' range.</param>
     /// <param name="channels">The number of output channels.</param>
-    /// <param name="kernel">Elements of the kernel of one output and input channel.</param>
-    public MergedWeight(int[][] integers, double[][] scales, double[] mergedScales, double[] lambdas, QuantizationRange range, int channels, int kernel)
+    public MergedWeight(int[][] integers, double[][] scales, double[] mergedScales, double[] lambdas, QuantizationRange range, int channels)
     {
         Integers = integers;
         Lambdas = lambdas;
         Range = range;
         Channels = channels;
-        Kernel = kernel;
         _scales = scales;
         MergedScales = mergedScales;
         var count = integers[0].Length;
@@ -45,7 +43,7 @@ internal sealed class MergedWeight
                 integerMean += lambdas[d] * integers[d][i];
             }
             Means[i] = sum / MergedScale(i);
-            IsAmbiguous[i] = !HaveNearestInCommon(Means[i], integerMean);
+            IsAmbiguous[i] = Math.Abs(integerMean - Math.Round(integerMean)) > Tolerance;
         }
     }
 
@@ -67,8 +65,6 @@ internal sealed class MergedWeight
 
     public int Channels { get; }
 
-    public int Kernel { get; }
-
     public int Count => Means.Length;
 
     /// <summary>A network's scale, of an element.</summary>
@@ -82,12 +78,9 @@ internal sealed class MergedWeight
     /// <summary>The integer of a value in steps of the merged scale.</summary>
     public int Round(double value) => Math.Clamp((int)Math.Round(value, MidpointRounding.ToEven), Range.Minimum, Range.Maximum);
 
+    /// <summary>Whether an integer is in the range.</summary>
+    public bool CanBe(int integer) => integer >= Range.Minimum && integer <= Range.Maximum;
+
     /// <summary>Every mean to its nearest integer.</summary>
     public int[] Nearest() => Array.ConvertAll(Means, Round);
-
-    private static bool HaveNearestInCommon(double a, double b)
-    {
-        var nearest = Math.Round(a);
-        return Math.Abs(a - nearest) < 0.5 - Tolerance && Math.Abs(b - nearest) < 0.5 - Tolerance;
-    }
 }

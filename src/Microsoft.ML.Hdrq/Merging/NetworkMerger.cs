@@ -34,7 +34,7 @@ public static class NetworkMerger
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         var sources = networks.Select((network, d) => new MergeSource(network, quantized, lambdas[d], $"network {d}")).Order().ToArray();
-        var merged = ParameterMerge.All(graph, sources, quantized, options);
+        var merged = ParameterMerge.All(graph, sources, quantized, options.Rounding);
         return new Network(graph, merged, networks[0].Device);
     }
 
@@ -61,6 +61,7 @@ public static class NetworkMerger
             throw new ArgumentException($"The networks' weights are {string.Join(", ", weights)}; none may be negative.", nameof(weights));
         if (!(Math.Abs(weights.Sum() - 1) <= 1e-6))
             throw new ArgumentException($"The networks' weights sum to {weights.Sum()} instead of 1.", nameof(weights));
-        return [.. weights];
+        // Exactly 1, so that integers on which all networks agree are their own mean.
+        return [.. weights.Select(weight => weight / weights.Sum())];
     }
 }

@@ -7,10 +7,14 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// <summary>Merges parameter by parameter.</summary>
 internal static class ParameterMerge
 {
-    /// <summary>The steps of the search for the scale of least error, as shares of the mean scale.</summary>
-    private static readonly double[] _scaleShares = [.. Enumerable.Range(50, 71).Select(percent => percent / 100.0)];
-
-    public static Dictionary<string, torch.Tensor> All(Graph graph, IReadOnlyList<MergeSource> sources, IReadOnlyDictionary<string, QuantizedWeight> quantized, MergeOptions options)
+    /// <summary>Merges all parameters of a graph.</summary>
+    /// <param name="graph">The graph of all networks.</param>
+    /// <param name="sources">What the networks contribute, in an order that does not depend on theirs.</param>
+    /// <param name="quantized">The quantized weights, by name.</param>
+    /// <param name="rounding">How their means become integers.</param>
+    /// <returns>The tensors by name, owned by the caller's scope.</returns>
+    /// <exception cref="ArgumentException">A constant differs.</exception>
+    public static Dictionary<string, torch.Tensor> All(Graph graph, IReadOnlyList<MergeSource> sources, IReadOnlyDictionary<string, QuantizedWeight> quantized, MergeRounding rounding)
     {
         var merged = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal);
         var variances = graph.Nodes.Where(node => node.Operator is BatchNormalization).ToLookup(node => node.Inputs[4], node => node.Inputs[3], StringComparer.Ordinal);
@@ -27,11 +31,11 @@ internal static class ParameterMerge
         }
         var layer = 0;
         foreach (var weight in quantized.Values)
-            Quantized(graph, weight, layer++, sources, options, merged);
+            Quantized(graph, weight, layer++, sources, rounding, merged);
         return merged;
     }
 
-    private static void Quantized(Graph graph, QuantizedWeight quantized, int layer, IReadOnlyList<MergeSource> sources, MergeOptions options, Dictionary<string, torch.Tensor> merged)
+    private static void Quantized(Graph graph, QuantizedWeight quantized, int layer, IReadOnlyList<MergeSource> sources, MergeRounding rounding, Dictionary<string, torch.Tensor> merged)
     {
         var definition = graph.Parameters.Single(parameter => parameter.Name == quantized.Weight);
         var scaleDefinition = graph.Parameters.Single(parameter => parameter.Name == quantized.Scale);
@@ -40,45 +44,13 @@ internal static class ParameterMerge
         var integers = sources.Select(source => Array.ConvertAll(source.Values(quantized.Weight), value => (int)value)).ToArray();
         var scales = sources.Select(source => source.Values(quantized.Scale)).ToArray();
         var lambdas = sources.Select(source => source.Lambda).ToArray();
-        MergedWeight Weight(double[] mergedScales) => new(integers, scales, mergedScales, lambdas, quantized.Range, (int)shape[0], (int)shape.Skip(2).Aggregate(1L, (a, b) => a * b));
-        var weight = Weight(Mean(quantized.Scale, sources));
-        if (options.WeightScale == MergedWeightScale.LeastError)
-            weight = Weight(LeastError(weight));
-        var rounded = options.Rounding.Round(weight, layer);
+        var weight = new MergedWeight(integers, scales, Mean(quantized.Scale, sources), lambdas, quantized.Range, (int)shape[0]);
+        var rounded = rounding.Round(weight, layer);
         using var scope = torch.NewDisposeScope();
         var scale = ToTorch(weight.MergedScales, scaleDefinition).MoveToOuterDisposeScope();
         merged[quantized.Scale] = scale;
         var spread = scale.numel() == 1 ? scale.reshape([]) : scale.reshape([-1, .. Enumerable.Repeat(1L, shape.Length - 1)]);
         merged[quantized.Weight] = torch.tensor(rounded).reshape(shape).to(definition.ElementType.ToTorch()).mul(spread).transpose(0, quantized.Axis).contiguous().MoveToOuterDisposeScope();
-    }
-
-    private static double[] LeastError(MergedWeight weight)
-    {
-        var scales = weight.MergedScales;
-        var best = (double[])scales.Clone();
-        var part = weight.Count / scales.Length;
-        for (var c = 0; c < scales.Length; c++)
-        {
-            var least = Error(1, c);
-            foreach (var share in _scaleShares)
-            {
-                var error = Error(share, c);
-                if (error < least)
-                    (least, best[c]) = (error, scales[c] * share);
-            }
-        }
-        return best;
-
-        double Error(double share, int c)
-        {
-            var sum = 0.0;
-            for (var i = c * part; i < (c + 1) * part; i++)
-            {
-                var difference = (weight.Round(weight.Means[i] / share) * share) - weight.Means[i];
-                sum += difference * difference;
-            }
-            return sum;
-        }
     }
 
     private static torch.Tensor Constant(ParameterDefinition definition, IReadOnlyList<MergeSource> sources)

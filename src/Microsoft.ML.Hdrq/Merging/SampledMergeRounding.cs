@@ -7,17 +7,11 @@ internal sealed class SampledMergeRounding(int count, int seed) : MergeRounding
     {
         // The large odd factor keeps layers of neighbouring seeds apart.
         var random = new Random(unchecked(seed * (int)0x9E3779B1 + layer));
-        var best = Draw(weight, _ => random.NextDouble());
-        var bestScore = count > 1 ? Cosines(weight, best).Min() : 0;
-        for (var draw = 1; draw < count; draw++)
-        {
-            var candidate = Draw(weight, _ => random.NextDouble());
-            var score = Cosines(weight, candidate).Min();
-            if (score > bestScore)
-                (best, bestScore) = (candidate, score);
-        }
-        return best;
+        return Best(weight, Enumerable.Range(0, count).Select(_ => Draw(weight, _ => random.NextDouble())));
     }
+
+    /// <summary>The first of the candidates whose least cosine is largest.</summary>
+    internal static int[] Best(MergedWeight weight, IEnumerable<int[]> candidates) => candidates.MaxBy(candidate => Cosines(weight, candidate).Min())!;
 
     /// <summary>One draw: <c>round((sum lambda_d (q_d s_d - n_d)) / s_m)</c> with n_d uniform in [-s_d/2, s_d/2] on ambiguous weights.</summary>
     /// <param name="weight">The weight.</param>
