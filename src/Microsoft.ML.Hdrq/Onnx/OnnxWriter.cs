@@ -25,7 +25,7 @@ internal sealed class OnnxWriter
     private readonly HashSet<string> _nodeNames = new(StringComparer.Ordinal);
     private readonly Dictionary<string, GraphNode> _storedWeights;
     private readonly OnnxTensorPool _added;
-    private readonly Dictionary<(ElementType, int), string> _integers = [];
+    private readonly Dictionary<(ElementType, int, long?), string> _integers = [];
     private readonly int _opset;
 
     private OnnxWriter(Network network, OnnxSaveOptions options, Stream? externalData)
@@ -133,14 +133,19 @@ internal sealed class OnnxWriter
         if (node.Operator is not FakeQuantize quantizer)
             return [new OnnxNode(node.Name, node.Operator.Type, node.Operator.Attributes, node.Inputs, node.Outputs)];
         var isStored = _storedWeights.ContainsKey(node.Inputs[0]);
-        return QuantizerForms.Expand(node, quantizer, QuantizerForms.StorageType(quantizer, isStored, _opset), isStored, _added.FreshName, Integer);
+        return QuantizerForms.Expand(node, quantizer, QuantizerForms.StorageType(quantizer, isStored, _opset), isStored, _added.FreshName, Integer, _network.Parameters[node.Inputs[1]].numel());
     }
 
-    /// <summary>The name of a constant that holds one integer; nodes share them.</summary>
-    private string Integer(ElementType type, int value)
+    /// <summary>The name of a constant that holds one integer, once or, in a list, as often as is asked for; nodes share them.</summary>
+    private string Integer(ElementType type, int value, long? count)
     {
-        if (!_integers.TryGetValue((type, value), out var name))
-            _integers.Add((type, value), name = _added.Add($"{type}.{value.ToString(CultureInfo.InvariantCulture)}", new TensorData(type, [], [(byte)value])));
+        if (!_integers.TryGetValue((type, value, count), out var name))
+        {
+            var bytes = new byte[count ?? 1];
+            Array.Fill(bytes, (byte)value);
+            name = _added.Add($"{type}.{value.ToString(CultureInfo.InvariantCulture)}", new TensorData(type, count is { } length ? [length] : [], bytes));
+            _integers.Add((type, value, count), name);
+        }
         return name;
     }
 

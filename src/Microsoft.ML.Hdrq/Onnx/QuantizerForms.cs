@@ -44,18 +44,20 @@ internal static class QuantizerForms
     /// <param name="storage">The type of the integers.</param>
     /// <param name="isStored">Whether the file holds the integers themselves.</param>
     /// <param name="freshName">Makes a name that nothing has.</param>
-    /// <param name="constant">Gives the name of a constant with the value of an integer of a type.</param>
-    public static IEnumerable<OnnxNode> Expand(GraphNode node, FakeQuantize quantizer, ElementType storage, bool isStored, Func<string, string> freshName, Func<ElementType, int, string> constant)
+    /// <param name="constant">Gives the name of a constant with the value of an integer of a type: a single number, or as many as the third argument says.</param>
+    /// <param name="channels">The number of scales.</param>
+    public static IEnumerable<OnnxNode> Expand(
+        GraphNode node, FakeQuantize quantizer, ElementType storage, bool isStored, Func<string, string> freshName, Func<ElementType, int, long?, string> constant, long channels)
     {
         var (value, scale, output) = (node.Inputs[0], node.Inputs[1], node.Outputs[0]);
         var (range, wide) = (quantizer.Range, quantizer.Range.IsSigned ? ElementType.Int8 : ElementType.UInt8);
         var grid = quantizer.Axis is { } axis ? new OperatorAttributes(("axis", axis)) : OperatorAttributes.None;
         if (!isStored)
-            yield return Step("QuantizeLinear", "integers", grid, scale, constant(wide, 0));
+            yield return Step("QuantizeLinear", "integers", grid, scale, constant(wide, 0, quantizer.Axis is null ? null : channels));
         else if (storage != wide)
             yield return Step("Cast", "wide", new OperatorAttributes(("to", (long)wide)));
         if (range.Bits < storage.BitsInFile())
-            yield return Step("Clip", "clipped", OperatorAttributes.None, constant(wide, range.Minimum), constant(wide, range.Maximum));
+            yield return Step("Clip", "clipped", OperatorAttributes.None, constant(wide, range.Minimum, null), constant(wide, range.Maximum, null));
         yield return new OnnxNode(node.Name, "DequantizeLinear", grid, [value, scale], [output]);
 
         OnnxNode Step(string type, string name, OperatorAttributes attributes, params string[] further)

@@ -53,7 +53,8 @@ internal sealed class BlockReconstruction : IDisposable
         var weightScaleNames = quantized.Values.ToHashSet(StringComparer.Ordinal);
         _block = Subgraph.Extract(network, block.Nodes, block.Input, block.Output, (definition, tensor) =>
         {
-            var copy = tensor.detach().clone();
+            using var detached = tensor.detach();
+            var copy = detached.clone();
             var list = quantized.ContainsKey(definition.Name) ? _weights : weightScaleNames.Contains(definition.Name) ? _weightScales : activationScaleNames.Contains(definition.Name) ? _activationScales : null;
             if (list is null)
                 return copy;
