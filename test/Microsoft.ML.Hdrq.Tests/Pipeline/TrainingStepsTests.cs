@@ -164,6 +164,29 @@ public sealed class TrainingStepsTests
     }
 
     [TestMethod]
+    [DataRow(8, 8)]
+    [DataRow(4, 4)]
+    [DataRow(3, 5)]
+    public void A_quantized_network_is_saved_and_loaded(int weightBits, int activationBits)
+    {
+        var data = Data();
+        using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
+        using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
+        using var quantized = _ml.Transforms.QuantizeHdrq("Score", "Source", new() { WeightBits = weightBits, ActivationBits = activationBits, Iterations = 0 }).Fit(source.Transform(data));
+        using var file = new MemoryStream();
+        _ml.Model.Save(quantized, data.Schema, file);
+        file.Position = 0;
+
+        var loaded = new MLContext().Model.Load(file, out _);
+
+        var expected = quantized.Transform(data).GetColumn<float[]>("Score").SelectMany(scores => scores).ToArray();
+        var actual = loaded.Transform(data).GetColumn<float[]>("Score").SelectMany(scores => scores).ToArray();
+        // A value that lies half-way between two integers may be rounded to the other one where sums are added in another order.
+        var differing = expected.Zip(actual).Count(pair => Math.Abs(pair.First - pair.Second) > 1e-3 * expected.Max(Math.Abs));
+        Assert.IsLessThanOrEqualTo(expected.Length / 10, differing);
+    }
+
+    [TestMethod]
     public void Cancelling_ends_training()
     {
         using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
