@@ -5,7 +5,8 @@ using Microsoft.ML.Hdrq.Networks;
 namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>
-/// Applies a network to a column: the result of every estimator of this library. It is lazy, scores in batches with Torch, and may be used by several threads.
+/// Applies a network to a column: the result of every estimator of this library. It is lazy, scores in batches, and may be used by several threads.
+/// Networks in full precision are scored by ONNX Runtime on a CPU, all others by Torch.
 /// Saved with <c>ml.Model.Save</c>, it becomes a chain of ML.NET's own transformers around ONNX Runtime, which any application with
 /// Microsoft.ML.OnnxTransformer loads, without this library and without libtorch.
 /// </summary>
