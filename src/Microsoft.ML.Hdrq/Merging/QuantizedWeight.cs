@@ -21,19 +21,11 @@ internal sealed record QuantizedWeight(string Weight, string Scale, Quantization
         {
             if (node.Operator is not FakeQuantize quantizer || !parameters.TryGetValue(node.Inputs[0], out var weight) || !parameters.ContainsKey(node.Inputs[1]))
                 continue;
-            var axis = quantizer.Axis ?? OutputAxis(flow.Readers(node.Outputs[0]).FirstOrDefault(reader => flow.WeightInput(reader) == node.Outputs[0]), weight.Shape.Length);
+            var axis = quantizer.Axis ?? DataFlow.OutputAxis(flow.Readers(node.Outputs[0]).FirstOrDefault(reader => flow.WeightInput(reader) == node.Outputs[0]), weight.Shape.Length);
             var entry = new QuantizedWeight(weight.Name, node.Inputs[1], quantizer.Range, weight.Shape.IsEmpty ? 0 : HostValues.Axis(axis, weight.Shape.Length));
             if (!found.TryAdd(weight.Name, entry) && found[weight.Name] != entry)
                 throw new NotSupportedException($"Weight '{weight.Name}' goes through two quantizers that differ; such networks cannot be merged.");
         }
         return found;
     }
-
-    private static int OutputAxis(GraphNode? layer, int rank) => layer?.Operator switch
-    {
-        { Type: "ConvTranspose" } => 1,
-        { Type: "MatMul" } => rank - 1,
-        Gemm { TransposeB: false } => 1,
-        _ => 0,
-    };
 }

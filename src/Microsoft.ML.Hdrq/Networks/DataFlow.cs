@@ -41,4 +41,15 @@ internal sealed class DataFlow
     /// <summary>The name of what a weighted layer takes for its weight, possibly through a quantizer; null for other nodes.</summary>
     public string? WeightInput(GraphNode node) =>
         node.Operator.Type is "Conv" or "ConvTranspose" or "Gemm" or "MatMul" && IsData(node.Inputs[0]) && !IsData(node.Inputs[1]) ? node.Inputs[1] : null;
+
+    /// <summary>The axis of the output channels in a layer's weight; with groups, a transposed convolution's channels of one group.</summary>
+    /// <param name="layer">The layer; 0 where nobody knows it.</param>
+    /// <param name="rank">The number of the weight's dimensions.</param>
+    public static int OutputAxis(GraphNode? layer, long rank) => layer?.Operator switch
+    {
+        { Type: "ConvTranspose" } => 1,
+        { Type: "MatMul" } => (int)rank - 1,
+        Operators.Gemm { TransposeB: false } => 1,
+        _ => 0,
+    };
 }

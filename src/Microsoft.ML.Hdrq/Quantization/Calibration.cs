@@ -52,7 +52,7 @@ internal static class Calibration
         void QuantizeWeight(QuantizerSite site)
         {
             var weight = rewriter.Tensor(site.Value);
-            var axis = WeightAxis(site.WeightedLayer!, weight.dim());
+            var axis = DataFlow.OutputAxis(site.WeightedLayer, weight.dim());
             var range = new QuantizationRange(site.Bits, true);
             var observer = options.CreateWeightObserver();
             var rows = options.PerChannel ? weight.transpose(0, axis).reshape(weight.shape[axis], -1) : weight.reshape(1, -1);
@@ -70,15 +70,6 @@ internal static class Calibration
             rewriter.Replace(value, quantized);
         }
     }
-
-    /// <summary>The axis of a weight's output channels; with groups a transposed convolution's channels of one group.</summary>
-    public static int WeightAxis(GraphNode layer, long rank) => layer.Operator switch
-    {
-        { Type: "Conv" } => 0,
-        Gemm gemm => gemm.TransposeB ? 0 : 1,
-        { Type: "MatMul" } => (int)rank - 1,
-        _ => 1,
-    };
 
     private static Dictionary<string, RangeObserver> FindScales(
         Network network, Dictionary<string, QuantizerSite> sites, HashSet<string> signed, IEnumerable<torch.Tensor> batches, CalibrationOptions options, CancellationToken cancellationToken)
