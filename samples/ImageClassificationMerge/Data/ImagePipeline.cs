@@ -18,17 +18,12 @@ internal sealed class ImagePipeline
     {
         _context = context;
         _folder = folder;
-        (Height, Width) = (height, width);
         var classNames = context.Data.LoadFromEnumerable(folder.Classes.Select(name => new ClassRow { ClassName = name }));
         Preprocessing = context.Transforms.LoadImages("Image", imageFolder: null, nameof(ImageRow.ImagePath))
             .Append(context.Transforms.ResizeImages("Image", width, height, resizing: ImageResizingEstimator.ResizingKind.Fill))
             .Append(context.Transforms.ExtractPixels(Pixels, "Image"))
             .Append(context.Transforms.Conversion.MapValueToKey(Label, nameof(ImageRow.ClassName), keyData: classNames));
     }
-
-    public int Height { get; }
-
-    public int Width { get; }
 
     public IEstimator<ITransformer> Preprocessing { get; }
 

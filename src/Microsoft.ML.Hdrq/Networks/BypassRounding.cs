@@ -3,7 +3,7 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>No rounding and no clipping: the quantizer lets its input through. With it everywhere, a quantized network is its full-precision self.</summary>
-public sealed class BypassRounding : RoundingScheme
+internal sealed class BypassRounding : RoundingScheme
 {
     private BypassRounding()
     {

@@ -3,7 +3,7 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>Rounding to nearest, ties to even, with the straight-through estimator: what a quantized network does when it is used.</summary>
-public sealed class NearestRounding : RoundingScheme
+internal sealed class NearestRounding : RoundingScheme
 {
     private NearestRounding()
     {

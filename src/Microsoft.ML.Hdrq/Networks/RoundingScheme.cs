@@ -6,13 +6,8 @@ namespace Microsoft.ML.Hdrq.Networks;
 /// How a quantizer replaces a value <c>x</c> by a point of its grid, <c>s q</c>, or by something that stands for one while a network is trained:
 /// rounding to nearest, noise, a learned choice, or nothing at all.
 /// </summary>
-public abstract class RoundingScheme
+internal abstract class RoundingScheme
 {
-    /// <summary>Starts a scheme.</summary>
-    private protected RoundingScheme()
-    {
-    }
-
     /// <summary>Quantizes values.</summary>
     /// <param name="values">The values, of any shape.</param>
     /// <param name="scale">The scale, positive, of a shape that is broadcast to that of the values.</param>

@@ -10,8 +10,7 @@ internal sealed class OnnxTensorPool(IEnumerable<string> otherNames)
     private readonly Dictionary<string, TensorData> _tensors = new(StringComparer.Ordinal);
     private readonly List<string> _names = [];
     private readonly HashSet<string> _constants = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _taken = otherNames.ToHashSet(StringComparer.Ordinal);
-    private int _number;
+    private readonly UniqueNames _taken = new(otherNames);
 
     /// <summary>The tensors' names in the order of definition.</summary>
     public IReadOnlyList<string> Names => _names;
@@ -33,7 +32,7 @@ internal sealed class OnnxTensorPool(IEnumerable<string> otherNames)
         if (!_tensors.TryAdd(name, data))
             throw new InvalidDataException($"Tensor '{name}' is defined twice.");
         _names.Add(name);
-        _taken.Add(name);
+        _taken.Take(name);
         if (isConstant)
             _constants.Add(name);
     }
@@ -54,12 +53,5 @@ internal sealed class OnnxTensorPool(IEnumerable<string> otherNames)
     }
 
     /// <summary>A name that nothing has yet; from then on it is taken.</summary>
-    public string FreshName(string stem)
-    {
-        // The number never goes back, so that a file full of such names costs no more than its length.
-        var name = stem;
-        while (!_taken.Add(name))
-            name = $"{stem}_{++_number}";
-        return name;
-    }
+    public string FreshName(string stem) => _taken.Fresh(stem);
 }

@@ -22,7 +22,7 @@ internal sealed class OnnxWriter
     private readonly OnnxSaveOptions _options;
     private readonly Stream? _externalData;
     private readonly Dictionary<string, ParameterDefinition> _definitions;
-    private readonly HashSet<string> _nodeNames = new(StringComparer.Ordinal);
+    private readonly UniqueNames _nodeNames = new([]);
     private readonly Dictionary<string, GraphNode> _storedWeights;
     private readonly OnnxTensorPool _added;
     private readonly Dictionary<(ElementType, int, long?), string> _integers = [];
@@ -160,13 +160,7 @@ internal sealed class OnnxWriter
     }
 
     /// <summary>The graph's nodes may share names; ONNX Runtime refuses files in which they do.</summary>
-    private string UniqueName(string name)
-    {
-        var unique = name;
-        for (var number = 1; unique.Length > 0 && !_nodeNames.Add(unique); number++)
-            unique = string.Create(CultureInfo.InvariantCulture, $"{name}_{number}");
-        return unique;
-    }
+    private string UniqueName(string name) => name.Length == 0 ? name : _nodeNames.Fresh(name);
 
     private NodeProto WriteConstant(string name, TensorProto tensor)
     {

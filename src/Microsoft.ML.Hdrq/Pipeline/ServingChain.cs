@@ -23,7 +23,7 @@ internal sealed class ServingChain(NetworkAnnotation annotation, string outputCo
         if (batch is not (1 or TensorShape.Dynamic))
             throw new NotSupportedException($"The network was exported for batches of exactly {batch} rows, and a saved model scores row by row. Export the network with a dynamic batch dimension.");
         var labelColumnName = classNames is null ? null : annotation.Settings.PredictedLabelColumnName;
-        var taken = inputSchema.Select(column => column.Name).Concat([outputColumnName, labelColumnName ?? ""]).ToHashSet(StringComparer.Ordinal);
+        var names = new UniqueNames(inputSchema.Select(column => column.Name).Concat([outputColumnName, labelColumnName ?? ""]));
         var (input, scores) = (Temporary("input"), Temporary("scores"));
         var label = labelColumnName is null ? null : Temporary("label");
 
@@ -45,13 +45,7 @@ internal sealed class ServingChain(NetworkAnnotation annotation, string outputCo
         chain = chain.Append(_ml.Transforms.DropColumns([.. temporaries]));
         return chain.Fit(NoRows());
 
-        string Temporary(string stem)
-        {
-            var name = $"hdrq.{stem}";
-            for (var number = 1; !taken.Add(name); number++)
-                name = $"hdrq.{stem}.{number}";
-            return name;
-        }
+        string Temporary(string stem) => names.Fresh($"hdrq.{stem}");
     }
 
     /// <summary>

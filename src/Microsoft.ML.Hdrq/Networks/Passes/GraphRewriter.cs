@@ -16,26 +16,20 @@ internal sealed class GraphRewriter
     private readonly HashSet<string> _outputs;
     private readonly List<GraphNode> _nodes = [];
     private readonly List<string> _order;
-    private readonly HashSet<string> _names;
+    private readonly UniqueNames _names;
 
     public GraphRewriter(Network network)
     {
         _network = network;
         _definitions = network.Graph.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
         _order = [.. network.Graph.Parameters.Select(parameter => parameter.Name)];
-        _names = [.. _order, .. network.Graph.Inputs.Select(input => input.Name), .. network.Graph.Nodes.SelectMany(node => node.Outputs)];
+        _names = new UniqueNames([.. _order, .. network.Graph.Inputs.Select(input => input.Name), .. network.Graph.Nodes.SelectMany(node => node.Outputs)]);
         _tensors = new(network.Parameters, StringComparer.Ordinal);
         _outputs = network.Graph.Outputs.Select(output => output.Name).ToHashSet(StringComparer.Ordinal);
     }
 
     /// <summary>A name that no value has yet.</summary>
-    public string FreshName(string stem)
-    {
-        var name = stem;
-        for (var number = 1; !_names.Add(name); number++)
-            name = $"{stem}_{number}";
-        return name;
-    }
+    public string FreshName(string stem) => _names.Fresh(stem);
 
     public bool IsGraphOutput(string name) => _outputs.Contains(name);
 
