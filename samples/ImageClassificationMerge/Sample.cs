@@ -1,16 +1,13 @@
 using System.Globalization;
 using ImageClassificationMerge.Data;
 using ImageClassificationMerge.Results;
-using ImageClassificationMerge.Stages;
 using ImageClassificationMerge.TrafficSigns;
 using Microsoft.ML;
-using Microsoft.ML.Hdrq.Adaptation;
-using Microsoft.ML.Hdrq.Onnx;
 using Spectre.Console;
 
 namespace ImageClassificationMerge;
 
-/// <summary>Runs the stages and shows how far they are and what they give.</summary>
+/// <summary>Runs the job and shows how far it is and what it gives.</summary>
 internal sealed class Sample(SampleOptions options, IAnsiConsole console)
 {
     private const int TrainPerClass = 300;
@@ -20,49 +17,21 @@ internal sealed class Sample(SampleOptions options, IAnsiConsole console)
     {
         var folder = DomainFolder.Open(options.Data ?? DrawSigns(cancellationToken));
         var context = new MLContext(options.Seed) { GpuDeviceId = options.GpuDeviceId };
-        var stage = new SourceStage(context, folder, options);
-        var accuracies = new OrderedDictionary<string, double>();
-        var (network, name) = WithProgress(progress =>
+        var output = options.Output is null ? null : Directory.CreateDirectory(options.Output).FullName;
+        var document = WithProgress(progress =>
         {
-            var training = progress.AddTask("Train the source network", autoStart: options.Network is null);
-            training.IsIndeterminate = options.Network is null;
-            var obtained = stage.Obtain(new Report<FineTuningProgress>(report =>
-            {
-                training.IsIndeterminate = false;
-                training.MaxValue = report.Steps;
-                training.Value = report.Step;
-                training.Description = string.Create(CultureInfo.InvariantCulture, $"Train the source network, loss {report.Loss:0.000}");
-            }), cancellationToken);
-            training.Value = training.MaxValue;
-            training.StopTask();
-            foreach (var domain in folder.Domains)
-            {
-                var task = progress.AddTask($"Score {Markup.Escape(domain)}", maxValue: folder.Files(domain, DataSplit.Test).Count);
-                accuracies.Add(domain, stage.Evaluate(obtained.Network, domain, new Report<int>(done => task.Value = done), cancellationToken));
-                task.StopTask();
-            }
-            return obtained;
+            using var job = new MergeJob(new ImageNetworks(context, folder, options), folder, options, new NetworkShelf(output), new ProgressBoard(progress), Write, cancellationToken);
+            return job.Run();
         });
-        using (network)
-        {
-            Show(name, folder, accuracies);
-            if (options.Output is null)
-                return;
-            Directory.CreateDirectory(options.Output);
-            network.SaveOnnx(Path.Combine(options.Output, "source.onnx"));
-            var results = Path.Combine(options.Output, "results.json");
-            ResultsFile.Write(results, new ResultsDocument { Task = "classification", Rows = [SourceStage.Row(name, accuracies)] });
-            console.MarkupLineInterpolated($"Written: {results} and source.onnx");
-        }
-    }
+        console.Write(ResultTable.Create(document, folder.Domains));
+        if (output is not null)
+            console.MarkupLineInterpolated($"Written to {output}: results.json and the networks.");
 
-    private void Show(string name, DomainFolder folder, OrderedDictionary<string, double> accuracies)
-    {
-        var table = new Table { Title = new TableTitle("Top-1 accuracy, %") }.AddColumn("Network");
-        foreach (var domain in folder.Domains)
-            table.AddColumn(new TableColumn(Markup.Escape(domain)).RightAligned());
-        table.AddRow([Markup.Escape(name), .. folder.Domains.Select(domain => (100 * accuracies[domain]).ToString("0.00", CultureInfo.InvariantCulture))]);
-        console.Write(table);
+        void Write(ResultsDocument results)
+        {
+            if (output is not null)
+                ResultsFile.Write(Path.Combine(output, "results.json"), results);
+        }
     }
 
     /// <summary>Draws the sample's own images, once for each seed.</summary>
@@ -73,9 +42,10 @@ internal sealed class Sample(SampleOptions options, IAnsiConsole console)
             return path;
         return WithProgress(progress =>
         {
+            var bar = new ProgressBoard(progress).Add("Draw traffic signs");
             var count = SignDataset.Domains.Count * SignDataset.Classes.Count * (TrainPerClass + TestPerClass);
-            var task = progress.AddTask("Draw traffic signs", maxValue: count);
-            SignDataset.Write(path, options.Seed, TrainPerClass, TestPerClass, new Report<int>(done => task.Value = done), cancellationToken);
+            SignDataset.Write(path, options.Seed, TrainPerClass, TestPerClass, bar.Reports<int>(done => ((double)done / count, null)), cancellationToken);
+            bar.Complete();
             return path;
         });
     }
@@ -83,10 +53,4 @@ internal sealed class Sample(SampleOptions options, IAnsiConsole console)
     private T WithProgress<T>(Func<ProgressContext, T> work) => console.Progress()
         .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
         .Start(work);
-
-    /// <summary>Progress on the thread that reports it: <see cref="Progress{T}"/> would queue each report, out of order.</summary>
-    private sealed class Report<T>(Action<T> action) : IProgress<T>
-    {
-        void IProgress<T>.Report(T value) => action(value);
-    }
 }

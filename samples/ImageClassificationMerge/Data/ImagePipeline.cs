@@ -1,5 +1,7 @@
 using Microsoft.ML;
+using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Transforms;
 using Microsoft.ML.Transforms.Image;
 using SkiaSharp;
 
@@ -13,19 +15,22 @@ internal sealed class ImagePipeline
 
     private readonly MLContext _context;
     private readonly DomainFolder _folder;
+    private readonly EstimatorChain<ValueToKeyMappingTransformer> _preprocessing;
 
     public ImagePipeline(MLContext context, DomainFolder folder, int height, int width)
     {
         _context = context;
         _folder = folder;
+        Height = height;
         var classNames = context.Data.LoadFromEnumerable(folder.Classes.Select(name => new ClassRow { ClassName = name }));
-        Preprocessing = context.Transforms.LoadImages("Image", imageFolder: null, nameof(ImageRow.ImagePath))
+        _preprocessing = context.Transforms.LoadImages("Image", imageFolder: null, nameof(ImageRow.ImagePath))
             .Append(context.Transforms.ResizeImages("Image", width, height, resizing: ImageResizingEstimator.ResizingKind.Fill))
             .Append(context.Transforms.ExtractPixels(Pixels, "Image"))
             .Append(context.Transforms.Conversion.MapValueToKey(Label, nameof(ImageRow.ClassName), keyData: classNames));
     }
 
-    public IEstimator<ITransformer> Preprocessing { get; }
+    /// <summary>The height that images are given.</summary>
+    public int Height { get; }
 
     /// <summary>The size that a network's input has, or that of the first image where the network takes any.</summary>
     public static (int Height, int Width) InputSize(Network network, DomainFolder folder)
@@ -43,19 +48,18 @@ internal sealed class ImagePipeline
         return (codec.Info.Height, codec.Info.Width);
     }
 
-    /// <summary>The rows of a domain, telling <paramref name="progress"/> of each one that is read.</summary>
-    public IDataView Rows(string domain, DataSplit split, IProgress<int>? progress, CancellationToken cancellationToken)
+    /// <summary>The images of a domain as pixels and labels, read when a cursor asks for them.</summary>
+    public IDataView Read(string domain, DataSplit split, CancellationToken cancellationToken)
     {
-        return _context.Data.LoadFromEnumerable(Enumerate());
+        var rows = _context.Data.LoadFromEnumerable(Enumerate());
+        return _preprocessing.Fit(rows).Transform(rows);
 
         IEnumerable<ImageRow> Enumerate()
         {
-            var done = 0;
             foreach (var file in _folder.Files(domain, split))
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 yield return new ImageRow { ImagePath = file.Path, ClassName = _folder.Classes[file.ClassIndex] };
-                progress?.Report(++done);
             }
         }
     }

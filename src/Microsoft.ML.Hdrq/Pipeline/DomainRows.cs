@@ -16,11 +16,11 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
     /// <param name="labelColumnName">The classes, a key; null to read none. Rows without a label are passed over.</param>
     /// <param name="domainColumnName">The column that says which domain a row is of, text or a key with text values; null to read all rows.</param>
     /// <param name="domain">The domain to read.</param>
-    /// <param name="limit">The most rows to read; null for all.</param>
+    /// <param name="sample">The most rows to read, and the seed by which they are drawn from those that there are; null for all rows.</param>
     /// <param name="cancellationToken">Ends reading between two rows.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has the wrong type.</exception>
     /// <exception cref="InvalidOperationException">There are no rows, or a row has another size or values that are not numbers; the message names the column.</exception>
-    public static DomainRows Read(IDataView data, string inputColumnName, long[] rowShape, string? labelColumnName, string? domainColumnName, string? domain, int? limit, CancellationToken cancellationToken)
+    public static DomainRows Read(IDataView data, string inputColumnName, long[] rowShape, string? labelColumnName, string? domainColumnName, string? domain, (int Count, int Seed)? sample, CancellationToken cancellationToken)
     {
         var input = InputColumn.Find(data.Schema, inputColumnName);
         var label = labelColumnName is null ? (DataViewSchema.Column?)null : LabelColumn(data.Schema, labelColumnName);
@@ -34,10 +34,18 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
             var isWanted = domainColumn is { } column ? DomainFilter(cursor, column, domain ?? "") : () => true;
             var labelGetter = label is { } key ? KeyGetter(cursor, key) : () => 1;
             VBuffer<float> value = default;
-            while (rows.Count < (limit ?? int.MaxValue) && cursor.MoveNext())
+            var limit = sample?.Count ?? int.MaxValue;
+            var random = new Random(sample?.Seed ?? 0);
+            var seen = 0L;
+            while (cursor.MoveNext())
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 if (!isWanted() || labelGetter() is not (> 0 and var number))
+                    continue;
+                // Reservoir sampling (Vitter 1985): every row has the same chance, however the data are sorted, and only rows that are drawn are decoded.
+                seen++;
+                var place = rows.Count < limit ? rows.Count : random.NextInt64(seen);
+                if (place >= limit)
                     continue;
                 values(ref value);
                 if (value.Length != size)
@@ -45,8 +53,16 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
                 var row = value.DenseValues().ToArray();
                 if (Array.Exists(row, float.IsNaN))
                     throw new InvalidOperationException($"Row {cursor.Position} of column '{inputColumnName}' has values that are not numbers (NaN).");
-                rows.Add(row);
-                labels.Add((long)number - 1);
+                if (place == rows.Count)
+                {
+                    rows.Add(row);
+                    labels.Add((long)number - 1);
+                }
+                else
+                {
+                    rows[(int)place] = row;
+                    labels[(int)place] = (long)number - 1;
+                }
             }
         }
         if (rows.Count == 0)

@@ -51,12 +51,13 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
         var source = _options.Source ?? (ReferenceEquals(annotation.Source, annotation.Network) ? null : annotation.Source);
         if (source is null && _options.DistanceWeight > 0 && _options.Iterations > 0)
             channel.Warning(MessageSensitivity.Schema, "Column '{0}': no source network is known, so the distance term is 0. Start from AdaptNetwork, or set {1}.", _outputColumnName, nameof(Options.Source));
-        using var rows = DomainRows.Read(input, annotation.InputColumnName, shape, labelColumnName: null, _options.DomainColumnName, _options.Domain, _options.CalibrationImages, _options.CancellationToken);
+        var seed = TrainingHost.Seed(host, _options.Seed);
+        using var rows = DomainRows.Read(input, annotation.InputColumnName, shape, labelColumnName: null, _options.DomainColumnName, _options.Domain, (_options.CalibrationImages, seed), _options.CancellationToken);
         channel.Info(MessageSensitivity.Schema, "Column '{0}': quantizing the network of '{1}' to W{2}A{3} on {4} images{5}, {6} steps a block, on {7}.",
             _outputColumnName, _inputColumnName, _options.WeightBits, _options.ActivationBits, rows.Images.shape[0], _options.Domain is null ? "" : $" of '{_options.Domain}'", _options.Iterations, device);
         using var network = annotation.Network.To(device);
         using var images = _options.KeepCalibrationOnDevice ? rows.Images.to(device) : rows.Images.alias();
-        var quantized = NetworkQuantizer.Quantize(network, source, images, _options.ToSettings(), TrainingHost.Seed(host, _options.Seed), _options.Progress, _options.CancellationToken);
+        var quantized = NetworkQuantizer.Quantize(network, source, images, _options.ToSettings(), seed, _options.Progress, _options.CancellationToken);
         return new NetworkTransformer(quantized, annotation.Source, _outputColumnName, annotation.InputColumnName, annotation.Settings, input.Schema);
     }
 
@@ -71,8 +72,14 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
     }
 
     /// <summary>How a network is quantized.</summary>
-    public sealed class Options
+    public sealed record Options
     {
+        /// <summary>
+        /// The settings of the paper and its public code: quantizers where they put them, one scale for a weight, 20,000 steps a block.
+        /// Use it as <c>HdrqQuantizationEstimator.Options.Paper with { WeightBits = 4, ActivationBits = 4 }</c>.
+        /// </summary>
+        public static Options Paper { get; } = new() { Placement = QuantizerPlacement.Paper, PerChannel = false, Iterations = 20_000 };
+
         /// <summary>Bits of the weights, 2 to 8; those of the first and the last layers have 8 in any case. 8 by default.</summary>
         public int WeightBits { get; init; } = 8;
 
@@ -85,8 +92,8 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
         /// <summary>Exceptions for layers chosen by name; none by default.</summary>
         public IReadOnlyList<LayerOverride> Overrides { get; init; } = [];
 
-        /// <summary>Whether weights have a scale for each output channel, instead of one for the whole tensor; false, as in the paper, by default.</summary>
-        public bool PerChannel { get; init; }
+        /// <summary>Whether weights have a scale for each output channel, which integer hardware computes at the same speed, instead of the paper's one for the whole tensor; true by default.</summary>
+        public bool PerChannel { get; init; } = true;
 
         /// <summary>How ranges are chosen; <see cref="RangeObserverKind.Mse"/> by default.</summary>
         public RangeObserverKind Observer { get; init; } = RangeObserverKind.Mse;
@@ -114,7 +121,7 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
         /// <summary>Probability that an element is left unquantized while a block is trained, from 0 to below 1; 0.5 by default.</summary>
         public double DropProbability { get; init; } = 0.5;
 
-        /// <summary>The most rows that are used, the first of the domain, at least 1; 256 by default.</summary>
+        /// <summary>The most rows that are used, drawn at random from those of the domain, at least 1; 256 by default.</summary>
         public int CalibrationImages { get; init; } = 256;
 
         /// <summary>

@@ -43,7 +43,7 @@ public sealed class NetworkAdaptationEstimator : IEstimator<NetworkTransformer>
         var shape = InputColumn.RowShape(annotation.Network.Graph.Inputs[0], InputColumn.Find(input.Schema, annotation.InputColumnName));
         var device = CatalogEnvironment.Device(_environment, _options.GpuDeviceId, _options.FallbackToCpu);
         var classes = annotation.Network.Graph.Outputs[0].Shape;
-        using var rows = DomainRows.Read(input, annotation.InputColumnName, shape, _options.LabelColumnName, _options.DomainColumnName, _options.Domain, limit: null, _options.CancellationToken);
+        using var rows = DomainRows.Read(input, annotation.InputColumnName, shape, _options.LabelColumnName, _options.DomainColumnName, _options.Domain, sample: null, _options.CancellationToken);
         using var last = rows.Labels!.max();
         if (classes.Length == 2 && classes[1] > 0 && last.item<long>() >= classes[1])
             throw Errors.SchemaMismatch(_options.LabelColumnName, $"Key of at most the network's {classes[1]} classes", input.Schema[_options.LabelColumnName].Type);
