@@ -97,9 +97,14 @@ internal sealed unsafe class FusedRounding : torch.autograd.SingleTensorFunction
         return values.shape.Skip(Array.FindIndex(shape, size => size > 1) + 1).Aggregate(1L, (product, size) => product * size);
     }
 
-    private static long PieceCount(long count, long run) => count / run * ((run + PieceLength - 1) / PieceLength);
+    /// <summary>Into how many pieces <see cref="ForPieces"/> divides values.</summary>
+    public static long PieceCount(long count, long run) => count / run * ((run + PieceLength - 1) / PieceLength);
 
-    private static void ForPieces(long count, long run, Action<long, int, long> action)
+    /// <summary>Does something to pieces of values, on as many threads as Torch has. No piece goes beyond a stretch with the same scale, and all stretches have as many.</summary>
+    /// <param name="count">The number of values.</param>
+    /// <param name="run">The length of a stretch.</param>
+    /// <param name="action">Given the start, the length and the number of a piece.</param>
+    public static void ForPieces(long count, long run, Action<long, int, long> action)
     {
         var perRun = (run + PieceLength - 1) / PieceLength;
         var pieces = count / run * perRun;
