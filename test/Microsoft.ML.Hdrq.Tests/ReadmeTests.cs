@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
@@ -5,16 +6,14 @@ using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Tests.Build;
 using SkiaSharp;
+using static Microsoft.ML.Transforms.ValueToKeyMappingEstimator;
 
 namespace Microsoft.ML.Hdrq.Tests;
 
 [TestClass]
 public sealed class ReadmeTests
 {
-    private sealed class ImageFile
-    {
-        public string Path { get; set; } = "";
-    }
+    private sealed record ImageFile(string Path, string Domain, string Class);
 
     [TestMethod]
     public void Quick_start_runs_as_it_is_printed()
@@ -25,16 +24,23 @@ public sealed class ReadmeTests
         CollectionAssert.AreEqual(Between(readme, line => line == "```csharp", line => line == "```").ToArray(), code.ToArray());
 
         using var folder = new TemporaryDirectory();
-        Directory.CreateDirectory(Path.Combine(folder.Path, "images"));
-        for (var i = 0; i < 3; i++)
+        string[] classes = ["cat", "dog", "horse"];
+        foreach (var (domain, brightness) in new[] { ("fog", 140), ("night", 0) })
         {
-            using var bitmap = new SKBitmap(40, 30);
-            bitmap.Erase(new SKColor((byte)(80 * i), 100, 200));
-            using var file = File.Create(Path.Combine(folder.Path, "images", $"{i}.png"));
-            bitmap.Encode(file, SKEncodedImageFormat.Png, 100);
+            foreach (var (index, name) in classes.Index())
+            {
+                Directory.CreateDirectory(Path.Combine(folder.Path, "images", domain, name));
+                for (var i = 0; i < 2; i++)
+                {
+                    using var bitmap = new SKBitmap(40, 30);
+                    bitmap.Erase(new SKColor((byte)(brightness + 40 * index), (byte)(brightness + 30 * i), 100));
+                    using var file = File.Create(Path.Combine(folder.Path, "images", domain, name, $"{i}.png"));
+                    bitmap.Encode(file, SKEncodedImageFormat.Png, 100);
+                }
+            }
         }
-        using (var network = ResNet.Cifar(8, 3, seed: 1, width: 4))
-            network.SaveOnnx(Path.Combine(folder.Path, "network.onnx"));
+        using (var network = ResNet.Cifar(8, classes.Length, seed: 1, width: 4))
+            network.SaveOnnx(Path.Combine(folder.Path, "source.onnx"));
         var (directory, output) = (Environment.CurrentDirectory, Console.Out);
         using var printed = new StringWriter();
         try
@@ -49,33 +55,43 @@ public sealed class ReadmeTests
             Environment.CurrentDirectory = directory;
         }
         var lines = printed.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
-        Assert.HasCount(3, lines);
+        Assert.HasCount(12, lines);
         foreach (var line in lines)
-            CollectionAssert.Contains(new[] { "cat", "dog", "horse" }, line);
-        Assert.IsTrue(File.Exists(Path.Combine(folder.Path, "model.zip")));
+            CollectionAssert.Contains(classes, line);
+        // One network is in the file, its weights as integers; the source alone has more bytes.
+        var saved = new FileInfo(Path.Combine(folder.Path, "merged.zip"));
+        Assert.IsTrue(saved.Exists);
+        using var archive = ZipFile.OpenRead(saved.FullName);
+        Assert.HasCount(1, archive.Entries.Where(entry => entry.FullName.EndsWith("Model", StringComparison.Ordinal)));
     }
 
     private static void QuickStart()
     {
         // <quick start>
         var ml = new MLContext(seed: 1);
-        using var network = Network.LoadOnnx("network.onnx");
-        var images = ml.Data.LoadFromEnumerable(Directory.GetFiles("images").Select(path => new ImageFile { Path = path }));
+        using var source = Network.LoadOnnx("source.onnx");
+        var images = ml.Data.LoadFromEnumerable(
+            from path in Directory.GetFiles("images", "*.png", SearchOption.AllDirectories)                    // images/<domain>/<class>/<file>
+            let folders = path.Split(Path.DirectorySeparatorChar)
+            select new ImageFile(path, Domain: folders[1], Class: folders[2]));
 
         var pipeline = ml.Transforms.LoadImages("Image", imageFolder: null, "Path")
             .Append(ml.Transforms.ResizeImages("Image", 32, 32))
             .Append(ml.Transforms.ExtractPixels("Pixels", "Image"))
-            .Append(ml.Transforms.ApplyNetwork("Score", "Pixels", network, new()
-            {
-                Normalization = ChannelNormalization.ImageNet(),
-                ClassNames = ["cat", "dog", "horse"],
-            }))
-            .Append(ml.Transforms.Conversion.MapKeyToValue("Class", "PredictedLabel"));
+            .Append(ml.Transforms.Conversion.MapValueToKey("Label", "Class", keyOrdinality: KeyOrdinality.ByValue))
+            .Append(ml.Transforms.ApplyNetwork("Source", "Pixels", source, new() { Normalization = ChannelNormalization.ImageNet(), ClassNames = ["cat", "dog", "horse"] }))
+            .Append(ml.Transforms.AdaptNetwork("Fog", "Source", new() { DomainColumnName = "Domain", Domain = "fog" }))
+            .Append(ml.Transforms.AdaptNetwork("Night", "Source", new() { DomainColumnName = "Domain", Domain = "night" }))
+            .Append(ml.Transforms.QuantizeHdrq("FogQuantized", "Fog", new() { WeightBits = 4, ActivationBits = 4, DomainColumnName = "Domain", Domain = "fog" }))
+            .Append(ml.Transforms.QuantizeHdrq("NightQuantized", "Night", new() { WeightBits = 4, ActivationBits = 4, DomainColumnName = "Domain", Domain = "night" }))
+            .Append(ml.Transforms.MergeNetworks("Score", "FogQuantized", "NightQuantized"))
+            .Append(ml.Transforms.Conversion.MapKeyToValue("Prediction", "PredictedLabel"));
 
-        var model = pipeline.Fit(images);
-        foreach (var name in model.Transform(images).GetColumn<string>("Class"))
-            Console.WriteLine(name);
-        ml.Model.Save(model, images.Schema, "model.zip");
+        var model = pipeline.Fit(images);                                                                      // adapts, quantizes and merges
+        var merged = model.Only(images.Schema, "Score", "Prediction");                                         // without what only led there
+        foreach (var prediction in merged.Transform(images).GetColumn<string>("Prediction"))
+            Console.WriteLine(prediction);
+        ml.Model.Save(merged, images.Schema, "merged.zip");
         // </quick start>
     }
 
