@@ -41,7 +41,7 @@ internal sealed class NetworkShelf(string? folder)
             using var made = make();
             File.Delete(recipePath);
             made.SaveOnnx(path);
-            File.WriteAllText(recipePath, recipe);
+            WholeFile.Write(recipePath, Encoding.UTF8.GetBytes(recipe));
         }
         // Read back in any case, so that a run gives the same whether it was stopped or not.
         return new Item(Network.LoadOnnx(path), recipe, new FileInfo(path).Length);

@@ -24,8 +24,14 @@ internal sealed class Sample(SampleOptions options, IAnsiConsole console)
             return job.Run();
         });
         console.Write(ResultTable.Create(document, folder.Domains));
-        if (output is not null)
-            console.MarkupLineInterpolated($"Written to {output}: results.json and the networks.");
+        if (output is null)
+            return;
+        if (ResultChart.Create(document) is { } chart)
+        {
+            chart.SaveSvg(Path.Combine(output, "merged.svg"));
+            chart.SavePng(Path.Combine(output, "merged.png"));
+        }
+        console.MarkupLineInterpolated($"Written to {output}: results.json, the networks and, where networks were merged, a chart.");
 
         void Write(ResultsDocument results)
         {

@@ -15,13 +15,13 @@ internal sealed class BarLabels
     /// <summary>Between bars and level labels, whose lines have room of their own: enough that a label's ground does not cut into the bar.</summary>
     private const double LevelDistance = 1;
 
-    private readonly double fontSize;
-    private readonly bool upended;
+    private readonly double _fontSize;
+    private readonly bool _upended;
 
     private BarLabels(double fontSize, bool upended, double length)
     {
-        this.fontSize = fontSize;
-        this.upended = upended;
+        _fontSize = fontSize;
+        _upended = upended;
         Length = length;
     }
 
@@ -39,8 +39,8 @@ internal sealed class BarLabels
         if (level >= SmallestFontSize)
             return new BarLabels(level, upended: false, LevelDistance + font.LineHeight((float)level));
         // Digits fill little of the height of a line: the size of the font is enough.
-        var upended = Math.Min(FontSize, barWidth * 0.9);
-        return upended >= SmallestFontSize ? new BarLabels(upended, upended: true, 2 * Distance + widest * upended) : null;
+        var uprightSize = Math.Min(FontSize, barWidth * 0.9);
+        return uprightSize >= SmallestFontSize ? new BarLabels(uprightSize, upended: true, 2 * Distance + widest * uprightSize) : null;
     }
 
     /// <summary>The label of a bar.</summary>
@@ -50,18 +50,18 @@ internal sealed class BarLabels
     public TextAnnotation At(double center, double value, string text)
     {
         var below = value < 0;
-        var distance = upended ? Distance : LevelDistance;
+        var distance = _upended ? Distance : LevelDistance;
         return new TextAnnotation
         {
             Text = text,
             TextPosition = new DataPoint(center, value),
-            FontSize = fontSize,
-            TextRotation = upended ? -90 : 0,
-            TextHorizontalAlignment = !upended ? HorizontalAlignment.Center : below ? HorizontalAlignment.Right : HorizontalAlignment.Left,
-            TextVerticalAlignment = upended ? VerticalAlignment.Middle : below ? VerticalAlignment.Top : VerticalAlignment.Bottom,
+            FontSize = _fontSize,
+            TextRotation = _upended ? -90 : 0,
+            TextHorizontalAlignment = !_upended ? HorizontalAlignment.Center : below ? HorizontalAlignment.Right : HorizontalAlignment.Left,
+            TextVerticalAlignment = _upended ? VerticalAlignment.Middle : below ? VerticalAlignment.Top : VerticalAlignment.Bottom,
             Offset = new ScreenVector(0, below ? distance : -distance),
             // No grid line behind a number; an upended one has no room for that.
-            Background = upended ? OxyColors.Undefined : OxyColors.White,
+            Background = _upended ? OxyColors.Undefined : OxyColors.White,
             StrokeThickness = 0,
             Padding = new OxyThickness(0),
         };

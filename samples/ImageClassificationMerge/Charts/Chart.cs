@@ -29,9 +29,9 @@ internal abstract class Chart
     /// <summary>Plots drawn to find the size of their area: texts that depend on it change it in turn, by little.</summary>
     private const int LayoutPasses = 2;
 
-    private static readonly OxyColor textColor = OxyColor.FromRgb(0x33, 0x33, 0x33);
-    private static readonly OxyColor gridColor = OxyColor.FromRgb(0xE3, 0xE3, 0xE3);
-    private static readonly OxyColor baselineColor = OxyColor.FromRgb(0x80, 0x80, 0x80);
+    private static readonly OxyColor _textColor = OxyColor.FromRgb(0x33, 0x33, 0x33);
+    private static readonly OxyColor _gridColor = OxyColor.FromRgb(0xE3, 0xE3, 0xE3);
+    private static readonly OxyColor _baselineColor = OxyColor.FromRgb(0x80, 0x80, 0x80);
 
     /// <param name="title">The title; long ones are broken into lines.</param>
     protected Chart(string title)
@@ -51,11 +51,11 @@ internal abstract class Chart
 
     /// <summary>Writes the chart as PNG; the file is replaced whole or not at all.</summary>
     /// <param name="path">The file; its folder is created if need be.</param>
-    public void SavePng(string path) => Save(path, ToPng);
+    public void SavePng(string path) => WholeFile.Write(path, ToPng());
 
     /// <summary>Writes the chart as SVG; the file is replaced whole or not at all.</summary>
     /// <param name="path">The file; its folder is created if need be.</param>
-    public void SaveSvg(string path) => Save(path, ToSvg);
+    public void SaveSvg(string path) => WholeFile.Write(path, ToSvg());
 
     /// <summary>The chart as PNG file, <see cref="PngScale"/> times <see cref="Width"/> by <see cref="Height"/>.</summary>
     public byte[] ToPng()
@@ -136,7 +136,7 @@ internal abstract class Chart
             TitleFontWeight = FontWeights.Bold,
             TitlePadding = 8,
             TitleHorizontalAlignment = TitleHorizontalAlignment.CenteredWithinView,
-            TextColor = textColor,
+            TextColor = _textColor,
             DefaultFontSize = FontSize,
             Culture = CultureInfo.InvariantCulture,
             Padding = new OxyThickness(Margin),
@@ -164,35 +164,17 @@ internal abstract class Chart
             Maximum = high,
             MajorStep = Percent && high - low < 200 ? 20 : double.NaN,
             MajorGridlineStyle = LineStyle.Solid,
-            MajorGridlineColor = gridColor,
+            MajorGridlineColor = _gridColor,
         }));
         AddTo(model, area);
         model.Annotations.Add(new LineAnnotation
         {
             Type = LineAnnotationType.Horizontal,
             Y = Math.Clamp(0, low, high),
-            Color = baselineColor,
+            Color = _baselineColor,
             LineStyle = LineStyle.Solid,
             StrokeThickness = 1,
         });
         return model;
-    }
-
-    private static void Save(string path, Func<byte[]> draw)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        var target = Path.GetFullPath(path);
-        var bytes = draw();
-        Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-        var temporary = $"{target}.{Guid.NewGuid():N}.tmp";
-        try
-        {
-            File.WriteAllBytes(temporary, bytes);
-            File.Move(temporary, target, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
     }
 }

@@ -9,45 +9,45 @@ internal sealed class ChartFont
     /// <summary>Weights from here on are drawn with <see cref="Semibold"/>.</summary>
     private const double SemiboldWeight = 600;
 
-    private static readonly Lazy<ChartFont> regular = new(() => new("OpenSans-Regular.ttf"));
-    private static readonly Lazy<ChartFont> semibold = new(() => new("OpenSans-Semibold.ttf"));
+    private static readonly Lazy<ChartFont> _regular = new(() => new("OpenSans-Regular.ttf"));
+    private static readonly Lazy<ChartFont> _semibold = new(() => new("OpenSans-Semibold.ttf"));
 
-    private readonly SKTypeface typeface;
-    private readonly ushort missing;
-    private readonly float ascent;
-    private readonly float lineHeight;
+    private readonly SKTypeface _typeface;
+    private readonly ushort _missing;
+    private readonly float _ascent;
+    private readonly float _lineHeight;
 
     private ChartFont(string file)
     {
         using var stream = typeof(ChartFont).Assembly.GetManifestResourceStream(typeof(ChartFont), file)
             ?? throw new InvalidOperationException($"The assembly has no resource '{typeof(ChartFont).Namespace}.{file}'.");
-        typeface = SKTypeface.FromStream(stream) ?? throw new InvalidOperationException($"The resource '{file}' is no font.");
-        missing = typeface.GetGlyph('?');
+        _typeface = SKTypeface.FromStream(stream) ?? throw new InvalidOperationException($"The resource '{file}' is no font.");
+        _missing = _typeface.GetGlyph('?');
         using var font = CreateFont();
-        ascent = -font.Metrics.Ascent / typeface.UnitsPerEm;
-        lineHeight = font.Spacing / typeface.UnitsPerEm;
+        _ascent = -font.Metrics.Ascent / _typeface.UnitsPerEm;
+        _lineHeight = font.Spacing / _typeface.UnitsPerEm;
     }
 
     /// <summary>The font of all text but titles.</summary>
-    public static ChartFont Regular => regular.Value;
+    public static ChartFont Regular => _regular.Value;
 
     /// <summary>The font of titles.</summary>
-    public static ChartFont Semibold => semibold.Value;
+    public static ChartFont Semibold => _semibold.Value;
 
     /// <summary>The font for a weight between 100 and 900.</summary>
     public static ChartFont OfWeight(double weight) => weight >= SemiboldWeight ? Semibold : Regular;
 
     /// <summary>From the top of a line to its baseline.</summary>
-    public float Ascent(float size) => ascent * size;
+    public float Ascent(float size) => _ascent * size;
 
     /// <summary>From one baseline to the next.</summary>
-    public float LineHeight(float size) => lineHeight * size;
+    public float LineHeight(float size) => _lineHeight * size;
 
     /// <summary>The width of one line of text.</summary>
     public float Width(string line, float size)
     {
         using var font = CreateFont();
-        return Advances(font, Glyphs(line)).Sum() * size / typeface.UnitsPerEm;
+        return Advances(font, Glyphs(line)).Sum() * size / _typeface.UnitsPerEm;
     }
 
     /// <summary>The outline of one line of text, its baseline starting at the origin. The caller disposes it.</summary>
@@ -64,7 +64,7 @@ internal sealed class ChartFont
             outline.AddPath(glyph, x, 0);
             x += widths[index];
         }
-        outline.Transform(SKMatrix.CreateScale(size / typeface.UnitsPerEm, size / typeface.UnitsPerEm));
+        outline.Transform(SKMatrix.CreateScale(size / _typeface.UnitsPerEm, size / _typeface.UnitsPerEm));
         return outline;
     }
 
@@ -72,7 +72,7 @@ internal sealed class ChartFont
     public static string[] Lines(string text) => text.ReplaceLineEndings("\n").Split('\n');
 
     // In the size of its design nothing is rounded: text of every size has the same proportions, in pixels and in SVG.
-    private SKFont CreateFont() => new(typeface, typeface.UnitsPerEm) { Hinting = SKFontHinting.None, Subpixel = true, LinearMetrics = true };
+    private SKFont CreateFont() => new(_typeface, _typeface.UnitsPerEm) { Hinting = SKFontHinting.None, Subpixel = true, LinearMetrics = true };
 
     private static float[] Advances(SKFont font, ushort[] glyphs)
     {
@@ -87,8 +87,8 @@ internal sealed class ChartFont
         var glyphs = new List<ushort>(line.Length);
         foreach (var rune in line.EnumerateRunes())
         {
-            var glyph = typeface.GetGlyph(Rune.IsControl(rune) ? ' ' : rune.Value);
-            glyphs.Add(glyph == 0 ? missing : glyph);
+            var glyph = _typeface.GetGlyph(Rune.IsControl(rune) ? ' ' : rune.Value);
+            glyphs.Add(glyph == 0 ? _missing : glyph);
         }
         return [.. glyphs];
     }

@@ -17,8 +17,8 @@ internal sealed class GroupedBarChart : Chart
     /// <summary>The longest name that stands aslant, in logical pixels.</summary>
     private const double LongestAslant = 120;
 
-    private readonly string[] categories;
-    private readonly ChartBars[] series;
+    private readonly string[] _categories;
+    private readonly ChartBars[] _series;
 
     /// <param name="title">The title.</param>
     /// <param name="categories">The names of the groups, at least one.</param>
@@ -40,8 +40,8 @@ internal sealed class GroupedBarChart : Chart
         }
         if (!series.Any(bars => bars.Values.Any(value => value.HasValue)))
             throw new ArgumentException($"The chart '{title}' has no values.", nameof(series));
-        this.categories = [.. categories];
-        this.series = [.. series];
+        _categories = [.. categories];
+        _series = [.. series];
     }
 
     /// <summary>Whether the values stand at the ends of their bars; they do not where bars are too narrow for numbers.</summary>
@@ -51,9 +51,9 @@ internal sealed class GroupedBarChart : Chart
     public string ValueFormat { get; init; } = "0.0";
 
     /// <summary>Width of a bar with its gap, in categories.</summary>
-    private double BarWidth => GroupWidth / series.Length;
+    private double BarWidth => GroupWidth / _series.Length;
 
-    private IEnumerable<double> AllValues => series.SelectMany(bars => bars.Values).OfType<double>();
+    private IEnumerable<double> AllValues => _series.SelectMany(bars => bars.Values).OfType<double>();
 
     /// <inheritdoc/>
     protected override ValueExtent Values(OxySize area)
@@ -67,15 +67,15 @@ internal sealed class GroupedBarChart : Chart
     {
         model.Axes.Add(CategoryAxis(area));
         var labels = Labels(area);
-        for (var index = 0; index < series.Length; index++)
+        for (var index = 0; index < _series.Length; index++)
         {
-            var bars = new RectangleBarSeries { Title = series[index].Name, FillColor = SeriesColors.Of(index), StrokeThickness = 0 };
+            var bars = new RectangleBarSeries { Title = _series[index].Name, FillColor = SeriesColors.Of(index), StrokeThickness = 0 };
             model.Series.Add(bars);
-            for (var category = 0; category < categories.Length; category++)
+            for (var category = 0; category < _categories.Length; category++)
             {
-                if (series[index].Values[category] is not { } value)
+                if (_series[index].Values[category] is not { } value)
                     continue;
-                var center = category + (index + 0.5 - series.Length / 2.0) * BarWidth;
+                var center = category + (index + 0.5 - _series.Length / 2.0) * BarWidth;
                 var halfWidth = BarWidth * (1 - BarGap) / 2;
                 bars.Items.Add(new RectangleBarItem(center - halfWidth, 0, center + halfWidth, value));
                 if (labels is not null)
@@ -84,17 +84,17 @@ internal sealed class GroupedBarChart : Chart
         }
     }
 
-    private BarLabels? Labels(OxySize area) => ShowValues ? BarLabels.Fit(AllValues.Select(Label), area.Width / categories.Length * BarWidth) : null;
+    private BarLabels? Labels(OxySize area) => ShowValues ? BarLabels.Fit(AllValues.Select(Label), area.Width / _categories.Length * BarWidth) : null;
 
     /// <summary>The names of the groups: level, in lines, where all words fit, else aslant.</summary>
     private CategoryAxis CategoryAxis(OxySize area)
     {
-        var room = 0.95 * area.Width / categories.Length;
+        var room = 0.95 * area.Width / _categories.Length;
         double Measure(string text) => ChartFont.Regular.Width(text, (float)FontSize);
-        var wrapped = Array.ConvertAll(categories, category => TextFit.Wrap(category, room, Measure));
+        var wrapped = Array.ConvertAll(_categories, category => TextFit.Wrap(category, room, Measure));
         var fits = wrapped.SelectMany(ChartFont.Lines).All(line => Measure(line) <= room);
         var axis = Styled(new CategoryAxis { Position = AxisPosition.Bottom, Angle = fits ? 0 : -40 });
-        axis.Labels.AddRange(fits ? wrapped : categories.Select(category => TextFit.Shorten(category, LongestAslant, Measure)));
+        axis.Labels.AddRange(fits ? wrapped : _categories.Select(category => TextFit.Shorten(category, LongestAslant, Measure)));
         return axis;
     }
 

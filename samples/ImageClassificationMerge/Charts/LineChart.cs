@@ -10,9 +10,9 @@ internal sealed class LineChart : Chart
     private const double MarkerSize = 5.5;
 
     // Different shapes, so that lines differ without their colours too.
-    private static readonly MarkerType[] markers = [MarkerType.Circle, MarkerType.Square, MarkerType.Triangle, MarkerType.Diamond];
+    private static readonly MarkerType[] _markers = [MarkerType.Circle, MarkerType.Square, MarkerType.Triangle, MarkerType.Diamond];
 
-    private readonly ChartLine[] series;
+    private readonly ChartLine[] _series;
 
     /// <param name="title">The title.</param>
     /// <param name="series">The lines; at least one has a point.</param>
@@ -28,7 +28,7 @@ internal sealed class LineChart : Chart
             if (line.Points.Any(point => !double.IsFinite(point.X) || !double.IsFinite(point.Y) || !double.IsFinite(point.Spread) || point.Spread < 0))
                 throw new ArgumentException($"A point of the series '{line.Name}' of the chart '{title}' is not finite, or its spread is negative.", nameof(series));
         }
-        this.series = [.. series];
+        _series = [.. series];
     }
 
     /// <summary>What the arguments are, such as <c>Bits</c>; null for no title at the axis.</summary>
@@ -37,7 +37,7 @@ internal sealed class LineChart : Chart
     /// <inheritdoc/>
     protected override double LegendSymbolLength => 30;
 
-    private IEnumerable<ChartPoint> Points => series.SelectMany(line => line.Points);
+    private IEnumerable<ChartPoint> Points => _series.SelectMany(line => line.Points);
 
     /// <inheritdoc/>
     protected override ValueExtent Values(OxySize area) =>
@@ -55,22 +55,22 @@ internal sealed class LineChart : Chart
             // No ticks between whole numbers, such as bits.
             MinimumMajorStep = Points.All(point => double.IsInteger(point.X)) ? 1 : 0,
         }));
-        for (var index = 0; index < series.Length; index++)
+        for (var index = 0; index < _series.Length; index++)
         {
             var color = SeriesColors.Of(index);
-            model.Series.Add(ErrorBars(series[index].Points, color));
+            model.Series.Add(ErrorBars(_series[index].Points, color));
             var line = new LineSeries
             {
-                Title = series[index].Name,
+                Title = _series[index].Name,
                 Color = color,
                 StrokeThickness = 2.5,
                 LineJoin = LineJoin.Round,
-                MarkerType = markers[index % markers.Length],
+                MarkerType = _markers[index % _markers.Length],
                 MarkerSize = MarkerSize,
                 MarkerFill = color,
                 MarkerStroke = OxyColors.White,
             };
-            line.Points.AddRange(series[index].Points.Select(point => new DataPoint(point.X, point.Y)));
+            line.Points.AddRange(_series[index].Points.Select(point => new DataPoint(point.X, point.Y)));
             model.Series.Add(line);
         }
     }

@@ -6,7 +6,7 @@ namespace ImageClassificationMerge.Charts;
 internal static class SeriesColors
 {
     // Okabe and Ito's palette, which people with any kind of colour blindness can tell apart; without its yellow, which is too light on white.
-    private static readonly OxyColor[] palette =
+    private static readonly OxyColor[] _palette =
     [
         OxyColor.FromRgb(0x00, 0x72, 0xB2),
         OxyColor.FromRgb(0xE6, 0x9F, 0x00),
@@ -21,8 +21,8 @@ internal static class SeriesColors
     /// <param name="series">The number of the series, from 0.</param>
     public static OxyColor Of(int series)
     {
-        var color = palette[series % palette.Length];
-        for (var round = 0; round < series / palette.Length; round++)
+        var color = _palette[series % _palette.Length];
+        for (var round = 0; round < series / _palette.Length; round++)
             color = OxyColor.Interpolate(color, OxyColors.White, 0.5);
         return color;
     }

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace ImageClassificationMerge.Results;
@@ -16,18 +17,7 @@ internal static class ResultsFile
         if (Fault(document) is { } fault)
             throw new ArgumentException(fault, nameof(document));
 
-        var target = Path.GetFullPath(path);
-        Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-        var temporary = $"{target}.{Guid.NewGuid():N}.tmp";
-        try
-        {
-            File.WriteAllText(temporary, JsonSerializer.Serialize(document, ResultsJsonContext.Default.ResultsDocument) + "\n");
-            File.Move(temporary, target, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
+        WholeFile.Write(path, Encoding.UTF8.GetBytes(JsonSerializer.Serialize(document, ResultsJsonContext.Default.ResultsDocument) + "\n"));
     }
 
     /// <summary>Reads results.</summary>

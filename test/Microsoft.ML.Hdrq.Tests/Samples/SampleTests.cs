@@ -5,6 +5,7 @@ using ImageClassificationMerge.TrafficSigns;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
+using SkiaSharp;
 using Spectre.Console;
 
 namespace Microsoft.ML.Hdrq.Tests.Samples;
@@ -62,6 +63,9 @@ public sealed class SampleTests
         }
         var (full, quantized) = (results.Rows.First(row => row.Method == "FP32" && row.Merged is not null), results.Rows.First(row => row.Method == "HDRQ" && row.Merged is not null));
         Assert.IsLessThan(full.Bytes!.Value / 2, quantized.Bytes!.Value);
+        Assert.IsTrue(File.Exists(_folder.Combine("out", "merged.svg")));
+        using var chart = SKBitmap.Decode(_folder.Combine("out", "merged.png"));
+        Assert.AreEqual((1920, 1080), (chart.Width, chart.Height));
     }
 
     [TestMethod]

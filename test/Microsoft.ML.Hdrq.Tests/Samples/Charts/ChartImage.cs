@@ -7,7 +7,7 @@ namespace Microsoft.ML.Hdrq.Tests.Samples.Charts;
 /// <summary>The pixels of a drawn chart.</summary>
 internal sealed class ChartImage(SKBitmap bitmap) : IDisposable
 {
-    private readonly SKColor[] pixels = bitmap.Pixels;
+    private readonly SKColor[] _pixels = bitmap.Pixels;
 
     public int Width => bitmap.Width;
 
@@ -29,7 +29,7 @@ internal sealed class ChartImage(SKBitmap bitmap) : IDisposable
         for (var x = 0; x < Width; x++)
         {
             var top = bottom;
-            while (top > 0 && pixels[(top - 1) * Width + x] == color.ToSKColor())
+            while (top > 0 && _pixels[(top - 1) * Width + x] == color.ToSKColor())
                 top--;
             if (top == bottom)
                 continue;
@@ -50,7 +50,7 @@ internal sealed class ChartImage(SKBitmap bitmap) : IDisposable
         {
             for (var x = within.Left; x < within.Right; x++)
             {
-                if (counts(pixels[y * Width + x]))
+                if (counts(_pixels[y * Width + x]))
                     box = SKRectI.Union(box ?? new SKRectI(x, y, x + 1, y + 1), new SKRectI(x, y, x + 1, y + 1));
             }
         }

@@ -9,7 +9,7 @@ namespace Microsoft.ML.Hdrq.Tests.Samples.Charts;
 [TestClass]
 public sealed class ChartTests
 {
-    private static readonly XNamespace svg = "http://www.w3.org/2000/svg";
+    private static readonly XNamespace _svg = "http://www.w3.org/2000/svg";
 
     [TestMethod]
     public void A_PNG_has_two_pixels_per_logical_pixel()
@@ -22,14 +22,14 @@ public sealed class ChartTests
     public void An_SVG_has_outlines_and_no_text()
     {
         var root = XDocument.Parse(Encoding.UTF8.GetString(Example().ToSvg())).Root!;
-        Assert.AreEqual(svg + "svg", root.Name);
+        Assert.AreEqual(_svg + "svg", root.Name);
         Assert.AreEqual("0 0 960 540", root.Attribute("viewBox")!.Value);
-        Assert.AreEqual("Merged & <quantized>", root.Element(svg + "title")!.Value);
-        Assert.IsEmpty(root.Descendants(svg + "text"));
+        Assert.AreEqual("Merged & <quantized>", root.Element(_svg + "title")!.Value);
+        Assert.IsEmpty(root.Descendants(_svg + "text"));
         Assert.IsEmpty(root.DescendantsAndSelf().Attributes().Where(attribute => attribute.Name.LocalName.StartsWith("font", StringComparison.Ordinal)));
 
         // The outline of "Merged & <quantized>" has its own contours and those of the holes in e, g, d, &, q, a, d.
-        var outlines = root.Descendants(svg + "path").Select(path => path.Attribute("d")!.Value.Count(command => command == 'M')).ToList();
+        var outlines = root.Descendants(_svg + "path").Select(path => path.Attribute("d")!.Value.Count(command => command == 'M')).ToList();
         Assert.Contains(count => count >= 20, outlines);
         // Title, two series, two groups, four values, six numbers of the axis and its title.
         Assert.IsGreaterThanOrEqualTo(16, outlines.Count);

@@ -7,8 +7,8 @@ namespace Microsoft.ML.Hdrq.Tests.Samples.Charts;
 [TestClass]
 public sealed class LineChartTests
 {
-    private static readonly OxyColor first = OxyColor.FromRgb(0x00, 0x72, 0xB2);
-    private static readonly OxyColor second = OxyColor.FromRgb(0xE6, 0x9F, 0x00);
+    private static readonly OxyColor _first = OxyColor.FromRgb(0x00, 0x72, 0xB2);
+    private static readonly OxyColor _second = OxyColor.FromRgb(0xE6, 0x9F, 0x00);
 
     [TestMethod]
     [DataRow(true)]
@@ -19,8 +19,8 @@ public sealed class LineChartTests
         var chart = new LineChart("Title", [new("ruler", [new(2, 0), new(8, 100)]), new("point", [new(6.5, 30, 20)])]) { Percent = percent };
         using var image = ChartImage.Decode(chart.ToPng());
         var plot = new SKRectI(0, 160, image.Width, image.Height);
-        var ruler = image.Box(plot, first)!.Value;
-        var point = image.Box(plot, second)!.Value;
+        var ruler = image.Box(plot, _first)!.Value;
+        var point = image.Box(plot, _second)!.Value;
         Assert.IsGreaterThan(image.Height / 2, ruler.Height);
 
         // The markers at the ruler's ends are 22 pixels wide, less their white border.
@@ -37,9 +37,9 @@ public sealed class LineChartTests
         ChartLine[] lines = [new("a", [new(0, 1, 1)]), new("b", [new(1, 1, 1)])];
         using var image = ChartImage.Decode(new LineChart("Title", lines).ToPng());
         var legend = new SKRectI(0, 110, image.Width, 160);
-        Assert.IsGreaterThan(image.Box(legend, first)!.Value.Right, image.Box(legend, second)!.Value.Left);
+        Assert.IsGreaterThan(image.Box(legend, _first)!.Value.Right, image.Box(legend, _second)!.Value.Left);
         var names = image.Text(legend)!.Value;
-        Assert.IsTrue(names.Left > image.Box(legend, first)!.Value.Right && names.Width < 200, $"The names are {names}.");
+        Assert.IsTrue(names.Left > image.Box(legend, _first)!.Value.Right && names.Width < 200, $"The names are {names}.");
     }
 
     [TestMethod]
@@ -48,8 +48,8 @@ public sealed class LineChartTests
         ChartLine[] lines = [new("a", [new(2, 10), new(8, 90)])];
         using var bare = ChartImage.Decode(new LineChart("Title", lines).ToPng());
         using var titled = ChartImage.Decode(new LineChart("Title", lines) { ArgumentTitle = "Bits", ValueTitle = "Accuracy" }.ToPng());
-        Assert.IsLessThan(bare.Box(new SKRectI(0, 160, bare.Width, bare.Height), first)!.Value.Height - 20,
-            titled.Box(new SKRectI(0, 160, bare.Width, bare.Height), first)!.Value.Height);
+        Assert.IsLessThan(bare.Box(new SKRectI(0, 160, bare.Width, bare.Height), _first)!.Value.Height - 20,
+            titled.Box(new SKRectI(0, 160, bare.Width, bare.Height), _first)!.Value.Height);
         Assert.IsGreaterThan(100, titled.Text(new SKRectI(0, 160, 90, 900))!.Value.Height);
     }
 
@@ -57,7 +57,7 @@ public sealed class LineChartTests
     public void Equal_values_can_be_drawn()
     {
         using var image = ChartImage.Decode(new LineChart("Title", [new("a", [new(3, 0.5)])]) { Percent = false }.ToPng());
-        Assert.IsNotNull(image.Box(new SKRectI(0, 160, image.Width, image.Height), first));
+        Assert.IsNotNull(image.Box(new SKRectI(0, 160, image.Width, image.Height), _first));
     }
 
     [TestMethod]
