@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using Microsoft.ML.Hdrq.Networks;
 using TorchSharp;
 
@@ -20,6 +21,9 @@ internal sealed class NoiseRounding(RandomPool pool) : RoundingScheme
 
     /// <summary>How many values are looked at for the table. Up to half of an activation lies outside the range: its zeros.</summary>
     private const int SampleSize = 4 * TableSize;
+
+    /// <summary>How many that lie one behind the other are looked at together: reading each at a place of its own would be slower than what the table is for.</summary>
+    private const int StretchLength = 8;
 
     internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range)
     {
@@ -45,16 +49,38 @@ internal sealed class NoiseRounding(RandomPool pool) : RoundingScheme
     {
         var elements = MemoryMarshal.Cast<byte, float>(values.bytes);
         var scales = MemoryMarshal.Cast<byte, float>(scale.bytes);
-        var run = FusedRounding.RunLength(values, scale);
+        var run = (int)FusedRounding.RunLength(values, scale);
+        Span<float> wrapped = stackalloc float[StretchLength];
+        Span<float> errors = stackalloc float[StretchLength];
         var table = new float[TableSize];
         var filled = 0;
-        for (var i = 0; i < SampleSize && filled < TableSize; i++)
+        for (var seen = 0; seen < SampleSize && filled <= TableSize - StretchLength; seen += StretchLength)
         {
-            var index = pool.Next(elements.Length);
-            var steps = elements[index] / scales[(int)(index / run % scales.Length)];
-            if (steps > range.Minimum && steps < range.Maximum)
-                table[filled++] = MathF.Round(steps) - steps;
+            var (runIndex, position) = Math.DivRem(pool.Next(elements.Length), run);
+            scoped ReadOnlySpan<float> stretch = elements.Slice(runIndex * run, run);
+            if (position <= run - StretchLength)
+            {
+                stretch = stretch[position..];
+            }
+            else
+            {
+                // After the last comes the first: all values are equally likely.
+                for (var i = 0; i < StretchLength; i++)
+                    wrapped[i] = stretch[(position + i) % run];
+                stretch = wrapped;
+            }
+            var steps = Vector256.Create(stretch) / scales[runIndex % scales.Length];
+            (Vector256.Round(steps) - steps).CopyTo(errors);
+            var inside = (Vector256.GreaterThan(steps, Vector256.Create((float)range.Minimum)) & Vector256.LessThan(steps, Vector256.Create((float)range.Maximum))).ExtractMostSignificantBits();
+            // Every error is written, and overwritten by the next one unless it is inside: a branch that goes either way at random would take longer.
+            for (var i = 0; i < StretchLength; i++, inside >>= 1)
+            {
+                table[filled] = errors[i];
+                filled += (int)(inside & 1);
+            }
         }
+        if (filled == 0)
+            table[0] = 0;
         for (var i = filled; filled > 0 && i < TableSize; i++)
             table[i] = table[i % filled];
         return table;

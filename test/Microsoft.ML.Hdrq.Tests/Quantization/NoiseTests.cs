@@ -83,6 +83,29 @@ public sealed class NoiseTests
     }
 
     [TestMethod]
+    [DataRow(3, 1)]
+    [DataRow(40, 1)]
+    [DataRow(40, 2)]
+    public void EveryValueIsEquallyLikelyInTheTable(int count, int scaleCount)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var pool = new RandomPool(5, torch.CPU, NoiseRounding.TableSize, 1);
+        // Errors of -0.3, -0.29 and so on, and scales with which the second half of the values has the same.
+        var errors = Enumerable.Range(0, count).Select(i => (i % (count / scaleCount) - 30) / 100f).ToArray();
+        var scale = torch.tensor(Enumerable.Range(1, scaleCount).Select(i => (float)i).ToArray()).reshape(scaleCount, 1);
+        var values = torch.tensor(errors).neg().reshape(scaleCount, -1).mul(scale);
+        var counts = new int[count / scaleCount];
+        const int Tables = 50;
+        for (var i = 0; i < Tables; i++)
+        {
+            foreach (var error in NoiseRounding.Table(values, scale, new QuantizationRange(8, isSigned: true), pool))
+                counts[(int)Math.Round(error * 100) + 30]++;
+        }
+        foreach (var number in counts)
+            Assert.AreEqual(1, number * (double)counts.Length / (Tables * NoiseRounding.TableSize), 0.1);
+    }
+
+    [TestMethod]
     public void TheSameSeedGivesTheSameNoise()
     {
         using var scope = torch.NewDisposeScope();
