@@ -14,6 +14,7 @@ internal sealed class BlockReconstruction : IDisposable
     private readonly ReconstructionSettings _settings;
     private readonly Network _block;
     private readonly RandomPool _pool;
+    private readonly Workspace _workspace = new();
     private readonly Random _random;
     private readonly HashSet<FakeQuantize> _weightQuantizers = new(ReferenceEqualityComparer.Instance);
     private readonly List<Parameter> _weights = [];
@@ -94,6 +95,7 @@ internal sealed class BlockReconstruction : IDisposable
     /// <summary>One step on a batch.</summary>
     internal float Step(torch.Tensor quantizedInput, torch.Tensor exactInput, torch.Tensor target, Func<FakeQuantize, RoundingScheme> rounding)
     {
+        _workspace.Reset();
         var input = _settings.DropProbability > 0 ? MixedRounding.Mix(quantizedInput.to(_block.Device), exactInput.to(_block.Device), _pool) : quantizedInput;
         var output = _block.Run([input], new ComputeContext(ForwardMode.Gradient, _block.Device) { Rounding = rounding })[0];
         var loss = ReconstructionLoss.Squared(output, target.to(_block.Device));
@@ -115,8 +117,8 @@ internal sealed class BlockReconstruction : IDisposable
     /// <summary>The schemes of a step: weights by the scheme itself, activations with their scale's gradient made smaller and mixed with what is not quantized.</summary>
     internal Func<FakeQuantize, RoundingScheme> Scheme(bool isNoisy)
     {
-        var weights = new TrainingRounding(_pool, isNoisy, isMixed: false, isActivation: false);
-        var activations = new TrainingRounding(_pool, isNoisy, isMixed: _settings.DropProbability > 0, isActivation: true);
+        var weights = new TrainingRounding(_pool, _workspace, isNoisy, isMixed: false, isActivation: false);
+        var activations = new TrainingRounding(_pool, _workspace, isNoisy, isMixed: _settings.DropProbability > 0, isActivation: true);
         return quantizer => _weightQuantizers.Contains(quantizer) ? weights : activations;
     }
 
@@ -134,6 +136,7 @@ internal sealed class BlockReconstruction : IDisposable
         _activationOptimizer?.Dispose();
         _block.Dispose();
         _pool.Dispose();
+        _workspace.Dispose();
     }
 
     private static void SetLearningRate(Adam? optimizer, double rate)

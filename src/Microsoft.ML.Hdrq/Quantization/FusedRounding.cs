@@ -1,6 +1,4 @@
 using System.Numerics;
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using Microsoft.ML.Hdrq.Networks;
 using TorchSharp;
 
@@ -17,10 +15,6 @@ internal sealed unsafe class FusedRounding : torch.autograd.SingleTensorFunction
 
     private const string PlanName = "plan";
     private const int BlockLength = 256;
-    private const int PieceLength = 128 * BlockLength;
-
-    /// <summary>What a span over bytes can hold.</summary>
-    private const long MostValues = int.MaxValue / sizeof(float);
 
     /// <summary>Shorter stretches with one scale are left to tensor operations.</summary>
     private const int ShortestRun = 16;
@@ -31,16 +25,16 @@ internal sealed unsafe class FusedRounding : torch.autograd.SingleTensorFunction
     /// <param name="Table">Noise to draw from, or null for rounding to nearest.</param>
     /// <param name="Draws">A draw of the pool for each value; null where there is neither noise nor mixing.</param>
     /// <param name="IsMixed">Whether values of which the draw is negative are left as they are.</param>
-    public sealed record Settings(QuantizationRange Range, double GradientFactor, float[]? Table, torch.Tensor? Draws, bool IsMixed);
+    /// <param name="Workspace">Where the result and what is kept for the gradients are put.</param>
+    public sealed record Settings(QuantizationRange Range, double GradientFactor, float[]? Table, torch.Tensor? Draws, bool IsMixed, Workspace Workspace);
 
-    private sealed record Plan(double GradientFactor, long[] ScaleShape, long Run, bool NeedsValueGradient);
+    private sealed record Plan(double GradientFactor, long[] ScaleShape, long Run, bool NeedsValueGradient, bool IsParameter);
 
     public override string Name => nameof(FusedRounding);
 
     /// <summary>Whether these tensors are laid out for it.</summary>
     public static bool CanApply(torch.Tensor values, torch.Tensor scale) =>
-        values.device_type == DeviceType.CPU && values.dtype == torch.ScalarType.Float32 && scale.dtype == torch.ScalarType.Float32 && values.is_contiguous() && scale.is_contiguous()
-        && values.numel() is > 0 and <= MostValues && RunLength(values, scale) >= Math.Min(ShortestRun, values.numel());
+        HostMemory.Holds(values) && HostMemory.Holds(scale) && RunLength(values, scale) >= Math.Min(ShortestRun, values.numel());
 
     /// <summary>Quantizes values.</summary>
     public static torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, Settings settings) => apply(values, scale, settings);
@@ -48,22 +42,22 @@ internal sealed unsafe class FusedRounding : torch.autograd.SingleTensorFunction
     public override torch.Tensor forward(torch.autograd.AutogradContext ctx, params object[] vars)
     {
         var (values, scale, settings) = ((torch.Tensor)vars[0], (torch.Tensor)vars[1], (Settings)vars[2]);
-        var result = torch.empty_like(values);
-        var kept = torch.empty_like(values);
+        var result = settings.Workspace.Rent(values.shape);
+        var kept = settings.Workspace.Rent(values.shape);
         var (run, channels) = (RunLength(values, scale), scale.numel());
-        var draws = settings.Draws is null ? null : Pointer<int>(settings.Draws);
-        var from = Pointer<float>(values);
-        var to = Pointer<float>(result);
-        var memory = Pointer<float>(kept);
-        var scales = Pointer<float>(scale);
+        var draws = settings.Draws is null ? null : HostMemory.Pointer<int>(settings.Draws);
+        var from = HostMemory.Pointer<float>(values);
+        var to = HostMemory.Pointer<float>(result);
+        var memory = HostMemory.Pointer<float>(kept);
+        var scales = HostMemory.Pointer<float>(scale);
         fixed (float* table = settings.Table)
         {
             var noise = table;
-            ForPieces(values.numel(), run, (start, length, _) =>
+            HostMemory.ForPieces(values.numel(), run, (start, length, _) =>
                 Forward(from + start, to + start, memory + start, draws is null ? null : draws + start, noise, length, scales[start / run % channels], settings.Range, settings.IsMixed));
         }
         ctx.save_for_backward([kept]);
-        ctx.save_data(PlanName, new Plan(settings.GradientFactor, scale.shape, run, values.requires_grad));
+        ctx.save_data(PlanName, new Plan(settings.GradientFactor, scale.shape, run, values.requires_grad, values.is_leaf));
         GC.KeepAlive(settings);
         return result;
     }
@@ -71,15 +65,16 @@ internal sealed unsafe class FusedRounding : torch.autograd.SingleTensorFunction
     public override List<torch.Tensor> backward(torch.autograd.AutogradContext ctx, torch.Tensor grad_output)
     {
         var plan = (Plan)ctx.get_data(PlanName);
-        using var kept = ctx.get_saved_variables()[0];
+        var kept = ctx.get_saved_variables()[0];
         using var gradient = grad_output.contiguous();
-        var valueGradient = plan.NeedsValueGradient ? torch.empty_like(gradient) : null;
-        var from = Pointer<float>(gradient);
-        var memory = Pointer<float>(kept);
-        var to = valueGradient is null ? null : Pointer<float>(valueGradient);
+        // In place, as what is kept is not needed again. But Torch may keep a parameter's gradient beyond the step.
+        var valueGradient = !plan.NeedsValueGradient ? null : plan.IsParameter ? torch.empty_like(gradient) : kept;
+        var from = HostMemory.Pointer<float>(gradient);
+        var memory = HostMemory.Pointer<float>(kept);
+        var to = valueGradient is null ? null : HostMemory.Pointer<float>(valueGradient);
         var channels = plan.ScaleShape.Aggregate(1L, (product, size) => product * size);
-        var sums = new double[PieceCount(gradient.numel(), plan.Run)];
-        ForPieces(gradient.numel(), plan.Run, (start, length, piece) => sums[piece] = Backward(from + start, memory + start, to is null ? null : to + start, length));
+        var sums = new double[HostMemory.PieceCount(gradient.numel(), plan.Run)];
+        HostMemory.ForPieces(gradient.numel(), plan.Run, (start, length, piece) => sums[piece] = Backward(from + start, memory + start, to is null ? null : to + start, length));
         // Added up in the order of the pieces, whichever thread was first.
         var piecesPerRun = sums.Length / (gradient.numel() / plan.Run);
         var scaleGradient = new double[channels];
@@ -97,34 +92,6 @@ internal sealed unsafe class FusedRounding : torch.autograd.SingleTensorFunction
         return values.shape.Skip(Array.FindIndex(shape, size => size > 1) + 1).Aggregate(1L, (product, size) => product * size);
     }
 
-    /// <summary>Into how many pieces <see cref="ForPieces"/> divides values.</summary>
-    public static long PieceCount(long count, long run) => count / run * ((run + PieceLength - 1) / PieceLength);
-
-    /// <summary>Does something to pieces of values, on as many threads as Torch has. No piece goes beyond a stretch with the same scale, and all stretches have as many.</summary>
-    /// <param name="count">The number of values.</param>
-    /// <param name="run">The length of a stretch.</param>
-    /// <param name="action">Given the start, the length and the number of a piece.</param>
-    public static void ForPieces(long count, long run, Action<long, int, long> action)
-    {
-        var perRun = (run + PieceLength - 1) / PieceLength;
-        var pieces = count / run * perRun;
-        if (count <= PieceLength)
-        {
-            for (long piece = 0; piece < pieces; piece++)
-                Do(piece);
-        }
-        else
-        {
-            Parallel.For(0, pieces, new ParallelOptions { MaxDegreeOfParallelism = torch.get_num_threads() }, Do);
-        }
-
-        void Do(long piece)
-        {
-            var start = piece % perRun * PieceLength;
-            action(piece / perRun * run + start, (int)Math.Min(PieceLength, run - start), piece);
-        }
-    }
-
     private static void Forward(float* values, float* result, float* kept, int* draws, float* table, int count, float scale, QuantizationRange range, bool isMixed)
     {
         var noise = stackalloc float[BlockLength];
@@ -135,8 +102,8 @@ internal sealed unsafe class FusedRounding : torch.autograd.SingleTensorFunction
         for (var start = 0; start < count; start += BlockLength)
         {
             var length = Math.Min(BlockLength, count - start);
-            for (var i = 0; table is not null && i < length; i++)
-                noise[i] = table[draws[start + i] & (NoiseRounding.TableSize - 1)];
+            if (table is not null)
+                LookUp(table, draws + start, noise, length);
             if (length % Vector<float>.Count == 0)
             {
                 Block(values + start, result + start, kept + start, draws is null ? null : draws + start, table is null ? null : noise, length, scale, range, isMixed);
@@ -150,6 +117,20 @@ internal sealed unsafe class FusedRounding : torch.autograd.SingleTensorFunction
             new ReadOnlySpan<float>(lastResult, length).CopyTo(new Span<float>(result + start, length));
             new ReadOnlySpan<float>(lastKept, length).CopyTo(new Span<float>(kept + start, length));
         }
+    }
+
+    /// <summary>Reads the table at the places that draws name, four at a time: one at a time takes half as long again.</summary>
+    private static void LookUp(float* table, int* draws, float* noise, int count)
+    {
+        const int Mask = NoiseRounding.TableSize - 1;
+        var i = 0;
+        for (; i <= count - 4; i += 4)
+        {
+            var (a, b, c, d) = (table[draws[i] & Mask], table[draws[i + 1] & Mask], table[draws[i + 2] & Mask], table[draws[i + 3] & Mask]);
+            (noise[i], noise[i + 1], noise[i + 2], noise[i + 3]) = (a, b, c, d);
+        }
+        for (; i < count; i++)
+            noise[i] = table[draws[i] & Mask];
     }
 
     private static void Block(float* values, float* result, float* kept, int* draws, float* noise, int count, float scale, QuantizationRange range, bool isMixed)
@@ -215,8 +196,4 @@ internal sealed unsafe class FusedRounding : torch.autograd.SingleTensorFunction
         }
         return total;
     }
-
-    /// <summary>The tensor's memory, which stays where it is as long as the tensor lives.</summary>
-    private static T* Pointer<T>(torch.Tensor tensor) where T : unmanaged =>
-        (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
 }

@@ -19,8 +19,8 @@ internal static class RoundingError
         if (values.shape[1] == 0 || !FusedRounding.CanApply(values, scale))
             return NearestRounding.Instance.Apply(values, scale, range).sub_(values).abs_().pow_(power).mean([1], keepdim: true);
         var (rows, count) = (values.shape[0], values.shape[1]);
-        var sums = new double[FusedRounding.PieceCount(values.numel(), count)];
-        FusedRounding.ForPieces(values.numel(), count, (start, length, piece) =>
+        var sums = new double[HostMemory.PieceCount(values.numel(), count)];
+        HostMemory.ForPieces(values.numel(), count, (start, length, piece) =>
         {
             var elements = MemoryMarshal.Cast<byte, float>(values.bytes).Slice((int)start, length);
             sums[piece] = Sum(elements, MemoryMarshal.Cast<byte, float>(scale.bytes)[(int)(start / count)], range, power);

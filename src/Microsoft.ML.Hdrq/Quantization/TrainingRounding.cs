@@ -10,6 +10,7 @@ namespace Microsoft.ML.Hdrq.Quantization;
 internal sealed class TrainingRounding : RoundingScheme
 {
     private readonly RandomPool _pool;
+    private readonly Workspace _workspace;
     private readonly bool _isNoisy;
     private readonly bool _isMixed;
     private readonly bool _isActivation;
@@ -17,12 +18,13 @@ internal sealed class TrainingRounding : RoundingScheme
 
     /// <summary>Makes a scheme.</summary>
     /// <param name="pool">The source of randomness.</param>
+    /// <param name="workspace">Memory for the results of a step.</param>
     /// <param name="isNoisy">Noise or rounding to nearest.</param>
     /// <param name="isMixed">Whether each element is left as it is with the pool's probability.</param>
     /// <param name="isActivation">Whether the scale's gradient is made smaller.</param>
-    public TrainingRounding(RandomPool pool, bool isNoisy, bool isMixed, bool isActivation)
+    public TrainingRounding(RandomPool pool, Workspace workspace, bool isNoisy, bool isMixed, bool isActivation)
     {
-        (_pool, _isNoisy, _isMixed, _isActivation) = (pool, isNoisy, isMixed, isActivation);
+        (_pool, _workspace, _isNoisy, _isMixed, _isActivation) = (pool, workspace, isNoisy, isMixed, isActivation);
         _composed = isNoisy ? new NoiseRounding(pool) : NearestRounding.Instance;
         if (isActivation)
             _composed = new ScaledGradientRounding(_composed);
@@ -36,6 +38,6 @@ internal sealed class TrainingRounding : RoundingScheme
             return _composed.Apply(values, scale, range);
         var table = _isNoisy ? NoiseRounding.Table(values, scale, range, _pool) : null;
         var draws = _isNoisy || _isMixed ? _pool.Draws(values.numel()) : null;
-        return FusedRounding.Apply(values, scale, new(range, _isActivation ? ScaledGradientRounding.Factor(values, range) : 1, table, draws, _isMixed));
+        return FusedRounding.Apply(values, scale, new(range, _isActivation ? ScaledGradientRounding.Factor(values, range) : 1, table, draws, _isMixed, _workspace));
     }
 }

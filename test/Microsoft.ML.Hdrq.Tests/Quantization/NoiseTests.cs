@@ -52,7 +52,8 @@ public sealed class NoiseTests
         var values = SmallNetworks.Random(3, 3, 100_000).mul(2);
         var scale = torch.tensor(0.5f);
         using var pool = new RandomPool(5, torch.CPU, NoiseRounding.TableSize, 1);
-        foreach (var scheme in new RoundingScheme[] { new NoiseRounding(pool), new TrainingRounding(pool, isNoisy: true, isMixed: false, isActivation: false) })
+        using var workspace = new Workspace();
+        foreach (var scheme in new RoundingScheme[] { new NoiseRounding(pool), new TrainingRounding(pool, workspace, isNoisy: true, isMixed: false, isActivation: false) })
         {
             var result = scheme.Apply(values, scale, new QuantizationRange(4, isSigned: true));
             CollectionAssert.AreEqual(values.shape, result.shape);
@@ -76,8 +77,9 @@ public sealed class NoiseTests
     {
         using var scope = torch.NewDisposeScope();
         using var pool = new RandomPool(5, torch.CPU, NoiseRounding.TableSize, 1);
+        using var workspace = new Workspace();
         var (zeros, range) = (torch.zeros(2, 50), new QuantizationRange(4, isSigned: false));
-        foreach (var scheme in new RoundingScheme[] { new NoiseRounding(pool), new TrainingRounding(pool, isNoisy: true, isMixed: false, isActivation: true) })
+        foreach (var scheme in new RoundingScheme[] { new NoiseRounding(pool), new TrainingRounding(pool, workspace, isNoisy: true, isMixed: false, isActivation: true) })
             Golden.AssertClose(new float[100], scheme.Apply(zeros, torch.tensor(0.1f), range));
         Assert.IsTrue(NoiseRounding.Table(zeros, torch.tensor(0.1f), range, pool).All(error => error == 0));
     }
@@ -115,7 +117,8 @@ public sealed class NoiseTests
             var results = new[] { 1, 1, 2 }.Select(seed =>
             {
                 using var pool = new RandomPool(seed, torch.CPU, NoiseRounding.TableSize, 0.5);
-                RoundingScheme scheme = isFused ? new TrainingRounding(pool, isNoisy: true, isMixed: true, isActivation: false) : new MixedRounding(new NoiseRounding(pool), pool);
+                using var workspace = new Workspace();
+                RoundingScheme scheme = isFused ? new TrainingRounding(pool, workspace, isNoisy: true, isMixed: true, isActivation: false) : new MixedRounding(new NoiseRounding(pool), pool);
                 return TensorData.FromTorch(scheme.Apply(values, torch.tensor(0.2f), new QuantizationRange(4, isSigned: true)));
             }).ToList();
             Assert.AreEqual(results[0], results[1]);
@@ -131,7 +134,8 @@ public sealed class NoiseTests
         foreach (var probability in new[] { 0.5, 0.8 })
         {
             using var pool = new RandomPool(4, torch.CPU, NoiseRounding.TableSize, probability);
-            foreach (var scheme in new RoundingScheme[] { new MixedRounding(NearestRounding.Instance, pool), new TrainingRounding(pool, isNoisy: false, isMixed: true, isActivation: false) })
+            using var workspace = new Workspace();
+            foreach (var scheme in new RoundingScheme[] { new MixedRounding(NearestRounding.Instance, pool), new TrainingRounding(pool, workspace, isNoisy: false, isMixed: true, isActivation: false) })
             {
                 values.grad = null;
                 var given = values.detach().requires_grad_();
@@ -157,6 +161,7 @@ public sealed class NoiseTests
     public void OnePassPerChannelIsTheSameAsTensorOperations()
     {
         using var scope = torch.NewDisposeScope();
+        using var workspace = new Workspace();
         foreach (var (shape, scaleShape) in new (long[], long[])[] { ([5, 3, 7, 7], [5, 1, 1, 1]), ([5, 3, 7, 7], [1, 3, 1, 1]), ([1, 70_001], []), ([3, 40_000], [3, 1]) })
         {
             var data = SmallNetworks.Random(3, shape);
@@ -168,7 +173,7 @@ public sealed class NoiseTests
                 var (values, scale) = (data.clone().requires_grad_(), scales.clone().requires_grad_());
                 Assert.IsTrue(FusedRounding.CanApply(values, scale));
                 var range = new QuantizationRange(4, isSigned: true);
-                var result = isFused ? FusedRounding.Apply(values, scale, new(range, 1, null, null, false)) : NearestRounding.Instance.Apply(values, scale, range);
+                var result = isFused ? FusedRounding.Apply(values, scale, new(range, 1, null, null, false, workspace)) : NearestRounding.Instance.Apply(values, scale, range);
                 result.backward([gradient]);
                 CollectionAssert.AreEqual(scaleShape, scale.grad!.shape);
                 results.Add((Golden.Numbers(result), Golden.Numbers(values.grad!), Golden.Numbers(scale.grad!)));

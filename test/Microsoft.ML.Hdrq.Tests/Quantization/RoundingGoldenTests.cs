@@ -85,7 +85,9 @@ public sealed class RoundingGoldenTests
                 draws = torch.arange(noise.Length, torch.ScalarType.Int32);
             }
             Assert.IsTrue(FusedRounding.CanApply(values, scale));
-            return FusedRounding.Apply(values, scale, new(range, factor, table, draws, IsMixed: false));
+            // The results keep the memory.
+            using var workspace = new Workspace();
+            return FusedRounding.Apply(values, scale, new(range, factor, table, draws, IsMixed: false, workspace));
         }
     }
 }
