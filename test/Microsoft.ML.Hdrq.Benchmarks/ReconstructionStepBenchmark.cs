@@ -53,15 +53,16 @@ public static class ReconstructionStepBenchmark
         torch.Tensor target;
         using (torch.no_grad())
             target = plain.Run([input], ForwardMode.Inference)[0];
+        var all = Enumerable.Range(0, (int)shape[0]).Select(index => (long)index).ToArray();
         var noise = training.Scheme(isNoisy: true);
         var rounding = training.Scheme(isNoisy: false);
         var (plainTimes, noiseTimes, roundingTimes) = (new List<double>(), new List<double>(), new List<double>());
         for (var i = -WarmUps; i < repetitions; i++)
         {
             Time(plainTimes, () => PlainStep(plain, input, target));
-            Time(noiseTimes, () => training.Step(input, input, target, noise));
+            Time(noiseTimes, () => training.Step(input, input, target, all, noise));
             Time(plainTimes, () => PlainStep(plain, input, target));
-            Time(roundingTimes, () => training.Step(input, input, target, rounding));
+            Time(roundingTimes, () => training.Step(input, input, target, all, rounding));
             if (i < 0)
                 new[] { plainTimes, noiseTimes, roundingTimes }.ToList().ForEach(times => times.Clear());
         }

@@ -15,6 +15,7 @@ internal sealed class BlockReconstruction : IDisposable
     private readonly Network _block;
     private readonly RandomPool _pool;
     private readonly Workspace _workspace = new();
+    private readonly BatchSelection _batches;
     private readonly Random _random;
     private readonly HashSet<FakeQuantize> _weightQuantizers = new(ReferenceEqualityComparer.Instance);
     private readonly List<Parameter> _weights = [];
@@ -35,6 +36,7 @@ internal sealed class BlockReconstruction : IDisposable
         _settings = settings;
         _random = new Random(seed);
         _pool = new RandomPool(_random.Next(), network.Device, NoiseRounding.TableSize, 1 - settings.DropProbability);
+        _batches = new BatchSelection(network.Device, _pool, _workspace);
         var quantized = new Dictionary<string, string>(StringComparer.Ordinal);
         var activationScaleNames = new HashSet<string>(StringComparer.Ordinal);
         foreach (var node in block.Nodes)
@@ -86,19 +88,18 @@ internal sealed class BlockReconstruction : IDisposable
             SetLearningRate(_weightOptimizer, _settings.WeightLearningRate * LearningRateSchedule.CosineAfterWarmUp(i, _settings.Iterations, warmUp));
             SetLearningRate(_activationOptimizer, _settings.ActivationScaleLearningRate * LearningRateSchedule.Cosine(i, _settings.Iterations));
             using var scope = torch.NewDisposeScope();
-            var indices = torch.tensor(Draw(quantizedInputs.shape[0]), device: quantizedInputs.device);
-            var loss = Step(quantizedInputs.index_select(0, indices), exactInputs.index_select(0, indices), targets.index_select(0, indices), _settings.Noise && i < _settings.Iterations - warmUp ? noisy : rounding);
+            var loss = Step(quantizedInputs, exactInputs, targets, Draw(quantizedInputs.shape[0]), _settings.Noise && i < _settings.Iterations - warmUp ? noisy : rounding);
             progress?.Invoke(i + 1, loss);
         }
     }
 
-    /// <summary>One step on a batch.</summary>
-    internal float Step(torch.Tensor quantizedInput, torch.Tensor exactInput, torch.Tensor target, Func<FakeQuantize, RoundingScheme> rounding)
+    /// <summary>One step on the images with these indices.</summary>
+    internal float Step(torch.Tensor quantizedInputs, torch.Tensor exactInputs, torch.Tensor targets, long[] indices, Func<FakeQuantize, RoundingScheme> rounding)
     {
         _workspace.Reset();
-        var input = _settings.DropProbability > 0 ? MixedRounding.Mix(quantizedInput.to(_block.Device), exactInput.to(_block.Device), _pool) : quantizedInput;
+        var input = _settings.DropProbability > 0 ? _batches.SelectMixed(quantizedInputs, exactInputs, indices) : _batches.Select(quantizedInputs, indices);
         var output = _block.Run([input], new ComputeContext(ForwardMode.Gradient, _block.Device) { Rounding = rounding })[0];
-        var loss = ReconstructionLoss.Squared(output, target.to(_block.Device));
+        var loss = ReconstructionLoss.Squared(output, _batches.Select(targets, indices));
         if (_settings.DistanceWeight > 0 && _distances.Count > 0)
             loss = loss.add(ReconstructionLoss.Distance(_distances).mul(_settings.DistanceWeight));
         _weightOptimizer.zero_grad();

@@ -1,0 +1,58 @@
+using System.Numerics;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Quantization;
+
+/// <summary>Puts the images of a batch together: in host memory in one pass, elsewhere by tensor operations.</summary>
+/// <param name="device">Where the batch is used.</param>
+/// <param name="pool">The choices between two tensors.</param>
+/// <param name="workspace">Where batches in host memory are put.</param>
+internal sealed unsafe class BatchSelection(torch.Device device, RandomPool pool, Workspace workspace)
+{
+    /// <summary>The images of a batch.</summary>
+    /// <param name="images">All images.</param>
+    /// <param name="indices">Which.</param>
+    public torch.Tensor Select(torch.Tensor images, long[] indices) => IsHere(images)
+        ? InOnePass(images, indices, (source, _, target, length) => new ReadOnlySpan<float>(source, length).CopyTo(new Span<float>(target, length)))
+        : Fetch(images, indices);
+
+    /// <summary>The images of a batch, each number from one of two tensors with the pool's probability.</summary>
+    /// <param name="quantized">All images as the network quantized so far gives them.</param>
+    /// <param name="exact">All images as the network in full precision gives them.</param>
+    /// <param name="indices">Which.</param>
+    public torch.Tensor SelectMixed(torch.Tensor quantized, torch.Tensor exact, long[] indices)
+    {
+        if (!IsHere(quantized) || !IsHere(exact))
+            return MixedRounding.Mix(Fetch(quantized, indices), Fetch(exact, indices), pool);
+        var draws = HostMemory.Pointer<int>(pool.Draws(exact.numel() / exact.shape[0] * indices.Length));
+        var others = HostMemory.Pointer<float>(exact);
+        var all = HostMemory.Pointer<float>(quantized);
+        return InOnePass(quantized, indices, (source, start, target, length) => Mix(source, others + (source - all), draws + start, target, length));
+    }
+
+    private bool IsHere(torch.Tensor images) => device.type == DeviceType.CPU && HostMemory.Holds(images);
+
+    private torch.Tensor Fetch(torch.Tensor images, long[] indices) => images.index_select(0, torch.tensor(indices, device: images.device)).to(device);
+
+    private torch.Tensor InOnePass(torch.Tensor images, long[] indices, Pass pass)
+    {
+        var result = workspace.Rent([indices.Length, .. images.shape.AsSpan(1)]);
+        var all = HostMemory.Pointer<float>(images);
+        var target = HostMemory.Pointer<float>(result);
+        var image = images.numel() / images.shape[0];
+        HostMemory.ForPieces(result.numel(), image, (start, length, _) => pass(all + indices[start / image] * image + start % image, start, target + start, length));
+        return result;
+    }
+
+    private static void Mix(float* quantized, float* exact, int* draws, float* result, int count)
+    {
+        var i = 0;
+        for (; i <= count - Vector<float>.Count; i += Vector<float>.Count)
+            Vector.ConditionalSelect(Vector.LessThan(Vector.Load(draws + i), Vector<int>.Zero), Vector.Load(exact + i), Vector.Load(quantized + i)).Store(result + i);
+        for (; i < count; i++)
+            result[i] = draws[i] < 0 ? exact[i] : quantized[i];
+    }
+
+    /// <summary>A stretch of an image: where it comes from, its place in the batch, where it goes, and its length.</summary>
+    private delegate void Pass(float* source, long start, float* target, int length);
+}
