@@ -78,7 +78,15 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
         /// The settings of the paper and its public code: quantizers where they put them, one scale for a weight, 20,000 steps a block.
         /// Use it as <c>HdrqQuantizationEstimator.Options.Paper with { WeightBits = 4, ActivationBits = 4 }</c>.
         /// </summary>
-        public static Options Paper { get; } = new() { Placement = QuantizerPlacement.Paper, PerChannel = false, Iterations = 20_000 };
+        public static Options Paper { get; } = new()
+        {
+            Placement = QuantizerPlacement.Paper,
+            PerChannel = false,
+            Iterations = 20_000,
+            BatchSize = 32,
+            WeightLearningRate = 1e-4,
+            ActivationScaleLearningRate = 4e-5,
+        };
 
         /// <summary>Bits of the weights, 2 to 8; those of the first and the last layers have 8 in any case. 8 by default.</summary>
         public int WeightBits { get; init; } = 8;
@@ -101,14 +109,14 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
         /// <summary>Steps for each block, not negative; 0 rounds to nearest without training. 2,000 by default.</summary>
         public int Iterations { get; init; } = 2000;
 
-        /// <summary>Images in a step, at least 1; 32 by default.</summary>
-        public int BatchSize { get; init; } = 32;
+        /// <summary>Images in a step, at least 1; 16 by default.</summary>
+        public int BatchSize { get; init; } = 16;
 
-        /// <summary>The learning rate of weights and their scales, positive; 0.0001 by default.</summary>
-        public double WeightLearningRate { get; init; } = 1e-4;
+        /// <summary>The learning rate of weights and their scales, positive; 0.0002 by default.</summary>
+        public double WeightLearningRate { get; init; } = 2e-4;
 
-        /// <summary>The learning rate of the scales of activations, positive; 0.00004 by default.</summary>
-        public double ActivationScaleLearningRate { get; init; } = 4e-5;
+        /// <summary>The learning rate of the scales of activations, positive; 0.00008 by default.</summary>
+        public double ActivationScaleLearningRate { get; init; } = 8e-5;
 
         /// <summary>Gamma, the weight of the distance to the source network, not negative; 0.05 by default.</summary>
         public double DistanceWeight { get; init; } = 5e-2;

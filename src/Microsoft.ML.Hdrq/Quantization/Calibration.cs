@@ -24,7 +24,7 @@ internal static class Calibration
         using var scope = torch.NewDisposeScope();
         var activations = sites.Where(site => site.WeightedLayer is null).ToDictionary(site => site.Value, StringComparer.Ordinal);
         var signed = SignAnalysis.FindSigned(network.Graph, network.Parameters, batches.All(batch => batch.min().item<float>() >= 0));
-        var scales = FindScales(network, activations, signed, batches.Take(options.ActivationBatches), options, cancellationToken);
+        var scales = FindScales(network, activations, signed, batches.Take((options.ActivationImages + options.BatchSize - 1) / options.BatchSize), options, cancellationToken);
 
         var rewriter = new GraphRewriter(network);
         var weights = sites.Where(site => site.WeightedLayer is not null).ToDictionary(site => site.Value, StringComparer.Ordinal);

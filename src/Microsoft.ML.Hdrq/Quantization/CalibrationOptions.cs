@@ -10,8 +10,8 @@ internal sealed record CalibrationOptions
     /// <summary>Images in a batch.</summary>
     public int BatchSize { get; init; } = 32;
 
-    /// <summary>Batches that the observers of activations see.</summary>
-    public int ActivationBatches { get; init; } = 2;
+    /// <summary>Images that the observers of activations see, in whole batches.</summary>
+    public int ActivationImages { get; init; } = 64;
 
     /// <summary>Whether a weight has a scale for each output channel.</summary>
     public bool PerChannel { get; init; }
