@@ -21,7 +21,7 @@ internal class MseObserver : RangeObserver
             using var scope = torch.NewDisposeScope();
             var candidate = limit.mul(i / (double)Candidates);
             var scale = candidate.mul(range.ScaleFor(1)).clamp_(min: LeastScale);
-            var error = RoundingError.Mean(values, scale, range, Power);
+            var error = NearestRounding.Instance.Apply(values, scale, range).sub_(values).abs_().pow_(Power).mean([1], keepdim: true);
             var isBetter = error.lt(bestError);
             best.copy_(torch.where(isBetter, candidate, best));
             bestError.copy_(torch.where(isBetter, error, bestError));
