@@ -30,21 +30,24 @@ internal static unsafe class HostMemory
     public static void ForPieces(long count, long run, Action<long, int, long> action)
     {
         var perRun = PiecesPerRun(run);
-        var pieces = count / run * perRun;
-        var threads = count <= PieceLength ? 1 : torch.get_num_threads();
-        if (threads > 1)
-        {
-            Parallel.For(0, pieces, new ParallelOptions { MaxDegreeOfParallelism = threads }, Do);
-            return;
-        }
-        for (long piece = 0; piece < pieces; piece++)
-            Do(piece);
-
-        void Do(long piece)
+        ForEach(PieceCount(count, run), count, piece =>
         {
             var start = piece % perRun * PieceLength;
             action(piece / perRun * run + start, (int)Math.Min(PieceLength, run - start), piece);
+        });
+    }
+
+    /// <summary>Calls an action with 0 to before a number, on one thread if there are few values in all.</summary>
+    public static void ForEach(long count, long values, Action<long> action)
+    {
+        var threads = values <= PieceLength ? 1 : torch.get_num_threads();
+        if (threads > 1)
+        {
+            Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads }, action);
+            return;
         }
+        for (long i = 0; i < count; i++)
+            action(i);
     }
 
     private static long PiecesPerRun(long run) => (run + PieceLength - 1) / PieceLength;

@@ -9,23 +9,42 @@ namespace Microsoft.ML.Hdrq.Quantization;
 internal class MseObserver : RangeObserver
 {
     private const int Candidates = 100;
-    private const double Power = 2.4;
 
     protected override torch.Tensor Choose(torch.Tensor values, QuantizationRange range)
     {
         var limit = values.abs().amax([1], keepdim: true);
-        var best = limit.clone();
-        var bestError = torch.full_like(limit, double.PositiveInfinity);
-        for (var i = 1; i <= Candidates; i++)
+        var fractions = torch.tensor(Enumerable.Range(1, Candidates).Select(i => (float)(i / (double)Candidates)).ToArray(), device: values.device);
+        var candidates = limit.mul(fractions);
+        var scales = candidates.mul(range.ScaleFor(1)).clamp_(min: LeastScale);
+        var errors = HostMemory.Holds(values) ? ErrorsInOnePass(values, scales, range) : Errors(values, scales, range);
+        return candidates.gather(1, errors.argmin(1, keepdim: true)).squeeze(1);
+    }
+
+    /// <summary>The errors, a row for each row of the values and a column for each scale.</summary>
+    private static torch.Tensor Errors(torch.Tensor values, torch.Tensor scales, QuantizationRange range)
+    {
+        var errors = torch.empty_like(scales);
+        for (var i = 0; i < Candidates; i++)
         {
             using var scope = torch.NewDisposeScope();
-            var candidate = limit.mul(i / (double)Candidates);
-            var scale = candidate.mul(range.ScaleFor(1)).clamp_(min: LeastScale);
-            var error = NearestRounding.Instance.Apply(values, scale, range).sub_(values).abs_().pow_(Power).mean([1], keepdim: true);
-            var isBetter = error.lt(bestError);
-            best.copy_(torch.where(isBetter, candidate, best));
-            bestError.copy_(torch.where(isBetter, error, bestError));
+            errors.narrow(1, i, 1).copy_(NearestRounding.Instance.Apply(values, scales.narrow(1, i, 1), range).sub_(values).abs_().pow_(QuantizationError.Power).sum([1], keepdim: true));
         }
-        return best.squeeze(1);
+        return errors;
+    }
+
+    private static unsafe torch.Tensor ErrorsInOnePass(torch.Tensor values, torch.Tensor scales, QuantizationRange range)
+    {
+        // Zeros have no error whatever the scale, and half of an activation is zeros.
+        if (values.shape[0] == 1)
+            values = values.masked_select(values.ne(0)).unsqueeze(0);
+        var errors = torch.zeros_like(scales);
+        if (values.numel() == 0)
+            return errors;
+        var from = HostMemory.Pointer<float>(values);
+        var scale = HostMemory.Pointer<float>(scales);
+        var to = HostMemory.Pointer<float>(errors);
+        var length = values.shape[1];
+        HostMemory.ForEach(scales.numel(), values.numel() * Candidates, i => to[i] = (float)QuantizationError.Sum(from + i / Candidates * length, length, scale[i], range));
+        return errors;
     }
 }

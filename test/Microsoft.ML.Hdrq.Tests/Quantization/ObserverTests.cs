@@ -44,6 +44,23 @@ public sealed class ObserverTests
     }
 
     [TestMethod]
+    [DataRow(1, 40_000)]
+    [DataRow(5, 333)]
+    public void OnePassChoosesWhatTensorOperationsChoose(int rows, int count)
+    {
+        using var scope = torch.NewDisposeScope();
+        var values = SmallNetworks.Random(1, rows, count);
+        foreach (var (given, range) in new[] { (values, new QuantizationRange(3, isSigned: true)), (values.relu(), new QuantizationRange(4, isSigned: false)) })
+        {
+            var (fused, composed) = (new MseObserver(), new MseObserver());
+            fused.Observe(given, range);
+            // The same numbers, but not one after the other in memory.
+            composed.Observe(torch.stack([given, given], -1).select(-1, 0), range);
+            Assert.AreEqual(TensorData.FromTorch(composed.Scale()), TensorData.FromTorch(fused.Scale()));
+        }
+    }
+
+    [TestMethod]
     public void MinMaxTakesTheLargestValueOfEachRow()
     {
         using var scope = torch.NewDisposeScope();
