@@ -18,6 +18,7 @@ internal sealed class BlockReconstruction : IDisposable
     private readonly BatchSelection _batches;
     private readonly Random _random;
     private readonly HashSet<FakeQuantize> _weightQuantizers = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<FakeQuantize, (GraphNode Node, AdaptiveRounding Rounding)> _directions = new(ReferenceEqualityComparer.Instance);
     private readonly List<Parameter> _weights = [];
     private readonly List<Parameter> _weightScales = [];
     private readonly List<Parameter> _activationScales = [];
@@ -59,7 +60,7 @@ internal sealed class BlockReconstruction : IDisposable
             using var detached = tensor.detach();
             var copy = detached.clone();
             var list = quantized.ContainsKey(definition.Name) ? _weights : weightScaleNames.Contains(definition.Name) ? _weightScales : activationScaleNames.Contains(definition.Name) ? _activationScales : null;
-            if (list is null)
+            if (list is null || settings.Weights == WeightTraining.Adaptive && list != _activationScales)
                 return copy;
             var parameter = new Parameter(copy);
             list.Add(parameter);
@@ -67,7 +68,12 @@ internal sealed class BlockReconstruction : IDisposable
                 _distances.Add((parameter, sourceWeight));
             return parameter;
         });
-        _weightOptimizer = torch.optim.Adam(_weights.Concat(_weightScales), settings.WeightLearningRate);
+        if (settings.Weights == WeightTraining.Adaptive)
+        {
+            foreach (var node in block.Nodes.Where(node => quantized.ContainsKey(node.Inputs[0]) && node.Operator is FakeQuantize))
+                _directions.Add((FakeQuantize)node.Operator, (node, new AdaptiveRounding(_block.Parameters[node.Inputs[0]], Scale(node))));
+        }
+        _weightOptimizer = torch.optim.Adam(_weights.Concat(_weightScales).Concat(_directions.Values.Select(entry => entry.Rounding.Direction)), WeightRate);
         _activationOptimizer = _activationScales.Count > 0 ? torch.optim.Adam(_activationScales, settings.ActivationScaleLearningRate) : null;
     }
 
@@ -85,16 +91,18 @@ internal sealed class BlockReconstruction : IDisposable
         for (var i = 0; i < _settings.Iterations; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            SetLearningRate(_weightOptimizer, _settings.WeightLearningRate * LearningRateSchedule.CosineAfterWarmUp(i, _settings.Iterations, warmUp));
+            // Rounding directions are learned at one rate, as their own schedule brings them to an end.
+            SetLearningRate(_weightOptimizer, _directions.Count > 0 ? WeightRate : WeightRate * LearningRateSchedule.CosineAfterWarmUp(i, _settings.Iterations, warmUp));
             SetLearningRate(_activationOptimizer, _settings.ActivationScaleLearningRate * LearningRateSchedule.Cosine(i, _settings.Iterations));
             using var scope = torch.NewDisposeScope();
-            var loss = Step(quantizedInputs, exactInputs, targets, Draw(quantizedInputs.shape[0]), _settings.Noise && i < _settings.Iterations - warmUp ? noisy : rounding);
+            var exponent = i < warmUp ? (double?)null : AdaptiveRounding.Exponent(i, _settings.Iterations, _settings.WarmUp);
+            var loss = Step(quantizedInputs, exactInputs, targets, Draw(quantizedInputs.shape[0]), _settings.Weights == WeightTraining.Noise && i < _settings.Iterations - warmUp ? noisy : rounding, exponent);
             progress?.Invoke(i + 1, loss);
         }
     }
 
     /// <summary>One step on the images with these indices.</summary>
-    internal float Step(torch.Tensor quantizedInputs, torch.Tensor exactInputs, torch.Tensor targets, long[] indices, Func<FakeQuantize, RoundingScheme> rounding)
+    internal float Step(torch.Tensor quantizedInputs, torch.Tensor exactInputs, torch.Tensor targets, long[] indices, Func<FakeQuantize, RoundingScheme> rounding, double? directionExponent = null)
     {
         _workspace.Reset();
         var input = _settings.DropProbability > 0 ? _batches.SelectMixed(quantizedInputs, exactInputs, indices) : _batches.Select(quantizedInputs, indices);
@@ -102,6 +110,11 @@ internal sealed class BlockReconstruction : IDisposable
         var loss = ReconstructionLoss.Squared(output, _batches.Select(targets, indices));
         if (_settings.DistanceWeight > 0 && _distances.Count > 0)
             loss = loss.add(ReconstructionLoss.Distance(_distances).mul(_settings.DistanceWeight));
+        if (directionExponent is { } exponent)
+        {
+            foreach (var (_, directions) in _directions.Values)
+                loss = loss.add(AdaptiveRounding.Regularizer(directions.Direction, exponent).mul(_settings.DirectionWeight));
+        }
         _weightOptimizer.zero_grad();
         _activationOptimizer?.zero_grad();
         loss.backward();
@@ -120,7 +133,7 @@ internal sealed class BlockReconstruction : IDisposable
     {
         var weights = new TrainingRounding(_pool, _workspace, isNoisy, isMixed: false, isActivation: false);
         var activations = new TrainingRounding(_pool, _workspace, isNoisy, isMixed: _settings.DropProbability > 0, isActivation: true);
-        return quantizer => _weightQuantizers.Contains(quantizer) ? weights : activations;
+        return quantizer => _directions.TryGetValue(quantizer, out var entry) ? entry.Rounding : _weightQuantizers.Contains(quantizer) ? weights : activations;
     }
 
     /// <summary>Writes what was learned into the network.</summary>
@@ -129,16 +142,26 @@ internal sealed class BlockReconstruction : IDisposable
         using var noGradients = torch.no_grad();
         foreach (var definition in _block.Graph.Parameters)
             network.Parameters[definition.Name].copy_(_block.Parameters[definition.Name]);
+        using var scope = torch.NewDisposeScope();
+        foreach (var (quantizer, (node, directions)) in _directions)
+            network.Parameters[node.Inputs[0]].copy_(directions.Rounded(Scale(node), quantizer.Range));
     }
 
     public void Dispose()
     {
         _weightOptimizer.Dispose();
         _activationOptimizer?.Dispose();
+        foreach (var (_, directions) in _directions.Values)
+            directions.Dispose();
         _block.Dispose();
         _pool.Dispose();
         _workspace.Dispose();
     }
+
+    private double WeightRate => _settings.Weights == WeightTraining.Adaptive ? _settings.DirectionLearningRate : _settings.WeightLearningRate;
+
+    /// <summary>The scale of a quantized weight, broadcast to its shape.</summary>
+    private torch.Tensor Scale(GraphNode node) => ((FakeQuantize)node.Operator).Spread(_block.Parameters[node.Inputs[1]], _block.Parameters[node.Inputs[0]]);
 
     private static void SetLearningRate(Adam? optimizer, double rate)
     {

@@ -24,6 +24,12 @@ internal sealed record ReconstructionSettings
     /// <summary>Probability that an element of the block's input or of an activation in it is not quantized.</summary>
     public double DropProbability { get; init; } = 0.5;
 
-    /// <summary>Whether noise takes the place of rounding until the last iterations.</summary>
-    public bool Noise { get; init; } = true;
+    /// <summary>What is learned of weights. With noise, activations have it too.</summary>
+    public WeightTraining Weights { get; init; } = WeightTraining.Noise;
+
+    /// <summary>Learning rate of rounding directions.</summary>
+    public double DirectionLearningRate { get; init; } = 1e-3;
+
+    /// <summary>Weight of the term that decides rounding directions, after the warm-up.</summary>
+    public double DirectionWeight { get; init; } = 1e-2;
 }

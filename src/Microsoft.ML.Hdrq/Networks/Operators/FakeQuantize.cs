@@ -41,7 +41,7 @@ internal sealed class FakeQuantize : Operator
     public torch.Tensor Integers(torch.Tensor data, torch.Tensor scale) => data.div(Spread(scale, data)).round_().clamp_(Range.Minimum, Range.Maximum);
 
     /// <summary>The scale in a shape that is broadcast to the data's.</summary>
-    private torch.Tensor Spread(torch.Tensor scale, torch.Tensor data)
+    public torch.Tensor Spread(torch.Tensor scale, torch.Tensor data)
     {
         if (_axis is not { } axis)
             return scale;

@@ -1,0 +1,66 @@
+using Microsoft.ML.Hdrq.Networks;
+using TorchSharp;
+using TorchSharp.Modules;
+
+namespace Microsoft.ML.Hdrq.Quantization;
+
+/// <summary>
+/// AdaRound: learns for each element of one weight whether it is rounded down or up (Nagel et al., "Up or Down? Adaptive Rounding for Post-Training Quantization", ICML 2020).
+/// While it trains, a weight is <c>s clamp(floor(w / s) + h(V))</c> with <c>h(V) = clamp(1.2 sigmoid(V) - 0.1, 0, 1)</c>; in the end the sign of V decides. The weight and its scale stay as they are.
+/// </summary>
+internal sealed class AdaptiveRounding : RoundingScheme, IDisposable
+{
+    private const double Stretch = 1.2;
+    private const double Offset = 0.1;
+
+    private readonly torch.Tensor _floor;
+
+    /// <summary>Starts where the soft weight is the weight itself.</summary>
+    /// <param name="weight">The weight.</param>
+    /// <param name="scale">Its scale, of a shape that is broadcast to the weight's.</param>
+    public AdaptiveRounding(torch.Tensor weight, torch.Tensor scale)
+    {
+        using var noGradients = torch.no_grad();
+        using var scope = torch.NewDisposeScope();
+        var steps = weight.div(scale);
+        var floor = steps.floor();
+        Direction = new Parameter(Start(steps.sub(floor)).DetachFromDisposeScope());
+        _floor = floor.DetachFromDisposeScope();
+    }
+
+    /// <summary>V, what is learned.</summary>
+    public Parameter Direction { get; }
+
+    /// <summary><c>h(V)</c>, between 0, down, and 1, up.</summary>
+    public static torch.Tensor Rectified(torch.Tensor direction) => direction.sigmoid().mul(Stretch).sub(Offset).clamp(0, 1);
+
+    /// <summary>The V whose h is a fraction, from 0 to below 1.</summary>
+    public static torch.Tensor Start(torch.Tensor fraction) => fraction.add(Offset).reciprocal().mul(Stretch).sub(1).log().neg();
+
+    /// <summary>What drives every h to 0 or 1: <c>sum (1 - |2 h - 1|^beta)</c>.</summary>
+    public static torch.Tensor Regularizer(torch.Tensor direction, double beta) => Rectified(direction).mul(2).sub(1).abs().pow(beta).neg().add(1).sum();
+
+    /// <summary>The regularizer's exponent in a step: 20 until the warm-up is over, then falling evenly to 2.</summary>
+    /// <param name="iteration">The step.</param>
+    /// <param name="iterations">The number of steps.</param>
+    /// <param name="warmUp">The share of steps before it falls.</param>
+    public static double Exponent(int iteration, int iterations, double warmUp)
+    {
+        const double first = 20;
+        const double last = 2;
+        var start = warmUp * iterations;
+        return iteration < start ? first : last + (first - last) * Math.Max(0, 1 - (iteration - start) / (iterations - start));
+    }
+
+    /// <summary>The weight as it is rounded in the end: points of the grid.</summary>
+    public torch.Tensor Rounded(torch.Tensor scale, QuantizationRange range) => _floor.add(Direction.ge(0).to_type(_floor.dtype)).clamp(range.Minimum, range.Maximum).mul(scale);
+
+    internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range) =>
+        _floor.add(Rectified(Direction)).clamp(range.Minimum, range.Maximum).mul(scale);
+
+    public void Dispose()
+    {
+        Direction.Dispose();
+        _floor.Dispose();
+    }
+}
