@@ -13,4 +13,11 @@ public sealed class OnnxSaveOptions
     /// Null, the default, keeps everything in one file. Only for saving to a path.
     /// </summary>
     public string? ExternalDataFile { get; init; }
+
+    /// <summary>
+    /// Whether quantized weights of 8 bits are written as signed integers. False, the default, writes them as unsigned ones with zero point 128, with which ONNX Runtime is exact on every
+    /// CPU. Signed ones may be faster on CPUs with VNNI (Intel since Ice Lake, AMD since Zen 4) and on Arm, and are exact there; on other x86 CPUs ONNX Runtime computes
+    /// <b>wrong scores</b> with them. Weights of 7 bits and fewer are always signed: they are exact everywhere.
+    /// </summary>
+    public bool SignedWeights { get; init; }
 }

@@ -133,7 +133,7 @@ internal sealed class OnnxWriter
         if (node.Operator is not FakeQuantize quantizer)
             return [new OnnxNode(node.Name, node.Operator.Type, node.Operator.Attributes, node.Inputs, node.Outputs)];
         var isStored = _storedWeights.ContainsKey(node.Inputs[0]);
-        return QuantizerForms.Expand(node, quantizer, QuantizerForms.StorageType(quantizer, isStored, _opset), isStored, _added.FreshName, Integer, _network.Parameters[node.Inputs[1]].numel());
+        return QuantizerForms.Expand(node, quantizer, Storage(quantizer, isStored), isStored, _added.FreshName, Integer, _network.Parameters[node.Inputs[1]].numel());
     }
 
     /// <summary>The name of a constant that holds one integer, once or, in a list, as often as is asked for; nodes share them.</summary>
@@ -186,8 +186,11 @@ internal sealed class OnnxWriter
         if (!_storedWeights.TryGetValue(parameter.Name, out var node))
             return TensorData.FromTorch(_network.Parameters[parameter.Name], parameter.ElementType);
         var quantizer = (FakeQuantize)node.Operator;
-        return QuantizerForms.Integers(quantizer, _network.Parameters[parameter.Name], _network.Parameters[node.Inputs[1]], QuantizerForms.StorageType(quantizer, isStored: true, _opset));
+        return QuantizerForms.Integers(quantizer, _network.Parameters[parameter.Name], _network.Parameters[node.Inputs[1]], Storage(quantizer, isStored: true));
     }
+
+    private IntegerStorage Storage(FakeQuantize quantizer, bool isStored) =>
+        isStored ? IntegerStorage.OfWeight(quantizer, _opset, _options.SignedWeights) : IntegerStorage.OfActivation(quantizer);
 
     private static ValueInfoProto WriteValue(GraphValue value, bool isInput)
     {

@@ -8,7 +8,7 @@ namespace Microsoft.ML.Hdrq.Onnx;
 /// <summary>
 /// Quantizers in files. ONNX has none in simulation: an activation is written as <c>QuantizeLinear</c>, <c>Clip</c> on the integers where there are fewer bits than the
 /// integer type has, and <c>DequantizeLinear</c>; a weight as its integers, which are all that is kept of it, and the last two. The bounds of <c>Clip</c> tell the bits when the file is read.
-/// Runtimes fold what is computed on a weight's integers and find their integer kernels in this order of nodes.
+/// Runtimes fold what is computed on a weight's integers and find their integer kernels in this order of nodes. How integers are kept: see <see cref="IntegerStorage"/>.
 /// </summary>
 internal static class QuantizerForms
 {
@@ -21,44 +21,36 @@ internal static class QuantizerForms
     /// <summary>The oldest opset that can say what a quantizer does.</summary>
     public static int MinimumOpset(FakeQuantize quantizer) => quantizer.Axis is not null ? 13 : quantizer.Range.Bits < 8 ? 12 : 10;
 
-    /// <summary>The integer type in which a quantizer's integers are kept.</summary>
-    public static ElementType StorageType(FakeQuantize quantizer, bool isStored, int opset) => (isStored && opset >= FourBitsOpset && quantizer.Range.Bits <= 4, quantizer.Range.IsSigned) switch
-    {
-        (true, true) => ElementType.Int4,
-        (true, false) => ElementType.UInt4,
-        (false, true) => ElementType.Int8,
-        (false, false) => ElementType.UInt8,
-    };
-
-    /// <summary>The integers of a quantized weight.</summary>
-    public static TensorData Integers(FakeQuantize quantizer, torch.Tensor weight, torch.Tensor scale, ElementType storage)
+    /// <summary>The integers of a quantized weight, as a file keeps them.</summary>
+    public static TensorData Integers(FakeQuantize quantizer, torch.Tensor weight, torch.Tensor scale, IntegerStorage storage)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        return TensorData.FromTorch(quantizer.Integers(weight, scale).to(storage.ToTorch()), storage);
+        return TensorData.FromTorch(quantizer.Integers(weight, scale).add(storage.ZeroPoint).to(storage.Type.ToTorch()), storage.Type);
     }
 
     /// <summary>Writes a quantizer.</summary>
     /// <param name="node">The node of a quantizer.</param>
     /// <param name="quantizer">Its operator.</param>
-    /// <param name="storage">The type of the integers.</param>
+    /// <param name="storage">How the integers are kept.</param>
     /// <param name="isStored">Whether the file holds the integers themselves.</param>
     /// <param name="freshName">Makes a name that nothing has.</param>
     /// <param name="constant">Gives the name of a constant with the value of an integer of a type: a single number, or as many as the third argument says.</param>
     /// <param name="channels">The number of scales.</param>
     public static IEnumerable<OnnxNode> Expand(
-        GraphNode node, FakeQuantize quantizer, ElementType storage, bool isStored, Func<string, string> freshName, Func<ElementType, int, long?, string> constant, long channels)
+        GraphNode node, FakeQuantize quantizer, IntegerStorage storage, bool isStored, Func<string, string> freshName, Func<ElementType, int, long?, string> constant, long channels)
     {
         var (value, scale, output) = (node.Inputs[0], node.Inputs[1], node.Outputs[0]);
-        var (range, wide) = (quantizer.Range, quantizer.Range.IsSigned ? ElementType.Int8 : ElementType.UInt8);
+        var (range, wide) = (quantizer.Range, storage.ComputedType);
         var grid = quantizer.Axis is { } axis ? new OperatorAttributes(("axis", axis)) : OperatorAttributes.None;
+        var zeroPoint = isStored && storage.ZeroPoint == 0 ? null : constant(wide, storage.ZeroPoint, quantizer.Axis is null ? null : channels);
         if (!isStored)
-            yield return Step("QuantizeLinear", "integers", grid, scale, constant(wide, 0, quantizer.Axis is null ? null : channels));
-        else if (storage != wide)
+            yield return Step("QuantizeLinear", "integers", grid, scale, zeroPoint!);
+        else if (storage.Type != wide)
             yield return Step("Cast", "wide", new OperatorAttributes(("to", (long)wide)));
-        if (range.Bits < storage.BitsInFile())
-            yield return Step("Clip", "clipped", OperatorAttributes.None, constant(wide, range.Minimum, null), constant(wide, range.Maximum, null));
-        yield return new OnnxNode(node.Name, "DequantizeLinear", grid, [value, scale], [output]);
+        if (range.Bits < storage.Type.BitsInFile())
+            yield return Step("Clip", "clipped", OperatorAttributes.None, constant(wide, range.Minimum + storage.ZeroPoint, null), constant(wide, range.Maximum + storage.ZeroPoint, null));
+        yield return new OnnxNode(node.Name, "DequantizeLinear", grid, zeroPoint is null || storage.ZeroPoint == 0 ? [value, scale] : [value, scale, zeroPoint], [output]);
 
         OnnxNode Step(string type, string name, OperatorAttributes attributes, params string[] further)
         {
@@ -70,7 +62,7 @@ internal static class QuantizerForms
 
     /// <summary>
     /// Reads quantizers: wherever nodes say exactly what one does, whoever wrote them, it takes their place, and a weight's integers become numbers again.
-    /// Other uses of the same operators, such as zero points other than 0, stay what they are.
+    /// Other uses of the same operators, such as zero points other than those of <see cref="IntegerStorage"/>, stay what they are.
     /// </summary>
     /// <param name="nodes">All nodes.</param>
     /// <param name="tensors">The file's tensors; integers that become numbers are replaced.</param>
@@ -105,7 +97,7 @@ internal static class QuantizerForms
 
     private static (OnnxNode Quantizer, List<OnnxNode> Absorbed)? Match(OnnxNode node, Dictionary<string, OnnxNode> definers, Dictionary<string, int> readers, OnnxTensorPool tensors)
     {
-        if (Scales(node, tensors) is not { } scales || !IsZero(node.Input(2), tensors))
+        if (Scales(node, tensors) is not { } scales || ZeroPoint(node.Input(2), tensors) is not { } zeroPoint)
             return null;
         var absorbed = new List<OnnxNode>();
         var value = node.Input(0);
@@ -117,7 +109,7 @@ internal static class QuantizerForms
         if (quantize is not null)
         {
             if (quantize.Input(1) != node.Input(1) || quantize.Attributes.Integer("axis", 1) != node.Attributes.Integer("axis", 1) || quantize.Attributes.Integer("block_size", 0) != 0
-                || quantize.Attributes.Contains("output_dtype") || !IsZero(quantize.Input(2), tensors))
+                || quantize.Attributes.Contains("output_dtype") || ZeroPoint(quantize.Input(2), tensors) != zeroPoint)
             {
                 return null;
             }
@@ -130,10 +122,11 @@ internal static class QuantizerForms
                 return null;
             type = integers.ElementType;
         }
-        if (Range(type, clip, tensors) is not { } range || integers is not null && !Fits(integers, scales))
+        var storage = new IntegerStorage(type, zeroPoint);
+        if (Range(storage, clip, tensors) is not { } range || integers is not null && !Fits(integers, scales))
             return null;
         if (integers is not null)
-            tensors.Replace(value, Numbers(integers, range, scales));
+            tensors.Replace(value, Numbers(integers, storage, range, scales));
         return (new OnnxNode(node.Name, FakeQuantize.Name, FakeQuantize.AttributesFor(range, scales.Axis), [value, node.Input(1)], node.Outputs), absorbed);
 
         OnnxNode? Above(string above)
@@ -158,29 +151,36 @@ internal static class QuantizerForms
         return (values, isSingle ? null : node.Attributes.Integer("axis", 1));
     }
 
-    private static bool IsZero(string name, OnnxTensorPool tensors) => name.Length == 0 || tensors.TryGet(name, out var data) && !data.Bytes.ContainsAnyExcept((byte)0);
-
-    private static ElementType? Wide(ElementType type) => type switch
+    /// <summary>The zero point that all scales share; null where it is computed or they do not.</summary>
+    private static int? ZeroPoint(string name, OnnxTensorPool tensors)
     {
-        ElementType.Int4 => ElementType.Int8,
-        ElementType.UInt4 => ElementType.UInt8,
-        _ => null,
-    };
+        if (name.Length == 0)
+            return 0;
+        if (!tensors.TryGet(name, out var data) || data.Bytes.Length == 0 || data.Bytes.ContainsAnyExcept(data.Bytes[0]))
+            return null;
+        return data.ElementType switch
+        {
+            ElementType.UInt8 or ElementType.UInt4 => data.Bytes[0],
+            ElementType.Int8 or ElementType.Int4 => (sbyte)data.Bytes[0],
+            _ => data.Bytes[0] == 0 ? 0 : null,
+        };
+    }
+
+    private static ElementType? Wide(ElementType type) => type is ElementType.Int4 or ElementType.UInt4 ? new IntegerStorage(type, 0).ComputedType : null;
 
     /// <summary>The integers that a type and a clip leave; null where a quantizer has others.</summary>
-    private static QuantizationRange? Range(ElementType type, OnnxNode? clip, OnnxTensorPool tensors)
+    private static QuantizationRange? Range(IntegerStorage storage, OnnxNode? clip, OnnxTensorPool tensors)
     {
-        if (type is not (ElementType.Int8 or ElementType.UInt8 or ElementType.Int4 or ElementType.UInt4))
+        if (storage.IsSigned is not { } isSigned)
             return null;
-        var isSigned = type is ElementType.Int8 or ElementType.Int4;
-        var bits = type.BitsInFile();
+        var bits = storage.Type.BitsInFile();
         if (clip is null)
             return new QuantizationRange(bits, isSigned);
         if (Bound(clip.Input(1)) is not { } least || Bound(clip.Input(2)) is not { } greatest)
             return null;
         for (; bits >= QuantizationRange.MinBits; bits--)
         {
-            if (new QuantizationRange(bits, isSigned) is var range && range.Minimum == least && range.Maximum == greatest)
+            if (new QuantizationRange(bits, isSigned) is var range && range.Minimum + storage.ZeroPoint == least && range.Maximum + storage.ZeroPoint == greatest)
                 return range;
         }
         return null;
@@ -198,7 +198,7 @@ internal static class QuantizerForms
         return axis >= -rank && axis < rank && integers.Shape[(int)(axis < 0 ? axis + rank : axis)] == scales.Values.Length;
     }
 
-    private static TensorData Numbers(TensorData integers, QuantizationRange range, (float[] Values, long? Axis) scales)
+    private static TensorData Numbers(TensorData integers, IntegerStorage storage, QuantizationRange range, (float[] Values, long? Axis) scales)
     {
         // How many elements follow one another with the same scale.
         var run = 1L;
@@ -210,8 +210,8 @@ internal static class QuantizerForms
         var numbers = new float[integers.Bytes.Length];
         for (var i = 0; i < numbers.Length; i++)
         {
-            int integer = range.IsSigned ? (sbyte)integers.Bytes[i] : integers.Bytes[i];
-            numbers[i] = Math.Clamp(integer, range.Minimum, range.Maximum) * scales.Values[scales.Axis is null ? 0 : i / run % scales.Values.Length];
+            int integer = storage.Type is ElementType.Int8 or ElementType.Int4 ? (sbyte)integers.Bytes[i] : integers.Bytes[i];
+            numbers[i] = Math.Clamp(integer - storage.ZeroPoint, range.Minimum, range.Maximum) * scales.Values[scales.Axis is null ? 0 : i / run % scales.Values.Length];
         }
         return TensorData.Of<float>(numbers, integers.Shape);
     }

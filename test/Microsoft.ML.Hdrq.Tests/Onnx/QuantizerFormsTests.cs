@@ -2,6 +2,7 @@ using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Passes;
+using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tests.Networks.Operators;
@@ -61,7 +62,8 @@ public sealed class QuantizerFormsTests
     }
 
     [TestMethod]
-    [DataRow(8, "Int8", 13, "DequantizeLinear")]
+    [DataRow(8, "UInt8", 13, "DequantizeLinear")]
+    [DataRow(7, "Int8", 13, "Clip DequantizeLinear")]
     [DataRow(6, "Int8", 13, "Clip DequantizeLinear")]
     [DataRow(4, "Int4", 21, "Cast DequantizeLinear")]
     [DataRow(3, "Int4", 21, "Cast Clip DequantizeLinear")]
@@ -81,6 +83,18 @@ public sealed class QuantizerFormsTests
             value = reader.Output[0];
         }
         Assert.AreEqual(nodes, string.Join(' ', chain));
+    }
+
+    [TestMethod]
+    public void SignedWeightsOfEightBitsAreAnOption()
+    {
+        using var network = Quantizers(new QuantizationRange(8, isSigned: true), 0);
+        using var stream = new MemoryStream();
+        network.SaveOnnx(stream, new() { SignedWeights = true });
+        Assert.AreEqual("Int8", ((ElementType)ModelProto.Parser.ParseFrom(stream.ToArray()).Graph.Initializer.Single(tensor => tensor.Name == "w").DataType).ToString());
+        stream.Position = 0;
+        using var again = Network.LoadOnnx(stream);
+        CollectionAssert.AreEqual(Save(network), Save(again));
     }
 
     [TestMethod]
