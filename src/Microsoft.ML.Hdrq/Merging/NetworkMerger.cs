@@ -8,7 +8,7 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// <para>
 /// A quantized weight is taken as what its site would send: integers <c>q_d = clamp(round(w_d / s_d))</c> and scales <c>s_d</c>. Its merged scale is
 /// <c>s = sum lambda_d s_d</c>, and its integers are the mean <c>sum lambda_d q_d s_d / s</c>, rounded as <see cref="MergeOptions.Rounding"/> says; the merged network holds
-/// <c>q s</c>. Scales of activations, biases and all other floating-point weights become weighted means; running statistics of normalizations become those of the
+/// <c>q s</c>. Biases that all networks hold as integers, in steps of the scales of input and weight, become integers again. Scales of activations, other biases and all other floating-point weights become weighted means; running statistics of normalizations become those of the
 /// mixture of the networks' data, <c>mean = sum lambda_d mean_d</c> and <c>variance = sum lambda_d (variance_d + mean_d^2) - mean^2</c>. Constants must be equal.
 /// </para>
 /// <para>The result does not depend on the order of the networks (with their weights), and is the same every time. See Shin et al., "Merge-Friendly Post-Training
@@ -35,6 +35,9 @@ public static class NetworkMerger
         using var scope = torch.NewDisposeScope();
         var sources = networks.Select((network, d) => new MergeSource(network, quantized, lambdas[d], $"network {d}")).Order().ToArray();
         var merged = ParameterMerge.All(graph, sources, quantized, options.Rounding);
+        // What all sites have as integers is integers again.
+        foreach (var bias in IntegerBias.Find(graph).Where(bias => networks.All(network => bias.Integers(network.Parameters) is not null)))
+            bias.Round(merged);
         return new Network(graph, merged, networks[0].Device);
     }
 

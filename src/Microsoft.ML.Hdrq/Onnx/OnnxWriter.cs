@@ -3,6 +3,7 @@ using Google.Protobuf;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
+using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Onnx;
 
@@ -24,6 +25,9 @@ internal sealed class OnnxWriter
     private readonly Dictionary<string, ParameterDefinition> _definitions;
     private readonly UniqueNames _nodeNames = new([]);
     private readonly Dictionary<string, GraphNode> _storedWeights;
+    private readonly Dictionary<string, (TensorData Integers, TensorData Step)> _integerBiases = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, GraphNode> _quantizers = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _requantized = new(StringComparer.Ordinal);
     private readonly OnnxTensorPool _added;
     private readonly Dictionary<(ElementType, int, long?), string> _integers = [];
     private readonly int _opset;
@@ -37,6 +41,7 @@ internal sealed class OnnxWriter
         _storedWeights = FindStoredWeights();
         _added = new OnnxTensorPool([.. network.Graph.Inputs.Select(input => input.Name), .. _definitions.Keys, .. network.Graph.Nodes.SelectMany(node => node.Outputs)]);
         _opset = ChooseOpset();
+        FindIntegerBiases();
     }
 
     /// <summary>Writes a network.</summary>
@@ -62,6 +67,18 @@ internal sealed class OnnxWriter
             .Where(definition => definition is { Role: ParameterRole.Weight, ElementType: ElementType.Float32 } && !outputs.Contains(definition.Name)
                 && readers[definition.Name].ToList() is [{ Operator: FakeQuantize } quantizer] && quantizer.Inputs[0] == definition.Name && _definitions.ContainsKey(quantizer.Inputs[1]))
             .ToDictionary(definition => definition.Name, definition => readers[definition.Name].Single(), StringComparer.Ordinal);
+    }
+
+    /// <summary>Biases that are as many steps of their layer's integers; others stay numbers.</summary>
+    private void FindIntegerBiases()
+    {
+        using var noGradients = torch.no_grad();
+        using var scope = torch.NewDisposeScope();
+        foreach (var bias in IntegerBias.Find(_network.Graph))
+        {
+            if (bias.Integers(_network.Parameters) is { } integers)
+                _integerBiases.Add(bias.Bias, (TensorData.FromTorch(integers), TensorData.FromTorch(bias.Step(_network.Parameters))));
+        }
     }
 
     private int ChooseOpset()
@@ -131,9 +148,35 @@ internal sealed class OnnxWriter
     private IEnumerable<OnnxNode> Forms(GraphNode node)
     {
         if (node.Operator is not FakeQuantize quantizer)
-            return [new OnnxNode(node.Name, node.Operator.Type, node.Operator.Attributes, node.Inputs, node.Outputs)];
+            return LayerForms(node);
         var isStored = _storedWeights.ContainsKey(node.Inputs[0]);
-        return QuantizerForms.Expand(node, quantizer, Storage(quantizer, isStored), isStored, _added.FreshName, Integer, _network.Parameters[node.Inputs[1]].numel());
+        if (!isStored)
+            _quantizers[node.Outputs[0]] = node;
+        var named = new GraphNode(node.Name, node.Operator, [_requantized.GetValueOrDefault(node.Inputs[0], node.Inputs[0]), node.Inputs[1]], node.Outputs);
+        return QuantizerForms.Expand(named, quantizer, Storage(quantizer, isStored), isStored, _added.FreshName, Integer, _network.Parameters[node.Inputs[1]].numel());
+    }
+
+    /// <summary>A node that is no quantizer, behind what makes numbers of its bias, and before what says that quantized values stay so when it moves them.</summary>
+    private IEnumerable<OnnxNode> LayerForms(GraphNode node)
+    {
+        var layer = new OnnxNode(node.Name, node.Operator.Type, node.Operator.Attributes, node.Inputs.Select(input => _requantized.GetValueOrDefault(input, input)), node.Outputs);
+        if (layer.Input(2) is { Length: > 0 } name && _integerBiases.TryGetValue(name, out var bias))
+        {
+            var numbers = BiasForms.Expand(name, _added.Add($"{name}.step", bias.Step), !bias.Step.Shape.IsEmpty, _added.FreshName($"{name}.numbers"));
+            layer.SetInput(2, numbers.Outputs[0]);
+            yield return numbers;
+        }
+        yield return layer;
+        if (!GridFlow.Keeps(node.Operator.Type, node.Inputs.Length) || !_quantizers.TryGetValue(node.Inputs[0], out var source) || source.Operator is not FakeQuantize { Axis: null } quantizer
+            || _network.Graph.Outputs.Any(output => output.Name == node.Outputs[0]))
+        {
+            yield break;
+        }
+        var (storage, numbersAgain) = (IntegerStorage.OfActivation(quantizer), _added.FreshName($"{node.Outputs[0]}.again"));
+        foreach (var form in MovedValueForms.Expand(node.Outputs[0], source.Inputs[1], Integer(storage.Type, storage.ZeroPoint, null), _added.FreshName($"{node.Outputs[0]}.integers"), numbersAgain))
+            yield return form;
+        _quantizers[node.Outputs[0]] = source;
+        _requantized[node.Outputs[0]] = numbersAgain;
     }
 
     /// <summary>The name of a constant that holds one integer, once or, in a list, as often as is asked for; nodes share them.</summary>
@@ -183,6 +226,8 @@ internal sealed class OnnxWriter
 
     private TensorData Data(ParameterDefinition parameter)
     {
+        if (_integerBiases.TryGetValue(parameter.Name, out var bias))
+            return bias.Integers;
         if (!_storedWeights.TryGetValue(parameter.Name, out var node))
             return TensorData.FromTorch(_network.Parameters[parameter.Name], parameter.ElementType);
         var quantizer = (FakeQuantize)node.Operator;

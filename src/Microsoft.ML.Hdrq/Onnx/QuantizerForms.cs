@@ -43,6 +43,7 @@ internal static class QuantizerForms
         var (value, scale, output) = (node.Inputs[0], node.Inputs[1], node.Outputs[0]);
         var (range, wide) = (quantizer.Range, storage.ComputedType);
         var grid = quantizer.Axis is { } axis ? new OperatorAttributes(("axis", axis)) : OperatorAttributes.None;
+        // Runtimes compare the zero points of what goes into pooling with those of what comes out: those of activations are always named.
         var zeroPoint = isStored && storage.ZeroPoint == 0 ? null : constant(wide, storage.ZeroPoint, quantizer.Axis is null ? null : channels);
         if (!isStored)
             yield return Step("QuantizeLinear", "integers", grid, scale, zeroPoint!);
@@ -50,7 +51,7 @@ internal static class QuantizerForms
             yield return Step("Cast", "wide", new OperatorAttributes(("to", (long)wide)));
         if (range.Bits < storage.Type.BitsInFile())
             yield return Step("Clip", "clipped", OperatorAttributes.None, constant(wide, range.Minimum + storage.ZeroPoint, null), constant(wide, range.Maximum + storage.ZeroPoint, null));
-        yield return new OnnxNode(node.Name, "DequantizeLinear", grid, zeroPoint is null || storage.ZeroPoint == 0 ? [value, scale] : [value, scale, zeroPoint], [output]);
+        yield return new OnnxNode(node.Name, "DequantizeLinear", grid, zeroPoint is null ? [value, scale] : [value, scale, zeroPoint], [output]);
 
         OnnxNode Step(string type, string name, OperatorAttributes attributes, params string[] further)
         {
@@ -67,7 +68,7 @@ internal static class QuantizerForms
     /// <param name="nodes">All nodes.</param>
     /// <param name="tensors">The file's tensors; integers that become numbers are replaced.</param>
     /// <param name="outputs">The names of the graph's outputs.</param>
-    public static IReadOnlyList<OnnxNode> Collapse(IReadOnlyList<OnnxNode> nodes, OnnxTensorPool tensors, IEnumerable<string> outputs)
+    public static IReadOnlyList<OnnxNode> Collapse(IReadOnlyList<OnnxNode> nodes, OnnxTensorPool tensors, IReadOnlyCollection<string> outputs)
     {
         if (!nodes.Any(node => node.Type == "DequantizeLinear"))
             return nodes;
@@ -140,7 +141,7 @@ internal static class QuantizerForms
     }
 
     /// <summary>The scales of a node and their axis, null for one scale; null where they are computed, not of single precision, or so extreme that integers would not survive.</summary>
-    private static (float[] Values, long? Axis)? Scales(OnnxNode node, OnnxTensorPool tensors)
+    public static (float[] Values, long? Axis)? Scales(OnnxNode node, OnnxTensorPool tensors)
     {
         if (!tensors.TryGet(node.Input(1), out var data) || data.ElementType != ElementType.Float32 || data.Shape.Length > 1 || node.Attributes.Integer("block_size", 0) != 0)
             return null;
@@ -152,7 +153,7 @@ internal static class QuantizerForms
     }
 
     /// <summary>The zero point that all scales share; null where it is computed or they do not.</summary>
-    private static int? ZeroPoint(string name, OnnxTensorPool tensors)
+    public static int? ZeroPoint(string name, OnnxTensorPool tensors)
     {
         if (name.Length == 0)
             return 0;
@@ -164,6 +165,21 @@ internal static class QuantizerForms
             ElementType.Int8 or ElementType.Int4 => (sbyte)data.Bytes[0],
             _ => data.Bytes[0] == 0 ? 0 : null,
         };
+    }
+
+    /// <summary>Lets nodes read other values.</summary>
+    public static void Rename(IEnumerable<OnnxNode> nodes, IReadOnlyDictionary<string, string> names)
+    {
+        if (names.Count == 0)
+            return;
+        foreach (var node in nodes)
+        {
+            for (var i = 0; i < node.Inputs.Count; i++)
+            {
+                while (names.TryGetValue(node.Inputs[i], out var name))
+                    node.Inputs[i] = name;
+            }
+        }
     }
 
     private static ElementType? Wide(ElementType type) => type is ElementType.Int4 or ElementType.UInt4 ? new IntegerStorage(type, 0).ComputedType : null;

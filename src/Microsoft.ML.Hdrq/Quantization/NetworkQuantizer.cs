@@ -26,20 +26,34 @@ internal static class NetworkQuantizer
         var batches = Split(images, settings.Calibration.BatchSize);
         var sites = QuantizerSites.Find(folded, settings.Placement, settings.WeightBits, settings.ActivationBits, settings.Overrides);
         var quantized = Calibration.Apply(folded, sites, batches, settings.Calibration, cancellationToken);
-        if (settings.Reconstruction is not { Iterations: > 0 } reconstruction)
-            return quantized;
         try
         {
-            var blocks = BlockPartition.Find(quantized.Graph).Length;
-            Reconstruction.Apply(quantized, images, foldedSource?.Parameters ?? new Dictionary<string, torch.Tensor>(), reconstruction, seed,
-                progress is null ? null : (block, index, step, loss) => progress.Report(new QuantizationProgress(block.Name, index, blocks, step, reconstruction.Iterations, loss)), cancellationToken);
-            return quantized;
+            if (settings.Reconstruction is { Iterations: > 0 } reconstruction)
+                Reconstruct(reconstruction);
+            return settings.Placement == QuantizerPlacement.Integer ? ForIntegers(quantized) : quantized;
         }
         catch
         {
             quantized.Dispose();
             throw;
         }
+
+        void Reconstruct(ReconstructionSettings reconstruction)
+        {
+            var blocks = BlockPartition.Find(quantized.Graph).Length;
+            Reconstruction.Apply(quantized, images, foldedSource?.Parameters ?? new Dictionary<string, torch.Tensor>(), reconstruction, seed,
+                progress is null ? null : (block, index, step, loss) => progress.Report(new QuantizationProgress(block.Name, index, blocks, step, reconstruction.Iterations, loss)), cancellationToken);
+        }
+    }
+
+    /// <summary>What integer hardware asks for besides quantizers; disposes the network that it is given.</summary>
+    private static Network ForIntegers(Network quantized)
+    {
+        var result = ClipByQuantizer.Apply(quantized);
+        quantized.Dispose();
+        foreach (var bias in IntegerBias.Find(result.Graph))
+            bias.Round(result.Parameters);
+        return result;
     }
 
     private static Network FoldedSource(Network source, Network folded)

@@ -66,7 +66,7 @@ internal sealed class QuantizerSites
                 continue;
             }
             var weight = _flow.WeightInput(layer)!;
-            var value = _placement == QuantizerPlacement.Paper ? BeforePooling(layer.Inputs[0]) : layer.Inputs[0];
+            var value = _placement == QuantizerPlacement.Paper ? BeforePooling(layer.Inputs[0]) : BeforeMoving(layer.Inputs[0]);
             var (isFirst, isLast) = (!_behindLayers.Contains(value), _lasts.Contains(layer));
             _sites.TryAdd(weight, new QuantizerSite(weight, exception?.WeightBits ?? (isFirst || isLast ? EdgeBits : weightBits), layer));
             if (!isFirst || _placement == QuantizerPlacement.Integer)
@@ -93,13 +93,21 @@ internal sealed class QuantizerSites
     /// <summary>What comes out of a layer that is left in floating point, or goes into it, stays so.</summary>
     private void AddEdge(string value)
     {
-        if (_flow.Definer(value) is { } definer && _skipped.Contains(definer) || FeedsSkipped(value))
-            return;
-        AddActivation(value, EdgeBits);
+        if (!StaysFloat(value))
+            AddActivation(BeforeMoving(value), EdgeBits);
     }
+
+    private bool StaysFloat(string value) => _flow.Definer(value) is { } definer && _skipped.Contains(definer) || FeedsSkipped(value);
 
     private bool FeedsSkipped(string value) =>
         _flow.Readers(value).Any(reader => _skipped.Contains(reader) || IsReshaping(reader) && reader.Inputs[0] == value && FeedsSkipped(reader.Outputs[0]));
+
+    /// <summary>Where to round a value that consists of elements of another: there, so that it is rounded once. Not where a layer in floating point reads the other too.</summary>
+    private string BeforeMoving(string value)
+    {
+        var origin = GridFlow.Origin(_flow, value);
+        return StaysFloat(origin) ? value : origin;
+    }
 
     // A value that feeds several layers has the bits of the one that wants fewest, or those of its layers rather than those of an edge.
     private void AddActivation(string value, int bits)

@@ -1,5 +1,8 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Operators;
+using Microsoft.ML.Hdrq.Quantization;
+using Microsoft.ML.Hdrq.Tests.Quantization;
 using TorchSharp;
 using static Microsoft.ML.Hdrq.Tests.Onnx.OnnxModels;
 
@@ -8,6 +11,70 @@ namespace Microsoft.ML.Hdrq.Tests.Onnx;
 [TestClass]
 public sealed class IntegerKernelTests
 {
+    // Layers, additions and poolings as the architectures define them: all are integer kernels, and nothing else computes but clipping to fewer bits and moving.
+    [TestMethod]
+    [DataRow("ResNet-20", 8, 8, 19, 9, 0)]
+    [DataRow("ResNet-20", 4, 8, 19, 9, 0)]
+    [DataRow("ResNet-20", 4, 4, 19, 9, 0)]
+    [DataRow("ResNet-56", 8, 8, 55, 27, 0)]
+    [DataRow("ResNet-56", 4, 4, 55, 27, 0)]
+    [DataRow("ResNet-50", 8, 8, 53, 16, 1)]
+    [DataRow("ResNet-50", 4, 8, 53, 16, 1)]
+    [DataRow("ResNet-50", 4, 4, 53, 16, 1)]
+    [DataRow("MobileNetV2", 8, 8, 52, 10, 0)]
+    [DataRow("MobileNetV2", 4, 8, 52, 10, 0)]
+    [DataRow("MobileNetV2", 4, 4, 52, 10, 0)]
+    public void EveryLayerIsAnIntegerKernel(string architecture, int weightBits, int activationBits, int convolutions, int additions, int maximumPoolings)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var original = architecture switch
+        {
+            "ResNet-20" => ResNet.Cifar(20, 10, seed: 1),
+            "ResNet-56" => ResNet.Cifar(56, 10, seed: 1),
+            "ResNet-50" => ResNet.ImageNet(50, 1000, seed: 1, inputSize: 32),
+            _ => MobileNetV2.Create(10, seed: 1, inputSize: 32),
+        };
+        var images = SmallNetworks.Random(1, 8, 3, 32, 32);
+        using var network = Quantize(original, images, weightBits, activationBits);
+        var file = Save(network);
+        using var optimized = new OptimizedModel(file);
+        Assert.AreEqual(convolutions, optimized.Count("QLinearConv"));
+        Assert.AreEqual(additions, optimized.Count("QLinearAdd"));
+        Assert.AreEqual(1, optimized.Count("QLinearGlobalAveragePool"));
+        Assert.AreEqual(1, optimized.Count("QGemm"));
+        Assert.AreEqual(maximumPoolings, optimized.Count("NhwcMaxPool"));
+        var others = optimized.Graph.Node.Select(node => node.OpType).Distinct().Except(["QLinearConv", "QLinearAdd", "QLinearGlobalAveragePool", "QGemm", "NhwcMaxPool"]);
+        CollectionAssert.IsSubsetOf(others.ToList(), new[] { "QuantizeLinear", "DequantizeLinear", "Transpose", "Flatten", "Slice", "Pad", "Clip" });
+        if (activationBits == 8)
+            Assert.AreEqual(0, optimized.Count("Clip"));
+        if (architecture == "ResNet-50")
+            Assert.IsLessThan(weightBits == 8 ? 0.27 : 0.15, file.Length / (4.0 * network.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight).Sum(parameter => TensorShape.ElementCount(parameter.Shape)!.Value)));
+
+        // The runtime adds integers, the simulation numbers in single precision: where a sum is all but half-way between two steps, they differ by one of them.
+        var simulated = network.Forward(images).data<float>().ToArray();
+        var differences = simulated.Zip(optimized.Run(images), (a, b) => Math.Abs(a - b) / (simulated.Max() - simulated.Min())).ToArray();
+        TestContext.WriteLine($"{file.Length} bytes; mean difference of the scores {differences.Average():G3} of their range, largest {differences.Max():G3}.");
+        Assert.IsLessThan(0.02, differences.Average());
+
+        using var again = Load(file);
+        Assert.IsNull(network.Graph.FirstDifference(again.Graph));
+        CollectionAssert.AreEqual(simulated, again.Forward(images).data<float>().ToArray());
+    }
+
+    public required TestContext TestContext { get; init; }
+
+    private static Network Quantize(Network network, torch.Tensor images, int weightBits, int activationBits)
+    {
+        var settings = new QuantizationSettings
+        {
+            WeightBits = weightBits,
+            ActivationBits = activationBits,
+            Calibration = new() { CreateActivationObserver = () => new MinMaxObserver(), CreateWeightObserver = () => new MinMaxObserver(), PerChannel = true },
+            Reconstruction = null,
+        };
+        return NetworkQuantizer.Quantize(network, null, images, settings, seed: 1, null, CancellationToken.None);
+    }
+
     // Pairs of products up to 2 * 255 * 127 do not fit into 16 bits, where CPUs without VNNI hold them if the weights are signed bytes.
     [TestMethod]
     [DataRow(8, false, 127)]

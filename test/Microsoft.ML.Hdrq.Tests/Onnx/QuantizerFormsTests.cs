@@ -102,7 +102,7 @@ public sealed class QuantizerFormsTests
     {
         using var network = Quantizers(new QuantizationRange(4, isSigned: false), null);
         var graph = ModelProto.Parser.ParseFrom(Save(network)).Graph;
-        var quantize = graph.Node.Single(node => node.OpType == "QuantizeLinear");
+        var quantize = graph.Node.Single(node => node.OpType == "QuantizeLinear" && node.Input[0] == "x");
         var clip = graph.Node.Single(node => node.OpType == "Clip" && node.Input[0] == quantize.Output[0]);
         Assert.AreEqual("DequantizeLinear", graph.Node.Single(node => node.Input.Contains(clip.Output[0])).OpType);
         Assert.AreEqual("UInt8 0", Constant(quantize.Input[2]));

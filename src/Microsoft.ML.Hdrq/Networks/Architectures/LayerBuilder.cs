@@ -11,6 +11,15 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
     private readonly NetworkBuilder _builder = new();
     private readonly torch.Generator _generator = new((ulong)seed);
 
+    /// <summary>Checks what all architectures are given, and makes Torch ready.</summary>
+    public static void CheckCommon(int classes, int inputSize, int smallestInput)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(inputSize, smallestInput);
+        // Before the first scope, with which TorchSharp would load libtorch itself, and let its threads spin.
+        TorchRuntime.EnsureLoaded();
+    }
+
     public string Input(int size) => _builder.Input("input", TensorShape.Dynamic, 3, size, size);
 
     public string Relu(string name, string value) => _builder.Node("Relu", name, [value]);
@@ -18,15 +27,22 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
     public string MaxPool(string name, string value) =>
         _builder.Node("MaxPool", name, [value], ("kernel_shape", new long[] { 3, 3 }), ("strides", new long[] { 2, 2 }), ("pads", new long[] { 1, 1, 1, 1 }));
 
+    public string Relu6(string name, string value) => _builder.Node("Clip", name,
+    [
+        value,
+        _builder.Parameter($"{name}.least", torch.tensor(0f), ParameterRole.Constant),
+        _builder.Parameter($"{name}.greatest", torch.tensor(6f), ParameterRole.Constant),
+    ]);
+
     /// <summary>A convolution without bias, padded to keep the size at stride 1, and a batch normalization.</summary>
-    public string Normalized(string convolution, string normalization, string value, int inputChannels, int outputChannels, int kernel, int stride = 1)
+    public string Normalized(string convolution, string normalization, string value, int inputChannels, int outputChannels, int kernel, int stride = 1, int groups = 1)
     {
-        long[] shape = [outputChannels, inputChannels, kernel, kernel];
-        var fan = (fanOut ? outputChannels : inputChannels) * kernel * kernel;
+        long[] shape = [outputChannels, inputChannels / groups, kernel, kernel];
+        var fan = (fanOut ? outputChannels : inputChannels) / groups * kernel * kernel;
         var weight = _builder.Parameter($"{convolution}.weight", torch.randn(shape, generator: _generator).mul_(Math.Sqrt(2.0 / fan)));
         var pad = kernel / 2;
-        value = _builder.Node("Conv", convolution, [value, weight],
-            ("kernel_shape", new long[] { kernel, kernel }), ("strides", new long[] { stride, stride }), ("pads", new long[] { pad, pad, pad, pad }));
+        (string, object)[] window = [("kernel_shape", new long[] { kernel, kernel }), ("strides", new long[] { stride, stride }), ("pads", new long[] { pad, pad, pad, pad })];
+        value = _builder.Node("Conv", convolution, [value, weight], groups == 1 ? window : [.. window, ("group", (long)groups)]);
         return _builder.Node("BatchNormalization", normalization,
         [
             value,
@@ -50,6 +66,17 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
         value = Relu($"{name}.relu2", Normalized($"{name}.conv2", $"{name}.bn2", value, innerChannels, innerChannels, 3, stride));
         value = Normalized($"{name}.conv3", $"{name}.bn3", value, innerChannels, outputChannels, 1);
         return Relu($"{name}.relu3", _builder.Node("Add", $"{name}.add", [value, shortcut]));
+    }
+
+    /// <summary>An inverted residual (Sandler et al., CVPR 2018): expansion, depthwise convolution, and a projection without activation.</summary>
+    public string InvertedResidual(string name, string value, int inputChannels, int outputChannels, int expansion, int stride)
+    {
+        var (input, channels, layer) = (value, inputChannels * expansion, 0);
+        if (expansion != 1)
+            value = Relu6($"{name}.{layer}.2", Normalized($"{name}.{layer}.0", $"{name}.{layer++}.1", value, inputChannels, channels, 1));
+        value = Relu6($"{name}.{layer}.2", Normalized($"{name}.{layer}.0", $"{name}.{layer++}.1", value, channels, channels, 3, stride, channels));
+        value = Normalized($"{name}.{layer}", $"{name}.{layer + 1}", value, channels, outputChannels, 1);
+        return stride == 1 && inputChannels == outputChannels ? _builder.Node("Add", $"{name}.add", [input, value]) : value;
     }
 
     /// <summary>Every second pixel, with channels of zeros added in equal numbers before and after.</summary>

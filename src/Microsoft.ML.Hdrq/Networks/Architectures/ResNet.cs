@@ -24,7 +24,7 @@ public static class ResNet
         if (depth < 8 || (depth - 2) % 6 != 0)
             throw new ArgumentOutOfRangeException(nameof(depth), depth, "The depth must be 6 n + 2, for example 20, 32, 44 or 56.");
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
-        CheckCommon(classes, inputSize, 4);
+        LayerBuilder.CheckCommon(classes, inputSize, 4);
         using var scope = torch.NewDisposeScope();
         using var layers = new LayerBuilder(seed, fanOut: false);
         var value = layers.Input(inputSize);
@@ -65,7 +65,7 @@ public static class ResNet
             101 => ([3, 4, 23, 3], true),
             _ => throw new ArgumentOutOfRangeException(nameof(depth), depth, "The depth must be 18, 34, 50 or 101."),
         };
-        CheckCommon(classes, inputSize, 32);
+        LayerBuilder.CheckCommon(classes, inputSize, 32);
         using var scope = torch.NewDisposeScope();
         using var layers = new LayerBuilder(seed, fanOut: true);
         var value = layers.Input(inputSize);
@@ -88,13 +88,5 @@ public static class ResNet
             }
         }
         return layers.Classifier("fc", value, channels, classes);
-    }
-
-    private static void CheckCommon(int classes, int inputSize, int smallestInput)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(inputSize, smallestInput);
-        // Before the first scope, with which TorchSharp would load libtorch itself, and let its threads spin.
-        TorchRuntime.EnsureLoaded();
     }
 }

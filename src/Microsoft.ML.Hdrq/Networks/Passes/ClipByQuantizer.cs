@@ -1,0 +1,38 @@
+using Microsoft.ML.Hdrq.Networks.Operators;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks.Passes;
+
+/// <summary>
+/// Leaves clipping to quantizers: <c>Clip(0, c)</c> that nothing but an unsigned quantizer reads becomes <c>Relu</c>, and the quantizer's greatest value at most c. Integer kernels have room for no
+/// other bounds than those of their integers.
+/// </summary>
+internal static class ClipByQuantizer
+{
+    /// <summary>Rewrites a network. Which nodes are replaced follows from the graph and the bounds alone.</summary>
+    /// <param name="network">The quantized network; it is not changed.</param>
+    /// <returns>The rewritten network, owned by the caller.</returns>
+    public static Network Apply(Network network)
+    {
+        using var noGradients = torch.no_grad();
+        using var scope = torch.NewDisposeScope();
+        var rewriter = new GraphRewriter(network);
+        var flow = new DataFlow(network.Graph);
+        foreach (var node in network.Graph.Nodes)
+        {
+            if (node.Operator is Clip && Bound(node, 1) == 0 && Bound(node, 2) is { } most and > 0 && !rewriter.IsGraphOutput(node.Outputs[0])
+                && flow.Readers(node.Outputs[0]).ToList() is [{ Operator: FakeQuantize { Axis: null, Range: { IsSigned: false } range } } quantizer] && rewriter.Definition(quantizer.Inputs[1]) is { } scale)
+            {
+                rewriter.AddParameter(scale.Name, rewriter.Tensor(scale.Name).clamp(max: most / range.Maximum), scale.Role);
+                rewriter.AddNode(new GraphNode(node.Name, Operator.Create("Relu"), [node.Inputs[0]], node.Outputs));
+            }
+            else
+            {
+                rewriter.AddNode(node);
+            }
+        }
+        return rewriter.Build();
+
+        float? Bound(GraphNode node, int input) => input < node.Inputs.Length && rewriter.IsConstant(node.Inputs[input]) ? rewriter.Tensor(node.Inputs[input]).to(torch.ScalarType.Float32).item<float>() : null;
+    }
+}

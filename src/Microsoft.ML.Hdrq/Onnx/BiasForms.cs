@@ -1,0 +1,57 @@
+using System.Runtime.InteropServices;
+using Microsoft.ML.Hdrq.Networks;
+
+namespace Microsoft.ML.Hdrq.Onnx;
+
+/// <summary>Biases of integer layers in files: 32-bit integers and <c>DequantizeLinear</c>, whose scale is that of the input times that of the weight.</summary>
+internal static class BiasForms
+{
+    /// <summary>Writes the step from integers to numbers.</summary>
+    /// <param name="bias">The name of the integers.</param>
+    /// <param name="step">The name of their scale.</param>
+    /// <param name="isPerChannel">Whether there is a scale for each of them.</param>
+    /// <param name="numbers">The name of the numbers.</param>
+    public static OnnxNode Expand(string bias, string step, bool isPerChannel, string numbers) =>
+        new(numbers, "DequantizeLinear", isPerChannel ? new OperatorAttributes(("axis", 0L)) : OperatorAttributes.None, [bias, step], [numbers]);
+
+    /// <summary>Reads biases: 32-bit integers in the file that nothing but their conversion to numbers reads become these numbers.</summary>
+    /// <param name="nodes">All nodes; those that read the numbers are changed in place.</param>
+    /// <param name="tensors">The file's tensors; integers that become numbers are replaced.</param>
+    /// <param name="outputs">The names of the graph's outputs.</param>
+    public static IReadOnlyList<OnnxNode> Collapse(IReadOnlyList<OnnxNode> nodes, OnnxTensorPool tensors, IReadOnlyCollection<string> outputs)
+    {
+        var numbers = new Dictionary<string, string>(StringComparer.Ordinal);
+        var kept = new List<OnnxNode>(nodes.Count);
+        foreach (var node in nodes)
+        {
+            if (node.Type == "DequantizeLinear" && node.Outputs.Count == 1 && !outputs.Contains(node.Outputs[0]) && !outputs.Contains(node.Input(0))
+                && Numbers(node, tensors) is { } values && nodes.Sum(other => other.Inputs.Count(input => input == node.Input(0))) == 1)
+            {
+                tensors.Replace(node.Input(0), values);
+                numbers.Add(node.Outputs[0], node.Input(0));
+            }
+            else
+            {
+                kept.Add(node);
+            }
+        }
+        QuantizerForms.Rename(kept, numbers);
+        return kept;
+    }
+
+    private static TensorData? Numbers(OnnxNode node, OnnxTensorPool tensors)
+    {
+        if (!tensors.TryGet(node.Input(0), out var integers) || integers is not { ElementType: ElementType.Int32, Shape.Length: 1 }
+            || QuantizerForms.Scales(node, tensors) is not { } scales || node.Input(2).Length > 0 && QuantizerForms.ZeroPoint(node.Input(2), tensors) != 0)
+        {
+            return null;
+        }
+        if (scales.Axis is not null && scales.Values.Length != integers.Shape[0])
+            return null;
+        var values = new float[integers.Shape[0]];
+        var steps = MemoryMarshal.Cast<byte, int>(integers.Bytes);
+        for (var i = 0; i < values.Length; i++)
+            values[i] = steps[i] * scales.Values[scales.Axis is null ? 0 : i];
+        return TensorData.Of<float>(values, integers.Shape);
+    }
+}
