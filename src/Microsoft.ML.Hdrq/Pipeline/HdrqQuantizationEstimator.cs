@@ -11,7 +11,8 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 /// <remarks>
 /// Starts from the score column of another step and reads that step's input column. Blocks of the network are trained one after the other to give, quantized, what they give in
 /// full precision: with noise in place of rounding until the last steps, which flattens the loss, and with a term for the distance to the source network, which keeps all
-/// quantized networks near each other. The result, a <see cref="NetworkTransformer"/>, scores in simulation: in floating point, on the grid of the integers. Create it with
+/// quantized networks near each other. The result, a <see cref="NetworkTransformer"/>, scores with integer kernels on a CPU if all of it
+/// computes on integers, and else in simulation: in floating point, on the grid of the integers; see <see cref="ScoringEngineKind"/>. Create it with
 /// <see cref="HdrqCatalog.QuantizeHdrq(TransformsCatalog, string, string, Options)"/>.
 /// </remarks>
 public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>

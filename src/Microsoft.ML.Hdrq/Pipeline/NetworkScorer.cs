@@ -22,16 +22,16 @@ internal sealed class NetworkScorer : IDisposable
     /// <summary>Prepares a network, and finds the shape of its scores by computing them for rows of zeros.</summary>
     /// <param name="network">The network; it stays the caller's.</param>
     /// <param name="inputShape">The input's sizes without the batch.</param>
-    /// <param name="softmax">Whether the scores become probabilities over the first dimension after the batch.</param>
-    /// <exception cref="InvalidOperationException">The network cannot compute, or its output does not have one row for every input row.</exception>
-    public NetworkScorer(Network network, long[] inputShape, bool softmax)
+    /// <param name="settings">The engine, and whether the scores become probabilities over the first dimension after the batch.</param>
+    /// <exception cref="InvalidOperationException">The network cannot compute, the engine that is asked for does not take it, or its output does not have one row for every input row.</exception>
+    public NetworkScorer(Network network, long[] inputShape, ScoringSettings settings)
     {
-        _softmax = softmax;
+        _softmax = settings.Softmax;
         _inputShape = inputShape;
         InputSize = checked((int)TensorShape.ElementCount(inputShape)!.Value);
         _fixedBatch = network.Graph.Inputs[0].Shape[0] is > 0 and var batch ? checked((int)batch) : null;
         using (var folded = FoldBatchNormalization.Apply(network))
-            _engine = ScoringEngine.For(folded);
+            _engine = ScoringEngine.For(folded, settings.Engine, settings.Threads);
         try
         {
             using var scope = torch.NewDisposeScope();

@@ -110,6 +110,15 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
         /// </summary>
         public bool Softmax { get; init; } = Defaults.Softmax;
 
+        /// <summary>What computes the scores, here and in the steps that start from this one; <see cref="ScoringEngineKind.Automatic"/> by default.</summary>
+        public ScoringEngineKind Engine { get; init; }
+
+        /// <summary>
+        /// The threads with which ONNX Runtime computes, at least 1; null, the default, for one on each core. They sleep when they wait. Torch's are those of
+        /// <c>torch.set_num_threads</c>, for the whole process.
+        /// </summary>
+        public int? Threads { get; init; }
+
         /// <summary>The GPU to compute on; null, the default, for what <see cref="MLContext.GpuDeviceId"/> says.</summary>
         public int? GpuDeviceId { get; init; }
 
@@ -122,11 +131,15 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
         {
             if (BatchSize < 1)
                 throw Errors.Option(nameof(BatchSize), BatchSize, $"{nameof(BatchSize)} must be at least 1.");
+            if (!Enum.IsDefined(Engine))
+                throw Errors.Option(nameof(Engine), Engine, $"{nameof(Engine)} is {Engine}, which is not an engine.");
+            if (Threads < 1)
+                throw Errors.Option(nameof(Threads), Threads, $"{nameof(Threads)} must be null or at least 1.");
             if (PredictedLabelColumnName is "" || PredictedLabelColumnName == outputColumnName)
                 throw Errors.Option(nameof(PredictedLabelColumnName), PredictedLabelColumnName, $"{nameof(PredictedLabelColumnName)} must be null or a name other than the score column's.");
             if (ClassNames is { } names && (names.Count == 0 || names.Any(string.IsNullOrWhiteSpace) || names.Distinct(StringComparer.Ordinal).Count() != names.Count))
                 throw Errors.Option(nameof(ClassNames), string.Join(", ", names), $"{nameof(ClassNames)} must hold distinct names, none of them empty.");
-            return new ScoringSettings(BatchSize, ClassNames is null ? default : [.. ClassNames], PredictedLabelColumnName, Softmax);
+            return new ScoringSettings(BatchSize, ClassNames is null ? default : [.. ClassNames], PredictedLabelColumnName, Softmax, Engine, Threads);
         }
     }
 

@@ -6,7 +6,7 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>
 /// Applies a network to a column: the result of every estimator of this library. It is lazy, scores in batches, and may be used by several threads.
-/// Networks in full precision are scored by ONNX Runtime on a CPU, all others by Torch.
+/// What computes is an option of <c>ApplyNetwork</c> that steps further down the pipeline take over: see <see cref="ScoringEngineKind"/>.
 /// Saved with <c>ml.Model.Save</c>, it becomes a chain of ML.NET's own transformers around ONNX Runtime, which any application with
 /// Microsoft.ML.OnnxTransformer loads, without this library and without libtorch.
 /// </summary>
@@ -38,7 +38,7 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
         OutputColumnName = outputColumnName;
         try
         {
-            _scorer = new NetworkScorer(network, InputColumn.RowShape(network.Graph.Inputs[0], InputColumn.Find(inputSchema, inputColumnName)), settings.Softmax);
+            _scorer = new NetworkScorer(network, InputColumn.RowShape(network.Graph.Inputs[0], InputColumn.Find(inputSchema, inputColumnName)), settings);
             _classNames = ClassLabels.For(network, settings, _scorer.ScoreShape);
         }
         catch

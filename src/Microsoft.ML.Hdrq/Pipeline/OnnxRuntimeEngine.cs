@@ -15,22 +15,26 @@ internal sealed class OnnxRuntimeEngine : ScoringEngine
     private readonly string[] _output;
 
     /// <summary>Hands a network over to ONNX Runtime.</summary>
+    /// <param name="network">The network; it stays the caller's.</param>
+    /// <param name="threads">The threads that compute; null for the runtime's own choice.</param>
     /// <exception cref="NotSupportedException">ONNX cannot express the network.</exception>
     /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses it.</exception>
-    public OnnxRuntimeEngine(Network network)
+    public OnnxRuntimeEngine(Network network, int? threads = null)
     {
         _input = [network.Graph.Inputs[0].Name];
         _output = [network.Graph.Outputs[0].Name];
         using var model = new MemoryStream();
         network.SaveOnnx(model);
         using var options = new SessionOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
+        if (threads is { } count)
+            options.IntraOpNumThreads = count;
         options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
         _session = new InferenceSession(model.ToArray(), options);
     }
 
-    /// <summary>Whether a network is one for ONNX Runtime: on a CPU, in full precision, and with scores of single precision.</summary>
-    public static bool Fits(Network network) =>
-        network.Device.type == DeviceType.CPU && network.Graph.Outputs[0].ElementType == ElementType.Float32 && network.Graph.Nodes.All(node => !node.Operator.IsSimulation);
+    /// <summary>Whether a network is one for ONNX Runtime: on a CPU, in full precision or with integers throughout, and with scores of single precision.</summary>
+    public static bool Fits(Network network) => network.Device.type == DeviceType.CPU && network.Graph.Outputs[0].ElementType == ElementType.Float32
+        && (network.Graph.Nodes.All(node => !node.Operator.IsSimulation) || IntegerNetwork.IsComplete(network));
 
     public override torch.Tensor Forward(torch.Tensor batch)
     {

@@ -8,21 +8,24 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 internal abstract class ScoringEngine : IDisposable
 {
     /// <summary>
-    /// The engine for a network: ONNX Runtime on CPUs, where it fuses layers and its threads help each other better, Torch on GPUs and for what ONNX Runtime
-    /// does not take, such as simulated quantizers.
+    /// The engine for a network: by itself, ONNX Runtime on CPUs, where it fuses layers, computes on integers and its threads help each other better, and Torch on GPUs and for what ONNX Runtime
+    /// does not take or would not compute exactly.
     /// </summary>
     /// <param name="network">The network, its normalizations folded; it stays the caller's.</param>
-    public static ScoringEngine For(Network network)
+    /// <param name="kind">Which engine.</param>
+    /// <param name="threads">The threads of ONNX Runtime; null for its own choice.</param>
+    /// <exception cref="InvalidOperationException">ONNX Runtime is asked for and does not take the network.</exception>
+    public static ScoringEngine For(Network network, ScoringEngineKind kind = ScoringEngineKind.Automatic, int? threads = null)
     {
-        if (!OnnxRuntimeEngine.Fits(network))
+        if (kind == ScoringEngineKind.Torch || kind == ScoringEngineKind.Automatic && !OnnxRuntimeEngine.Fits(network))
             return new TorchEngine(network);
         try
         {
-            return new OnnxRuntimeEngine(network);
+            return new OnnxRuntimeEngine(network, threads);
         }
         catch (Exception exception) when (exception is NotSupportedException or OnnxRuntimeException)
         {
-            return new TorchEngine(network);
+            return kind == ScoringEngineKind.Automatic ? new TorchEngine(network) : throw new InvalidOperationException($"ONNX Runtime does not take the network: {exception.Message}", exception);
         }
     }
 

@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Pipeline;
@@ -30,15 +31,67 @@ public sealed class ScoringEngineTests
     }
 
     [TestMethod]
-    public void Full_precision_goes_to_ONNX_Runtime_and_simulation_to_Torch()
+    public void What_ONNX_Runtime_computes_exactly_goes_there_and_the_rest_to_Torch()
     {
         using var scope = torch.NewDisposeScope();
         using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
-        using var exact = ScoringEngine.For(network);
-        Assert.IsInstanceOfType<OnnxRuntimeEngine>(exact);
-        using var quantized = NetworkQuantizer.Quantize(network, null, torch.rand(4, 3, 8, 8), new QuantizationSettings { Reconstruction = null }, 1, null, CancellationToken.None);
-        using var simulated = ScoringEngine.For(quantized);
-        Assert.IsInstanceOfType<TorchEngine>(simulated);
+        Assert.IsInstanceOfType<OnnxRuntimeEngine>(Engine(network));
+        using var integers = Quantize(network, QuantizerPlacement.Integer);
+        Assert.IsInstanceOfType<OnnxRuntimeEngine>(Engine(integers));
+        using var paper = Quantize(network, QuantizerPlacement.Paper);
+        Assert.IsInstanceOfType<TorchEngine>(Engine(paper));
+        // A bias that is not one of the accumulators' integers would be rounded by the runtime.
+        using (torch.no_grad())
+            integers.Parameters["conv1.bias"].add_(1e-6f);
+        Assert.IsInstanceOfType<TorchEngine>(Engine(integers));
+        Assert.IsInstanceOfType<OnnxRuntimeEngine>(Engine(paper, ScoringEngineKind.OnnxRuntime));
+        Assert.IsInstanceOfType<TorchEngine>(Engine(network, ScoringEngineKind.Torch));
+
+        static ScoringEngine Engine(Network network, ScoringEngineKind kind = ScoringEngineKind.Automatic)
+        {
+            using var engine = ScoringEngine.For(network, kind, threads: 1);
+            return engine;
+        }
+    }
+
+    [TestMethod]
+    [DataRow(8)]
+    [DataRow(4)]
+    public void Integer_kernels_give_the_scores_of_the_simulation(int bits)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var network = ResNet.Cifar(8, 10, seed: 1);
+        using var quantized = Quantize(network, QuantizerPlacement.Integer, bits, size: 32);
+        using var simulation = ScoringEngine.For(quantized, ScoringEngineKind.Torch);
+        using var kernels = ScoringEngine.For(quantized);
+        using var generator = new torch.Generator(3);
+        var batch = torch.rand([32, 3, 32, 32], generator: generator);
+        var expected = simulation.Forward(batch);
+        var differences = expected.sub(kernels.Forward(batch)).abs().div(expected.max().sub(expected.min()));
+        // One step of the scores, which are of 8 bits, where sums in single precision lie all but half-way between two.
+        Assert.IsLessThan(0.02f, differences.max().item<float>());
+        Assert.IsLessThan(0.001f, differences.mean().item<float>());
+    }
+
+    [TestMethod]
+    public void An_engine_that_cannot_is_refused_by_name()
+    {
+        using var builder = new NetworkBuilder();
+        builder.Input("x", -1, 2);
+        builder.Node("Cast", "y", ["x"], ("to", (long)ElementType.Float64));
+        using var network = builder.Build(new GraphValue("y", ElementType.Float64, [-1, 2]));
+        using var engine = ScoringEngine.For(network);
+        Assert.IsInstanceOfType<TorchEngine>(engine);
+        var ml = new MLContext(1);
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.ApplyNetwork("y", "x", network, new() { Threads = 0 }));
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.ApplyNetwork("y", "x", network, new() { Engine = (ScoringEngineKind)3 }));
+    }
+
+    private static Network Quantize(Network network, QuantizerPlacement placement, int bits = 8, int size = 8)
+    {
+        using var generator = new torch.Generator(2);
+        return NetworkQuantizer.Quantize(network, null, torch.rand([8, 3, size, size], generator: generator),
+            new QuantizationSettings { WeightBits = bits, ActivationBits = bits, Placement = placement, Reconstruction = null }, 1, null, CancellationToken.None);
     }
 
     [TestMethod]
