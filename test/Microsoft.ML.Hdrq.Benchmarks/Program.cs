@@ -1,8 +1,10 @@
 using BenchmarkDotNet.Running;
 using Microsoft.ML.Hdrq.Benchmarks;
 
-// The steps are timed in turns, which BenchmarkDotNet does not do.
+// These are timed in turns, which BenchmarkDotNet does not do.
 if (args is ["reconstruction", ..])
     ReconstructionStepBenchmark.Run(Console.Out, repetitions: 9);
+else if (args is ["integers", ..])
+    IntegerScoringBenchmark.Run(Console.Out);
 else
     BenchmarkSwitcher.FromAssembly(typeof(PipelineScoringBenchmark).Assembly).Run(args);

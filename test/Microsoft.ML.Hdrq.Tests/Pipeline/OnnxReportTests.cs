@@ -1,0 +1,58 @@
+using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Quantization;
+using Microsoft.ML.Hdrq.Tests.Quantization;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Tests.Pipeline;
+
+[TestClass]
+public sealed class OnnxReportTests
+{
+    [TestMethod]
+    public void A_network_of_integers_throughout()
+    {
+        var report = Report(QuantizerPlacement.Integer);
+        Assert.HasCount(8, report.Layers);
+        Assert.IsTrue(report.Layers.All(layer => layer is { IsInteger: true, Reason: null }), report.ToString());
+        // 7 convolutions and a linear layer; the first and the last have 8 bits.
+        Assert.AreEqual("8:8 4:4 4:4 4:4 4:4 4:4 4:4 8:8", string.Join(' ', report.Layers.Select(layer => $"{layer.WeightBits}:{layer.InputBits}")));
+        Assert.AreEqual(7, report.IntegerOperators["QLinearConv"]);
+        Assert.AreEqual(3, report.IntegerOperators["QLinearAdd"]);
+        Assert.AreEqual(1, report.IntegerOperators["QGemm"]);
+        // The padding of shortcuts is all that is done on numbers.
+        CollectionAssert.IsSubsetOf(report.FloatOperators.Keys.ToList(), new[] { "Pad", "Slice" });
+        StringAssert.Contains(report.ToString(), "8 of 8 layers are integer kernels", StringComparison.Ordinal);
+        Assert.IsLessThan(0.5, (double)report.FileSize / report.FullPrecisionSize);
+    }
+
+    [TestMethod]
+    public void The_papers_places_and_why_they_leave_layers_in_floating_point()
+    {
+        var report = Report(QuantizerPlacement.Paper);
+        var reasons = report.Layers.ToDictionary(layer => layer.Name, layer => layer.Reason);
+        Assert.AreEqual("Its input is not quantized.", reasons["conv1"]);
+        Assert.AreEqual("Its output is not quantized.", reasons["layer1.0.conv2"]);
+        StringAssert.Contains(report.ToString(), "layer1.0.conv2 (Conv): Its output is not quantized.", StringComparison.Ordinal);
+    }
+
+    [TestMethod]
+    public void A_network_in_full_precision()
+    {
+        using var network = SmallNetworks.Residual();
+        var report = OnnxReport.Of(network);
+        Assert.IsTrue(report.Layers.All(layer => layer is { IsInteger: false, WeightBits: null, Reason: "Its weight is not quantized." }));
+        Assert.AreEqual(0, report.Conversions);
+        Assert.IsEmpty(report.IntegerOperators);
+        Assert.IsGreaterThan(1, (double)report.FileSize / report.FullPrecisionSize);
+    }
+
+    private static OnnxReport Report(QuantizerPlacement placement)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var network = ResNet.Cifar(8, 10, seed: 1);
+        var settings = new QuantizationSettings { WeightBits = 4, ActivationBits = 4, Placement = placement, Reconstruction = null };
+        using var quantized = NetworkQuantizer.Quantize(network, null, SmallNetworks.Random(1, 4, 3, 32, 32), settings, seed: 1, null, CancellationToken.None);
+        return OnnxReport.Of(quantized);
+    }
+}
