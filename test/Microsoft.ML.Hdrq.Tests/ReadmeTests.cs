@@ -82,10 +82,13 @@ public sealed class ReadmeTests
             .Append(ml.Transforms.ApplyNetwork("Source", "Pixels", source, new() { Normalization = ChannelNormalization.ImageNet(), ClassNames = ["cat", "dog", "horse"] }))
             .Append(ml.Transforms.AdaptNetwork("Fog", "Source", new() { DomainColumnName = "Domain", Domain = "fog" }))
             .Append(ml.Transforms.AdaptNetwork("Night", "Source", new() { DomainColumnName = "Domain", Domain = "night" }))
-            .Append(ml.Transforms.QuantizeHdrq("FogQuantized", "Fog", new() { WeightBits = 4, ActivationBits = 4, DomainColumnName = "Domain", Domain = "fog" }))
-            .Append(ml.Transforms.QuantizeHdrq("NightQuantized", "Night", new() { WeightBits = 4, ActivationBits = 4, DomainColumnName = "Domain", Domain = "night" }))
+            .Append(ml.Transforms.QuantizeHdrq("FogQuantized", "Fog", FourBits("fog")))
+            .Append(ml.Transforms.QuantizeHdrq("NightQuantized", "Night", FourBits("night")))
             .Append(ml.Transforms.MergeNetworks("Score", "FogQuantized", "NightQuantized"))
             .Append(ml.Transforms.Conversion.MapKeyToValue("Prediction", "PredictedLabel"));
+
+        static HdrqQuantizationEstimator.Options FourBits(string domain) =>
+            new() { WeightBits = 4, ActivationBits = 4, Iterations = 500, DomainColumnName = "Domain", Domain = domain };
 
         var model = pipeline.Fit(images);                                                                      // adapts, quantizes and merges
         var merged = model.Only(images.Schema, "Score", "Prediction");                                         // without what only led there

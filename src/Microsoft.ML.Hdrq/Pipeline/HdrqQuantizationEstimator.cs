@@ -107,8 +107,8 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
         /// <summary>How ranges are chosen; <see cref="RangeObserverKind.Mse"/> by default.</summary>
         public RangeObserverKind Observer { get; init; } = RangeObserverKind.Mse;
 
-        /// <summary>Steps for each block, not negative; 0 rounds to nearest without training. 2,000 by default.</summary>
-        public int Iterations { get; init; } = 2000;
+        /// <summary>Steps for each block, not negative; 0 rounds to nearest without training. 1,000 by default.</summary>
+        public int Iterations { get; init; } = 1000;
 
         /// <summary>Images in a step, at least 1; 16 by default.</summary>
         public int BatchSize { get; init; } = 16;
