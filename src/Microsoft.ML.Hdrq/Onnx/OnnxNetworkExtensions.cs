@@ -1,4 +1,6 @@
+using Google.Protobuf;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx.Protobuf;
 
 namespace Microsoft.ML.Hdrq.Onnx;
 
@@ -32,6 +34,28 @@ public static class OnnxNetworkExtensions
             catch (NotSupportedException exception)
             {
                 throw new NotSupportedException($"'{path}': {exception.Message}", exception);
+            }
+        }
+
+        /// <summary>Reads what an ONNX file says about itself, without its network.</summary>
+        /// <param name="path">The file.</param>
+        /// <returns>The metadata by name; of a name that is given twice the last value.</returns>
+        /// <exception cref="FileNotFoundException">There is no such file.</exception>
+        /// <exception cref="InvalidDataException">The file is not an ONNX model.</exception>
+        public static IReadOnlyDictionary<string, string> ReadOnnxMetadata(string path)
+        {
+            ArgumentException.ThrowIfNullOrEmpty(path);
+            using var file = File.OpenRead(path);
+            try
+            {
+                var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
+                foreach (var entry in ModelProto.Parser.WithDiscardUnknownFields(true).ParseFrom(file).MetadataProps)
+                    metadata[entry.Key] = entry.Value;
+                return metadata;
+            }
+            catch (InvalidProtocolBufferException exception)
+            {
+                throw new InvalidDataException($"'{path}': the file is not an ONNX model: {exception.Message}", exception);
             }
         }
 

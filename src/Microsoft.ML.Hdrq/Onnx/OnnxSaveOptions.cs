@@ -20,4 +20,16 @@ public sealed class OnnxSaveOptions
     /// <b>wrong scores</b> with them. Weights of 7 bits and fewer are always signed: they are exact everywhere.
     /// </summary>
     public bool SignedWeights { get; init; }
+
+    /// <summary>
+    /// Whether weights of 4 bits and fewer are written as initializers, as the standard has it and tools expect. False, the default, writes them as <c>Constant</c> nodes, because
+    /// ML.NET's <c>OnnxTransformer</c> takes no others; ONNX Runtime makes the same of both.
+    /// </summary>
+    public bool FourBitInitializers { get; init; }
+
+    /// <summary>
+    /// What the file says about itself, by name: for example how a network was quantized and which ones it was merged from. Other tools show it; <c>Network.ReadOnnxMetadata</c> reads it. Null, the
+    /// default, for nothing.
+    /// </summary>
+    public IReadOnlyDictionary<string, string>? Metadata { get; init; }
 }

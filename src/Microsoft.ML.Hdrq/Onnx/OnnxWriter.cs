@@ -112,7 +112,7 @@ internal sealed class OnnxWriter
         {
             var tensor = OnnxTensors.Write(parameter.Name, Data(parameter));
             // ML.NET's runtime takes 4-bit integers from Constant nodes only.
-            if (parameter.Role != ParameterRole.Constant && tensor.DataType is not ((int)ElementType.Int4 or (int)ElementType.UInt4))
+            if (parameter.Role != ParameterRole.Constant && (_options.FourBitInitializers || tensor.DataType is not ((int)ElementType.Int4 or (int)ElementType.UInt4)))
                 graph.Initializer.Add(MoveOut(tensor));
             else
                 graph.Node.Add(WriteConstant(parameter.Name, tensor));
@@ -122,6 +122,7 @@ internal sealed class OnnxWriter
         var inside = graph.Initializer.Sum(tensor => (long)tensor.RawData.Length) + graph.Node.Sum(node => node.Attribute.Sum(attribute => attribute.T?.RawData.Length ?? 0L));
         if (inside > MaxDataInFile)
             throw new NotSupportedException($"The network's tensors have {inside} bytes, and an ONNX file holds less than 2 GB; write them to an external file.");
+        var metadata = (_options.Metadata ?? new Dictionary<string, string>()).OrderBy(pair => pair.Key, StringComparer.Ordinal);
         return new ModelProto
         {
             IrVersion = IrVersion(_opset),
@@ -129,6 +130,7 @@ internal sealed class OnnxWriter
             ProducerVersion = typeof(OnnxWriter).Assembly.GetName().Version?.ToString(3) ?? "",
             OpsetImport = { new OperatorSetIdProto { Domain = "", Version = _opset } },
             Graph = graph,
+            MetadataProps = { metadata.Select(pair => new StringStringEntryProto { Key = pair.Key, Value = pair.Value }) },
         };
     }
 

@@ -98,6 +98,32 @@ public sealed class QuantizerFormsTests
     }
 
     [TestMethod]
+    public void FourBitWeightsMayBeInitializers()
+    {
+        using var network = Quantizers(new QuantizationRange(4, isSigned: true), 0);
+        using var stream = new MemoryStream();
+        network.SaveOnnx(stream, new() { FourBitInitializers = true });
+        Assert.AreEqual((int)ElementType.Int4, ModelProto.Parser.ParseFrom(stream.ToArray()).Graph.Initializer.Single(tensor => tensor.Name == "w").DataType);
+        stream.Position = 0;
+        using var again = Network.LoadOnnx(stream);
+        CollectionAssert.AreEqual(Save(network), Save(again));
+    }
+
+    [TestMethod]
+    public void MetadataIsReadFromTheFileAlone()
+    {
+        using var directory = new TemporaryDirectory();
+        using var network = Quantizers(new QuantizationRange(4, isSigned: true), 0);
+        var path = directory.Combine("a.onnx");
+        network.SaveOnnx(path, new() { Metadata = new Dictionary<string, string> { ["method"] = "HDRQ", ["bits"] = "W4A4" } });
+        Assert.AreEqual("bits=W4A4 method=HDRQ", string.Join(' ', Network.ReadOnnxMetadata(path).OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}={pair.Value}")));
+        network.SaveOnnx(path);
+        Assert.IsEmpty(Network.ReadOnnxMetadata(path));
+        File.WriteAllText(path, "no model");
+        Assert.ThrowsExactly<InvalidDataException>(() => Network.ReadOnnxMetadata(path));
+    }
+
+    [TestMethod]
     public void AnActivationOfFewBitsIsClippedOnItsIntegers()
     {
         using var network = Quantizers(new QuantizationRange(4, isSigned: false), null);
