@@ -44,15 +44,14 @@ internal sealed class NoiseRounding(RandomPool pool) : RoundingScheme
         return (inside, torch.where(inside, noise, steps.clamp(range.Minimum, range.Maximum)));
     }
 
-    /// <summary>The table of errors for values in host memory with one scale or one for each stretch; zeros when no value that was looked at is inside the range.</summary>
-    public static float[] Table(torch.Tensor values, torch.Tensor scale, QuantizationRange range, RandomPool pool)
+    /// <summary>Fills a table with errors of values in host memory with one scale or one for each stretch; with zeros when no value that was looked at is inside the range.</summary>
+    public static void Fill(Span<float> table, torch.Tensor values, torch.Tensor scale, QuantizationRange range, RandomPool pool)
     {
         var elements = MemoryMarshal.Cast<byte, float>(values.bytes);
         var scales = MemoryMarshal.Cast<byte, float>(scale.bytes);
         var run = (int)FusedRounding.RunLength(values, scale);
         Span<float> wrapped = stackalloc float[StretchLength];
         Span<float> errors = stackalloc float[StretchLength];
-        var table = new float[TableSize];
         var filled = 0;
         for (var seen = 0; seen < SampleSize && filled <= TableSize - StretchLength; seen += StretchLength)
         {
@@ -80,10 +79,9 @@ internal sealed class NoiseRounding(RandomPool pool) : RoundingScheme
             }
         }
         if (filled == 0)
-            table[0] = 0;
-        for (var i = filled; filled > 0 && i < TableSize; i++)
-            table[i] = table[i % filled];
-        return table;
+            table[filled++] = 0;
+        for (var i = filled; i < TableSize; i++)
+            table[i] = table[i - filled];
     }
 
     /// <summary>One draw for each value; zeros when no value is inside the range.</summary>

@@ -11,7 +11,7 @@ internal sealed class TrainingRounding : RoundingScheme
 {
     private readonly RandomPool _pool;
     private readonly Workspace _workspace;
-    private readonly bool _isNoisy;
+    private readonly float[]? _table;
     private readonly bool _isMixed;
     private readonly bool _isActivation;
     private readonly RoundingScheme _composed;
@@ -24,7 +24,8 @@ internal sealed class TrainingRounding : RoundingScheme
     /// <param name="isActivation">Whether the scale's gradient is made smaller.</param>
     public TrainingRounding(RandomPool pool, Workspace workspace, bool isNoisy, bool isMixed, bool isActivation)
     {
-        (_pool, _workspace, _isNoisy, _isMixed, _isActivation) = (pool, workspace, isNoisy, isMixed, isActivation);
+        (_pool, _workspace, _isMixed, _isActivation) = (pool, workspace, isMixed, isActivation);
+        _table = isNoisy ? new float[NoiseRounding.TableSize] : null;
         _composed = isNoisy ? new NoiseRounding(pool) : NearestRounding.Instance;
         if (isActivation)
             _composed = new ScaledGradientRounding(_composed);
@@ -36,8 +37,9 @@ internal sealed class TrainingRounding : RoundingScheme
     {
         if (!FusedRounding.CanApply(values, scale))
             return _composed.Apply(values, scale, range);
-        var table = _isNoisy ? NoiseRounding.Table(values, scale, range, _pool) : null;
-        var draws = _isNoisy || _isMixed ? _pool.Draws(values.numel()) : null;
-        return FusedRounding.Apply(values, scale, new(range, _isActivation ? ScaledGradientRounding.Factor(values, range) : 1, table, draws, _isMixed, _workspace));
+        if (_table is not null)
+            NoiseRounding.Fill(_table, values, scale, range, _pool);
+        var draws = _table is not null || _isMixed ? _pool.Draws(values.numel()) : null;
+        return FusedRounding.Apply(values, scale, new(range, _isActivation ? ScaledGradientRounding.Factor(values, range) : 1, _table, draws, _isMixed, _workspace));
     }
 }

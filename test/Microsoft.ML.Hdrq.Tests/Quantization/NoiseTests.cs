@@ -33,7 +33,7 @@ public sealed class NoiseTests
             var values = torch.tensor(Enumerable.Range(0, Draws).Select(i => data[i % data.Length]).ToArray());
             using var pool = new RandomPool(5, torch.CPU, NoiseRounding.TableSize, 1);
             var drawn = Golden.Numbers(new NoiseRounding(pool).Noise(values.div(scale), range));
-            var table = NoiseRounding.Table(values, torch.tensor(scale), range, pool);
+            var table = Table(values, torch.tensor(scale), range, pool);
             foreach (var sample in new[] { drawn, table })
             {
                 var numbers = sample.Select(number => (double)number).ToArray();
@@ -81,7 +81,7 @@ public sealed class NoiseTests
         var (zeros, range) = (torch.zeros(2, 50), new QuantizationRange(4, isSigned: false));
         foreach (var scheme in new RoundingScheme[] { new NoiseRounding(pool), new TrainingRounding(pool, workspace, isNoisy: true, isMixed: false, isActivation: true) })
             Golden.AssertClose(new float[100], scheme.Apply(zeros, torch.tensor(0.1f), range));
-        Assert.IsTrue(NoiseRounding.Table(zeros, torch.tensor(0.1f), range, pool).All(error => error == 0));
+        Assert.IsTrue(Table(zeros, torch.tensor(0.1f), range, pool).All(error => error == 0));
     }
 
     [TestMethod]
@@ -100,7 +100,7 @@ public sealed class NoiseTests
         const int Tables = 50;
         for (var i = 0; i < Tables; i++)
         {
-            foreach (var error in NoiseRounding.Table(values, scale, new QuantizationRange(8, isSigned: true), pool))
+            foreach (var error in Table(values, scale, new QuantizationRange(8, isSigned: true), pool))
                 counts[(int)Math.Round(error * 100) + 30]++;
         }
         foreach (var number in counts)
@@ -186,6 +186,14 @@ public sealed class NoiseTests
             for (var i = 0; i < results[0].S.Length; i++)
                 Assert.AreEqual(results[1].S[i], results[0].S[i], 1e-3 * Math.Max(1, Math.Abs(results[1].S[i])));
         }
+    }
+
+    private static float[] Table(torch.Tensor values, torch.Tensor scale, QuantizationRange range, RandomPool pool)
+    {
+        var table = new float[NoiseRounding.TableSize];
+        Array.Fill(table, float.NaN);
+        NoiseRounding.Fill(table, values, scale, range, pool);
+        return table;
     }
 
     private static double Variance(IReadOnlyCollection<double> numbers)
