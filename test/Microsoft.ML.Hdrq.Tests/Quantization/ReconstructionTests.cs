@@ -28,6 +28,63 @@ public sealed class ReconstructionTests
     }
 
     [TestMethod]
+    public void TheSameSeedGivesTheSameBytesOnABusyMachine()
+    {
+        var threads = torch.get_num_threads();
+        try
+        {
+            // More threads than cores, whose order is anyone's guess, and values enough that all have something to do.
+            torch.set_num_threads(4);
+            using var scope = torch.NewDisposeScope();
+            using var network = SmallNetworks.Residual(width: 8, inputSize: 32);
+            var images = SmallNetworks.Random(1, 16, 3, 32, 32);
+            var input = SmallNetworks.Random(2, 16, 8, 32, 32).relu();
+            foreach (var perChannel in new[] { false, true })
+            {
+                using var quantized = SmallNetworks.Quantize(network, images, 3, 3, perChannel: perChannel);
+                var block = BlockPartition.Find(quantized.Graph)[1];
+                var quiet = Train();
+                using var end = new CancellationTokenSource();
+                var others = Enumerable.Range(0, 3).Select(_ => Task.Run(() => { while (!end.IsCancellationRequested) Thread.SpinWait(1000); })).ToArray();
+                var busy = Train();
+                end.Cancel();
+                Task.WaitAll(others);
+                CollectionAssert.AreEqual(quiet, busy);
+
+                TensorData[] Train()
+                {
+                    using var trained = quantized.Clone();
+                    using var training = new BlockReconstruction(trained, block, network.Parameters, _short with { BatchSize = 16 }, seed: 1);
+                    training.Train(input, input, input, null, CancellationToken.None);
+                    training.CopyTo(trained);
+                    return Golden.Parameters(trained);
+                }
+            }
+        }
+        finally
+        {
+            torch.set_num_threads(threads);
+        }
+    }
+
+    [TestMethod]
+    public void LiveTensorsDoNotGrowWithTheSteps()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var network = SmallNetworks.Residual();
+        var images = SmallNetworks.Random(1, 8, 3, 8, 8);
+        foreach (var perChannel in new[] { false, true })
+        {
+            using var quantized = SmallNetworks.Quantize(network, images, 4, 4, perChannel: perChannel);
+            using var training = new BlockReconstruction(quantized, BlockPartition.Find(quantized.Graph)[1], network.Parameters, _short with { Iterations = 60 }, seed: 1);
+            var input = SmallNetworks.Random(2, 8, 4, 8, 8).relu();
+            var live = new Dictionary<int, long>();
+            training.Train(input, input, input, (step, _) => live[step] = DisposeScopeManager.Statistics.ThreadTotalLiveCount, CancellationToken.None);
+            Assert.AreEqual(live[10], live[60]);
+        }
+    }
+
+    [TestMethod]
     public void ReconstructionBringsTheScoresNearerAndTouchesNothingElse()
     {
         using var scope = torch.NewDisposeScope();
