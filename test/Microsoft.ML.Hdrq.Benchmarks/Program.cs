@@ -1,10 +1,22 @@
 using BenchmarkDotNet.Running;
 using Microsoft.ML.Hdrq.Benchmarks;
 
-// These are timed in turns, which BenchmarkDotNet does not do.
-if (args is ["reconstruction", ..])
-    ReconstructionStepBenchmark.Run(Console.Out, repetitions: 9);
-else if (args is ["integers", ..])
-    IntegerScoringBenchmark.Run(Console.Out);
-else
-    BenchmarkSwitcher.FromAssembly(typeof(PipelineScoringBenchmark).Assembly).Run(args);
+// Those with names: what they compare takes turns, or goes on for many steps, which BenchmarkDotNet does not do.
+switch (args)
+{
+    case ["reconstruction", ..]:
+        ReconstructionStepBenchmark.Run(Console.Out, repetitions: 5);
+        break;
+    case ["depth", ..]:
+        DepthBenchmark.Run(Console.Out, repetitions: 5);
+        break;
+    case ["memory", ..]:
+        ReconstructionMemoryBenchmark.Run(Console.Out);
+        break;
+    case ["integers", ..]:
+        IntegerScoringBenchmark.Run(Console.Out);
+        break;
+    default:
+        BenchmarkSwitcher.FromAssembly(typeof(PipelineScoringBenchmark).Assembly).Run(args);
+        break;
+}

@@ -1,0 +1,46 @@
+using System.Globalization;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Quantization;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Benchmarks;
+
+/// <summary>How the time to quantize a network grows with its depth: residual networks of 9 and of 18 blocks of the same sizes take turns.</summary>
+public static class DepthBenchmark
+{
+    private const int Images = 16;
+
+    /// <summary>Measures few steps a block, so that what a block costs beside them shows, and none, which is calibration alone, and writes a line for each.</summary>
+    /// <param name="output">Where the lines go.</param>
+    /// <param name="repetitions">Turns, at least 1.</param>
+    public static void Run(TextWriter output, int repetitions)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentOutOfRangeException.ThrowIfLessThan(repetitions, 1);
+        using var scope = torch.NewDisposeScope();
+        using var shallow = ResNet.Cifar(20, 10, seed: 1);
+        using var deep = ResNet.Cifar(38, 10, seed: 1);
+        using var generator = new torch.Generator(1);
+        var images = torch.rand([Images, 3, 32, 32], generator: generator);
+        output.WriteLine("steps a block  9 blocks ms  18 blocks ms  ratio");
+        foreach (var iterations in new[] { 0, 1, 10 })
+        {
+            var times = Turns.TakeOnce([() => Quantize(shallow, images, iterations), () => Quantize(deep, images, iterations)], repetitions);
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{iterations,13}  {times[0],11:F0}  {times[1],12:F0}  {times[1] / times[0],5:F2}"));
+            output.Flush();
+        }
+    }
+
+    private static void Quantize(Network network, torch.Tensor images, int iterations)
+    {
+        var settings = new QuantizationSettings
+        {
+            WeightBits = 4,
+            ActivationBits = 4,
+            Calibration = new() { BatchSize = Images },
+            Reconstruction = new() { Iterations = iterations, BatchSize = Images },
+        };
+        NetworkQuantizer.Quantize(network, network, images, settings, seed: 1, progress: null, CancellationToken.None).Dispose();
+    }
+}
