@@ -101,19 +101,24 @@ internal sealed class ImageNetworks
     public Network Merge(IReadOnlyList<Network> networks) =>
         Fit(_context.Transforms.MergeNetworks(Score, ImagePipeline.Pixels, networks, new MergeOptions()), _folder.Domains[0], default);
 
-    /// <summary>Top-1 accuracy of a network on the test images of a domain, a fraction.</summary>
-    public double Accuracy(Network network, string domain, CancellationToken cancellationToken)
+    /// <summary>Top-1 accuracy of a network on the test images of every domain, a fraction, domain after domain.</summary>
+    public IEnumerable<(string Domain, double Accuracy)> Accuracies(Network network, CancellationToken cancellationToken)
     {
-        if (!_tests.TryGetValue(domain, out var test))
-        {
-            test = _images.Read(domain, DataSplit.Test, cancellationToken);
-            if (_folder.Files(domain, DataSplit.Test).Count * 3 * ImageSize <= MostCachedPixels)
-                test = _context.Data.Cache(test, ImagePipeline.Pixels, ImagePipeline.Label);
-            _tests.Add(domain, test);
-        }
         var scoring = _context.Transforms.ApplyNetwork(Score, ImagePipeline.Pixels, network, new NetworkScoringEstimator.Options { BatchSize = _options.BatchSize, ClassNames = _folder.Classes });
-        using var scorer = scoring.Fit(test);
-        return _context.MulticlassClassification.Evaluate(scorer.Transform(test)).MicroAccuracy;
+        using var scorer = scoring.Fit(Test(_folder.Domains[0], cancellationToken));
+        foreach (var domain in _folder.Domains)
+            yield return (domain, _context.MulticlassClassification.Evaluate(scorer.Transform(Test(domain, cancellationToken))).MicroAccuracy);
+    }
+
+    private IDataView Test(string domain, CancellationToken cancellationToken)
+    {
+        if (_tests.TryGetValue(domain, out var test))
+            return test;
+        test = _images.Read(domain, DataSplit.Test, cancellationToken);
+        if (_folder.Files(domain, DataSplit.Test).Count * 3 * ImageSize <= MostCachedPixels)
+            test = _context.Data.Cache(test, ImagePipeline.Pixels, ImagePipeline.Label);
+        _tests.Add(domain, test);
+        return test;
     }
 
     /// <summary>The network of an estimator that is fitted to the training images of a domain, in host memory.</summary>

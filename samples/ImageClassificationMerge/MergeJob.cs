@@ -110,11 +110,9 @@ internal sealed class MergeJob : IDisposable
         var item = _shelf.Obtain(name, ingredients, () => make(bar.Reports(state), _cancellationToken));
         _made.Add(item);
         var accuracies = new OrderedDictionary<string, double>();
-        foreach (var domain in _folder.Domains)
-        {
-            bar.Remark($"measuring {domain}");
-            accuracies.Add(domain, _networks.Accuracy(item.Network, domain, _cancellationToken));
-        }
+        bar.Remark("measuring");
+        foreach (var (domain, accuracy) in _networks.Accuracies(item.Network, _cancellationToken))
+            accuracies.Add(domain, accuracy);
         bar.Complete();
         _rows.Add(row with { Network = name, Domains = accuracies, Bytes = item.Bytes, HarmonicMean = row.Merged is null ? null : HarmonicMean(row.Merged.Select(domain => accuracies[domain])) });
         _measured(Document);
