@@ -22,13 +22,14 @@ internal static class BiasForms
     {
         var numbers = new Dictionary<string, string>(StringComparer.Ordinal);
         var kept = new List<OnnxNode>(nodes.Count);
+        var readers = nodes.SelectMany(node => node.Inputs).CountBy(input => input, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal);
         foreach (var node in nodes)
         {
             if (node.Type == "DequantizeLinear" && node.Outputs.Count == 1 && !outputs.Contains(node.Outputs[0]) && !outputs.Contains(node.Input(0))
-                && Numbers(node, tensors) is { } values && nodes.Sum(other => other.Inputs.Count(input => input == node.Input(0))) == 1)
+                && Numbers(node, tensors) is { } values && readers[node.Input(0)] == 1 && !tensors.Contains(node.Outputs[0]))
             {
                 tensors.Replace(node.Input(0), values);
-                numbers.Add(node.Outputs[0], node.Input(0));
+                numbers[node.Outputs[0]] = node.Input(0);
             }
             else
             {

@@ -21,7 +21,7 @@ internal static class MovedValueForms
     ];
 
     /// <summary>Removes quantizers that change nothing because their input consists of elements of what another has rounded with the same scale.</summary>
-    /// <param name="nodes">All nodes, quantizers among them; those that read what is removed are changed in place.</param>
+    /// <param name="nodes">All nodes in their order, quantizers among them; those that read what is removed are changed in place.</param>
     /// <param name="outputs">The names of the graph's outputs.</param>
     public static IReadOnlyList<OnnxNode> Collapse(IReadOnlyList<OnnxNode> nodes, IReadOnlyCollection<string> outputs)
     {
@@ -36,7 +36,7 @@ internal static class MovedValueForms
         foreach (var node in nodes)
         {
             if (node.Type == FakeQuantize.Name && !outputs.Contains(node.Outputs[0]) && Source(node) is { } source && ChangesNothing(node, source))
-                removed.Add(node.Outputs[0], node.Inputs[0]);
+                removed[node.Outputs[0]] = removed.GetValueOrDefault(node.Inputs[0], node.Inputs[0]);
             else
                 kept.Add(node);
         }

@@ -59,8 +59,8 @@ internal sealed class OnnxReader
             throw new InvalidDataException("The graph has no input.");
         ReadConstants();
         var outputNames = _graph.Output.Select(output => output.Name).ToHashSet(StringComparer.Ordinal);
-        var quantized = MovedValueForms.Collapse(BiasForms.Collapse(QuantizerForms.Collapse(ReadNodes(), _tensors, outputNames), _tensors, outputNames), outputNames);
-        var nodes = TopologicalOrder.Sort(quantized, _tensors.Names.Concat(inputs.Select(input => input.Name)));
+        var quantized = BiasForms.Collapse(QuantizerForms.Collapse(ReadNodes(), _tensors, outputNames), _tensors, outputNames);
+        var nodes = MovedValueForms.Collapse(TopologicalOrder.Sort(quantized, _tensors.Names.Concat(inputs.Select(input => input.Name))), outputNames);
         var outputs = _graph.Output.Select(output => ReadValue(output, isInput: false)).ToImmutableArray();
         return Assemble(inputs, nodes, outputs);
     }

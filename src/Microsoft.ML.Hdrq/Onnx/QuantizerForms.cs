@@ -167,7 +167,7 @@ internal static class QuantizerForms
         };
     }
 
-    /// <summary>Lets nodes read other values.</summary>
+    /// <summary>Lets nodes read other values, of which none has a new name itself.</summary>
     public static void Rename(IEnumerable<OnnxNode> nodes, IReadOnlyDictionary<string, string> names)
     {
         if (names.Count == 0)
@@ -176,8 +176,7 @@ internal static class QuantizerForms
         {
             for (var i = 0; i < node.Inputs.Count; i++)
             {
-                while (names.TryGetValue(node.Inputs[i], out var name))
-                    node.Inputs[i] = name;
+                node.Inputs[i] = names.GetValueOrDefault(node.Inputs[i], node.Inputs[i]);
             }
         }
     }

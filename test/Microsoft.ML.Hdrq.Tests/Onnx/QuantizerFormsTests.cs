@@ -98,6 +98,14 @@ public sealed class QuantizerFormsTests
     }
 
     [TestMethod]
+    [Timeout(60_000, CooperativeCancellation = true)]
+    public void ACycleThroughMovedValuesIsRefused()
+    {
+        var cycle = ModelOf(13, [-1, 4], Floats("s", [], 0.1f), Node("Flatten", "a", "b"), Node("Flatten", "b", "a"), Node("QuantizeLinear", "a s", "q"), Node("DequantizeLinear", "q s", "y"));
+        Assert.ThrowsExactly<InvalidDataException>(() => Load(cycle));
+    }
+
+    [TestMethod]
     public void FourBitWeightsMayBeInitializers()
     {
         using var network = Quantizers(new QuantizationRange(4, isSigned: true), 0);
