@@ -1,16 +1,17 @@
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>
-/// Shares ambiguous weights out, output channel by output channel. The rounded channel should differ from the mean neither in its sum, which would shift its output,
-/// nor towards one of the networks, which would serve that network's domain at the others' cost. The ambiguous weights, those on which the networks disagree most first, each
-/// take whichever of their two integers keeps
-/// <c>sum e_i^2 + balance (sum e_i)^2 + fairness sum_d lambda_d (sum e_i (v_di - r_i))^2</c>
+/// Shares ambiguous weights out, output channel by output channel. The rounded channel should not differ from the mean in its sum, which would shift its output; nor in the sum of a kernel (what
+/// sees one input channel): neighbouring pixels are alike, so that a kernel's errors act together; nor towards one of the networks, which would serve that network's domain at the
+/// others' cost. The ambiguous weights, those on which the networks disagree most first, each take whichever of their two integers keeps
+/// <c>sum e_i^2 + kernel sum_k (sum_{i in k} e_i)^2 + balance (sum e_i)^2 + fairness sum_d lambda_d (sum e_i (v_di - r_i))^2</c>
 /// small, where e is the rounding error, r the mean and v_d network d, all in steps; then they are gone through again until nothing changes.
 /// <para>With larger shares the first term, the distance to the mean, exceeds that of random draws where networks are many or their weights unequal.</para>
 /// </summary>
+/// <param name="kernel">The share of a kernel's sum.</param>
 /// <param name="balance">The share of the channel's sum.</param>
 /// <param name="fairness">The share of its leaning towards each network.</param>
-internal sealed class BalancedMergeRounding(double balance = 0.5, double fairness = 0.1) : MergeRounding
+internal sealed class BalancedMergeRounding(double kernel = 0.25, double balance = 0.25, double fairness = 0.1) : MergeRounding
 {
     /// <summary>How often a channel is gone through; later passes change little.</summary>
     private const int MaxPasses = 4;
@@ -30,6 +31,9 @@ internal sealed class BalancedMergeRounding(double balance = 0.5, double fairnes
     private void Balance(MergedWeight weight, int[] rounded, int start, int count)
     {
         var leans = new double[weight.Integers.Length];
+        var kernels = new double[count / weight.KernelSize];
+        // A kernel of one element has no neighbours.
+        var kernelShare = weight.KernelSize > 1 ? kernel : 0;
         var sum = 0.0;
         for (var i = start; i < start + count; i++)
         {
@@ -73,13 +77,15 @@ internal sealed class BalancedMergeRounding(double balance = 0.5, double fairnes
         void Add(int i, double error)
         {
             sum += error;
+            kernels[(i - start) / weight.KernelSize] += error;
             for (var d = 0; d < leans.Length; d++)
                 leans[d] += error * (weight.Value(d, i) - weight.Means[i]);
         }
 
         double Cost(int i, double error)
         {
-            var cost = (error * error) + (balance * (sum + error) * (sum + error));
+            var kernelSum = kernels[(i - start) / weight.KernelSize] + error;
+            var cost = (error * error) + (kernelShare * kernelSum * kernelSum) + (balance * (sum + error) * (sum + error));
             for (var d = 0; d < leans.Length; d++)
             {
                 var lean = leans[d] + (error * (weight.Value(d, i) - weight.Means[i]));

@@ -20,8 +20,8 @@ public abstract class MergeRounding
     public static MergeRounding None { get; } = new NearestMergeRounding();
 
     /// <summary>
-    /// The default: the ambiguous weights of every output channel are shared out so that the channel's rounding errors sum to about zero and lean towards none of the
-    /// networks. Deterministic; costs about as much as sorting the weights.
+    /// The default: the ambiguous weights of every output channel are shared out so that the rounding errors of the channel, and of each of its kernels, sum to about zero and lean
+    /// towards none of the networks. Deterministic; costs about as much as sorting the weights.
     /// </summary>
     public static MergeRounding Balanced { get; } = new BalancedMergeRounding();
 

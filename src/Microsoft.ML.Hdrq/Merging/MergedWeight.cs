@@ -22,12 +22,14 @@ internal sealed class MergedWeight
     /// <param name="lambdas">The networks' weights.</param>
     /// <param name="range">The integers' range.</param>
     /// <param name="channels">The number of output channels.</param>
-    public MergedWeight(int[][] integers, double[][] scales, double[] mergedScales, double[] lambdas, QuantizationRange range, int channels)
+    /// <param name="kernelSize">The number of elements that see one input channel at neighbouring positions, which are adjacent; 1 where there is no space.</param>
+    public MergedWeight(int[][] integers, double[][] scales, double[] mergedScales, double[] lambdas, QuantizationRange range, int channels, int kernelSize = 1)
     {
         Integers = integers;
         Lambdas = lambdas;
         Range = range;
         Channels = channels;
+        KernelSize = kernelSize;
         _scales = scales;
         MergedScales = mergedScales;
         var count = integers[0].Length;
@@ -64,6 +66,9 @@ internal sealed class MergedWeight
     public QuantizationRange Range { get; }
 
     public int Channels { get; }
+
+    /// <summary>How many adjacent elements see one input channel, at neighbouring positions.</summary>
+    public int KernelSize { get; }
 
     public int Count => Means.Length;
 

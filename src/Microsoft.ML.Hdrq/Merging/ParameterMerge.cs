@@ -44,7 +44,7 @@ internal static class ParameterMerge
         var integers = sources.Select(source => Array.ConvertAll(source.Values(quantized.Weight), value => (int)value)).ToArray();
         var scales = sources.Select(source => source.Values(quantized.Scale)).ToArray();
         var lambdas = sources.Select(source => source.Lambda).ToArray();
-        var weight = new MergedWeight(integers, scales, Mean(quantized.Scale, sources), lambdas, quantized.Range, (int)shape[0]);
+        var weight = new MergedWeight(integers, scales, Mean(quantized.Scale, sources), lambdas, quantized.Range, (int)shape[0], (int)Math.Max(1, TensorShape.ElementCount(shape.AsSpan(Math.Min(2, shape.Length))) ?? 1));
         var rounded = rounding.Round(weight, layer);
         using var scope = torch.NewDisposeScope();
         var scale = ToTorch(weight.MergedScales, scaleDefinition).MoveToOuterDisposeScope();

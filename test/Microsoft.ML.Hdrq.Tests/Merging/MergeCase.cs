@@ -53,7 +53,7 @@ internal static class MergeCase
         var source = Enumerable.Range(0, count).Select(_ => (random.NextDouble() + random.NextDouble() + random.NextDouble() - 1.5) * range.Maximum).ToArray();
         var integers = lambdas.Select(_ => source.Select(value => Math.Clamp((int)Math.Round(value + (2 * drift * (random.NextDouble() - 0.5))), range.Minimum, range.Maximum)).ToArray()).ToArray();
         var scales = lambdas.Select(_ => new[] { 0.1 + (0.01 * random.NextDouble()) }).ToArray();
-        return new MergedWeight(integers, scales, [lambdas.Zip(scales, (lambda, scale) => lambda * scale[0]).Sum()], lambdas, range, channels);
+        return new MergedWeight(integers, scales, [lambdas.Zip(scales, (lambda, scale) => lambda * scale[0]).Sum()], lambdas, range, channels, kernel);
     }
 
     public static float[] Values(this Network network, string parameter)
