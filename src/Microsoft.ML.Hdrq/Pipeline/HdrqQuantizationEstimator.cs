@@ -76,13 +76,15 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
     public sealed record Options
     {
         /// <summary>
-        /// The settings of the paper and its public code: quantizers where they put them, one scale for a weight, 20,000 steps a block.
+        /// The settings of the paper and its public code: quantizers where they put them, one scale for a weight and each network's own, fixed biases, 20,000 steps a block.
         /// Use it as <c>HdrqQuantizationEstimator.Options.Paper with { WeightBits = 4, ActivationBits = 4 }</c>.
         /// </summary>
         public static Options Paper { get; } = new()
         {
             Placement = QuantizerPlacement.Paper,
             PerChannel = false,
+            UseSourceScales = false,
+            TrainBiases = false,
             Iterations = 20_000,
             BatchSize = 32,
             WeightLearningRate = 1e-4,
@@ -103,6 +105,15 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
 
         /// <summary>Whether weights have a scale for each output channel, which integer hardware computes at the same speed, instead of the paper's one for the whole tensor; true by default.</summary>
         public bool PerChannel { get; init; } = true;
+
+        /// <summary>
+        /// Whether scales of weights start from those that fit the source network's weights, so that all networks of one source have one grid and their integers disagree less when they are merged; true
+        /// by default. The paper takes each network's own, as is done where no source is known or where the network has moved far from it.
+        /// </summary>
+        public bool UseSourceScales { get; init; } = true;
+
+        /// <summary>Whether biases are trained with the weights, which the paper does not do; true by default.</summary>
+        public bool TrainBiases { get; init; } = true;
 
         /// <summary>How ranges are chosen; <see cref="RangeObserverKind.Mse"/> by default.</summary>
         public RangeObserverKind Observer { get; init; } = RangeObserverKind.Mse;
@@ -203,6 +214,7 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
                 ActivationBits = ActivationBits,
                 Placement = Placement,
                 Overrides = Overrides,
+                UseSourceScales = UseSourceScales,
                 Calibration = new() { CreateActivationObserver = observer, CreateWeightObserver = observer, PerChannel = PerChannel, BatchSize = BatchSize },
                 Reconstruction = Iterations == 0 ? null : new()
                 {
@@ -212,6 +224,7 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
                     ActivationScaleLearningRate = ActivationScaleLearningRate,
                     DistanceWeight = DistanceWeight,
                     WarmUp = WarmUp,
+                    TrainBiases = TrainBiases,
                     DropProbability = DropProbability,
                 },
             };

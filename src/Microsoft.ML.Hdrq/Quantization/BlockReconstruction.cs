@@ -20,6 +20,7 @@ internal sealed class BlockReconstruction : IDisposable
     private readonly HashSet<FakeQuantize> _weightQuantizers = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<FakeQuantize, (GraphNode Node, AdaptiveRounding Rounding)> _directions = new(ReferenceEqualityComparer.Instance);
     private readonly List<Parameter> _weights = [];
+    private readonly List<Parameter> _biases = [];
     private readonly List<Parameter> _weightScales = [];
     private readonly List<Parameter> _activationScales = [];
     private readonly List<(Parameter Weight, torch.Tensor Source)> _distances = [];
@@ -54,12 +55,13 @@ internal sealed class BlockReconstruction : IDisposable
                 activationScaleNames.Add(node.Inputs[1]);
             }
         }
+        var biasNames = settings.TrainBiases ? LayerBiases(block).ToHashSet(StringComparer.Ordinal) : [];
         var weightScaleNames = quantized.Values.ToHashSet(StringComparer.Ordinal);
         _block = Subgraph.Extract(network, block.Nodes, block.Input, block.Output, (definition, tensor) =>
         {
             using var detached = tensor.detach();
             var copy = detached.clone();
-            var list = quantized.ContainsKey(definition.Name) ? _weights : weightScaleNames.Contains(definition.Name) ? _weightScales : activationScaleNames.Contains(definition.Name) ? _activationScales : null;
+            var list = quantized.ContainsKey(definition.Name) ? _weights : biasNames.Contains(definition.Name) ? _biases : weightScaleNames.Contains(definition.Name) ? _weightScales : activationScaleNames.Contains(definition.Name) ? _activationScales : null;
             if (list is null || settings.Weights == WeightTraining.Adaptive && list != _activationScales)
                 return copy;
             var parameter = new Parameter(copy);
@@ -73,7 +75,7 @@ internal sealed class BlockReconstruction : IDisposable
             foreach (var node in block.Nodes.Where(node => quantized.ContainsKey(node.Inputs[0]) && node.Operator is FakeQuantize))
                 _directions.Add((FakeQuantize)node.Operator, (node, new AdaptiveRounding(_block.Parameters[node.Inputs[0]], Scale(node))));
         }
-        _weightOptimizer = torch.optim.Adam(_weights.Concat(_weightScales).Concat(_directions.Values.Select(entry => entry.Rounding.Direction)), WeightRate);
+        _weightOptimizer = torch.optim.Adam(_weights.Concat(_biases).Concat(_weightScales).Concat(_directions.Values.Select(entry => entry.Rounding.Direction)), WeightRate);
         _activationOptimizer = _activationScales.Count > 0 ? torch.optim.Adam(_activationScales, settings.ActivationScaleLearningRate) : null;
     }
 
@@ -156,6 +158,13 @@ internal sealed class BlockReconstruction : IDisposable
         _block.Dispose();
         _pool.Dispose();
         _workspace.Dispose();
+    }
+
+    /// <summary>The biases of a block's layers of which the weight is quantized.</summary>
+    private static IEnumerable<string> LayerBiases(Block block)
+    {
+        var quantized = block.Nodes.Where(node => node.Operator is FakeQuantize).Select(node => node.Outputs[0]).ToHashSet(StringComparer.Ordinal);
+        return block.Nodes.Where(node => node.Operator is Networks.Operators.Convolution or TransposedConvolution or Gemm && node.Inputs.Length > 2 && quantized.Contains(node.Inputs[1])).Select(node => node.Inputs[2]);
     }
 
     private double WeightRate => _settings.Weights == WeightTraining.Adaptive ? _settings.DirectionLearningRate : _settings.WeightLearningRate;

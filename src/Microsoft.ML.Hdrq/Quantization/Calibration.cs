@@ -11,14 +11,19 @@ namespace Microsoft.ML.Hdrq.Quantization;
 /// </summary>
 internal static class Calibration
 {
+    /// <summary>By which factor a weight's own scale may differ from the source's, for the source's to be taken.</summary>
+    private const double MostChange = 2;
+
     /// <summary>Quantizes a network.</summary>
     /// <param name="network">The network, its normalizations folded; not changed.</param>
     /// <param name="sites">Where quantizers go.</param>
     /// <param name="batches">The calibration images. Whether the network's input has negative values is decided from all of them.</param>
     /// <param name="options">Observers and granularity.</param>
     /// <param name="cancellationToken">Ends calibration between two batches.</param>
+    /// <param name="source">The source network's weights by name, for scales that all its descendants have in common; null for scales that are each network's own.</param>
     /// <returns>The quantized network, owned by the caller.</returns>
-    public static Network Apply(Network network, IReadOnlyCollection<QuantizerSite> sites, IReadOnlyList<torch.Tensor> batches, CalibrationOptions options, CancellationToken cancellationToken)
+    public static Network Apply(
+        Network network, IReadOnlyCollection<QuantizerSite> sites, IReadOnlyList<torch.Tensor> batches, CalibrationOptions options, CancellationToken cancellationToken, IReadOnlyDictionary<string, torch.Tensor>? source = null)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
@@ -54,11 +59,21 @@ internal static class Calibration
             var weight = rewriter.Tensor(site.Value);
             var axis = DataFlow.OutputAxis(site.WeightedLayer, weight.dim());
             var range = new QuantizationRange(site.Bits, true);
-            var observer = options.CreateWeightObserver();
-            var rows = options.PerChannel ? weight.transpose(0, axis).reshape(weight.shape[axis], -1) : weight.reshape(1, -1);
-            observer.Observe(rows, range);
-            var scale = observer.Scale();
+            var scale = WeightScale(weight);
+            if (source is not null && source.TryGetValue(site.Value, out var sourceWeight))
+            {
+                // What the source has nothing of, or much less, would be clipped.
+                var common = WeightScale(sourceWeight.detach());
+                scale = torch.where(common.ge(scale / MostChange).logical_and(common.le(scale * MostChange)), common, scale);
+            }
             Insert(site.Value, range, options.PerChannel ? scale : scale.squeeze(0), options.PerChannel ? axis : null);
+
+            torch.Tensor WeightScale(torch.Tensor values)
+            {
+                var observer = options.CreateWeightObserver();
+                observer.Observe(options.PerChannel ? values.transpose(0, axis).reshape(values.shape[axis], -1) : values.reshape(1, -1), range);
+                return observer.Scale();
+            }
         }
 
         void Insert(string value, QuantizationRange range, torch.Tensor scale, long? axis)

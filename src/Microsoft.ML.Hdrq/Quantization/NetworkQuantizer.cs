@@ -9,7 +9,7 @@ internal static class NetworkQuantizer
 {
     /// <summary>Quantizes a copy of a network.</summary>
     /// <param name="network">The network in full precision, on the device to compute on; not changed.</param>
-    /// <param name="source">The network that it descends from, of the same graph; null for no distance term.</param>
+    /// <param name="source">The network that it descends from, of the same graph; null for no distance term and scales of its own.</param>
     /// <param name="images">The calibration images, [images, ...], on the device where they and what blocks make of them are to be kept.</param>
     /// <param name="settings">How.</param>
     /// <param name="seed">The seed of everything random.</param>
@@ -22,10 +22,10 @@ internal static class NetworkQuantizer
     {
         using var scope = torch.NewDisposeScope();
         using var folded = FoldBatchNormalization.Apply(network);
-        using var foldedSource = source is null || settings.Reconstruction is null ? null : FoldedSource(source, folded);
+        using var foldedSource = source is null || (settings.Reconstruction is null && !settings.UseSourceScales) ? null : FoldedSource(source, folded);
         var batches = Split(images, settings.Calibration.BatchSize);
         var sites = QuantizerSites.Find(folded, settings.Placement, settings.WeightBits, settings.ActivationBits, settings.Overrides);
-        var quantized = Calibration.Apply(folded, sites, batches, settings.Calibration, cancellationToken);
+        var quantized = Calibration.Apply(folded, sites, batches, settings.Calibration, cancellationToken, settings.UseSourceScales ? foldedSource?.Parameters : null);
         try
         {
             if (settings.Reconstruction is { Iterations: > 0 } reconstruction)

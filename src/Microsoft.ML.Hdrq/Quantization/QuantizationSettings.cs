@@ -13,6 +13,9 @@ internal sealed record QuantizationSettings
 
     public CalibrationOptions Calibration { get; init; } = new();
 
+    /// <summary>Whether scales of weights are those of the source network's weights, where a source is given.</summary>
+    public bool UseSourceScales { get; init; }
+
     /// <summary>How blocks are trained; null for rounding to nearest.</summary>
     public ReconstructionSettings? Reconstruction { get; init; } = new();
 }

@@ -27,6 +27,9 @@ internal sealed record ReconstructionSettings
     /// <summary>What is learned of weights. With noise, activations have it too.</summary>
     public WeightTraining Weights { get; init; } = WeightTraining.Noise;
 
+    /// <summary>Whether the biases of quantized layers are learned with their weights, at the same rate. They have no rounding error of their own, and merge without any.</summary>
+    public bool TrainBiases { get; init; }
+
     /// <summary>Learning rate of rounding directions.</summary>
     public double DirectionLearningRate { get; init; } = 1e-3;
 

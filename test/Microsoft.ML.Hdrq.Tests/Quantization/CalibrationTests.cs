@@ -38,6 +38,30 @@ public sealed class CalibrationTests
             torch.arange(1, shape[axis] + 1, torch.ScalarType.Float32).neg().reshape([.. shape.Select((size, d) => d == axis ? size : 1)]).expand(shape).contiguous();
     }
 
+    /// <summary>A channel that is 1.2 times the source's has the source's scale; one that the source does not have, or has 3 times as large, keeps its own.</summary>
+    [TestMethod]
+    public void ScalesOfWeightsAreTheSourcesWhereTheNetworkIsNearIt()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var network = Layer(1.2f, 1, 1, -0.6f);
+        using var source = Layer(1, 0, 3, -1);
+        var options = new CalibrationOptions { PerChannel = true, CreateWeightObserver = () => new MinMaxObserver() };
+        var sites = QuantizerSites.Find(network, QuantizerPlacement.Paper, 8, 8, []);
+        using var own = Calibration.Apply(network, sites, [torch.ones(1, 1, 1, 1)], options, CancellationToken.None);
+        using var common = Calibration.Apply(network, sites, [torch.ones(1, 1, 1, 1)], options, CancellationToken.None, source.Parameters);
+        Golden.AssertClose([1.2f / 127.5f, 1 / 127.5f, 1 / 127.5f, 0.6f / 127.5f], own.Parameters["w.scale"]);
+        Golden.AssertClose([1 / 127.5f, 1 / 127.5f, 1 / 127.5f, 1 / 127.5f], common.Parameters["w.scale"]);
+        Golden.AssertClose([1.2f, 1, 1, -0.6f], common.Parameters["w"]);
+
+        static Network Layer(params float[] weights)
+        {
+            using var builder = new NetworkBuilder();
+            builder.Input("x", -1, 1, 1, 1);
+            builder.Node("Conv", "y", ["x", builder.Parameter("w", torch.tensor(weights).reshape(-1, 1, 1, 1))]);
+            return builder.Build(new GraphValue("y", ElementType.Float32, []));
+        }
+    }
+
     [TestMethod]
     public void GroupsOfATransposedConvolutionShareTheScales()
     {

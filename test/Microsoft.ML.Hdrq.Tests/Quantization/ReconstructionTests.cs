@@ -68,6 +68,31 @@ public sealed class ReconstructionTests
     }
 
     [TestMethod]
+    public void BiasesAreTrainedOnlyWhenAskedFor()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var network = SmallNetworks.Residual();
+        var images = SmallNetworks.Random(1, 8, 3, 8, 8);
+        using var quantized = SmallNetworks.Quantize(network, images, 4, 4);
+        var block = BlockPartition.Find(quantized.Graph)[1];
+        var biases = block.Nodes.Where(node => node.Operator.Type == "Conv").Select(node => node.Inputs[2]).ToArray();
+        Assert.HasCount(2, biases);
+        foreach (var isTrained in new[] { false, true })
+        {
+            using var trained = quantized.Clone();
+            using var training = new BlockReconstruction(trained, block, network.Parameters, _short with { TrainBiases = isTrained }, seed: 1);
+            var input = SmallNetworks.Random(2, 8, 4, 8, 8).relu();
+            training.Train(input, input, input.add(5), null, CancellationToken.None);
+            training.CopyTo(trained);
+            foreach (var bias in biases)
+                Assert.AreEqual(isTrained, trained.Parameters[bias].ne(network.Parameters[bias]).any().item<bool>(), bias);
+            // The targets are larger everywhere, so the last bias must have grown.
+            if (isTrained)
+                Assert.IsTrue(trained.Parameters[biases[^1]].gt(network.Parameters[biases[^1]]).all().item<bool>());
+        }
+    }
+
+    [TestMethod]
     public void LiveTensorsDoNotGrowWithTheSteps()
     {
         using var scope = torch.NewDisposeScope();
@@ -76,7 +101,7 @@ public sealed class ReconstructionTests
         foreach (var perChannel in new[] { false, true })
         {
             using var quantized = SmallNetworks.Quantize(network, images, 4, 4, perChannel: perChannel);
-            using var training = new BlockReconstruction(quantized, BlockPartition.Find(quantized.Graph)[1], network.Parameters, _short with { Iterations = 60 }, seed: 1);
+            using var training = new BlockReconstruction(quantized, BlockPartition.Find(quantized.Graph)[1], network.Parameters, _short with { Iterations = 60, TrainBiases = perChannel }, seed: 1);
             var input = SmallNetworks.Random(2, 8, 4, 8, 8).relu();
             var live = new Dictionary<int, long>();
             training.Train(input, input, input, (step, _) => live[step] = DisposeScopeManager.Statistics.ThreadTotalLiveCount, CancellationToken.None);
