@@ -85,6 +85,7 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
             PerChannel = false,
             UseSourceScales = false,
             TrainBiases = false,
+            DriftWeight = 0,
             Iterations = 20_000,
             BatchSize = 32,
             WeightLearningRate = 1e-4,
@@ -132,6 +133,12 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
 
         /// <summary>Gamma, the weight of the distance to the source network, not negative; 0.05 by default.</summary>
         public double DistanceWeight { get; init; } = 5e-2;
+
+        /// <summary>
+        /// Weight of the distance to the network's own weights in full precision, not negative; 0.1 by default. It bounds how far training leaves them, of which the calibration images of one domain
+        /// can say little for another's; the mean of quantized networks is then near the mean of the networks. The paper has none. Compare L2-SP (Li et al., ICML 2018).
+        /// </summary>
+        public double DriftWeight { get; init; } = 0.1;
 
         /// <summary>
         /// Share of the steps in which the learning rate rises and, at the end, in which there is rounding in place of noise; 0 to 0.5. 0.2 by default.
@@ -187,6 +194,7 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
             TrainingHost.CheckRange(nameof(WeightLearningRate), WeightLearningRate, double.Epsilon, double.MaxValue, "positive");
             TrainingHost.CheckRange(nameof(ActivationScaleLearningRate), ActivationScaleLearningRate, double.Epsilon, double.MaxValue, "positive");
             TrainingHost.CheckRange(nameof(DistanceWeight), DistanceWeight, 0, double.MaxValue, "not negative");
+            TrainingHost.CheckRange(nameof(DriftWeight), DriftWeight, 0, double.MaxValue, "not negative");
             TrainingHost.CheckRange(nameof(WarmUp), WarmUp, 0, 0.5, "from 0 to 0.5");
             TrainingHost.CheckRange(nameof(DropProbability), DropProbability, 0, Math.BitDecrement(1.0), "from 0 to below 1");
             TrainingHost.CheckRange(nameof(CalibrationImages), CalibrationImages, 1, int.MaxValue, "at least 1");
@@ -225,6 +233,7 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
                     DistanceWeight = DistanceWeight,
                     WarmUp = WarmUp,
                     TrainBiases = TrainBiases,
+                    DriftWeight = DriftWeight,
                     DropProbability = DropProbability,
                 },
             };

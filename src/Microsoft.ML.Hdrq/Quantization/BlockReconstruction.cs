@@ -7,7 +7,7 @@ namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
 /// Trains the weights and scales of one block until its output, quantized, is that of the block in full precision: minimizes the squared difference, summed over
-/// channels and averaged over positions, plus <c>gamma sum ||W - W0||</c>, with Adam.
+/// channels and averaged over positions, plus <c>gamma sum ||W - W0||</c> for the source's weights W0 and the same with another gamma for the block's own, with Adam.
 /// </summary>
 internal sealed class BlockReconstruction : IDisposable
 {
@@ -24,6 +24,7 @@ internal sealed class BlockReconstruction : IDisposable
     private readonly List<Parameter> _weightScales = [];
     private readonly List<Parameter> _activationScales = [];
     private readonly List<(Parameter Weight, torch.Tensor Source)> _distances = [];
+    private readonly List<(Parameter Weight, torch.Tensor Start)> _drifts = [];
     private readonly Adam _weightOptimizer;
     private readonly Adam? _activationOptimizer;
 
@@ -68,6 +69,8 @@ internal sealed class BlockReconstruction : IDisposable
             list.Add(parameter);
             if (list == _weights && source.TryGetValue(definition.Name, out var sourceWeight))
                 _distances.Add((parameter, sourceWeight));
+            if (list == _weights && settings.DriftWeight > 0)
+                _drifts.Add((parameter, tensor.detach().clone().DetachFromDisposeScope()));
             return parameter;
         });
         if (settings.Weights == WeightTraining.Adaptive)
@@ -110,8 +113,11 @@ internal sealed class BlockReconstruction : IDisposable
         var input = _settings.DropProbability > 0 ? _batches.SelectMixed(quantizedInputs, exactInputs, indices) : _batches.Select(quantizedInputs, indices);
         var output = _block.Run([input], new ComputeContext(ForwardMode.Gradient, _block.Device) { Rounding = rounding })[0];
         var loss = ReconstructionLoss.Squared(output, _batches.Select(targets, indices));
-        if (_settings.DistanceWeight > 0 && _distances.Count > 0)
-            loss = loss.add(ReconstructionLoss.Distance(_distances).mul(_settings.DistanceWeight));
+        foreach (var (distances, weight) in new[] { (_distances, _settings.DistanceWeight), (_drifts, _settings.DriftWeight) })
+        {
+            if (weight > 0 && distances.Count > 0)
+                loss = loss.add(ReconstructionLoss.Distance(distances).mul(weight));
+        }
         if (directionExponent is { } exponent)
         {
             foreach (var (_, directions) in _directions.Values)
@@ -155,6 +161,8 @@ internal sealed class BlockReconstruction : IDisposable
         _activationOptimizer?.Dispose();
         foreach (var (_, directions) in _directions.Values)
             directions.Dispose();
+        foreach (var (_, start) in _drifts)
+            start.Dispose();
         _block.Dispose();
         _pool.Dispose();
         _workspace.Dispose();

@@ -18,6 +18,9 @@ internal sealed record ReconstructionSettings
     /// <summary>Weight of the distance to the source network, gamma.</summary>
     public double DistanceWeight { get; init; } = 5e-2;
 
+    /// <summary>Weight of the distance to the network's own weights in full precision.</summary>
+    public double DriftWeight { get; init; }
+
     /// <summary>Share of the iterations in which the learning rate of weights rises, and, at the end, in which there is rounding instead of noise.</summary>
     public double WarmUp { get; init; } = 0.2;
 

@@ -92,6 +92,39 @@ public sealed class ReconstructionTests
         }
     }
 
+    /// <summary>Each of the two distances holds the weights near what it is measured to, the source's or the network's own.</summary>
+    [TestMethod]
+    public void DistancesHoldWeightsNear()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var network = SmallNetworks.Residual();
+        using var source = network.Clone();
+        using (torch.no_grad())
+        {
+            foreach (var name in source.Parameters.Keys.Where(name => name.EndsWith("weight", StringComparison.Ordinal)))
+                source.Parameters[name].add_(0.1);
+        }
+        using var quantized = SmallNetworks.Quantize(network, SmallNetworks.Random(1, 8, 3, 8, 8), 4, 4);
+        var block = BlockPartition.Find(quantized.Graph)[1];
+        var weights = block.Nodes.Where(node => node.Operator.Type == "Conv").Select(node => node.Inputs[1]).Select(value => block.Nodes.Single(node => node.Outputs[0] == value).Inputs[0]).ToArray();
+        var settings = new ReconstructionSettings { Iterations = 50, BatchSize = 4, WeightLearningRate = 1e-3, DistanceWeight = 0 };
+        var free = Train(settings);
+        Assert.IsLessThan(free.ToOwn, Train(settings with { DriftWeight = 1 }).ToOwn);
+        Assert.IsLessThan(free.ToSource, Train(settings with { DistanceWeight = 1 }).ToSource);
+
+        (double ToOwn, double ToSource) Train(ReconstructionSettings with)
+        {
+            using var trained = quantized.Clone();
+            using var training = new BlockReconstruction(trained, block, source.Parameters, with, seed: 1);
+            var input = SmallNetworks.Random(2, 8, 4, 8, 8).relu();
+            training.Train(input, input, SmallNetworks.Random(3, 8, 4, 8, 8).relu(), null, CancellationToken.None);
+            training.CopyTo(trained);
+            return (Distance(network), Distance(source));
+
+            double Distance(Network to) => weights.Sum(name => trained.Parameters[name].sub(to.Parameters[name]).norm().item<float>());
+        }
+    }
+
     [TestMethod]
     public void LiveTensorsDoNotGrowWithTheSteps()
     {
@@ -101,7 +134,7 @@ public sealed class ReconstructionTests
         foreach (var perChannel in new[] { false, true })
         {
             using var quantized = SmallNetworks.Quantize(network, images, 4, 4, perChannel: perChannel);
-            using var training = new BlockReconstruction(quantized, BlockPartition.Find(quantized.Graph)[1], network.Parameters, _short with { Iterations = 60, TrainBiases = perChannel }, seed: 1);
+            using var training = new BlockReconstruction(quantized, BlockPartition.Find(quantized.Graph)[1], network.Parameters, _short with { Iterations = 60, TrainBiases = perChannel, DriftWeight = 0.1 }, seed: 1);
             var input = SmallNetworks.Random(2, 8, 4, 8, 8).relu();
             var live = new Dictionary<int, long>();
             training.Train(input, input, input, (step, _) => live[step] = DisposeScopeManager.Statistics.ThreadTotalLiveCount, CancellationToken.None);
