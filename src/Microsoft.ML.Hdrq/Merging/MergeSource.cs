@@ -38,6 +38,9 @@ internal sealed class MergeSource : IComparable<MergeSource>
 
     public Graph Graph => _network.Graph;
 
+    /// <summary>What identifies the network to those who have it.</summary>
+    public string Hash => _network.ParametersSha256();
+
     /// <summary>Whether a parameter must be equal in all networks, and not a number that has a mean.</summary>
     public static bool IsConstant(ParameterDefinition definition) => definition.Role == ParameterRole.Constant || !definition.ElementType.IsFloat();
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
 using TorchSharp;
 
@@ -39,7 +40,12 @@ public static class NetworkMerger
         // What all sites have as integers is integers again.
         foreach (var bias in IntegerBias.Find(graph).Where(bias => networks.All(network => bias.Integers(network.Parameters) is not null)))
             bias.Round(merged);
-        return new Network(graph, merged, networks[0].Device);
+        return new Network(graph, merged, networks[0].Device)
+        {
+            Metadata = NetworkMetadata.Common(networks).With(
+                (NetworkMetadata.Merged, string.Join(' ', sources.Select(source => source.Hash))),
+                (NetworkMetadata.MergeWeights, string.Join(' ', sources.Select(source => source.Lambda.ToString(CultureInfo.InvariantCulture))))),
+        };
     }
 
     private static void CheckGraphs(IReadOnlyList<Network> networks)

@@ -29,8 +29,8 @@ public sealed class OnnxSaveOptions
     public bool FourBitInitializers { get; init; }
 
     /// <summary>
-    /// What the file says about itself, by name: for example how a network was quantized and which ones it was merged from. Other tools show it; <c>Network.ReadOnnxMetadata</c> reads it. Null, the
-    /// default, for nothing.
+    /// What the file says about itself, by name, besides <see cref="Networks.Network.Metadata"/> and, for the same name, in its place. Other tools show it; <c>Network.ReadOnnxMetadata</c> reads it.
+    /// Null, the default, for nothing more.
     /// </summary>
     public IReadOnlyDictionary<string, string>? Metadata { get; init; }
 }
