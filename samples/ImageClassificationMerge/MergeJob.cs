@@ -22,6 +22,7 @@ internal sealed class MergeJob : IDisposable
     private readonly CancellationToken _cancellationToken;
     private readonly List<ResultRow> _rows = [];
     private readonly List<NetworkShelf.Item> _made = [];
+    private readonly List<(string Network, OnnxReport Report)> _reports = [];
 
     /// <summary>Prepares the job.</summary>
     /// <param name="networks">What makes and measures networks.</param>
@@ -40,6 +41,9 @@ internal sealed class MergeJob : IDisposable
     }
 
     private ResultsDocument Document => new() { Task = "classification", Rows = [.. _rows] };
+
+    /// <summary>What ONNX Runtime makes of the quantized networks, in the order of the results.</summary>
+    public IReadOnlyList<(string Network, OnnxReport Report)> Reports => _reports;
 
     /// <summary>Does what is asked for, stage by stage.</summary>
     public ResultsDocument Run()
@@ -113,6 +117,8 @@ internal sealed class MergeJob : IDisposable
         bar.Remark("measuring");
         foreach (var (domain, accuracy) in _networks.Accuracies(item.Network, _cancellationToken))
             accuracies.Add(domain, accuracy);
+        if (row.WeightBits is not null)
+            _reports.Add((name, OnnxReport.Of(item.Network)));
         bar.Complete();
         _rows.Add(row with { Network = name, Domains = accuracies, Bytes = item.Bytes, HarmonicMean = row.Merged is null ? null : HarmonicMean(row.Merged.Select(domain => accuracies[domain])) });
         _measured(Document);

@@ -3,6 +3,7 @@ using ImageClassificationMerge.Data;
 using ImageClassificationMerge.Results;
 using ImageClassificationMerge.TrafficSigns;
 using Microsoft.ML;
+using Microsoft.ML.Hdrq.Pipeline;
 using Spectre.Console;
 
 namespace ImageClassificationMerge;
@@ -18,12 +19,16 @@ internal sealed class Sample(SampleOptions options, IAnsiConsole console)
         var folder = DomainFolder.Open(options.Data ?? DrawSigns(cancellationToken));
         var context = new MLContext(options.Seed) { GpuDeviceId = options.GpuDeviceId };
         var output = options.Output is null ? null : Directory.CreateDirectory(options.Output).FullName;
+        IReadOnlyList<(string Network, OnnxReport Report)> reports = [];
         var document = WithProgress(progress =>
         {
             using var job = new MergeJob(new ImageNetworks(context, folder, options), folder, options, new NetworkShelf(output), new ProgressBoard(progress), Write, cancellationToken);
-            return job.Run();
+            var results = job.Run();
+            reports = job.Reports;
+            return results;
         });
         console.Write(ResultTable.Create(document, folder.Domains));
+        WriteReports(reports);
         if (output is null)
             return;
         if (ResultChart.Create(document) is { } chart)
@@ -37,6 +42,17 @@ internal sealed class Sample(SampleOptions options, IAnsiConsole console)
         {
             if (output is not null)
                 ResultsFile.Write(Path.Combine(output, "results.json"), results);
+        }
+    }
+
+    /// <summary>What became of quantized networks: one line for each, and one for each reason why layers are not integer.</summary>
+    private void WriteReports(IEnumerable<(string Network, OnnxReport Report)> reports)
+    {
+        foreach (var (network, report) in reports)
+        {
+            console.MarkupLineInterpolated($"[bold]{network}[/]: {report.Summary}");
+            foreach (var layers in report.Layers.Where(layer => !layer.IsInteger).GroupBy(layer => layer.Reason))
+                console.MarkupLineInterpolated($"  {string.Join(", ", layers.Select(layer => layer.Name))}: {layers.Key}");
         }
     }
 

@@ -77,7 +77,7 @@ public static class HdrqCatalog
     public static NetworkMergingEstimator MergeNetworks(this TransformsCatalog catalog, string outputColumnName, params string[] inputColumnNames) =>
         catalog.MergeNetworks(outputColumnName, inputColumnNames, new MergeOptions());
 
-    /// <summary>Creates a <see cref="NetworkMergingEstimator"/> with options for the networks behind score columns.</summary>
+    /// <summary>Creates a <see cref="NetworkMergingEstimator"/> with options for the networks behind score columns. The merged network is applied as the first of them is: with its engine and threads.</summary>
     /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
     /// <param name="outputColumnName">The name of the merged network's score column.</param>
     /// <param name="inputColumnNames">The score columns of the networks to merge, at least two.</param>
@@ -106,11 +106,14 @@ public static class HdrqCatalog
     /// <param name="inputColumnName">The column that the merged network is applied to.</param>
     /// <param name="networks">The networks, at least two. The caller keeps them; they are read when the estimator is fitted.</param>
     /// <param name="options">How to merge.</param>
+    /// <param name="scoring">How the merged network is applied: engine, threads, names of classes, device. Null for the defaults of <c>ApplyNetwork</c>.</param>
     /// <returns>The estimator.</returns>
     /// <exception cref="ArgumentException">There are fewer than two networks, or one has not exactly one input.</exception>
-    public static NetworkMergingEstimator MergeNetworks(this TransformsCatalog catalog, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options)
+    /// <exception cref="ArgumentOutOfRangeException">An option of <paramref name="scoring"/> is out of range, or does not fit the networks; the message names it.</exception>
+    public static NetworkMergingEstimator MergeNetworks(
+        this TransformsCatalog catalog, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options, NetworkScoringEstimator.Options? scoring = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
-        return new NetworkMergingEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, networks, options);
+        return new NetworkMergingEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, networks, options, scoring ?? new());
     }
 }

@@ -15,12 +15,13 @@ internal sealed class MergeSource : IComparable<MergeSource>
 
     /// <summary>Reads a network.</summary>
     /// <param name="network">The network.</param>
-    /// <param name="quantized">The quantized weights, by name.</param>
     /// <param name="lambda">Its weight.</param>
     /// <param name="name">How messages call it.</param>
     /// <exception cref="ArgumentException">A number is not finite, or a scale is not positive.</exception>
-    public MergeSource(Network network, IReadOnlyDictionary<string, QuantizedWeight> quantized, double lambda, string name)
+    /// <exception cref="NotSupportedException">A weight goes through several quantizers that differ, or is held as integers that are no quantizer's.</exception>
+    public MergeSource(Network network, double lambda, string name)
     {
+        var quantized = QuantizedWeight.Find(network.Graph);
         _network = network;
         Lambda = lambda;
         Name = name;
@@ -34,6 +35,11 @@ internal sealed class MergeSource : IComparable<MergeSource>
     public double Lambda { get; }
 
     public string Name { get; }
+
+    public Graph Graph => _network.Graph;
+
+    /// <summary>What identifies the network to those who have it.</summary>
+    public string Hash => _network.ParametersSha256();
 
     /// <summary>Whether a parameter must be equal in all networks, and not a number that has a mean.</summary>
     public static bool IsConstant(ParameterDefinition definition) => definition.Role == ParameterRole.Constant || !definition.ElementType.IsFloat();

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
 using TorchSharp;
 
@@ -10,6 +11,7 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// <c>s = sum lambda_d s_d</c>, and its integers are the mean <c>sum lambda_d q_d s_d / s</c>, rounded as <see cref="MergeOptions.Rounding"/> says; the merged network holds
 /// <c>q s</c>. Biases that all networks hold as integers, in steps of the scales of input and weight, become integers again. Scales of activations, other biases and all other floating-point weights become weighted means; running statistics of normalizations become those of the
 /// mixture of the networks' data, <c>mean = sum lambda_d mean_d</c> and <c>variance = sum lambda_d (variance_d + mean_d^2) - mean^2</c>. Constants must be equal.
+/// Where quantizers of equally many integers have other zero points, the merged one begins at the weighted mean of where they begin.
 /// </para>
 /// <para>The result does not depend on the order of the networks (with their weights), and is the same every time. See Shin et al., "Merge-Friendly Post-Training
 /// Quantization for Multi-Target Domain Adaptation", ICML 2025, and, for the statistics, Li et al., arXiv 2407.13771.</para>
@@ -22,23 +24,28 @@ public static class NetworkMerger
     /// <returns>The merged network, on the first network's device, owned by the caller.</returns>
     /// <exception cref="ArgumentException">There are fewer than two networks; their graphs, shapes or bit widths differ (the message names the first difference); a
     /// constant differs; a parameter holds a number that is not finite, or a scale is not positive; or the weights are too many or too few, negative, or do not sum to 1.</exception>
-    /// <exception cref="NotSupportedException">A weight goes through two quantizers that differ.</exception>
+    /// <exception cref="NotSupportedException">A weight goes through two quantizers that differ, or is held as integers that are no quantizer's, such as those of zero points that differ between
+    /// channels; the message names it.</exception>
     public static Network Merge(IReadOnlyList<Network> networks, MergeOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(networks);
         options ??= new MergeOptions();
         CheckGraphs(networks);
         var lambdas = Lambdas(networks.Count, options.Weights);
-        var graph = networks[0].Graph;
-        var quantized = QuantizedWeight.Find(graph);
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        var sources = networks.Select((network, d) => new MergeSource(network, quantized, lambdas[d], $"network {d}")).Order().ToArray();
-        var merged = ParameterMerge.All(graph, sources, quantized, options.Rounding);
+        var sources = networks.Select((network, d) => new MergeSource(network, lambdas[d], $"network {d}")).Order().ToArray();
+        var graph = MergedRanges.Merge(sources);
+        var merged = ParameterMerge.All(graph, sources, QuantizedWeight.Find(graph), options.Rounding);
         // What all sites have as integers is integers again.
         foreach (var bias in IntegerBias.Find(graph).Where(bias => networks.All(network => bias.Integers(network.Parameters) is not null)))
             bias.Round(merged);
-        return new Network(graph, merged, networks[0].Device);
+        return new Network(graph, merged, networks[0].Device)
+        {
+            Metadata = NetworkMetadata.Common(networks).With(
+                (NetworkMetadata.Merged, string.Join(' ', sources.Select(source => source.Hash))),
+                (NetworkMetadata.MergeWeights, string.Join(' ', sources.Select(source => source.Lambda.ToString(CultureInfo.InvariantCulture))))),
+        };
     }
 
     private static void CheckGraphs(IReadOnlyList<Network> networks)
@@ -49,7 +56,7 @@ public static class NetworkMerger
         {
             if (networks[d] is null)
                 throw new ArgumentException($"Network {d} is null.", nameof(networks));
-            if (networks[0].Graph.FirstDifference(networks[d].Graph) is { } difference)
+            if (networks[0].Graph.FirstDifference(MergedRanges.Align(networks[d].Graph, networks[0].Graph)) is { } difference)
                 throw new ArgumentException($"Networks 0 and {d} cannot be merged, because their graphs differ. {difference}", nameof(networks));
         }
     }

@@ -11,7 +11,7 @@ namespace Microsoft.ML.Hdrq.Merging;
 internal sealed record QuantizedWeight(string Weight, string Scale, QuantizationRange Range, int Axis)
 {
     /// <summary>Finds the quantized weights of a graph.</summary>
-    /// <exception cref="NotSupportedException">A weight goes through several quantizers that differ, or shares its scale with another.</exception>
+    /// <exception cref="NotSupportedException">A weight goes through several quantizers that differ, or is held as integers that are no quantizer's.</exception>
     public static IReadOnlyDictionary<string, QuantizedWeight> Find(Graph graph)
     {
         var parameters = graph.Parameters.Where(parameter => parameter.ElementType.IsFloat()).ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
@@ -19,6 +19,8 @@ internal sealed record QuantizedWeight(string Weight, string Scale, Quantization
         var found = new Dictionary<string, QuantizedWeight>(StringComparer.Ordinal);
         foreach (var node in graph.Nodes)
         {
+            if (node.Operator is DequantizeLinear && graph.Parameters.Any(parameter => parameter.Name == node.Inputs[0]))
+                throw new NotSupportedException($"Node {node} holds '{node.Inputs[0]}' as integers with zero points that differ between channels, scales of blocks, or more than 8 bits; such networks cannot be merged.");
             if (node.Operator is not FakeQuantize quantizer || !parameters.TryGetValue(node.Inputs[0], out var weight) || !parameters.ContainsKey(node.Inputs[1]))
                 continue;
             var axis = quantizer.Axis ?? DataFlow.OutputAxis(flow.Readers(node.Outputs[0]).FirstOrDefault(reader => flow.WeightInput(reader) == node.Outputs[0]), weight.Shape.Length);

@@ -43,7 +43,12 @@ internal sealed record IntegerBias(GraphNode Layer, string Bias, string InputSca
     }
 
     /// <summary>The steps: one number, or one for each output channel.</summary>
-    public torch.Tensor Step(IReadOnlyDictionary<string, torch.Tensor> parameters) => parameters[InputScale].detach().reshape([]).mul(parameters[WeightScale].detach());
+    public torch.Tensor Step(IReadOnlyDictionary<string, torch.Tensor> parameters)
+    {
+        var scale = parameters[WeightScale].detach();
+        // One number may come as a list of one, which is no list of one number for each channel.
+        return parameters[InputScale].detach().reshape([]).mul(scale.numel() == 1 ? scale.reshape([]) : scale);
+    }
 
     /// <summary>The integers, as a new tensor; null where the bias is not exactly these many steps.</summary>
     public torch.Tensor? Integers(IReadOnlyDictionary<string, torch.Tensor> parameters)

@@ -14,6 +14,7 @@ public sealed class Network : IDisposable
 {
     private readonly torch.Tensor[] _parameters;
     private readonly ParameterDictionary _byName;
+    private ImmutableSortedDictionary<string, string> _metadata = ImmutableSortedDictionary<string, string>.Empty;
     private bool _disposed;
 
     /// <summary>Makes a network of a graph and tensors, and takes over the tensors, also out of the dispose scope that they are in.</summary>
@@ -55,6 +56,32 @@ public sealed class Network : IDisposable
             ObjectDisposedException.ThrowIf(_disposed, this);
             return _byName;
         }
+    }
+
+    /// <summary>
+    /// What is known about the network, by name; none by default. It is written into ONNX files and read from them, and copies have it too. Quantizing and merging add what they did under the names in
+    /// <see cref="NetworkMetadata"/>; a merged network also keeps what all its networks say alike. Nothing is computed from it: it makes no difference to scores, to the equality of graphs, or to merging.
+    /// </summary>
+    /// <exception cref="ArgumentNullException">The value is null.</exception>
+    public ImmutableSortedDictionary<string, string> Metadata
+    {
+        get => _metadata;
+        set
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            _metadata = value;
+        }
+    }
+
+    /// <summary>
+    /// Says which numbers the network holds: two networks of one hash have the same weights, biases and statistics. A network that was saved as ONNX and read again has the hash that it had, because
+    /// quantized weights count as their integers times their scales.
+    /// </summary>
+    /// <returns>SHA-256 as 64 hexadecimal digits.</returns>
+    public string ParametersSha256()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return ParameterHash.Of(this);
     }
 
     /// <summary>Computes the network's first output for a batch. Inference: no gradients, nothing but the result is left in memory.</summary>
@@ -114,7 +141,7 @@ public sealed class Network : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        return new Network(Graph, Graph.Parameters.ToDictionary(definition => definition.Name, definition => _byName[definition.Name].detach().clone()), device);
+        return new Network(Graph, Graph.Parameters.ToDictionary(definition => definition.Name, definition => _byName[definition.Name].detach().clone()), device) { Metadata = Metadata };
     }
 
     /// <summary>Frees the parameters.</summary>

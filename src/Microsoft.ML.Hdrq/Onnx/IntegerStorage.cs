@@ -5,11 +5,9 @@ namespace Microsoft.ML.Hdrq.Onnx;
 
 /// <summary>How a file keeps the integers of a quantizer.</summary>
 /// <param name="Type">Their type.</param>
-/// <param name="ZeroPoint">What is added to them: 128 where signed integers are kept as unsigned ones.</param>
+/// <param name="ZeroPoint">What is added to them.</param>
 internal readonly record struct IntegerStorage(ElementType Type, int ZeroPoint)
 {
-    private const int SignedAsUnsigned = 128;
-
     /// <summary>The type in which a runtime computes with them.</summary>
     public ElementType ComputedType => Type switch
     {
@@ -18,19 +16,21 @@ internal readonly record struct IntegerStorage(ElementType Type, int ZeroPoint)
         _ => Type,
     };
 
-    /// <summary>Whether a quantizer of which integers are kept so is signed; null where no quantizer's are.</summary>
-    public bool? IsSigned => (Type, ZeroPoint) switch
+    /// <summary>The least and the greatest integer of a quantizer of which integers are kept so; null where no quantizer's are.</summary>
+    public (int Minimum, int Maximum)? Bounds => Type switch
     {
-        (ElementType.Int8 or ElementType.Int4, 0) => true,
-        (ElementType.UInt8, SignedAsUnsigned) => true,
-        (ElementType.UInt8 or ElementType.UInt4, 0) => false,
+        ElementType.Int8 => (sbyte.MinValue - ZeroPoint, sbyte.MaxValue - ZeroPoint),
+        ElementType.UInt8 => (-ZeroPoint, byte.MaxValue - ZeroPoint),
+        ElementType.Int4 => (-8 - ZeroPoint, 7 - ZeroPoint),
+        ElementType.UInt4 => (-ZeroPoint, 15 - ZeroPoint),
         _ => null,
     };
 
-    /// <summary>
-    /// How activations are kept: in unsigned integers, because that is what the kernels for x86 take.
-    /// </summary>
-    public static IntegerStorage OfActivation(FakeQuantize quantizer) => new(ElementType.UInt8, quantizer.Range.IsSigned ? SignedAsUnsigned : 0);
+    /// <summary>Whether the type has more integers than a quantizer.</summary>
+    public bool IsWiderThan(QuantizationRange range) => Bounds != (range.Minimum, range.Maximum);
+
+    /// <summary>How activations are kept: in unsigned integers, because that is what the kernels for x86 take.</summary>
+    public static IntegerStorage OfActivation(FakeQuantize quantizer) => Unsigned(ElementType.UInt8, quantizer.Range);
 
     /// <summary>
     /// How a weight is kept. Before they had VNNI, x86 CPUs multiplied unsigned by signed bytes in pairs whose sum was held within 16 bits: <c>2 * 255 * 128</c> is more than these
@@ -42,9 +42,13 @@ internal readonly record struct IntegerStorage(ElementType Type, int ZeroPoint)
     /// <param name="keepSigned">Whether weights of 8 bits stay signed all the same.</param>
     public static IntegerStorage OfWeight(FakeQuantize quantizer, int opset, bool keepSigned) => quantizer.Range switch
     {
-        { Bits: <= 4, IsSigned: var isSigned } when opset >= QuantizerForms.FourBitsOpset => new(isSigned ? ElementType.Int4 : ElementType.UInt4, 0),
-        { Bits: 8, IsSigned: true } when !keepSigned => new(ElementType.UInt8, SignedAsUnsigned),
-        { IsSigned: true } => new(ElementType.Int8, 0),
-        _ => new(ElementType.UInt8, 0),
+        { Bits: <= 4, IsSigned: true, Minimum: >= -8, Maximum: <= 7 } when opset >= QuantizerForms.FourBitsOpset => new(ElementType.Int4, 0),
+        { Bits: <= 4 } range when opset >= QuantizerForms.FourBitsOpset => Unsigned(ElementType.UInt4, range),
+        { IsSigned: true, Minimum: >= -64, Maximum: <= 63 } => new(ElementType.Int8, 0),
+        { IsSigned: true, Minimum: >= sbyte.MinValue, Maximum: <= sbyte.MaxValue } when keepSigned => new(ElementType.Int8, 0),
+        var range => Unsigned(ElementType.UInt8, range),
     };
+
+    /// <summary>The least integer is kept as 0, so that the type itself clips from below.</summary>
+    private static IntegerStorage Unsigned(ElementType type, QuantizationRange range) => new(type, -range.Minimum);
 }

@@ -37,7 +37,7 @@ public static class OnnxNetworkExtensions
             }
         }
 
-        /// <summary>Reads what an ONNX file says about itself, without its network.</summary>
+        /// <summary>Reads what an ONNX file says about itself, <see cref="Network.Metadata"/>, without its network.</summary>
         /// <param name="path">The file.</param>
         /// <returns>The metadata by name; of a name that is given twice the last value.</returns>
         /// <exception cref="FileNotFoundException">There is no such file.</exception>
@@ -48,10 +48,7 @@ public static class OnnxNetworkExtensions
             using var file = File.OpenRead(path);
             try
             {
-                var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
-                foreach (var entry in ModelProto.Parser.WithDiscardUnknownFields(true).ParseFrom(file).MetadataProps)
-                    metadata[entry.Key] = entry.Value;
-                return metadata;
+                return OnnxReader.ReadMetadata(ModelProto.Parser.WithDiscardUnknownFields(true).ParseFrom(file));
             }
             catch (InvalidProtocolBufferException exception)
             {

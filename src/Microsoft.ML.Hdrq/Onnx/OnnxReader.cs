@@ -14,6 +14,7 @@ internal sealed class OnnxReader
     private readonly ExternalDataDirectory? _external;
     private readonly int _opset;
     private readonly GraphProto _graph;
+    private readonly ImmutableSortedDictionary<string, string> _metadata;
     private readonly OnnxTensorPool _tensors;
 
     private OnnxReader(ModelProto model, ExternalDataDirectory? external)
@@ -21,6 +22,7 @@ internal sealed class OnnxReader
         _external = external;
         _graph = model.Graph ?? throw new InvalidDataException("The file holds no ONNX graph.");
         _opset = ReadOpset(model);
+        _metadata = ReadMetadata(model);
         _tensors = new OnnxTensorPool(_graph.Node.SelectMany(node => node.Output).Concat(_graph.Input.Select(input => input.Name)));
     }
 
@@ -44,6 +46,10 @@ internal sealed class OnnxReader
         }
         return new OnnxReader(model, externalDataDirectory is null ? null : new ExternalDataDirectory(externalDataDirectory)).Read();
     }
+
+    /// <summary>What a model says about itself; of a name that is given twice the last value.</summary>
+    public static ImmutableSortedDictionary<string, string> ReadMetadata(ModelProto model) =>
+        ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal).SetItems(model.MetadataProps.Select(entry => KeyValuePair.Create(entry.Key, entry.Value)));
 
     private Network Read()
     {
@@ -174,7 +180,7 @@ internal sealed class OnnxReader
                 .OrderBy(parameter => parameter.Role == ParameterRole.Constant).ToImmutableArray();
             var graph = new Graph(inputs, parameters, graphNodes, outputs);
             var tensors = parameters.ToDictionary(parameter => parameter.Name, parameter => _tensors[parameter.Name].ToTorch(), StringComparer.Ordinal);
-            using var network = new Network(graph, tensors);
+            using var network = new Network(graph, tensors) { Metadata = _metadata };
             return FoldConstants.Apply(network);
         }
         catch (Exception exception) when (exception is ArgumentException or InvalidOperationException)

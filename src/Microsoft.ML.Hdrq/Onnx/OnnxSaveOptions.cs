@@ -4,7 +4,8 @@ namespace Microsoft.ML.Hdrq.Onnx;
 public sealed class OnnxSaveOptions
 {
     /// <summary>
-    /// The opset to write, 9 to 21. Null, the default, is the oldest from 13 that can express the network: what most runtimes can read.
+    /// The opset to write, 9 to 21. Null, the default, is the oldest from 13 that can express the network: what most runtimes can read. Weights of 4 bits and fewer have a type of their own
+    /// only since opset 21, which is then the default; an older one, such as 13, keeps each in a byte, for readers that know no later one. The scores and ONNX Runtime's kernels are the same.
     /// </summary>
     public int? Opset { get; init; }
 
@@ -28,8 +29,8 @@ public sealed class OnnxSaveOptions
     public bool FourBitInitializers { get; init; }
 
     /// <summary>
-    /// What the file says about itself, by name: for example how a network was quantized and which ones it was merged from. Other tools show it; <c>Network.ReadOnnxMetadata</c> reads it. Null, the
-    /// default, for nothing.
+    /// What the file says about itself, by name, besides <see cref="Networks.Network.Metadata"/> and, for the same name, in its place. Other tools show it; <c>Network.ReadOnnxMetadata</c> reads it.
+    /// Null, the default, for nothing more.
     /// </summary>
     public IReadOnlyDictionary<string, string>? Metadata { get; init; }
 }

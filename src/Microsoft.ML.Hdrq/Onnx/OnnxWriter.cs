@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using Google.Protobuf;
 using Microsoft.ML.Hdrq.Networks;
@@ -122,7 +123,7 @@ internal sealed class OnnxWriter
         var inside = graph.Initializer.Sum(tensor => (long)tensor.RawData.Length) + graph.Node.Sum(node => node.Attribute.Sum(attribute => attribute.T?.RawData.Length ?? 0L));
         if (inside > MaxDataInFile)
             throw new NotSupportedException($"The network's tensors have {inside} bytes, and an ONNX file holds less than 2 GB; write them to an external file.");
-        var metadata = (_options.Metadata ?? new Dictionary<string, string>()).OrderBy(pair => pair.Key, StringComparer.Ordinal);
+        var metadata = _network.Metadata.SetItems(_options.Metadata ?? ImmutableSortedDictionary<string, string>.Empty).OrderBy(pair => pair.Key, StringComparer.Ordinal);
         return new ModelProto
         {
             IrVersion = IrVersion(_opset),

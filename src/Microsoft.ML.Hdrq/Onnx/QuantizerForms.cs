@@ -19,7 +19,7 @@ internal static class QuantizerForms
     private const float GreatestScale = 1e30f;
 
     /// <summary>The oldest opset that can say what a quantizer does.</summary>
-    public static int MinimumOpset(FakeQuantize quantizer) => quantizer.Axis is not null ? 13 : quantizer.Range.Bits < 8 ? 12 : 10;
+    public static int MinimumOpset(FakeQuantize quantizer) => quantizer.Axis is not null ? 13 : IntegerStorage.OfActivation(quantizer).IsWiderThan(quantizer.Range) ? 12 : 10;
 
     /// <summary>The integers of a quantized weight, as a file keeps them.</summary>
     public static TensorData Integers(FakeQuantize quantizer, torch.Tensor weight, torch.Tensor scale, IntegerStorage storage)
@@ -49,7 +49,7 @@ internal static class QuantizerForms
             yield return Step("QuantizeLinear", "integers", grid, scale, zeroPoint!);
         else if (storage.Type != wide)
             yield return Step("Cast", "wide", new OperatorAttributes(("to", (long)wide)));
-        if (range.Bits < storage.Type.BitsInFile())
+        if (storage.IsWiderThan(range))
             yield return Step("Clip", "clipped", OperatorAttributes.None, constant(wide, range.Minimum + storage.ZeroPoint, null), constant(wide, range.Maximum + storage.ZeroPoint, null));
         yield return new OnnxNode(node.Name, "DequantizeLinear", grid, zeroPoint is null ? [value, scale] : [value, scale, zeroPoint], [output]);
 
@@ -63,7 +63,7 @@ internal static class QuantizerForms
 
     /// <summary>
     /// Reads quantizers: wherever nodes say exactly what one does, whoever wrote them, it takes their place, and a weight's integers become numbers again.
-    /// Other uses of the same operators, such as zero points other than those of <see cref="IntegerStorage"/>, stay what they are.
+    /// Other uses of the same operators, such as zero points that differ between channels, stay what they are.
     /// </summary>
     /// <param name="nodes">All nodes.</param>
     /// <param name="tensors">The file's tensors; integers that become numbers are replaced.</param>
@@ -186,19 +186,15 @@ internal static class QuantizerForms
     /// <summary>The integers that a type and a clip leave; null where a quantizer has others.</summary>
     private static QuantizationRange? Range(IntegerStorage storage, OnnxNode? clip, OnnxTensorPool tensors)
     {
-        if (storage.IsSigned is not { } isSigned)
+        if (storage.Bounds is not var (minimum, maximum))
             return null;
-        var bits = storage.Type.BitsInFile();
-        if (clip is null)
-            return new QuantizationRange(bits, isSigned);
-        if (Bound(clip.Input(1)) is not { } least || Bound(clip.Input(2)) is not { } greatest)
-            return null;
-        for (; bits >= QuantizationRange.MinBits; bits--)
+        if (clip is not null)
         {
-            if (new QuantizationRange(bits, isSigned) is var range && range.Minimum + storage.ZeroPoint == least && range.Maximum + storage.ZeroPoint == greatest)
-                return range;
+            if (Bound(clip.Input(1)) is not { } least || Bound(clip.Input(2)) is not { } greatest)
+                return null;
+            (minimum, maximum) = (Math.Max(minimum, least - storage.ZeroPoint), Math.Min(maximum, greatest - storage.ZeroPoint));
         }
-        return null;
+        return QuantizationRange.IsRange(minimum, maximum) ? QuantizationRange.Between(minimum, maximum) : null;
 
         int? Bound(string name) => tensors.TryGet(name, out var data) && data.Bytes.Length == 1
             ? data.ElementType switch { ElementType.Int8 => (sbyte)data.Bytes[0], ElementType.UInt8 => data.Bytes[0], _ => null }

@@ -16,9 +16,8 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
     private readonly string _outputColumnName;
     private readonly ImmutableArray<string> _columnNames;
     private readonly ImmutableArray<Network> _networks;
-    private readonly string? _inputColumnName;
     private readonly MergeOptions _options;
-    private readonly ScoringSettings _settings;
+    private readonly NetworkScoringEstimator? _scoring;
 
     /// <summary>Merges what is behind score columns.</summary>
     internal NetworkMergingEstimator(IHostEnvironment environment, string outputColumnName, IReadOnlyList<string> columnNames, MergeOptions options)
@@ -32,18 +31,20 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
     }
 
     /// <summary>Merges given networks, and applies the result to a column.</summary>
-    internal NetworkMergingEstimator(IHostEnvironment environment, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options)
+    internal NetworkMergingEstimator(
+        IHostEnvironment environment, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options, NetworkScoringEstimator.Options scoring)
         : this(environment, outputColumnName, options)
     {
         ArgumentException.ThrowIfNullOrEmpty(inputColumnName);
         ArgumentNullException.ThrowIfNull(networks);
+        ArgumentNullException.ThrowIfNull(scoring);
         if (networks.Count < 2)
             throw new ArgumentException($"There are {networks.Count} networks to merge; it takes at least 2.", nameof(networks));
         foreach (var network in networks)
             InputColumn.CheckNetwork(network);
         _columnNames = [];
         _networks = [.. networks];
-        _inputColumnName = inputColumnName;
+        _scoring = new NetworkScoringEstimator(environment, outputColumnName, inputColumnName, networks[0], scoring);
     }
 
     private NetworkMergingEstimator(IHostEnvironment environment, string outputColumnName, MergeOptions options)
@@ -53,7 +54,6 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
         _environment = environment;
         _outputColumnName = outputColumnName;
         _options = options;
-        _settings = new NetworkScoringEstimator.Options().ToSettings(outputColumnName);
     }
 
     /// <summary>Merges the networks. Reads no data.</summary>
@@ -65,14 +65,16 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
     {
         ArgumentNullException.ThrowIfNull(input);
         using var channel = _environment.Register("MergeNetworks").Start("Fit");
+        if (_scoring is not null)
+        {
+            using var fromElsewhere = Merge(_networks, channel);
+            return _scoring.Fit(input, fromElsewhere);
+        }
         var annotations = _columnNames.Select(name => TrainingHost.Network(input.Schema, name)).ToList();
-        var inputColumnName = _inputColumnName ?? annotations[0].InputColumnName;
-        if (annotations.Find(annotation => annotation.InputColumnName != inputColumnName) is { } other)
-            throw new ArgumentException($"The networks to merge are applied to different columns, '{inputColumnName}' and '{other.InputColumnName}'.", nameof(input));
-        IReadOnlyList<Network> networks = _networks.IsEmpty ? [.. annotations.Select(annotation => annotation.Network)] : _networks;
-        var merged = NetworkMerger.Merge(networks, _options);
-        channel.Info(MessageSensitivity.Schema, "Column '{0}': merged {1} networks.", _outputColumnName, networks.Count);
-        return new NetworkTransformer(merged, annotations.Count > 0 ? annotations[0].Source : null, _outputColumnName, inputColumnName, annotations.Count > 0 ? annotations[0].Settings : _settings, input.Schema);
+        var first = annotations[0];
+        if (annotations.Find(annotation => annotation.InputColumnName != first.InputColumnName) is { } other)
+            throw new ArgumentException($"The networks to merge are applied to different columns, '{first.InputColumnName}' and '{other.InputColumnName}'.", nameof(input));
+        return new NetworkTransformer(Merge([.. annotations.Select(annotation => annotation.Network)], channel), first.Source, _outputColumnName, first.InputColumnName, first.Settings, input.Schema);
     }
 
     /// <summary>The shape of the schema after this estimator.</summary>
@@ -82,10 +84,13 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
-        if (_inputColumnName is null)
-            return SchemaShapes.AddScoresLike(inputSchema, _outputColumnName, _columnNames[0]);
-        SchemaShapes.CheckInput(inputSchema, _inputColumnName);
-        var isClassifier = ClassLabels.IsClassifier(_networks[0], _settings);
-        return SchemaShapes.AddScores(inputSchema, _outputColumnName, isClassifier ? _settings.PredictedLabelColumnName : null, isClassifier);
+        return _scoring is null ? SchemaShapes.AddScoresLike(inputSchema, _outputColumnName, _columnNames[0]) : _scoring.GetOutputSchema(inputSchema);
+    }
+
+    private Network Merge(IReadOnlyList<Network> networks, IChannel channel)
+    {
+        var merged = NetworkMerger.Merge(networks, _options);
+        channel.Info(MessageSensitivity.Schema, "Column '{0}': merged {1} networks.", _outputColumnName, networks.Count);
+        return merged;
     }
 }

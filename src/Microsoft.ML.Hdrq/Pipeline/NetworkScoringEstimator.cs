@@ -48,15 +48,18 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
     /// <returns>The transformer; it owns its copy of the network: dispose it.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The input column is missing or does not fit, or an option does not fit the network.</exception>
     /// <exception cref="InvalidOperationException">The network cannot compute, or the GPU that is asked for is not there.</exception>
-    public NetworkTransformer Fit(IDataView input)
+    public NetworkTransformer Fit(IDataView input) => Fit(input, _network);
+
+    /// <summary>Applies another network of the same graph.</summary>
+    internal NetworkTransformer Fit(IDataView input, Network network)
     {
         ArgumentNullException.ThrowIfNull(input);
         using var channel = _environment.Register("ApplyNetwork").Start("Fit");
-        var shape = InputColumn.RowShape(_network.Graph.Inputs[0], InputColumn.Find(input.Schema, _inputColumnName));
+        var shape = InputColumn.RowShape(network.Graph.Inputs[0], InputColumn.Find(input.Schema, _inputColumnName));
         CheckChannels(shape[0]);
         var device = CatalogEnvironment.Device(_environment, _gpuDeviceId, _fallbackToCpu);
-        channel.Trace(MessageSensitivity.Schema, "Input column '{0}' with sizes {1}, {2} nodes, {3} parameters, batches of {4}.", _inputColumnName, TensorShape.Describe(shape), _network.Graph.Nodes.Length, _network.Graph.Parameters.Length, _settings.BatchSize);
-        var transformer = new NetworkTransformer(Prepare(device), null, _outputColumnName, _inputColumnName, _settings, input.Schema);
+        channel.Trace(MessageSensitivity.Schema, "Input column '{0}' with sizes {1}, {2} nodes, {3} parameters, batches of {4}.", _inputColumnName, TensorShape.Describe(shape), network.Graph.Nodes.Length, network.Graph.Parameters.Length, _settings.BatchSize);
+        var transformer = new NetworkTransformer(Prepare(network, device), null, _outputColumnName, _inputColumnName, _settings, input.Schema);
         channel.Info(MessageSensitivity.Schema, "Column '{0}' will hold the scores of the network for column '{1}', computed on {2}.", _outputColumnName, _inputColumnName, device);
         return transformer;
     }
@@ -73,11 +76,11 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
         return SchemaShapes.AddScores(inputSchema, _outputColumnName, isClassifier ? _settings.PredictedLabelColumnName : null, isClassifier);
     }
 
-    private Network Prepare(TorchSharp.torch.Device device)
+    private Network Prepare(Network network, TorchSharp.torch.Device device)
     {
         if (_normalization is null)
-            return _network.To(device);
-        using var normalized = PrependNormalization.Apply(_network, _normalization.Mean.AsSpan(), _normalization.StandardDeviation.AsSpan());
+            return network.To(device);
+        using var normalized = PrependNormalization.Apply(network, _normalization.Mean.AsSpan(), _normalization.StandardDeviation.AsSpan());
         return normalized.To(device);
     }
 

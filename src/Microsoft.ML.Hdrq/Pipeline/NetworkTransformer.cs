@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 
@@ -91,6 +92,17 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
     /// <returns>The mapper.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The input column is missing or does not fit.</exception>
     public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => new NetworkRowMapper(Bind(inputSchema));
+
+    /// <summary>Writes the network as an ONNX file, and says how large it is and which layers ONNX Runtime computes on integers.</summary>
+    /// <param name="path">The file; an existing one is replaced only when writing has succeeded.</param>
+    /// <param name="options">How; null for the defaults.</param>
+    /// <inheritdoc cref="OnnxReport.Save" path="/returns"/>
+    /// <inheritdoc cref="OnnxReport.Save" path="/exception"/>
+    public OnnxReport SaveOnnx(string path, OnnxSaveOptions? options = null)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return OnnxReport.Save(Network, path, options);
+    }
 
     /// <summary>Frees the network. Data that this transformer has transformed cannot be scored any more.</summary>
     public void Dispose()

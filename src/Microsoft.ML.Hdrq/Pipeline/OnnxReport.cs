@@ -21,7 +21,7 @@ public sealed class OnnxReport
         Conversions = graph.Conversions;
     }
 
-    /// <summary>The bytes of the file.</summary>
+    /// <summary>The bytes of the file, with those of an external one.</summary>
     public long FileSize { get; }
 
     /// <summary>The bytes of the network's weights and statistics in single precision, which are all but all of a file in full precision.</summary>
@@ -39,6 +39,25 @@ public sealed class OnnxReport
     /// <summary>How often integers are made of numbers, and numbers of integers. A network of integers throughout has two: at its input and at its scores.</summary>
     public int Conversions { get; }
 
+    /// <summary>Size, layers by their bits, and operators, in one line.</summary>
+    public string Summary => string.Create(CultureInfo.InvariantCulture,
+        $"{FileSize:N0} bytes, {(double)FileSize / FullPrecisionSize:P1} of full precision; {Layers.Count(layer => layer.IsInteger)} of {Layers.Length} layers are integer kernels ({DescribeBits()}); {IntegerOperators.Values.Sum()} of {IntegerOperators.Values.Sum() + FloatOperators.Values.Sum()} operators compute on integers, {Conversions} conversions");
+
+    /// <summary>Writes a network as an ONNX file, as <see cref="OnnxNetworkExtensions.SaveOnnx(Network, string, OnnxSaveOptions?)"/> does, has ONNX Runtime optimize it, and looks at the result.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="options">How it is written; null for the defaults.</param>
+    /// <returns>The report.</returns>
+    /// <exception cref="ArgumentException">The options are out of range, or the external file is not a plain name.</exception>
+    /// <exception cref="NotSupportedException">ONNX cannot express the network.</exception>
+    /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses it; the file is written nevertheless.</exception>
+    public static OnnxReport Save(Network network, string path, OnnxSaveOptions? options = null)
+    {
+        network.SaveOnnx(path, options);
+        var external = options?.ExternalDataFile is { } name ? new FileInfo(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, name)).Length : 0;
+        return Of(network, new FileInfo(path).Length + external, OptimizedGraph.Of(path));
+    }
+
     /// <summary>Writes a network to memory, has ONNX Runtime optimize it, and looks at the result.</summary>
     /// <param name="network">The network.</param>
     /// <param name="options">How it is written; null for the defaults.</param>
@@ -51,12 +70,16 @@ public sealed class OnnxReport
         ArgumentNullException.ThrowIfNull(network);
         using var file = new MemoryStream();
         network.SaveOnnx(file, options);
-        var optimized = OptimizedGraph.Of(file.ToArray());
+        return Of(network, file.Length, OptimizedGraph.Of(file.ToArray()));
+    }
+
+    private static OnnxReport Of(Network network, long fileSize, OptimizedGraph optimized)
+    {
         var flow = new DataFlow(network.Graph);
         var biases = IntegerBias.Find(network.Graph).ToDictionary(bias => bias.Layer);
         var layers = network.Graph.Nodes.Where(flow.IsWeighted).Select(Describe).ToImmutableArray();
         var fullPrecision = network.Graph.Parameters.Where(parameter => parameter.Role != ParameterRole.Constant).Sum(parameter => 4 * TensorShape.ElementCount(parameter.Shape) ?? 0);
-        return new OnnxReport(file.Length, fullPrecision, layers, optimized);
+        return new OnnxReport(fileSize, fullPrecision, layers, optimized);
 
         LayerReport Describe(GraphNode layer)
         {
@@ -91,23 +114,22 @@ public sealed class OnnxReport
         }
     }
 
-    /// <summary>The report as text: sizes, operators, and the layers that are not integer, with the reason.</summary>
+    /// <summary>The report as text: the summary, the operators, and the layers that are not integer, with the reason.</summary>
     /// <returns>Some lines.</returns>
     public override string ToString()
     {
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"{FileSize:N0} bytes, {(double)FileSize / FullPrecisionSize:P1} of full precision");
-        text.AppendLine(CultureInfo.InvariantCulture, $"{Layers.Count(layer => layer.IsInteger)} of {Layers.Length} layers are integer kernels; {Conversions} conversions");
+        text.AppendLine(Summary);
         text.AppendLine(CultureInfo.InvariantCulture, $"integer: {Describe(IntegerOperators)}");
         text.AppendLine(CultureInfo.InvariantCulture, $"floating point: {Describe(FloatOperators)}");
-        foreach (var bits in Layers.GroupBy(layer => (layer.WeightBits, layer.InputBits)))
-            text.AppendLine(CultureInfo.InvariantCulture, $"weights {Bits(bits.Key.WeightBits)}, input {Bits(bits.Key.InputBits)}: {bits.Count()} layers");
         foreach (var layer in Layers.Where(layer => !layer.IsInteger))
             text.AppendLine(CultureInfo.InvariantCulture, $"{layer.Name} ({layer.Type}): {layer.Reason}");
         return text.ToString();
 
         static string Describe(ImmutableSortedDictionary<string, int> operators) => operators.IsEmpty ? "none" : string.Join(", ", operators.Select(pair => $"{pair.Value} {pair.Key}"));
-
-        static string Bits(int? bits) => bits is { } count ? $"{count} bits" : "in floating point";
     }
+
+    /// <summary>For example <c>2 W8A8, 18 W4A4</c>; 32 bits are those of floating point.</summary>
+    private string DescribeBits() =>
+        string.Join(", ", Layers.GroupBy(layer => string.Create(CultureInfo.InvariantCulture, $"W{layer.WeightBits ?? 32}A{layer.InputBits ?? 32}")).Select(bits => $"{bits.Count()} {bits.Key}"));
 }

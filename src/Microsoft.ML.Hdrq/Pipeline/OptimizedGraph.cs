@@ -33,15 +33,21 @@ internal sealed class OptimizedGraph
     /// <summary>How many nodes make integers of numbers, or numbers of integers.</summary>
     public int Conversions { get; }
 
-    /// <summary>Has ONNX Runtime optimize a model.</summary>
+    /// <summary>Has ONNX Runtime optimize a model in memory.</summary>
     /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses it.</exception>
-    public static OptimizedGraph Of(byte[] model)
+    public static OptimizedGraph Of(byte[] model) => Of(options => new InferenceSession(model, options));
+
+    /// <summary>Has ONNX Runtime optimize the model in a file, with what lies beside it.</summary>
+    /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses it.</exception>
+    public static OptimizedGraph Of(string path) => Of(options => new InferenceSession(path, options));
+
+    private static OptimizedGraph Of(Func<SessionOptions, InferenceSession> open)
     {
         var path = Path.GetTempFileName();
         try
         {
             using (var options = new SessionOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL, OptimizedModelFilePath = path })
-            using (new InferenceSession(model, options))
+            using (open(options))
             {
             }
             using var file = File.OpenRead(path);

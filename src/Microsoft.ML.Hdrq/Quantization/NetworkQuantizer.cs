@@ -30,7 +30,15 @@ internal static class NetworkQuantizer
         {
             if (settings.Reconstruction is { Iterations: > 0 } reconstruction)
                 Reconstruct(reconstruction);
-            return settings.Placement == QuantizerPlacement.Integer ? ForIntegers(quantized) : quantized;
+            if (settings.Placement == QuantizerPlacement.Integer)
+                quantized = ForIntegers(quantized);
+            quantized.Metadata = network.Metadata.With(
+                (NetworkMetadata.Method, settings.Method),
+                (NetworkMetadata.WeightBits, settings.WeightBits),
+                (NetworkMetadata.ActivationBits, settings.ActivationBits),
+                (NetworkMetadata.CalibrationImages, images.shape[0]),
+                (NetworkMetadata.Source, (source ?? network).ParametersSha256()));
+            return quantized;
         }
         catch
         {

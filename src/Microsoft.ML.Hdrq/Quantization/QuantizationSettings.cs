@@ -18,4 +18,14 @@ internal sealed record QuantizationSettings
 
     /// <summary>How blocks are trained; null for rounding to nearest.</summary>
     public ReconstructionSettings? Reconstruction { get; init; } = new();
+
+    /// <summary>What the field calls it.</summary>
+    public string Method => Reconstruction switch
+    {
+        null or { Iterations: 0 } => "RTN",
+        { Weights: WeightTraining.Noise } => "HDRQ",
+        { Weights: WeightTraining.Nearest } => "STE",
+        { DropProbability: > 0 } => "QDrop",
+        _ => "BRECQ",
+    };
 }

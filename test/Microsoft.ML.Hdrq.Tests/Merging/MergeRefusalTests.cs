@@ -44,8 +44,8 @@ public sealed class MergeRefusalTests
         using var b = MergeCase.Random(2, bits: 3);
         var message = Refuses("Networks 0 and 2", [a, a, b]);
         StringAssert.Contains(message, "weight.quantized");
-        StringAssert.Contains(message, "bits=4");
-        StringAssert.Contains(message, "bits=3");
+        StringAssert.Contains(message, "maximum=7");
+        StringAssert.Contains(message, "maximum=3");
     }
 
     [TestMethod]

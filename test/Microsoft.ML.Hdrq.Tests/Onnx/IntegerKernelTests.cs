@@ -1,6 +1,7 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Operators;
+using Microsoft.ML.Hdrq.Onnx.Protobuf;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tests.Quantization;
 using TorchSharp;
@@ -17,6 +18,7 @@ public sealed class IntegerKernelTests
     [DataRow("ResNet-20", 4, 8, 19, 9, 0)]
     [DataRow("ResNet-20", 4, 4, 19, 9, 0)]
     [DataRow("ResNet-56", 8, 8, 55, 27, 0)]
+    [DataRow("ResNet-56", 4, 8, 55, 27, 0)]
     [DataRow("ResNet-56", 4, 4, 55, 27, 0)]
     [DataRow("ResNet-50", 8, 8, 53, 16, 1)]
     [DataRow("ResNet-50", 4, 8, 53, 16, 1)]
@@ -59,6 +61,33 @@ public sealed class IntegerKernelTests
         using var again = Load(file);
         Assert.IsNull(network.Graph.FirstDifference(again.Graph));
         CollectionAssert.AreEqual(simulated, again.Forward(images).data<float>().ToArray());
+    }
+
+    // Opset 13 has no integers of 4 bits: readers of no later one find their weights in bytes, and the same kernels.
+    [TestMethod]
+    [DataRow(13)]
+    [DataRow(20)]
+    public void WeightsOfFourBitsAreBytesBeforeTheirOpset(int opset)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var original = ResNet.Cifar(8, 10, seed: 1);
+        var images = SmallNetworks.Random(1, 8, 3, 32, 32);
+        using var network = Quantize(original, images, 4, 4);
+        var file = Save(network, opset);
+        var model = ModelProto.Parser.ParseFrom(file);
+        Assert.AreEqual(opset, model.OpsetImport.Single().Version);
+        int[] types = [.. model.Graph.Initializer.Concat(model.Graph.Node.SelectMany(node => node.Attribute).Select(attribute => attribute.T).OfType<TensorProto>()).Select(tensor => tensor.DataType)];
+        Assert.IsFalse(types.Any(type => type is (int)ElementType.Int4 or (int)ElementType.UInt4));
+        // 6 of the 7 convolutions.
+        Assert.AreEqual(6, model.Graph.Initializer.Count(tensor => tensor.DataType == (int)ElementType.Int8));
+        using var bytes = new OptimizedModel(file);
+        using var halves = new OptimizedModel(Save(network));
+        Assert.AreEqual(7, bytes.Count("QLinearConv"));
+        CollectionAssert.AreEqual(halves.Graph.Node.Select(node => node.OpType).Order().ToArray(), bytes.Graph.Node.Select(node => node.OpType).Order().ToArray());
+        CollectionAssert.AreEqual(halves.Run(images), bytes.Run(images));
+        using var again = Load(file);
+        Assert.IsNull(network.Graph.FirstDifference(again.Graph));
+        CollectionAssert.AreEqual(network.Forward(images).data<float>().ToArray(), again.Forward(images).data<float>().ToArray());
     }
 
     public required TestContext TestContext { get; init; }

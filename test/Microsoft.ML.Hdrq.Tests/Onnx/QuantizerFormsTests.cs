@@ -23,12 +23,14 @@ public sealed class QuantizerFormsTests
     {
         for (var bits = QuantizationRange.MinBits; bits <= QuantizationRange.MaxBits; bits++)
         {
-            foreach (var isSigned in new[] { true, false })
+            var width = (1 << bits) - 1;
+            // Signed and unsigned, zero points at both ends and elsewhere, and fewer integers than the bits have.
+            foreach (var range in new[] { new(bits, isSigned: true), new(bits, isSigned: false), QuantizationRange.Between(-1, width - 1), QuantizationRange.Between(1 - width, 0), QuantizationRange.Between(-(width / 2), width / 2) })
             {
                 foreach (var axis in new long?[] { null, 0, -1 })
                 {
                     using var scope = torch.NewDisposeScope();
-                    using var network = Quantizers(new QuantizationRange(bits, isSigned), axis);
+                    using var network = Quantizers(range, axis);
                     var written = Save(network, opset);
                     using var again = Load(written);
                     Assert.IsNull(network.Graph.FirstDifference(again.Graph));
@@ -153,8 +155,8 @@ public sealed class QuantizerFormsTests
     [TestMethod]
     public void OtherUsesOfTheOperatorsStayWhatTheyAre()
     {
-        // A zero point that is not zero, bounds that are no quantizer's, two scales, integers that something else reads too.
-        var zeroPoint = ModelOf(13, [-1, 4], Floats("s", [], 0.1f), Bytes("z", 3), Node("QuantizeLinear", "x s z", "q"), Node("DequantizeLinear", "q s z", "y"));
+        // Zero points that differ, bounds that are no quantizer's, two scales, integers that something else reads too.
+        var zeroPoint = ModelOf(13, [-1, 4], Floats("s", [4], 0.1f, 0.2f, 0.3f, 0.4f), Bytes("z", 3, 3, 4, 3), Node("QuantizeLinear", "x s z", "q"), Node("DequantizeLinear", "q s z", "y"));
         var bounds = ModelOf(13, [-1, 4], Floats("s", [], 0.1f), Bytes("z", 0), Bytes("a", 1), Bytes("b", 14), Node("QuantizeLinear", "x s z", "q"), Node("Clip", "q a b", "c"), Node("DequantizeLinear", "c s z", "y"));
         var scales = ModelOf(13, [-1, 4], Floats("s", [], 0.1f), Floats("t", [], 0.2f), Bytes("z", 0), Node("QuantizeLinear", "x s z", "q"), Node("DequantizeLinear", "q t z", "y"));
         var readers = ModelOf(13, [-1, 4], Floats("s", [], 0.1f), Bytes("z", 0), Node("QuantizeLinear", "x s z", "q"), Node("DequantizeLinear", "q s z", "d"), Node("Cast", "q", "f", ("to", 1)), Node("Add", "d f", "y"));
@@ -169,7 +171,7 @@ public sealed class QuantizerFormsTests
         Assert.AreEqual("unsigned 8 bits", ((FakeQuantize)quantizer.Graph.Nodes.Single().Operator).Range.ToString());
         Assert.ThrowsExactly<NotSupportedException>(() => Load(ModelOf(13, [-1, 4], Floats("s", [], 0.1f), Node("FakeQuantize", "x s", "y", ("bits", 8)))));
 
-        static TensorProto Bytes(string name, byte value) => Microsoft.ML.Hdrq.Onnx.OnnxTensors.Write(name, new TensorData(ElementType.UInt8, [], [value]));
+        static TensorProto Bytes(string name, params byte[] values) => Microsoft.ML.Hdrq.Onnx.OnnxTensors.Write(name, new TensorData(ElementType.UInt8, values.Length == 1 ? [] : [values.Length], values));
     }
 
     // Where a sum is all but half-way between two integers, the runtimes' order of addition decides, and the step goes through all that follows.
@@ -220,7 +222,7 @@ public sealed class QuantizerFormsTests
         var xAxis = axis is null ? (long?)null : 1;
         builder.Parameter("x.scale", Scale(xAxis is null ? 0 : 4, 0.37f));
         builder.Parameter("w", SmallNetworks.Random(7, 5, 4));
-        builder.Parameter("w.scale", Scale(axis is null ? 0 : axis == 0 ? 5 : 4, 1.7f / range.Maximum));
+        builder.Parameter("w.scale", Scale(axis is null ? 0 : axis == 0 ? 5 : 4, 3.4f / (range.Maximum - range.Minimum)));
         builder.Node(new GraphNode("x.quantizer", Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(range, xAxis)), ["x", "x.scale"], ["x.quantized"]));
         builder.Node(new GraphNode("w.quantizer", Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(range, axis)), ["w", "w.scale"], ["w.quantized"]));
         builder.Node("Unsqueeze", "column", ["x.quantized", builder.Constant("axes", 1)]);

@@ -1,4 +1,6 @@
+using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tests.Quantization;
@@ -47,12 +49,50 @@ public sealed class OnnxReportTests
         Assert.IsGreaterThan(1, (double)report.FileSize / report.FullPrecisionSize);
     }
 
+    [TestMethod]
+    public void Saving_gives_the_report_of_the_file()
+    {
+        using var directory = new TemporaryDirectory();
+        using var network = Quantized(QuantizerPlacement.Integer);
+        var (path, expected) = (directory.Combine("a.onnx"), OnnxReport.Of(network));
+        var report = OnnxReport.Save(network, path);
+        Assert.AreEqual(new FileInfo(path).Length, report.FileSize);
+        Assert.AreEqual(expected.ToString(), report.ToString());
+        StringAssert.Matches(report.Summary, new(@"^[\d,]+ bytes, [\d.]+.?% of full precision; 8 of 8 layers are integer kernels \(2 W8A8, 6 W4A4\); \d+ of \d+ operators compute on integers, \d+ conversions$"));
+
+        // With tensors in a file of their own.
+        var split = OnnxReport.Save(network, path, new() { ExternalDataFile = "a.data", FourBitInitializers = true });
+        Assert.AreEqual(new FileInfo(path).Length + new FileInfo(directory.Combine("a.data")).Length, split.FileSize);
+        Assert.IsTrue(split.Layers.All(layer => layer.IsInteger));
+        LiveTensors.AssertUnchanged(() => OnnxReport.Save(network, path));
+    }
+
+    [TestMethod]
+    public void A_transformer_saves_its_network()
+    {
+        using var directory = new TemporaryDirectory();
+        var ml = new MLContext(1);
+        using var network = TestNetworks.Classifier();
+        var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(Images.View(ml, Images.Rows(2)));
+        var report = transformer.SaveOnnx(directory.Combine("a.onnx"));
+        Assert.AreEqual(new FileInfo(directory.Combine("a.onnx")).Length, report.FileSize);
+        using var again = Network.LoadOnnx(directory.Combine("a.onnx"));
+        Assert.AreEqual(network.ParametersSha256(), again.ParametersSha256());
+        transformer.Dispose();
+        Assert.ThrowsExactly<ObjectDisposedException>(() => transformer.SaveOnnx(directory.Combine("b.onnx")));
+    }
+
     private static OnnxReport Report(QuantizerPlacement placement)
+    {
+        using var quantized = Quantized(placement);
+        return OnnxReport.Of(quantized);
+    }
+
+    private static Network Quantized(QuantizerPlacement placement)
     {
         using var scope = torch.NewDisposeScope();
         using var network = ResNet.Cifar(8, 10, seed: 1);
         var settings = new QuantizationSettings { WeightBits = 4, ActivationBits = 4, Placement = placement, Reconstruction = null };
-        using var quantized = NetworkQuantizer.Quantize(network, null, SmallNetworks.Random(1, 4, 3, 32, 32), settings, seed: 1, null, CancellationToken.None);
-        return OnnxReport.Of(quantized);
+        return NetworkQuantizer.Quantize(network, null, SmallNetworks.Random(1, 4, 3, 32, 32), settings, seed: 1, null, CancellationToken.None);
     }
 }

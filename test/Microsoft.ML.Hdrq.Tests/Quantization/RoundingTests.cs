@@ -32,8 +32,34 @@ public sealed class RoundingTests
     public void OtherBitsAreRefused(int bits)
     {
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new QuantizationRange(bits, isSigned: true));
-        Assert.ThrowsExactly<InvalidDataException>(() => Operator.Create("FakeQuantize", new OperatorAttributes(("bits", bits))));
+        Assert.ThrowsExactly<InvalidDataException>(() => Operator.Create("FakeQuantize", new OperatorAttributes(("minimum", 0), ("maximum", (1 << bits) - 1))));
     }
+
+    [TestMethod]
+    [DataRow(-29, 226, 8, true)]
+    [DataRow(-255, 0, 8, true)]
+    [DataRow(-5, 10, 4, true)]
+    [DataRow(-100, 99, 8, true)]
+    [DataRow(0, 16, 5, false)]
+    [DataRow(-1, 1, 2, true)]
+    public void ARangeMayLieAnywhereAroundZero(int minimum, int maximum, int bits, bool isSigned)
+    {
+        var range = QuantizationRange.Between(minimum, maximum);
+        Assert.AreEqual((minimum, maximum, bits, isSigned), (range.Minimum, range.Maximum, range.Bits, range.IsSigned));
+        Assert.AreEqual($"{minimum} to {maximum}", range.ToString());
+    }
+
+    [TestMethod]
+    [DataRow(1, 200)]
+    [DataRow(-200, -1)]
+    [DataRow(0, 256)]
+    [DataRow(0, 1)]
+    [DataRow(int.MinValue, int.MaxValue)]
+    public void RangesWithoutZeroOrOfOtherBitsAreRefused(int minimum, int maximum) =>
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => QuantizationRange.Between(minimum, maximum));
+
+    [TestMethod]
+    public void ARangeOfBitsIsTheRangeOfItsBounds() => Assert.AreEqual(new QuantizationRange(4, isSigned: true), QuantizationRange.Between(-8, 7));
 
     [TestMethod]
     public void HalvesGoToEven()

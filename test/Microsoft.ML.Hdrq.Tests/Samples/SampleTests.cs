@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using ImageClassificationMerge;
 using ImageClassificationMerge.Results;
 using ImageClassificationMerge.TrafficSigns;
@@ -60,6 +61,9 @@ public sealed class SampleTests
             else
                 Assert.AreEqual(accuracies.Contains(0) ? 0 : accuracies.Count / accuracies.Sum(accuracy => 1 / accuracy), row.HarmonicMean!.Value, 1e-12);
             StringAssert.Contains(text, (100 * row.Domains["night"]).ToString("0.00", CultureInfo.InvariantCulture));
+            // 6 of 7 convolutions have 4 bits; the first one and the linear layer have 8.
+            if (row.WeightBits is not null)
+                StringAssert.Matches(text, new(string.Create(CultureInfo.InvariantCulture, $@"{Regex.Escape(row.Network)}: {row.Bytes:N0} bytes, [\d.]+.?% of full precision; 8 of 8 layers are integer kernels \(2 W8A8, 6 W4A4\); ")));
         }
         var (full, quantized) = (results.Rows.First(row => row.Method == "FP32" && row.Merged is not null), results.Rows.First(row => row.Method == "HDRQ" && row.Merged is not null));
         Assert.IsLessThan(full.Bytes!.Value / 2, quantized.Bytes!.Value);

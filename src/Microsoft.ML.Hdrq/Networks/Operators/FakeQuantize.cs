@@ -4,7 +4,7 @@ namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>
 /// A quantizer in simulation: values on the grid of a scale, in floating point. Inputs: data, scale (a single number, or one per index of <c>axis</c>).
-/// Attributes: <c>bits</c> (2 to 8), <c>signed</c> (0 or 1), <c>axis</c> (absent for one scale).
+/// Attributes: <c>minimum</c> and <c>maximum</c> (the least and the greatest integer), <c>axis</c> (absent for one scale).
 /// </summary>
 internal sealed class FakeQuantize : Operator
 {
@@ -14,10 +14,10 @@ internal sealed class FakeQuantize : Operator
 
     public FakeQuantize(string type, OperatorAttributes attributes) : base(type, attributes)
     {
-        var bits = attributes.Integer("bits", 0);
-        if (bits is < QuantizationRange.MinBits or > QuantizationRange.MaxBits)
-            throw new InvalidDataException($"Attribute 'bits' is {bits}; it must be from {QuantizationRange.MinBits} to {QuantizationRange.MaxBits}.");
-        Range = new QuantizationRange((int)bits, attributes.Integer("signed", 1) != 0);
+        var (minimum, maximum) = (attributes.Integer("minimum", 0), attributes.Integer("maximum", 0));
+        if (!QuantizationRange.IsRange(minimum, maximum))
+            throw new InvalidDataException($"Attributes 'minimum' and 'maximum' are {minimum} and {maximum}; 0 must be between them, and they need {QuantizationRange.MinBits} to {QuantizationRange.MaxBits} bits.");
+        Range = QuantizationRange.Between((int)minimum, (int)maximum);
         _axis = attributes.Contains("axis") ? attributes.Integer("axis", 0) : null;
     }
 
@@ -30,7 +30,7 @@ internal sealed class FakeQuantize : Operator
 
     public static OperatorAttributes AttributesFor(QuantizationRange range, long? axis = null)
     {
-        var attributes = new OperatorAttributes(("bits", range.Bits), ("signed", range.IsSigned ? 1 : 0));
+        var attributes = new OperatorAttributes(("minimum", range.Minimum), ("maximum", range.Maximum));
         return axis is { } value ? attributes.With("axis", value) : attributes;
     }
 

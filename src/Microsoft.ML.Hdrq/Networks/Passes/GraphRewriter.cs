@@ -71,7 +71,7 @@ internal sealed class GraphRewriter
         RenameOutputs(nodes);
         var parameters = _order.Where(needed.Contains).Select(name => _definitions[name]).ToImmutableArray();
         var graph = new Graph(_network.Graph.Inputs, parameters, [.. nodes], _network.Graph.Outputs);
-        return new Network(graph, parameters.ToDictionary(parameter => parameter.Name, parameter => _tensors[parameter.Name].detach().clone()), _network.Device);
+        return new Network(graph, parameters.ToDictionary(parameter => parameter.Name, parameter => _tensors[parameter.Name].detach().clone()), _network.Device) { Metadata = _network.Metadata };
     }
 
     /// <summary>Gives the values that took the place of outputs the outputs' names, and what had those names before new ones.</summary>

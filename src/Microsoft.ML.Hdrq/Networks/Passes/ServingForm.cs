@@ -41,10 +41,11 @@ internal static class ServingForm
             value = Node("Softmax", [value], ("axis", 1L));
         builder.Node("Reshape", scores, [value, builder.Constant(Fresh("shape"), scoreShape)]);
         var output = new GraphValue(scores, ElementType.Float32, scoreShape);
-        if (label is null)
-            return builder.Build(output);
-        AddLabel(value, label);
-        return builder.Build(output, new GraphValue(label, ElementType.Int64, [1]));
+        if (label is not null)
+            AddLabel(value, label);
+        var serving = label is null ? builder.Build(output) : builder.Build(output, new GraphValue(label, ElementType.Int64, [1]));
+        serving.Metadata = network.Metadata;
+        return serving;
 
         string Rename(string name)
         {

@@ -35,8 +35,9 @@ public sealed class QuantizationTests
         yield return new("DequantizeLinear", "blocks along axis 0", [v.Integers<sbyte>(-128, 128, 6, 4), Constant(v.Between(0.01, 0.03, 3, 4)), Constant(v.Integers<sbyte>(-20, 20, 3, 4))], ("axis", 0L), ("block_size", 2L));
         yield return new("DequantizeLinear", "blocks, the last shorter", [v.Integers<byte>(0, 256, 3, 7), Constant(v.Between(0.01, 0.03, 3, 3))], ("axis", 1L), ("block_size", 3L));
         // Gradients are those of the straight-through estimator, whose tests are with the quantizers of training.
-        yield return new("FakeQuantize", "unsigned 8 bits", [v.Between(-1, 40, 4, 5), Scalar(0.1f)], ("bits", 8L), ("signed", 0L)) { OldestOpset = 10, Differentiable = false };
-        yield return new("FakeQuantize", "signed 3 bits, halves to even", [Fed([0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -9], 6), Scalar(1f)], ("bits", 3L)) { OldestOpset = 12, Differentiable = false };
-        yield return new("FakeQuantize", "per channel", [v.Floats(2, 3, 4), Constant(v.Between(0.01, 0.3, 3))], ("bits", 4L), ("axis", 1L)) { OldestOpset = 13, Differentiable = false };
+        yield return new("FakeQuantize", "unsigned 8 bits", [v.Between(-1, 40, 4, 5), Scalar(0.1f)], ("minimum", 0L), ("maximum", 255L)) { OldestOpset = 10, Differentiable = false };
+        yield return new("FakeQuantize", "signed 3 bits, halves to even", [Fed([0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -9], 6), Scalar(1f)], ("minimum", -4L), ("maximum", 3L)) { OldestOpset = 12, Differentiable = false };
+        yield return new("FakeQuantize", "zero point 29", [v.Between(-9, 9, 4, 5), Scalar(0.05f)], ("minimum", -29L), ("maximum", 226L)) { OldestOpset = 10, Differentiable = false };
+        yield return new("FakeQuantize", "per channel", [v.Floats(2, 3, 4), Constant(v.Between(0.01, 0.3, 3))], ("minimum", -8L), ("maximum", 7L), ("axis", 1L)) { OldestOpset = 13, Differentiable = false };
     }
 }

@@ -1,0 +1,45 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.ML.Hdrq.Networks.Operators;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks;
+
+/// <summary>A hash of a network's parameters that is the same after the network was saved and read again.</summary>
+internal static class ParameterHash
+{
+    /// <summary>
+    /// SHA-256 of all parameters that are no constants, in the order of their names: of each the name in UTF-8 with its length before it, the type, the number of sizes and the sizes, and the elements; all integers
+    /// of 64 bits, all little-endian. Of quantized weights the numbers on the grid count, which is all that a file has, and negative zeros as positive ones. Not the topology, nor constants: files may say the same in other ways.
+    /// </summary>
+    public static string Of(Network network)
+    {
+        using var noGradients = torch.no_grad();
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var quantizers = network.Graph.Nodes.Where(node => node.Operator is FakeQuantize && network.Parameters.ContainsKey(node.Inputs[1])).ToLookup(node => node.Inputs[0], StringComparer.Ordinal);
+        foreach (var definition in network.Graph.Parameters.Where(definition => definition.Role != ParameterRole.Constant).OrderBy(definition => definition.Name, StringComparer.Ordinal))
+        {
+            using var scope = torch.NewDisposeScope();
+            var name = Encoding.UTF8.GetBytes(definition.Name);
+            Number(name.Length);
+            hash.AppendData(name);
+            Number((long)definition.ElementType);
+            Number(definition.Shape.Length);
+            foreach (var size in definition.Shape)
+                Number(size);
+            var tensor = network.Parameters[definition.Name].detach();
+            if (quantizers[definition.Name].FirstOrDefault() is { } quantizer)
+                tensor = quantizer.Operator.Compute([tensor, network.Parameters[quantizer.Inputs[1]]], new ComputeContext(ForwardMode.Inference, network.Device))[0];
+            hash.AppendData(TensorData.FromTorch(tensor.is_floating_point() ? tensor.add(0) : tensor, definition.ElementType).Bytes);
+        }
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+
+        void Number(long value)
+        {
+            Span<byte> bytes = stackalloc byte[sizeof(long)];
+            BinaryPrimitives.WriteInt64LittleEndian(bytes, value);
+            hash.AppendData(bytes);
+        }
+    }
+}

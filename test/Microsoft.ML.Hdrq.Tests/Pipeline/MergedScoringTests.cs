@@ -1,0 +1,65 @@
+using Microsoft.ML.Hdrq.Pipeline;
+
+namespace Microsoft.ML.Hdrq.Tests.Pipeline;
+
+/// <summary>How merged networks are applied: with the options of <c>ApplyNetwork</c>.</summary>
+[TestClass]
+public sealed class MergedScoringTests
+{
+    private readonly MLContext _ml = new(seed: 1);
+
+    [TestMethod]
+    [DataRow(ScoringEngineKind.Torch)]
+    [DataRow(ScoringEngineKind.OnnxRuntime)]
+    public void Networks_from_elsewhere_are_applied_as_the_options_say(ScoringEngineKind engine)
+    {
+        var rows = Images.Rows(5);
+        var data = Images.View(_ml, rows);
+        using var network = TestNetworks.Classifier();
+        var scoring = new NetworkScoringEstimator.Options { Engine = engine, Threads = 1, BatchSize = 2, ClassNames = Images.ClassNames, Softmax = true, PredictedLabelColumnName = "Best" };
+        using var merged = _ml.Transforms.MergeNetworks("Score", "Pixels", [network, network], new(), scoring)
+            // A later step is only there if the schema before fitting has the label's column.
+            .Append(_ml.Transforms.CopyColumns("Copy", "Best")).Fit(data).OfType<NetworkTransformer>().Single();
+        using var applied = _ml.Transforms.ApplyNetwork("Score", "Pixels", network, scoring).Fit(data);
+
+        var scored = merged.Transform(data);
+        Assert.AreEqual((engine, 1, 2), Settings(scored.Schema, "Score"));
+        Assert.AreEqual("Best", merged.PredictedLabelColumnName);
+        CollectionAssert.AreEqual(Images.ClassNames.ToArray(), merged.ClassNames.ToArray());
+        Images.AssertClose(Images.Scores(applied.Transform(data)), Images.Scores(scored), 0);
+    }
+
+    [TestMethod]
+    public void Networks_of_score_columns_are_applied_as_the_first_one()
+    {
+        var data = Images.View(_ml, Images.Rows(5));
+        using var network = TestNetworks.Classifier();
+        using var a = _ml.Transforms.ApplyNetwork("A", "Pixels", network, new() { Engine = ScoringEngineKind.Torch, Threads = 3, BatchSize = 7, PredictedLabelColumnName = null }).Fit(data);
+        using var b = _ml.Transforms.ApplyNetwork("B", "Pixels", network, new() { PredictedLabelColumnName = null }).Fit(data);
+        var scored = b.Transform(a.Transform(data));
+        using var merged = _ml.Transforms.MergeNetworks("Score", "A", "B").Fit(scored);
+        Assert.AreEqual((ScoringEngineKind.Torch, 3, 7), Settings(merged.Transform(scored).Schema, "Score"));
+    }
+
+    [TestMethod]
+    public void Options_that_do_not_fit_are_refused_before_merging()
+    {
+        using var network = TestNetworks.Classifier();
+        foreach (var (option, scoring) in new (string, NetworkScoringEstimator.Options)[] { ("Threads", new() { Threads = 0 }), ("Engine", new() { Engine = (ScoringEngineKind)9 }), ("ClassNames", new() { ClassNames = ["one"] }) })
+            Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.MergeNetworks("Score", "Pixels", [network, network], new(), scoring)).ParamName);
+    }
+
+    [TestMethod]
+    public void Merging_leaves_nothing_but_the_network()
+    {
+        var data = Images.View(_ml, Images.Rows(2));
+        using var network = TestNetworks.Classifier();
+        LiveTensors.AssertUnchanged(() => _ml.Transforms.MergeNetworks("Score", "Pixels", [network, network], new(), new() { Normalization = ChannelNormalization.ImageNet() }).Fit(data).Dispose());
+    }
+
+    private static (ScoringEngineKind, int?, int) Settings(DataViewSchema schema, string column)
+    {
+        var settings = TrainingHost.Network(schema, column).Settings;
+        return (settings.Engine, settings.Threads, settings.BatchSize);
+    }
+}
