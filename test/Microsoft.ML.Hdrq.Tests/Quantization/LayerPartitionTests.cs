@@ -53,7 +53,7 @@ public sealed class LayerPartitionTests
         var images = SmallNetworks.Random(1, 4, 3, 8, 8);
         using var quantized = SmallNetworks.Quantize(network, images, 4, 4);
         var values = new Dictionary<string, torch.Tensor>();
-        quantized.Run([images], new ComputeContext(ForwardMode.Inference, torch.CPU) { Watch = (name, value) => values.TryAdd(name, value.clone()) });
+        quantized.Run([images], new ComputeContext(ForwardMode.Inference, torch.CPU) { Watch = (name, value) => values[name] = value.clone().MoveToOtherDisposeScope(scope) });
         values.TryAdd(quantized.Graph.Inputs[0].Name, images);
         foreach (var block in BlockPartition.Find(quantized.Graph, quantizersFirst: true))
         {
