@@ -53,7 +53,7 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
         if (source is null && _options.DistanceWeight > 0 && _options.Iterations > 0)
             channel.Warning(MessageSensitivity.Schema, "Column '{0}': no source network is known, so the distance term is 0. Start from AdaptNetwork, or set {1}.", _outputColumnName, nameof(Options.Source));
         var seed = TrainingHost.Seed(host, _options.Seed);
-        using var rows = DomainRows.Read(input, annotation.InputColumnName, shape, labelColumnName: null, _options.DomainColumnName, _options.Domain, (_options.CalibrationImages, seed), _options.CancellationToken);
+        using var rows = DomainRows.Read(input, annotation.InputColumnName, shape, label: null, _options.DomainColumnName, _options.Domain, (_options.CalibrationImages, seed), _options.CancellationToken);
         channel.Info(MessageSensitivity.Schema, "Column '{0}': quantizing the network of '{1}' to W{2}A{3} on {4} images{5}, {6} steps a block, on {7}.",
             _outputColumnName, _inputColumnName, _options.WeightBits, _options.ActivationBits, rows.Images.shape[0], _options.Domain is null ? "" : $" of '{_options.Domain}'", _options.Iterations, device);
         using var network = annotation.Network.To(device);
@@ -64,7 +64,7 @@ public sealed class HdrqQuantizationEstimator : IEstimator<NetworkTransformer>
 
     /// <summary>The shape of the schema after this estimator.</summary>
     /// <param name="inputSchema">The shape before it.</param>
-    /// <returns>The input's columns with the score column and the predicted label.</returns>
+    /// <returns>The input's columns with the score column and the predicted label or mask.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The score column to start from is missing.</exception>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
