@@ -83,6 +83,22 @@ public static class HdrqCatalog
         return new HdrqQuantizationEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, options ?? new());
     }
 
+    /// <summary>
+    /// Creates a <see cref="NetworkQuantizationEstimator"/>: it quantizes a copy of the network behind a score column on the images of a domain by the method that the options name, and gives the scores of the copy.
+    /// For networks that are to be merged, begin with <see cref="QuantizeHdrq"/>; this is for comparing it with other methods.
+    /// </summary>
+    /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
+    /// <param name="outputColumnName">The name of the quantized network's score column.</param>
+    /// <param name="inputColumnName">The score column of the network to quantize.</param>
+    /// <param name="options">The method, the bits, the domain, and how to quantize.</param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
+    public static NetworkQuantizationEstimator QuantizeNetwork(this TransformsCatalog catalog, string outputColumnName, string inputColumnName, NetworkQuantizationEstimator.Options options)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        return new NetworkQuantizationEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, options);
+    }
+
     /// <summary>Creates a <see cref="NetworkMergingEstimator"/>: it merges the networks behind score columns with equal weights, and gives the scores of the merged network.</summary>
     /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
     /// <param name="outputColumnName">The name of the merged network's score column.</param>
