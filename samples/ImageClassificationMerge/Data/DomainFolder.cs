@@ -1,3 +1,5 @@
+using Hdrq.Samples.Data;
+
 namespace ImageClassificationMerge.Data;
 
 /// <summary>

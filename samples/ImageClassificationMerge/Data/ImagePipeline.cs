@@ -1,3 +1,5 @@
+using Hdrq.Samples;
+using Hdrq.Samples.Data;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks;
@@ -10,9 +12,6 @@ namespace ImageClassificationMerge.Data;
 /// <summary>From image files to the pixels that a network takes and the key that its classes are: plain ML.NET.</summary>
 internal sealed class ImagePipeline
 {
-    public const string Pixels = "Pixels";
-    public const string Label = "Label";
-
     private readonly MLContext _context;
     private readonly DomainFolder _folder;
     private readonly EstimatorChain<ValueToKeyMappingTransformer> _preprocessing;
@@ -25,8 +24,8 @@ internal sealed class ImagePipeline
         var classNames = context.Data.LoadFromEnumerable(folder.Classes.Select(name => new ClassRow { ClassName = name }));
         _preprocessing = context.Transforms.LoadImages("Image", imageFolder: null, nameof(ImageRow.ImagePath))
             .Append(context.Transforms.ResizeImages("Image", width, height, resizing: ImageResizingEstimator.ResizingKind.Fill))
-            .Append(context.Transforms.ExtractPixels(Pixels, "Image"))
-            .Append(context.Transforms.Conversion.MapValueToKey(Label, nameof(ImageRow.ClassName), keyData: classNames));
+            .Append(context.Transforms.ExtractPixels(DomainNetworks.Pixels, "Image"))
+            .Append(context.Transforms.Conversion.MapValueToKey(DomainNetworks.Label, nameof(ImageRow.ClassName), keyData: classNames));
     }
 
     /// <summary>The height that images are given.</summary>

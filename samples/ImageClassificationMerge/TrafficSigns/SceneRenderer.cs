@@ -1,3 +1,4 @@
+using Hdrq.Samples.Drawing;
 using SkiaSharp;
 
 namespace ImageClassificationMerge.TrafficSigns;

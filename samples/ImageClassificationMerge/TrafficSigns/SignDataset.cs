@@ -1,5 +1,6 @@
 using System.Globalization;
-using ImageClassificationMerge.Data;
+using Hdrq.Samples.Data;
+using Hdrq.Samples.Drawing;
 
 namespace ImageClassificationMerge.TrafficSigns;
 

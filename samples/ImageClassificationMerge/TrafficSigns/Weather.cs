@@ -1,3 +1,5 @@
+using Hdrq.Samples.Drawing;
+
 namespace ImageClassificationMerge.TrafficSigns;
 
 /// <summary>Turns an image of clear weather into one of another domain, in place.</summary>

@@ -9,7 +9,7 @@ public static class NetworkMetadata
     /// <summary>The version of this library that quantized or merged last, for example <c>1.0.0</c>.</summary>
     public const string LibraryVersion = "hdrq.library_version";
 
-    /// <summary>How the network was quantized: <c>HDRQ</c>, <c>RTN</c> (rounded to nearest), <c>BRECQ</c>, <c>QDrop</c> or <c>STE</c> (trained through rounding to nearest).</summary>
+    /// <summary>How the network was quantized: <c>HDRQ</c>, <c>RTN</c> (rounded to nearest), <c>AdaRound</c>, <c>BRECQ</c>, <c>QDrop</c> or <c>STE</c> (trained through rounding to nearest).</summary>
     public const string Method = "hdrq.method";
 
     /// <summary>Bits of the weights, 2 to 8; those of the first and the last layers are 8, and layers chosen by name may have others.</summary>

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
@@ -12,8 +13,9 @@ internal static class BlockPartition
 {
     /// <summary>Finds the blocks.</summary>
     /// <param name="graph">A graph with one input.</param>
-    /// <returns>The blocks, in order; together they hold every node that the first output needs.</returns>
-    public static ImmutableArray<Block> Find(Graph graph)
+    /// <param name="quantizersFirst">Whether a block begins with what quantizes its input, instead of ending with what quantizes its output.</param>
+    /// <returns>The blocks, in order; together they hold every node that the first output needs, but, with quantizers first, for what follows the last layer's output from a quantizer on.</returns>
+    public static ImmutableArray<Block> Find(Graph graph, bool quantizersFirst = false)
     {
         var flow = new DataFlow(graph);
         var lastReader = new Dictionary<string, int>(StringComparer.Ordinal);
@@ -45,7 +47,7 @@ internal static class BlockPartition
             var exit = live.Single();
             if (hasWeights)
                 blocks.Add(new Block(nodes.First(flow.IsWeighted).Name, nodes, entry, exit));
-            else if (blocks.Count > 0)
+            else if (blocks.Count > 0 && !(quantizersFirst && nodes.Any(part => part.Operator is FakeQuantize && flow.IsData(part.Inputs[0]))))
                 blocks[^1] = blocks[^1] with { Nodes = blocks[^1].Nodes.AddRange(nodes), Output = exit };
             else
                 continue;

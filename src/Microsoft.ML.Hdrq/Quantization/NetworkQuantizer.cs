@@ -29,7 +29,7 @@ internal static class NetworkQuantizer
         try
         {
             if (settings.Reconstruction is { Iterations: > 0 } reconstruction)
-                Reconstruct(reconstruction);
+                Reconstruction.Apply(quantized, images, foldedSource?.Parameters ?? new Dictionary<string, torch.Tensor>(), reconstruction, seed, progress, cancellationToken);
             if (settings.Placement == QuantizerPlacement.Integer)
                 quantized = ForIntegers(quantized);
             quantized.Metadata = network.Metadata.With(
@@ -44,13 +44,6 @@ internal static class NetworkQuantizer
         {
             quantized.Dispose();
             throw;
-        }
-
-        void Reconstruct(ReconstructionSettings reconstruction)
-        {
-            var blocks = BlockPartition.Find(quantized.Graph).Length;
-            Reconstruction.Apply(quantized, images, foldedSource?.Parameters ?? new Dictionary<string, torch.Tensor>(), reconstruction, seed,
-                progress is null ? null : (block, index, step, loss) => progress.Report(new QuantizationProgress(block.Name, index, blocks, step, reconstruction.Iterations, loss)), cancellationToken);
         }
     }
 

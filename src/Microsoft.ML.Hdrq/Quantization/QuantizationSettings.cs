@@ -25,7 +25,11 @@ internal sealed record QuantizationSettings
         null or { Iterations: 0 } => "RTN",
         { Weights: WeightTraining.Noise } => "HDRQ",
         { Weights: WeightTraining.Nearest } => "STE",
+        { IsLayerByLayer: true } => "AdaRound",
         { DropProbability: > 0 } => "QDrop",
         _ => "BRECQ",
     };
+
+    /// <summary>Whether training measures a distance to the source network.</summary>
+    public bool NeedsSource => Reconstruction is { Iterations: > 0, DistanceWeight: > 0, Weights: not WeightTraining.Adaptive };
 }

@@ -15,13 +15,16 @@ internal static class Reconstruction
     /// <param name="source">The source network's weights by name; empty for no distance term.</param>
     /// <param name="settings">How a block is trained.</param>
     /// <param name="seed">The seed of everything random.</param>
-    /// <param name="progress">Told of the block, the number of blocks, the step and its loss.</param>
+    /// <param name="progress">Told of every step.</param>
     /// <param name="cancellationToken">Ends training between two steps.</param>
     public static void Apply(
-        Network network, torch.Tensor images, IReadOnlyDictionary<string, torch.Tensor> source, ReconstructionSettings settings, int seed, Action<Block, int, int, float>? progress, CancellationToken cancellationToken)
+        Network network, torch.Tensor images, IReadOnlyDictionary<string, torch.Tensor> source, ReconstructionSettings settings, int seed, IProgress<QuantizationProgress>? progress, CancellationToken cancellationToken)
     {
         var random = new Random(seed);
-        var blocks = BlockPartition.Find(network.Graph);
+        var blocks = BlockPartition.Find(network.Graph, settings.IsLayerByLayer);
+        var units = Array.ConvertAll([.. blocks], block => settings.IsLayerByLayer ? [.. LayerPartition.Find(network.Graph, block)] : new[] { block });
+        var count = units.Sum(parts => parts.Length);
+        var index = 0;
         var (quantized, exact) = (images.alias().DetachFromDisposeScope(), images.alias().DetachFromDisposeScope());
         try
         {
@@ -31,10 +34,11 @@ internal static class Reconstruction
                 using var scope = torch.NewDisposeScope();
                 using var original = Part(network, block);
                 var targets = Compute(original, exact, settings.BatchSize, BypassRounding.Instance);
-                using (var training = new BlockReconstruction(network, block, source, settings, random.Next()))
+                foreach (var unit in units[b])
                 {
-                    training.Train(quantized, exact, targets, progress is null ? null : (step, loss) => progress(block, b, step, loss), cancellationToken);
-                    training.CopyTo(network);
+                    using var unitScope = torch.NewDisposeScope();
+                    Train(original, block, unit, targets);
+                    index++;
                 }
                 using var trained = Part(network, block);
                 var outputs = Compute(trained, quantized, settings.BatchSize, NearestRounding.Instance);
@@ -47,6 +51,31 @@ internal static class Reconstruction
         {
             quantized.Dispose();
             exact.Dispose();
+        }
+
+        void Train(Network original, Block block, Block unit, torch.Tensor targets)
+        {
+            var (quantizedInputs, exactInputs, unitTargets) = (quantized, exact, targets);
+            if (unit != block)
+            {
+                var before = LayerPartition.UpTo(network.Graph, block, unit.Input);
+                quantizedInputs = Values(network, before, quantized, NearestRounding.Instance);
+                exactInputs = Values(original, before, exact, BypassRounding.Instance);
+                unitTargets = Values(original, unit, exactInputs, BypassRounding.Instance);
+            }
+            using var training = new BlockReconstruction(network, unit, source, settings, random.Next());
+            training.Train(quantizedInputs, exactInputs, unitTargets, progress is null ? null : Report, cancellationToken);
+            training.CopyTo(network);
+
+            void Report(int step, float loss) => progress.Report(new QuantizationProgress(unit.Name, index, count, step, settings.Iterations, loss));
+        }
+
+        torch.Tensor Values(Network whole, Block part, torch.Tensor inputs, RoundingScheme rounding)
+        {
+            if (part.Input == part.Output)
+                return inputs;
+            using var network = Part(whole, part);
+            return Compute(network, inputs, settings.BatchSize, rounding);
         }
     }
 

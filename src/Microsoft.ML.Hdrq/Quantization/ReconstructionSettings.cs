@@ -30,6 +30,9 @@ internal sealed record ReconstructionSettings
     /// <summary>What is learned of weights. With noise, activations have it too.</summary>
     public WeightTraining Weights { get; init; } = WeightTraining.Noise;
 
+    /// <summary>Whether layers are trained one by one, and not blocks as a whole.</summary>
+    public bool IsLayerByLayer { get; init; }
+
     /// <summary>Whether the biases of quantized layers are learned with their weights, at the same rate. They have no rounding error of their own, and merge without any.</summary>
     public bool TrainBiases { get; init; }
 

@@ -93,6 +93,52 @@ public sealed class TrainingStepsTests
     }
 
     [TestMethod]
+    public void Quantizing_names_a_method_that_is_none() => Assert.AreEqual("Method", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+        () => _ml.Transforms.QuantizeNetwork("Score", "Source", new() { Method = (QuantizationMethod)9 })).ParamName);
+
+    [TestMethod]
+    public void Every_method_is_a_setting_of_one_step()
+    {
+        var data = Data();
+        using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
+        using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
+        var made = new Dictionary<string, TensorData[]>();
+        var names = new Dictionary<QuantizationMethod, string>
+        {
+            [QuantizationMethod.RoundToNearest] = "RTN",
+            [QuantizationMethod.AdaRound] = "AdaRound",
+            [QuantizationMethod.Brecq] = "BRECQ",
+            [QuantizationMethod.QDrop] = "QDrop",
+            [QuantizationMethod.Hdrq] = "HDRQ",
+        };
+        foreach (var method in Enum.GetValues<QuantizationMethod>())
+        {
+            var steps = 0;
+            var options = NetworkQuantizationEstimator.Options.Paper(method) with { WeightBits = 4, ActivationBits = 4, Iterations = 3, BatchSize = 8, Seed = 4, Progress = new Report<QuantizationProgress>(_ => steps++) };
+            made.Add(names[method], Quantize(_ml.Transforms.QuantizeNetwork("Quantized", "Source", options), names[method]));
+            // A stem, three blocks and the classifier; or seven convolutions and the classifier.
+            Assert.AreEqual(3 * method switch { QuantizationMethod.RoundToNearest => 0, QuantizationMethod.AdaRound => 8, _ => 5 }, steps, names[method]);
+        }
+        // No two do the same.
+        var pairs = from one in made from other in made where string.CompareOrdinal(one.Key, other.Key) < 0 select (one, other);
+        foreach (var (one, other) in pairs)
+            Assert.IsFalse(one.Value.SequenceEqual(other.Value), $"{one.Key} and {other.Key}");
+
+        var frontDoor = HdrqQuantizationEstimator.Options.Paper with { WeightBits = 4, ActivationBits = 4, Iterations = 3, BatchSize = 8, Seed = 4 };
+        CollectionAssert.AreEqual(made["HDRQ"], Quantize(_ml.Transforms.QuantizeHdrq("Quantized", "Source", frontDoor), "HDRQ"));
+        // The parts of HDRQ, each without the other; what it is without any is training through rounding to nearest.
+        foreach (var part in new[] { frontDoor with { UseNoise = false }, frontDoor with { UseNoise = false, DistanceWeight = 0 }, frontDoor with { DropProbability = 0 } })
+            CollectionAssert.AreNotEqual(made["HDRQ"], Quantize(_ml.Transforms.QuantizeHdrq("Quantized", "Source", part), part.UseNoise ? "HDRQ" : "STE"));
+
+        TensorData[] Quantize(IEstimator<NetworkTransformer> step, string method)
+        {
+            using var quantized = step.Fit(source.Transform(data));
+            Assert.AreEqual(method, quantized.Network.Metadata[NetworkMetadata.Method]);
+            return [.. quantized.Network.Parameters.Values.Select(tensor => TensorData.FromTorch(tensor))];
+        }
+    }
+
+    [TestMethod]
     public void Data_that_does_not_fit_is_named_before_training()
     {
         using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
@@ -198,7 +244,7 @@ public sealed class TrainingStepsTests
             Iterations = 1000,
             BatchSize = 8,
             CancellationToken = cancellation.Token,
-            Progress = new Report(progress =>
+            Progress = new Report<QuantizationProgress>(progress =>
             {
                 Assert.AreEqual(++steps, progress.Step);
                 if (steps == 3)
@@ -227,10 +273,5 @@ public sealed class TrainingStepsTests
         var message = Assert.ThrowsExactly<T>(action).Message;
         Assert.Contains(column, message);
         Assert.Contains(part, message);
-    }
-
-    private sealed class Report(Action<QuantizationProgress> action) : IProgress<QuantizationProgress>
-    {
-        void IProgress<QuantizationProgress>.Report(QuantizationProgress value) => action(value);
     }
 }

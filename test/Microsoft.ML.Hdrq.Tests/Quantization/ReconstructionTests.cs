@@ -155,14 +155,14 @@ public sealed class ReconstructionTests
         var losses = new Dictionary<string, List<float>>();
         var steps = new List<int>();
         Reconstruction.Apply(quantized, images, new Dictionary<string, torch.Tensor>(), new ReconstructionSettings { Iterations = 60, BatchSize = 16, WeightLearningRate = 1e-3, ActivationScaleLearningRate = 1e-3 }, 1,
-            (block, index, step, loss) =>
+            new Report<QuantizationProgress>(progress =>
             {
-                if (!losses.TryGetValue(block.Name, out var list))
-                    losses.Add(block.Name, list = []);
-                Assert.AreEqual(losses.Count - 1, index);
-                list.Add(loss);
-                Assert.HasCount(step, list);
-            }, CancellationToken.None);
+                if (!losses.TryGetValue(progress.Block, out var list))
+                    losses.Add(progress.Block, list = []);
+                Assert.AreEqual((losses.Count - 1, 5, 60), (progress.BlockIndex, progress.Blocks, progress.Steps));
+                list.Add((float)progress.Loss);
+                Assert.HasCount(progress.Step, list);
+            }), CancellationToken.None);
         var after = quantized.Forward(images).sub(exact).square().mean().item<float>();
         Assert.IsLessThan(0.7f * before, after);
         Assert.HasCount(5, losses);
@@ -264,12 +264,12 @@ public sealed class ReconstructionTests
         using var quantized = SmallNetworks.Quantize(network, images, 4, 4);
         using var source = new CancellationTokenSource();
         var count = 0;
-        LiveTensors.AssertUnchanged(() => Assert.ThrowsExactly<OperationCanceledException>(() => Reconstruction.Apply(quantized, images, network.Parameters, _short, 1, (_, index, step, _) =>
+        LiveTensors.AssertUnchanged(() => Assert.ThrowsExactly<OperationCanceledException>(() => Reconstruction.Apply(quantized, images, network.Parameters, _short, 1, new Report<QuantizationProgress>(progress =>
         {
             count++;
-            if (index == 1 && step == 3)
+            if (progress is { BlockIndex: 1, Step: 3 })
                 source.Cancel();
-        }, source.Token)));
+        }), source.Token)));
         Assert.AreEqual(13, count);
         Assert.ThrowsExactly<OperationCanceledException>(() => Calibration.Apply(network, [], [images], new CalibrationOptions(), source.Token));
     }

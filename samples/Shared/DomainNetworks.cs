@@ -1,0 +1,101 @@
+using Hdrq.Samples.Data;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Adaptation;
+using Microsoft.ML.Hdrq.Merging;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Quantization;
+
+namespace Hdrq.Samples;
+
+/// <summary>
+/// Makes and measures networks of one task. Every step is an ordinary ML.NET pipeline that is fitted to the images of one domain, as it would be where these images are; the README has all steps in one.
+/// </summary>
+internal abstract class DomainNetworks(MLContext context, SampleOptions options)
+{
+    /// <summary>The column that networks read.</summary>
+    public const string Pixels = "Pixels";
+
+    /// <summary>The column of the truth.</summary>
+    public const string Label = "Label";
+
+    /// <summary>The column that networks write.</summary>
+    protected const string Score = "Score";
+
+    /// <summary>The task.</summary>
+    public abstract SampleTask Task { get; }
+
+    /// <summary>All domains, the source's first.</summary>
+    public abstract IReadOnlyList<string> Domains { get; }
+
+    protected MLContext Context => context;
+
+    protected SampleOptions Options => options;
+
+    /// <summary>The files that a domain's networks are trained and quantized on.</summary>
+    public abstract IEnumerable<string> TrainingFiles(string domain);
+
+    /// <summary>How well a network does on the test images of every domain, domain after domain.</summary>
+    public abstract IEnumerable<DomainScore> Measure(Network network, CancellationToken cancellationToken);
+
+    /// <summary>The source network: from its file, or a small one trained on the first domain.</summary>
+    public Network Source(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken)
+    {
+        if (options.Network is not null)
+            return Read(options.Network);
+        using var created = CreateSource();
+        return Fit(
+            context.Transforms.ApplyNetwork("Untrained", Pixels, created, new NetworkScoringEstimator.Options { Normalization = options.Normalization })
+                .Append(context.Transforms.AdaptNetwork(Score, "Untrained", SourceTraining(progress, cancellationToken))),
+            Domains[0], cancellationToken);
+    }
+
+    /// <summary>A network from a file, with the normalization of its input as its first nodes.</summary>
+    public Network Read(string path)
+    {
+        using var network = Network.LoadOnnx(path);
+        return Fit(context.Transforms.ApplyNetwork(Score, Pixels, network, new NetworkScoringEstimator.Options { Normalization = options.Normalization }), Domains[0], default);
+    }
+
+    /// <summary>The source network, adapted to the labelled images of a domain.</summary>
+    public Network Adapt(Network source, string domain, IProgress<FineTuningProgress> progress, CancellationToken cancellationToken) => Fit(
+        context.Transforms.ApplyNetwork("Source", Pixels, source).Append(context.Transforms.AdaptNetwork(Score, "Source", Adaptation(progress, cancellationToken))),
+        domain, cancellationToken);
+
+    /// <summary>An adapted network, quantized on the images of its domain, without their labels.</summary>
+    public Network Quantize(Network source, Network adapted, string domain, HdrqQuantizationEstimator.Options settings, IProgress<QuantizationProgress> progress, CancellationToken cancellationToken) => Fit(
+        context.Transforms.ApplyNetwork("Adapted", Pixels, adapted)
+            .Append(context.Transforms.QuantizeHdrq(Score, "Adapted", settings with { Source = source, Seed = options.Seed, Progress = progress, CancellationToken = cancellationToken })),
+        domain, cancellationToken);
+
+    /// <summary>One network of several, without images.</summary>
+    public Network Merge(IReadOnlyList<Network> networks) =>
+        Fit(context.Transforms.MergeNetworks(Score, Pixels, networks, new MergeOptions()), Domains[0], default);
+
+    /// <summary>A source network that has not been trained.</summary>
+    protected abstract Network CreateSource();
+
+    /// <summary>How a source network is trained from the beginning.</summary>
+    protected abstract NetworkAdaptationEstimator.Options SourceTraining(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken);
+
+    /// <summary>How a source network is adapted to a domain.</summary>
+    protected abstract NetworkAdaptationEstimator.Options Adaptation(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken);
+
+    /// <summary>The images of a domain as <see cref="Pixels"/> and <see cref="Label"/>, read when a cursor asks for them.</summary>
+    protected abstract IDataView Images(string domain, DataSplit split, CancellationToken cancellationToken);
+
+    /// <summary>The network of an estimator that is fitted to the training images of a domain, in host memory.</summary>
+    private Network Fit(IEstimator<NetworkTransformer> estimator, string domain, CancellationToken cancellationToken)
+    {
+        using var fitted = estimator.Fit(Images(domain, DataSplit.Train, cancellationToken));
+        return fitted.Network.To(TorchSharp.torch.CPU);
+    }
+
+    private Network Fit(EstimatorChain<NetworkTransformer> chain, string domain, CancellationToken cancellationToken)
+    {
+        using var fitted = chain.Fit(Images(domain, DataSplit.Train, cancellationToken));
+        return fitted.LastTransformer.Network.To(TorchSharp.torch.CPU);
+    }
+}

@@ -1,0 +1,86 @@
+using Hdrq.Samples.Results;
+using Microsoft.ML;
+using Microsoft.ML.Hdrq.Pipeline;
+using Spectre.Console;
+
+namespace Hdrq.Samples;
+
+/// <summary>Runs the job and shows how far it is and what it gives.</summary>
+internal abstract class MergeSample(SampleOptions options, IAnsiConsole console)
+{
+    protected SampleOptions Options => options;
+
+    /// <summary>Runs the job.</summary>
+    public void Run(CancellationToken cancellationToken)
+    {
+        var data = options.Data ?? DrawOnce(cancellationToken);
+        var networks = Open(new MLContext(options.Seed) { GpuDeviceId = options.GpuDeviceId }, data);
+        var output = options.Output is null ? null : Directory.CreateDirectory(options.Output).FullName;
+        IReadOnlyList<(string Network, OnnxReport Report)> reports = [];
+        var document = WithProgress(board =>
+        {
+            using var job = new MergeJob(networks, options, new NetworkShelf(output), board, Write, cancellationToken);
+            var results = job.Run();
+            reports = job.Reports;
+            return results;
+        });
+        console.Write(ResultTable.Create(document, networks.Task, networks.Domains));
+        WriteReports(reports);
+        if (output is null)
+            return;
+        if (ResultChart.Create(document, networks.Task) is { } chart)
+        {
+            chart.SaveSvg(Path.Combine(output, "merged.svg"));
+            chart.SavePng(Path.Combine(output, "merged.png"));
+        }
+        console.MarkupLineInterpolated($"Written to {output}: results.json, the networks and, where networks were merged, a chart.");
+
+        void Write(ResultsDocument results)
+        {
+            if (output is not null)
+                ResultsFile.Write(Path.Combine(output, "results.json"), results);
+        }
+    }
+
+    /// <summary>What makes and measures the networks of a data folder.</summary>
+    /// <exception cref="IOException">The folder cannot be read.</exception>
+    /// <exception cref="InvalidDataException">The folder does not hold what it should.</exception>
+    protected abstract DomainNetworks Open(MLContext context, string folder);
+
+    /// <summary>Where the sample's own images are, or will be, for the seed of the run, and how many there are.</summary>
+    protected abstract (string Folder, int Count) Drawing { get; }
+
+    /// <summary>Draws the sample's own images into the folder of <see cref="Drawing"/>.</summary>
+    /// <param name="progress">Told how many are drawn.</param>
+    /// <param name="cancellationToken">Stops the drawing.</param>
+    protected abstract void Draw(IProgress<int> progress, CancellationToken cancellationToken);
+
+    private string DrawOnce(CancellationToken cancellationToken)
+    {
+        var (folder, count) = Drawing;
+        if (Directory.Exists(folder))
+            return folder;
+        return WithProgress(board =>
+        {
+            var bar = board.Add("Draw images");
+            Draw(bar.Reports<int>(done => ((double)done / count, null)), cancellationToken);
+            bar.Complete();
+            return folder;
+        });
+    }
+
+    /// <summary>What became of quantized networks: one line for each, and one for each reason why layers are not integer.</summary>
+    private void WriteReports(IEnumerable<(string Network, OnnxReport Report)> reports)
+    {
+        foreach (var (network, report) in reports)
+        {
+            console.MarkupLineInterpolated($"[bold]{network}[/]: {report.Summary}");
+            foreach (var layers in report.Layers.Where(layer => !layer.IsInteger).GroupBy(layer => layer.Reason))
+                console.MarkupLineInterpolated($"  {string.Join(", ", layers.Select(layer => layer.Name))}: {layers.Key}");
+        }
+    }
+
+    private T WithProgress<T>(Func<ProgressBoard, T> work) => console.Progress()
+        .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+        .Start(progress => work(new ProgressBoard(progress)));
+}

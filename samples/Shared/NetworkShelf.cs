@@ -1,0 +1,49 @@
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx;
+
+namespace Hdrq.Samples;
+
+/// <summary>
+/// Keeps finished networks as ONNX files, each with the recipe that it was made by, so that a run that was stopped goes on where it was. A network of another recipe is made anew.
+/// </summary>
+/// <param name="folder">The folder; null to keep nothing.</param>
+internal sealed class NetworkShelf(string? folder)
+{
+    /// <summary>A network and what identifies it.</summary>
+    /// <param name="Network">The network, owned by whoever asked for it.</param>
+    /// <param name="Recipe">A hash of everything that it was made of.</param>
+    /// <param name="Bytes">The size of its ONNX file.</param>
+    public sealed record Item(Network Network, string Recipe, long Bytes) : IDisposable
+    {
+        public void Dispose() => Network.Dispose();
+    }
+
+    /// <summary>Takes a network from the shelf, or makes it and puts it there.</summary>
+    /// <param name="name">The network's name, which is also its file's.</param>
+    /// <param name="ingredients">Everything that decides about the network.</param>
+    /// <param name="make">Makes it.</param>
+    public Item Obtain(string name, IEnumerable<string> ingredients, Func<Network> make)
+    {
+        var recipe = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', ingredients))));
+        if (folder is null)
+        {
+            var made = make();
+            using var counted = new MemoryStream();
+            made.SaveOnnx(counted);
+            return new Item(made, recipe, counted.Length);
+        }
+        Directory.CreateDirectory(folder);
+        var (path, recipePath) = (Path.Combine(folder, $"{name}.onnx"), Path.Combine(folder, $"{name}.recipe"));
+        if (!File.Exists(path) || !File.Exists(recipePath) || File.ReadAllText(recipePath) != recipe)
+        {
+            using var made = make();
+            File.Delete(recipePath);
+            made.SaveOnnx(path);
+            WholeFile.Write(recipePath, Encoding.UTF8.GetBytes(recipe));
+        }
+        // Read back in any case, so that a run gives the same whether it was stopped or not.
+        return new Item(Network.LoadOnnx(path), recipe, new FileInfo(path).Length);
+    }
+}

@@ -1,0 +1,17 @@
+namespace Hdrq.Samples.Results;
+
+/// <summary>What a results file holds.</summary>
+internal sealed record ResultsDocument
+{
+    /// <summary>The only schema version that is written and read.</summary>
+    public const int CurrentSchemaVersion = 1;
+
+    /// <summary>The version of the file's shape, <see cref="CurrentSchemaVersion"/> unless set.</summary>
+    public int SchemaVersion { get; init; } = CurrentSchemaVersion;
+
+    /// <summary>The task that was measured, such as <c>classification</c>.</summary>
+    public required string Task { get; init; }
+
+    /// <summary>The measured networks, in the order of the stages.</summary>
+    public required IReadOnlyList<ResultRow> Rows { get; init; }
+}

@@ -1,0 +1,113 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using Microsoft.ML.Hdrq.Pipeline;
+using Spectre.Console;
+
+namespace Hdrq.Samples;
+
+/// <summary>The command line that samples share; what differs are words, defaults and what is run.</summary>
+internal sealed record SampleCommand
+{
+    /// <summary>What the program does.</summary>
+    public required string Description { get; init; }
+
+    /// <summary>What <c>--data</c> takes, and what is done without it.</summary>
+    public required string Data { get; init; }
+
+    /// <summary>What is done without <c>--network</c>.</summary>
+    public required string WithoutNetwork { get; init; }
+
+    /// <summary>Which domains are served without <c>--domains</c>.</summary>
+    public required string DefaultDomains { get; init; }
+
+    /// <summary>The images that the sample draws, in the plural.</summary>
+    public required string Drawn { get; init; }
+
+    /// <summary>Steps for each block on the images that the sample draws: enough for small networks, whose run is to be short.</summary>
+    public required int DrawnIterations { get; init; }
+
+    /// <summary>What runs the job.</summary>
+    public required Func<SampleOptions, IAnsiConsole, MergeSample> Create { get; init; }
+
+    /// <summary>The command for the parser.</summary>
+    public RootCommand ToCommand()
+    {
+        var data = new Option<string?>("--data") { Description = Data };
+        var network = new Option<string?>("--network") { Description = $"ONNX file of the source network. {WithoutNetwork}" };
+        var normalization = new Option<string?>("--normalization") { Description = "What the network wants of the pixels: imagenet (mean and deviation of ImageNet) or none (0 to 255). Default: none with --network, imagenet without." };
+        var adapted = new Option<string?>("--adapted") { Description = "ONNX files of networks that are adapted already, with {domain} in place of the domain. Without it the sample adapts the source network." };
+        var stage = new Option<Stage>("--stage") { Description = "Stop after this stage.", DefaultValueFactory = _ => Stage.Merged };
+        var domains = new Option<string[]>("--domains") { Description = $"The domains to serve. Default: {DefaultDomains}.", AllowMultipleArgumentsPerToken = true };
+        var merge = new Option<string[]>("--merge") { Description = "Which domains' networks to merge, such as fog+night; pairs; all.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => ["pairs", "all"] };
+        var bits = new Option<(int Weights, int Activations)>("--bits") { Description = "Bits of weights and activations, 2 to 8.", CustomParser = ParseBits, DefaultValueFactory = _ => (4, 4) };
+        var settings = new Option<string>("--settings") { Description = "default, or paper: quantizers where the paper has them, one scale for a weight, 20,000 iterations.", DefaultValueFactory = _ => "default" };
+        var iterations = new Option<int?>("--iterations") { Description = $"Steps for each block; 0 rounds to nearest. Default: that of the settings, or {DrawnIterations} for {Drawn}." };
+        var calibration = new Option<int?>("--calibration-images") { Description = "Images that each network is quantized on. Default: that of the settings." };
+        var output = new Option<string?>("--output") { Description = "Folder for results.json, the networks and the chart. A run that was stopped goes on from what it finds there." };
+        var seed = new Option<int>("--seed") { Description = "Seed of images, weights and orders.", DefaultValueFactory = _ => 1 };
+        var batchSize = new Option<int>("--batch-size") { Description = "Images scored at once.", DefaultValueFactory = _ => 32 };
+        var gpu = new Option<int?>("--gpu") { Description = "Number of the GPU to use. Without it the CPU is used." };
+        normalization.AcceptOnlyFromAmong("imagenet", "none");
+        settings.AcceptOnlyFromAmong("default", "paper");
+        var command = new RootCommand(Description)
+        {
+            data, network, adapted, normalization, stage, domains, merge, bits, settings, iterations, calibration, output, seed, batchSize, gpu,
+        };
+        command.SetAction((result, cancellationToken) => Task.Run(() =>
+        {
+            var (weightBits, activationBits) = result.GetValue(bits);
+            var preset = result.GetValue(settings) == "paper" ? HdrqQuantizationEstimator.Options.Paper : new();
+            return Run(new SampleOptions
+            {
+                Data = result.GetValue(data),
+                Network = result.GetValue(network),
+                Adapted = result.GetValue(adapted),
+                Normalization = (result.GetValue(normalization) ?? (result.GetValue(network) is null ? "imagenet" : "none")) == "imagenet" ? ChannelNormalization.ImageNet() : null,
+                LastStage = result.GetValue(stage),
+                Domains = result.GetValue(domains) is { Length: > 0 } names ? names : null,
+                Merges = result.GetValue(merge)!,
+                Quantization = preset with
+                {
+                    WeightBits = weightBits,
+                    ActivationBits = activationBits,
+                    Iterations = result.GetValue(iterations) ?? (result.GetValue(data) is null ? DrawnIterations : preset.Iterations),
+                    CalibrationImages = result.GetValue(calibration) ?? preset.CalibrationImages,
+                },
+                Output = result.GetValue(output),
+                Seed = result.GetValue(seed),
+                BatchSize = result.GetValue(batchSize),
+                GpuDeviceId = result.GetValue(gpu),
+            }, cancellationToken);
+        }));
+        return command;
+    }
+
+    private static (int, int) ParseBits(ArgumentResult result)
+    {
+        var parts = result.Tokens[0].Value.Split(',');
+        if (parts.Length == 2 && int.TryParse(parts[0], CultureInfo.InvariantCulture, out var weights) && int.TryParse(parts[1], CultureInfo.InvariantCulture, out var activations))
+            return (weights, activations);
+        result.AddError($"--bits {result.Tokens[0].Value}: it takes two numbers, those of weights and activations, such as 4,4.");
+        return default;
+    }
+
+    private int Run(SampleOptions options, CancellationToken cancellationToken)
+    {
+        try
+        {
+            Create(options, AnsiConsole.Console).Run(cancellationToken);
+            return 0;
+        }
+        catch (OperationCanceledException)
+        {
+            AnsiConsole.MarkupLine("[yellow]Cancelled.[/]");
+            return 130;
+        }
+        catch (Exception exception) when (exception is IOException or InvalidDataException or NotSupportedException or ArgumentException or InvalidOperationException or UnauthorizedAccessException)
+        {
+            AnsiConsole.MarkupLineInterpolated($"[red]{exception.Message}[/]");
+            return 1;
+        }
+    }
+}

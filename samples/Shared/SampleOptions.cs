@@ -1,0 +1,43 @@
+using Microsoft.ML.Hdrq.Pipeline;
+
+namespace Hdrq.Samples;
+
+/// <summary>What the command line asks for.</summary>
+internal sealed record SampleOptions
+{
+    /// <summary>Folder of domains; null for the images that the sample draws.</summary>
+    public string? Data { get; init; }
+
+    /// <summary>ONNX file of the source network; null to train one on the first domain.</summary>
+    public string? Network { get; init; }
+
+    /// <summary>ONNX files of networks that are adapted already, with <c>{domain}</c> in place of the domain's name; null to adapt the source network.</summary>
+    public string? Adapted { get; init; }
+
+    /// <summary>What is subtracted from the pixels and what they are divided by; null where the network takes 0 to 255 as they are.</summary>
+    public ChannelNormalization? Normalization { get; init; }
+
+    /// <summary>The last stage to run.</summary>
+    public Stage LastStage { get; init; } = Stage.Merged;
+
+    /// <summary>The domains to serve; null for all but the source's.</summary>
+    public IReadOnlyList<string>? Domains { get; init; }
+
+    /// <summary>What to merge: names of domains joined by +, <c>pairs</c> or <c>all</c>.</summary>
+    public IReadOnlyList<string> Merges { get; init; } = ["pairs", "all"];
+
+    /// <summary>How networks are quantized by HDRQ; domain, source, seed and progress are filled in.</summary>
+    public HdrqQuantizationEstimator.Options Quantization { get; init; } = new() { WeightBits = 4, ActivationBits = 4 };
+
+    /// <summary>Folder for the results; null to only print them.</summary>
+    public string? Output { get; init; }
+
+    /// <summary>Seed of everything random.</summary>
+    public int Seed { get; init; } = 1;
+
+    /// <summary>Images scored at once.</summary>
+    public int BatchSize { get; init; } = 32;
+
+    /// <summary>Number of the GPU; null for the CPU.</summary>
+    public int? GpuDeviceId { get; init; }
+}

@@ -1,0 +1,183 @@
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Quantization;
+
+namespace Microsoft.ML.Hdrq.Pipeline;
+
+/// <summary>How a network is quantized, by whatever method. What a method does not have, it leaves alone; the settings that only some have say which.</summary>
+public abstract record QuantizationOptions
+{
+    private protected QuantizationOptions()
+    {
+    }
+
+    /// <summary>Bits of the weights, 2 to 8; those of the first and the last layers have 8 in any case. 8 by default.</summary>
+    public int WeightBits { get; init; } = 8;
+
+    /// <summary>Bits of what goes into layers, 2 to 8; the last layers are given 8 in any case. 8 by default.</summary>
+    public int ActivationBits { get; init; } = 8;
+
+    /// <summary>Which values are quantized; <see cref="QuantizerPlacement.Integer"/> by default.</summary>
+    public QuantizerPlacement Placement { get; init; } = QuantizerPlacement.Integer;
+
+    /// <summary>Exceptions for layers chosen by name; none by default.</summary>
+    public IReadOnlyList<LayerOverride> Overrides { get; init; } = [];
+
+    /// <summary>Whether weights have a scale for each output channel, which integer hardware computes at the same speed, instead of the paper's one for the whole tensor; true by default.</summary>
+    public bool PerChannel { get; init; } = true;
+
+    /// <summary>
+    /// Whether scales of weights start from those that fit the source network's weights, so that all networks of one source have one grid and their integers disagree less when they are merged; true
+    /// by default. The paper takes each network's own, as is done where no source is known or where the network has moved far from it.
+    /// </summary>
+    public bool UseSourceScales { get; init; } = true;
+
+    /// <summary>Whether biases are trained with the weights, which the paper does not do; true by default. HDRQ only.</summary>
+    public bool TrainBiases { get; init; } = true;
+
+    /// <summary>Whether there is noise in place of rounding while a block is trained, and not rounding through which gradients pass; true by default. HDRQ only.</summary>
+    public bool UseNoise { get; init; } = true;
+
+    /// <summary>How ranges are chosen; <see cref="RangeObserverKind.Mse"/> by default.</summary>
+    public RangeObserverKind Observer { get; init; } = RangeObserverKind.Mse;
+
+    /// <summary>Steps for each block (AdaRound: for each layer), not negative; 0 rounds to nearest without training. 1,000 by default.</summary>
+    public int Iterations { get; init; } = 1000;
+
+    /// <summary>Images in a step, at least 1; 16 by default.</summary>
+    public int BatchSize { get; init; } = 16;
+
+    /// <summary>The learning rate of weights and their scales, positive; 0.0002 by default. HDRQ only: rounding directions are learned at 0.001, as AdaRound's authors do.</summary>
+    public double WeightLearningRate { get; init; } = 2e-4;
+
+    /// <summary>The learning rate of the scales of activations, positive; 0.00008 by default.</summary>
+    public double ActivationScaleLearningRate { get; init; } = 8e-5;
+
+    /// <summary>Gamma, the weight of the distance to the source network, not negative; 0.05 by default. HDRQ only.</summary>
+    public double DistanceWeight { get; init; } = 5e-2;
+
+    /// <summary>
+    /// Weight of the distance to the network's own weights in full precision, not negative; 0.1 by default. It bounds how far training leaves them, of which the calibration images of one domain
+    /// can say little for another's; the mean of quantized networks is then near the mean of the networks. HDRQ only; the paper has none. Compare L2-SP (Li et al., ICML 2018).
+    /// </summary>
+    public double DriftWeight { get; init; } = 0.1;
+
+    /// <summary>
+    /// Share of the steps in which the learning rate rises and, at the end, in which there is rounding in place of noise; with AdaRound, BRECQ and QDrop, of those before rounding directions are driven to one side. 0 to 0.5; 0.2 by default.
+    /// </summary>
+    public double WarmUp { get; init; } = 0.2;
+
+    /// <summary>Probability that an element is left unquantized while a block is trained, from 0, no mixing, to below 1; 0.5 by default. QDrop and HDRQ only.</summary>
+    public double DropProbability { get; init; } = 0.5;
+
+    /// <summary>The most rows that are used, drawn at random from those of the domain, at least 1; 256 by default.</summary>
+    public int CalibrationImages { get; init; } = 256;
+
+    /// <summary>
+    /// Whether calibration images and what blocks make of them stay in the memory of the device that computes, which is faster on a GPU, instead of host memory; false by default.
+    /// </summary>
+    public bool KeepCalibrationOnDevice { get; init; }
+
+    /// <summary>
+    /// The network that all networks to be merged descend from; null, the default, for the one that the score column names. The caller keeps it.
+    /// </summary>
+    public Network? Source { get; init; }
+
+    /// <summary>The column that says which domain a row is of, text or a key with text values; null, the default, to use all rows.</summary>
+    public string? DomainColumnName { get; init; }
+
+    /// <summary>The domain whose rows are used; null together with <see cref="DomainColumnName"/>.</summary>
+    public string? Domain { get; init; }
+
+    /// <summary>The seed of order, noise and mixing; null, the default, for one that follows from the context's.</summary>
+    public int? Seed { get; init; }
+
+    /// <summary>Told of every step, on the thread that trains; null by default.</summary>
+    public IProgress<QuantizationProgress>? Progress { get; init; }
+
+    /// <summary>Ends quantization between two steps.</summary>
+    public CancellationToken CancellationToken { get; init; }
+
+    /// <summary>The GPU to train on; null, the default, for what <see cref="MLContext.GpuDeviceId"/> says.</summary>
+    public int? GpuDeviceId { get; init; }
+
+    /// <summary>Whether the CPU takes the place of a GPU that is not there; null, the default, for what <see cref="MLContext.FallbackToCpu"/> says.</summary>
+    public bool? FallbackToCpu { get; init; }
+
+    /// <summary>The method.</summary>
+    private protected abstract QuantizationMethod UsedMethod { get; }
+
+    /// <summary>The same options with the settings of the paper: quantizers where it puts them, one scale for a weight and each network's own, fixed biases, 20,000 steps a block.</summary>
+    private protected QuantizationOptions WithPaperSettings() => this with
+    {
+        Placement = QuantizerPlacement.Paper,
+        PerChannel = false,
+        UseSourceScales = false,
+        TrainBiases = false,
+        DriftWeight = 0,
+        Iterations = 20_000,
+        BatchSize = 32,
+        WeightLearningRate = 1e-4,
+        ActivationScaleLearningRate = 4e-5,
+    };
+
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
+    internal void Check()
+    {
+        const string bits = "from 2 to 8";
+        TrainingHost.CheckDomain(DomainColumnName, Domain);
+        TrainingHost.CheckRange(nameof(WeightBits), WeightBits, QuantizationRange.MinBits, QuantizationRange.MaxBits, bits);
+        TrainingHost.CheckRange(nameof(ActivationBits), ActivationBits, QuantizationRange.MinBits, QuantizationRange.MaxBits, bits);
+        TrainingHost.CheckRange(nameof(Iterations), Iterations, 0, int.MaxValue, "not negative");
+        TrainingHost.CheckRange(nameof(BatchSize), BatchSize, 1, int.MaxValue, "at least 1");
+        TrainingHost.CheckRange(nameof(WeightLearningRate), WeightLearningRate, double.Epsilon, double.MaxValue, "positive");
+        TrainingHost.CheckRange(nameof(ActivationScaleLearningRate), ActivationScaleLearningRate, double.Epsilon, double.MaxValue, "positive");
+        TrainingHost.CheckRange(nameof(DistanceWeight), DistanceWeight, 0, double.MaxValue, "not negative");
+        TrainingHost.CheckRange(nameof(DriftWeight), DriftWeight, 0, double.MaxValue, "not negative");
+        TrainingHost.CheckRange(nameof(WarmUp), WarmUp, 0, 0.5, "from 0 to 0.5");
+        TrainingHost.CheckRange(nameof(DropProbability), DropProbability, 0, Math.BitDecrement(1.0), "from 0 to below 1");
+        TrainingHost.CheckRange(nameof(CalibrationImages), CalibrationImages, 1, int.MaxValue, "at least 1");
+        TrainingHost.CheckRange(nameof(GpuDeviceId), GpuDeviceId ?? 0, 0, int.MaxValue, "null or not negative");
+        if (!Enum.IsDefined(UsedMethod))
+            throw Errors.Option("Method", UsedMethod, $"Method is {UsedMethod}, which is not a method.");
+        if (!Enum.IsDefined(Placement))
+            throw Errors.Option(nameof(Placement), Placement, $"{nameof(Placement)} is {Placement}, which is not a placement.");
+        if (!Enum.IsDefined(Observer))
+            throw Errors.Option(nameof(Observer), Observer, $"{nameof(Observer)} is {Observer}, which is not an observer.");
+        if (Overrides is null)
+            throw Errors.Option(nameof(Overrides), null, $"{nameof(Overrides)} is missing; an empty list means no exceptions.");
+    }
+
+    internal QuantizationSettings ToSettings()
+    {
+        Func<RangeObserver> observer = Observer switch
+        {
+            RangeObserverKind.AverageMse => () => new AverageMseObserver(),
+            RangeObserverKind.MinMax => () => new MinMaxObserver(),
+            RangeObserverKind.Percentile => () => new PercentileObserver(99.99),
+            _ => () => new MseObserver(),
+        };
+        return new()
+        {
+            WeightBits = WeightBits,
+            ActivationBits = ActivationBits,
+            Placement = Placement,
+            Overrides = Overrides,
+            UseSourceScales = UseSourceScales,
+            Calibration = new() { CreateActivationObserver = observer, CreateWeightObserver = observer, PerChannel = PerChannel, BatchSize = BatchSize },
+            Reconstruction = Iterations == 0 || UsedMethod == QuantizationMethod.RoundToNearest ? null : new()
+            {
+                Weights = UsedMethod != QuantizationMethod.Hdrq ? WeightTraining.Adaptive : UseNoise ? WeightTraining.Noise : WeightTraining.Nearest,
+                IsLayerByLayer = UsedMethod == QuantizationMethod.AdaRound,
+                Iterations = Iterations,
+                BatchSize = BatchSize,
+                WeightLearningRate = WeightLearningRate,
+                ActivationScaleLearningRate = ActivationScaleLearningRate,
+                DistanceWeight = DistanceWeight,
+                WarmUp = WarmUp,
+                TrainBiases = TrainBiases,
+                DriftWeight = DriftWeight,
+                DropProbability = UsedMethod is QuantizationMethod.QDrop or QuantizationMethod.Hdrq ? DropProbability : 0,
+            },
+        };
+    }
+}

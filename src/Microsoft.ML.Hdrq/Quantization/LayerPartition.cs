@@ -1,0 +1,70 @@
+using System.Collections.Immutable;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
+
+namespace Microsoft.ML.Hdrq.Quantization;
+
+/// <summary>
+/// Divides a block into its weighted layers. A layer has what quantizes its input with it, unless a layer before has it already, and what nothing but it feeds: activations, up to the next quantizer, layer or addition.
+/// </summary>
+internal static class LayerPartition
+{
+    /// <summary>Finds the layers of a block that begins with its quantizers, see <see cref="BlockPartition.Find"/>.</summary>
+    /// <param name="graph">The whole graph.</param>
+    /// <param name="block">The block.</param>
+    /// <returns>The layers, in order.</returns>
+    public static IEnumerable<Block> Find(Graph graph, Block block)
+    {
+        var flow = new DataFlow(graph);
+        var inside = block.Nodes.ToHashSet();
+        var taken = new HashSet<GraphNode>();
+        foreach (var layer in block.Nodes.Where(flow.IsWeighted))
+        {
+            var nodes = new HashSet<GraphNode> { layer };
+            var input = layer.Inputs[0];
+            while (flow.Definer(input) is { Operator: FakeQuantize } quantizer && inside.Contains(quantizer) && taken.Add(quantizer))
+            {
+                nodes.Add(quantizer);
+                input = quantizer.Inputs[0];
+            }
+            var output = layer.Outputs[0];
+            while (flow.Readers(output).ToList() is [var reader] && inside.Contains(reader) && !flow.IsWeighted(reader) && reader.Operator is not FakeQuantize && flow.DataInputs(reader).Distinct().Count() == 1 && reader.Outputs.Length == 1 && output != block.Output)
+            {
+                nodes.Add(reader);
+                output = reader.Outputs[0];
+            }
+            yield return new Block(layer.Name, Needed(flow, block.Nodes, nodes), input, output);
+        }
+    }
+
+    /// <summary>The part of a block that computes one of its values.</summary>
+    public static Block UpTo(Graph graph, Block block, string value)
+    {
+        var flow = new DataFlow(graph);
+        var inside = block.Nodes.ToHashSet();
+        var nodes = new HashSet<GraphNode>();
+        var open = new Stack<string>([value]);
+        while (open.TryPop(out var next))
+        {
+            if (next == block.Input || flow.Definer(next) is not { } definer || !inside.Contains(definer) || !nodes.Add(definer))
+                continue;
+            foreach (var input in definer.Inputs)
+                open.Push(input);
+        }
+        return block with { Nodes = [.. block.Nodes.Where(nodes.Contains)], Output = value };
+    }
+
+    /// <summary>Nodes with those that compute weights, shapes and other constants for them, in order.</summary>
+    private static ImmutableArray<GraphNode> Needed(DataFlow flow, ImmutableArray<GraphNode> all, HashSet<GraphNode> nodes)
+    {
+        var open = new Stack<string>(nodes.SelectMany(node => node.Inputs).Where(input => !flow.IsData(input)));
+        while (open.TryPop(out var next))
+        {
+            if (flow.Definer(next) is not { } definer || !nodes.Add(definer))
+                continue;
+            foreach (var input in definer.Inputs)
+                open.Push(input);
+        }
+        return [.. all.Where(nodes.Contains)];
+    }
+}

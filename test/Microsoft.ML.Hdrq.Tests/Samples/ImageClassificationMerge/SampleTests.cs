@@ -1,0 +1,141 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Hdrq.Samples;
+using Hdrq.Samples.Results;
+using ImageClassificationMerge;
+using ImageClassificationMerge.TrafficSigns;
+using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Hdrq.Pipeline;
+using SkiaSharp;
+using Spectre.Console;
+
+namespace Microsoft.ML.Hdrq.Tests.Samples.ImageClassificationMerge;
+
+[TestClass]
+public sealed class SampleTests
+{
+    private static readonly SampleOptions Options = new()
+    {
+        Normalization = ChannelNormalization.ImageNet(),
+        Quantization = new() { WeightBits = 4, ActivationBits = 4, Iterations = 2, CalibrationImages = 16 },
+    };
+
+    private TemporaryDirectory _folder = null!;
+
+    [TestInitialize]
+    public void Prepare()
+    {
+        _folder = new TemporaryDirectory();
+        SignDataset.Write(_folder.Combine("data"), 3, trainPerClass: 2, testPerClass: 2);
+        using var network = ResNet.Cifar(8, SignDataset.Classes.Count, seed: 1);
+        network.SaveOnnx(_folder.Combine("network.onnx"));
+    }
+
+    [TestCleanup]
+    public void CleanUp() => _folder.Dispose();
+
+    [TestMethod]
+    public void Every_stage_is_measured_and_kept()
+    {
+        var (results, text) = Run(Options);
+
+        CollectionAssert.AreEqual(
+            new[]
+            {
+                "source FP32  ", "adapted FP32 fog ", "adapted FP32 night ", "adapted FP32 rain ",
+                "quantized RTN fog ", "quantized RTN night ", "quantized RTN rain ", "quantized HDRQ fog ", "quantized HDRQ night ", "quantized HDRQ rain ",
+                "merged FP32  fog+night", "merged FP32  fog+rain", "merged FP32  night+rain", "merged FP32  fog+night+rain",
+                "merged RTN  fog+night", "merged RTN  fog+rain", "merged RTN  night+rain", "merged RTN  fog+night+rain",
+                "merged HDRQ  fog+night", "merged HDRQ  fog+rain", "merged HDRQ  night+rain", "merged HDRQ  fog+night+rain",
+            },
+            results.Rows.Select(row => $"{row.Stage} {row.Method} {row.Domain} {string.Join('+', row.Merged ?? [])}").ToArray());
+        foreach (var row in results.Rows)
+        {
+            CollectionAssert.AreEqual(SignDataset.Domains.ToArray(), row.Domains.Keys.ToArray());
+            Assert.AreEqual(row.Method == "FP32" ? null : 4, row.WeightBits);
+            Assert.AreEqual(row.Method == "HDRQ" ? 2 : null, row.Iterations);
+            Assert.AreEqual(new FileInfo(_folder.Combine("out", $"{row.Network}.onnx")).Length, row.Bytes);
+            var accuracies = (row.Merged ?? []).Select(domain => row.Domains[domain]).ToList();
+            if (accuracies.Count == 0)
+                Assert.IsNull(row.HarmonicMean);
+            else
+                Assert.AreEqual(accuracies.Contains(0) ? 0 : accuracies.Count / accuracies.Sum(accuracy => 1 / accuracy), row.HarmonicMean!.Value, 1e-12);
+            StringAssert.Contains(text, (100 * row.Domains["night"]).ToString("0.00", CultureInfo.InvariantCulture));
+            // 6 of 7 convolutions have 4 bits; the first one and the linear layer have 8.
+            if (row.WeightBits is not null)
+                StringAssert.Matches(text, new(string.Create(CultureInfo.InvariantCulture, $@"{Regex.Escape(row.Network)}: {row.Bytes:N0} bytes, [\d.]+.?% of full precision; 8 of 8 layers are integer kernels \(2 W8A8, 6 W4A4\); ")));
+        }
+        var (full, quantized) = (results.Rows.First(row => row.Method == "FP32" && row.Merged is not null), results.Rows.First(row => row.Method == "HDRQ" && row.Merged is not null));
+        Assert.IsLessThan(full.Bytes!.Value / 2, quantized.Bytes!.Value);
+        Assert.IsTrue(File.Exists(_folder.Combine("out", "merged.svg")));
+        using var chart = SKBitmap.Decode(_folder.Combine("out", "merged.png"));
+        Assert.AreEqual((1920, 1080), (chart.Width, chart.Height));
+    }
+
+    [TestMethod]
+    public void A_run_that_was_stopped_goes_on_and_gives_the_same()
+    {
+        var options = Options with { Domains = ["fog", "rain"] };
+        Run(options with { LastStage = Stage.Quantized });
+        // As if it had been stopped while the last network was written.
+        File.Delete(_folder.Combine("out", "hdrq-w4a4-rain.recipe"));
+        var kept = File.GetLastWriteTimeUtc(_folder.Combine("out", "hdrq-w4a4-fog.onnx"));
+        var halfway = File.GetLastWriteTimeUtc(_folder.Combine("out", "hdrq-w4a4-rain.onnx"));
+        var (resumed, _) = Run(options);
+        Assert.AreEqual(kept, File.GetLastWriteTimeUtc(_folder.Combine("out", "hdrq-w4a4-fog.onnx")));
+
+        Assert.AreNotEqual(halfway, File.GetLastWriteTimeUtc(_folder.Combine("out", "hdrq-w4a4-rain.onnx")));
+
+        var (whole, _) = Run(options, "whole");
+        Assert.AreEqual(File.ReadAllText(_folder.Combine("whole", "results.json")), File.ReadAllText(_folder.Combine("out", "results.json")));
+        foreach (var row in whole.Rows)
+            CollectionAssert.AreEqual(File.ReadAllBytes(_folder.Combine("whole", $"{row.Network}.onnx")), File.ReadAllBytes(_folder.Combine("out", $"{row.Network}.onnx")), row.Network);
+        Assert.HasCount(whole.Rows.Count, resumed.Rows);
+    }
+
+    [TestMethod]
+    public void Other_settings_make_networks_anew()
+    {
+        Run(Options with { LastStage = Stage.Quantized, Domains = ["fog"] });
+        var before = File.ReadAllBytes(_folder.Combine("out", "hdrq-w4a4-fog.onnx"));
+        Run(Options with { LastStage = Stage.Quantized, Domains = ["fog"], Seed = 2 });
+        CollectionAssert.AreNotEqual(before, File.ReadAllBytes(_folder.Combine("out", "hdrq-w4a4-fog.onnx")));
+    }
+
+    [TestMethod]
+    public void Stages_domains_and_merges_are_chosen()
+    {
+        Assert.HasCount(1, Run(Options with { LastStage = Stage.Source }).Results.Rows);
+        Assert.HasCount(3, Run(Options with { LastStage = Stage.Adapted, Domains = ["rain", "fog"] }).Results.Rows);
+        var merged = Run(Options with { Domains = ["rain", "fog", "night"], Merges = ["night+rain"] }).Results.Rows.Where(row => row.Stage == "merged").ToList();
+        Assert.HasCount(3, merged);
+        CollectionAssert.AreEqual(new[] { "night", "rain" }, merged[0].Merged!.ToArray());
+    }
+
+    [TestMethod]
+    [DataRow(new[] { "snow" }, new[] { "all" }, "--domains: there is no domain 'snow'; there are clear, fog, night, rain.")]
+    [DataRow(new[] { "fog", "fog" }, new[] { "all" }, "--domains: a domain is named twice in fog, fog.")]
+    [DataRow(new[] { "fog", "rain" }, new[] { "fog+night" }, "--merge: there is no domain 'night'; there are fog, rain.")]
+    [DataRow(new[] { "fog", "rain" }, new[] { "fog" }, "--merge fog: it takes at least two domains, joined by +, or the words pairs or all.")]
+    public void What_cannot_be_chosen_is_refused(string[] domains, string[] merges, string message)
+    {
+        var exception = Assert.ThrowsExactly<ArgumentException>(() => Run(Options with { Domains = domains, Merges = merges }));
+        Assert.AreEqual(message, exception.Message);
+    }
+
+    [TestMethod]
+    [DataRow("4", "--bits 4: it takes two numbers, those of weights and activations, such as 4,4.")]
+    [DataRow("4,x", "--bits 4,x: it takes two numbers, those of weights and activations, such as 4,4.")]
+    public void Bits_that_are_no_pair_are_refused(string bits, string message) =>
+        Assert.AreEqual(message, global::ImageClassificationMerge.CommandLine.Create().Parse(["--bits", bits]).Errors.Single().Message);
+
+    private (ResultsDocument Results, string Text) Run(SampleOptions options, string output = "out")
+    {
+        using var text = new StringWriter();
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, Interactive = InteractionSupport.No, Out = new AnsiConsoleOutput(text) });
+        console.Profile.Width = 250;
+        new Sample(options with { Data = _folder.Combine("data"), Network = _folder.Combine("network.onnx"), Output = _folder.Combine(output) }, console).Run(CancellationToken.None);
+        return (ResultsFile.Read(_folder.Combine(output, "results.json")), text.ToString());
+    }
+}
