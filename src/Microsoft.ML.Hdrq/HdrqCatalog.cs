@@ -8,8 +8,8 @@ namespace Microsoft.ML;
 public static class HdrqCatalog
 {
     /// <summary>
-    /// Creates a <see cref="NetworkScoringEstimator"/>: it applies a network to a column of images, in batches, and gives the network's scores and,
-    /// where the network classifies, the predicted label in the column <c>PredictedLabel</c>.
+    /// Creates a <see cref="NetworkScoringEstimator"/>: it applies a network to a column of images, in batches, and gives the network's scores and, where the network classifies images or
+    /// their pixels, the predicted label in the column <c>PredictedLabel</c> or the predicted mask in the column <c>PredictedMask</c>.
     /// </summary>
     /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
     /// <param name="outputColumnName">The name of the score column.</param>
@@ -35,6 +35,21 @@ public static class HdrqCatalog
     {
         ArgumentNullException.ThrowIfNull(catalog);
         return new NetworkScoringEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, network, options);
+    }
+
+    /// <summary>Creates a <see cref="MaskLoadingEstimator"/>: it loads the masks of semantic segmentation, images with the number of a class in every pixel, from PNG files, grey or indexed.</summary>
+    /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
+    /// <param name="outputColumnName">The name of the masks' column, <c>Vector&lt;Byte, height, width&gt;</c>.</param>
+    /// <param name="inputColumnName">The column of the files' paths, texts. Null for the name of the masks' column.</param>
+    /// <param name="imageWidth">The width of the masks, in pixels: that of the images.</param>
+    /// <param name="imageHeight">The height of the masks.</param>
+    /// <param name="options">The folder, how masks are resized, and which values are which classes; null for the defaults.</param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A size is below 1, or an option is out of range; the message names it.</exception>
+    public static MaskLoadingEstimator LoadMasks(this TransformsCatalog catalog, string outputColumnName, string? inputColumnName, int imageWidth, int imageHeight, MaskLoadingEstimator.Options? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        return new MaskLoadingEstimator(catalog, outputColumnName, inputColumnName, imageWidth, imageHeight, options ?? new());
     }
 
     /// <summary>

@@ -4,13 +4,13 @@ using TorchSharp.Modules;
 
 namespace Microsoft.ML.Hdrq.Adaptation;
 
-/// <summary>Trains a classifier further on labelled images in memory.</summary>
+/// <summary>Trains a classifier of images, or of their pixels, further on labelled images in memory.</summary>
 internal static class FineTuning
 {
     /// <summary>Trains a copy of a network.</summary>
     /// <param name="network">Where training starts, on the device to train on; not changed.</param>
     /// <param name="images">The images, [images, ...] as the network takes them, on any device.</param>
-    /// <param name="labels">Their classes, [images], from 0.</param>
+    /// <param name="labels">Their classes, [images], from 0, or masks, [images, height, width], of the same.</param>
     /// <param name="settings">How to train.</param>
     /// <param name="seed">The seed of the order of the images, their shifts and mirrorings, and dropout.</param>
     /// <param name="progress">Told of every step.</param>
@@ -25,6 +25,7 @@ internal static class FineTuning
         var random = new Random(seed);
         using var dropout = new torch.Generator((ulong)random.NextInt64(), network.Device);
         var mode = settings.UpdateStatistics ? ForwardMode.Training : ForwardMode.Gradient;
+        var classWeights = settings.ClassWeights.IsEmpty ? null : torch.tensor(settings.ClassWeights.ToArray(), device: network.Device);
         var count = (int)images.shape[0];
         var stepsPerEpoch = (count + settings.BatchSize - 1) / settings.BatchSize;
         var steps = settings.Epochs * stepsPerEpoch;
@@ -40,17 +41,29 @@ internal static class FineTuning
             using var stepScope = torch.NewDisposeScope();
             var start = step % stepsPerEpoch * settings.BatchSize;
             var indices = torch.tensor(order.AsSpan(start, Math.Min(settings.BatchSize, count - start)).ToArray(), device: images.device);
-            var batch = Augment(images.index_select(0, indices), settings, random).to(network.Device);
-            var loss = torch.nn.functional.cross_entropy(trained.Forward(batch, mode, dropout), labels.index_select(0, indices).to(network.Device));
+            var (batch, targets) = ImageAugmentation.Apply(images.index_select(0, indices), labels.index_select(0, indices), settings, random);
+            var loss = HasLabels(targets) ? Step(step, batch.to(network.Device), targets.to(network.Device)) : 0;
+            progress?.Report(new FineTuningProgress(step + 1, steps, loss));
+        }
+        return trained.Clone();
+
+        // Nothing is to be learned of crops without a class.
+        bool HasLabels(torch.Tensor targets) => targets.dim() == 1 || targets.ne(settings.IgnoredLabel).any().item<bool>();
+
+        float Step(int step, torch.Tensor batch, torch.Tensor targets)
+        {
+            var scores = trained.Forward(batch, mode, dropout);
+            if (!scores.shape.AsSpan(2).SequenceEqual(targets.shape.AsSpan(1)))
+                throw new InvalidOperationException($"The network gives scores of shape {TensorShape.Describe(scores.shape)} for labels of shape {TensorShape.Describe(targets.shape)}; a score is needed for each label, so a network for pixels has to bring its scores to the size of the images.");
+            var loss = torch.nn.functional.cross_entropy(scores, targets, classWeights, settings.IgnoredLabel);
             var value = loss.item<float>();
             if (!float.IsFinite(value))
                 throw new InvalidOperationException($"The loss is {value} in step {step + 1} of {steps}: the learning rate, {settings.LearningRate}, is too large for this network.");
             optimizer.zero_grad();
             loss.backward();
             optimizer.step();
-            progress?.Report(new FineTuningProgress(step + 1, steps, value));
+            return value;
         }
-        return trained.Clone();
     }
 
     /// <summary>A copy whose weights are leaves that an optimizer can step.</summary>
@@ -69,24 +82,5 @@ internal static class FineTuning
             FineTuningOptimizer.AdamW => torch.optim.AdamW(weights, settings.LearningRate, weight_decay: settings.WeightDecay),
             _ => torch.optim.SGD(weights, settings.LearningRate, settings.Momentum, weight_decay: settings.WeightDecay),
         };
-    }
-
-    /// <summary>Shifts and mirrors each image for itself. Data without height and width stays as it is.</summary>
-    private static torch.Tensor Augment(torch.Tensor batch, FineTuningSettings settings, Random random)
-    {
-        if (batch.dim() != 4)
-            return batch;
-        var (count, height, width) = ((int)batch.shape[0], batch.shape[2], batch.shape[3]);
-        var padding = Math.Min(settings.CropPadding, (int)Math.Min(height, width) - 1);
-        if (padding > 0)
-        {
-            var padded = torch.nn.functional.pad(batch, [padding, padding, padding, padding], PaddingModes.Reflect);
-            batch = torch.stack([.. Enumerable.Range(0, count).Select(i =>
-                padded[i].narrow(1, random.Next(2 * padding + 1), height).narrow(2, random.Next(2 * padding + 1), width))]);
-        }
-        if (!settings.HorizontalFlip)
-            return batch;
-        var isFlipped = Enumerable.Range(0, count).Select(_ => random.Next(2) == 1).ToArray();
-        return torch.where(torch.tensor(isFlipped, device: batch.device).reshape(count, 1, 1, 1), batch.flip(3), batch);
     }
 }

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Microsoft.ML.Hdrq.Adaptation;
 
 /// <summary>How a network is fine-tuned; the learning rate falls to 0 along a cosine.</summary>
@@ -18,8 +20,17 @@ internal sealed record FineTuningSettings
     /// <summary>Whether batch normalization uses the statistics of the batch, and updates the running ones.</summary>
     public bool UpdateStatistics { get; init; }
 
+    /// <summary>The label of pixels that have no part in training.</summary>
+    public int IgnoredLabel { get; init; } = 255;
+
+    /// <summary>How much each class counts; empty for all alike.</summary>
+    public ImmutableArray<float> ClassWeights { get; init; } = [];
+
     /// <summary>Pixels by which an image is shifted at random, at most, in each direction; what comes in is mirrored.</summary>
     public int CropPadding { get; init; } = 2;
+
+    /// <summary>Side of the square that is cut out of each image at random; null for whole images.</summary>
+    public int? CropSize { get; init; }
 
     /// <summary>Whether half of the images are mirrored, left and right exchanged.</summary>
     public bool HorizontalFlip { get; init; } = true;

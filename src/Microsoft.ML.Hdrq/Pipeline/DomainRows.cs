@@ -6,33 +6,33 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>Reads the rows of one domain into tensors, for training and calibration.</summary>
 /// <param name="Images">The inputs, [rows, ...], in host memory.</param>
-/// <param name="Labels">The classes from 0, [rows]; null where no label was asked for.</param>
+/// <param name="Labels">The classes from 0, [rows], or the masks, [rows, height, width]; null where no label was asked for.</param>
 internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : IDisposable
 {
     /// <summary>Reads rows.</summary>
     /// <param name="data">The data.</param>
     /// <param name="inputColumnName">The network's input.</param>
     /// <param name="rowShape">The input's sizes without the batch.</param>
-    /// <param name="labelColumnName">The classes, a key; null to read none. Rows without a label are passed over.</param>
+    /// <param name="label">The classes or masks; null to read none. Rows without a label are passed over.</param>
     /// <param name="domainColumnName">The column that says which domain a row is of, text or a key with text values; null to read all rows.</param>
     /// <param name="domain">The domain to read.</param>
     /// <param name="sample">The most rows to read, and the seed by which they are drawn from those that there are; null for all rows.</param>
     /// <param name="cancellationToken">Ends reading between two rows.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has the wrong type.</exception>
     /// <exception cref="InvalidOperationException">There are no rows, or a row has another size or values that are not numbers; the message names the column.</exception>
-    public static DomainRows Read(IDataView data, string inputColumnName, long[] rowShape, string? labelColumnName, string? domainColumnName, string? domain, (int Count, int Seed)? sample, CancellationToken cancellationToken)
+    public static DomainRows Read(IDataView data, string inputColumnName, long[] rowShape, LabelColumn? label, string? domainColumnName, string? domain, (int Count, int Seed)? sample, CancellationToken cancellationToken)
     {
         var input = InputColumn.Find(data.Schema, inputColumnName);
-        var label = labelColumnName is null ? (DataViewSchema.Column?)null : LabelColumn(data.Schema, labelColumnName);
+        var labelColumn = label is null ? (DataViewSchema.Column?)null : InputColumn.Find(data.Schema, label.Name);
         var domainColumn = domainColumnName is null ? (DataViewSchema.Column?)null : InputColumn.Find(data.Schema, domainColumnName);
         var size = checked((int)TensorShape.ElementCount(rowShape)!.Value);
         var rows = new List<float[]>();
-        var labels = new List<long>();
-        using (var cursor = data.GetRowCursor(new[] { input }.Concat(new[] { label, domainColumn }.OfType<DataViewSchema.Column>())))
+        RowLabels? labels;
+        using (var cursor = data.GetRowCursor(new[] { input }.Concat(new[] { labelColumn, domainColumn }.OfType<DataViewSchema.Column>())))
         {
             var values = cursor.GetGetter<VBuffer<float>>(input);
             var isWanted = domainColumn is { } column ? DomainFilter(cursor, column, domain ?? "") : () => true;
-            var labelGetter = label is { } key ? KeyGetter(cursor, key) : () => 1;
+            labels = labelColumn is { } labelled ? RowLabels.Create(cursor, labelled, label!.MaskShape, label.Ignored) : null;
             VBuffer<float> value = default;
             var limit = sample?.Count ?? int.MaxValue;
             var random = new Random(sample?.Seed ?? 0);
@@ -40,7 +40,7 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
             while (cursor.MoveNext())
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                if (!isWanted() || labelGetter() is not (> 0 and var number))
+                if (!isWanted() || labels?.Read() == false)
                     continue;
                 // Reservoir sampling (Vitter 1985): every row has the same chance, however the data are sorted, and only rows that are drawn are decoded.
                 seen++;
@@ -53,61 +53,32 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
                 var row = value.DenseValues().ToArray();
                 if (Array.Exists(row, float.IsNaN))
                     throw new InvalidOperationException($"Row {cursor.Position} of column '{inputColumnName}' has values that are not numbers (NaN).");
+                labels?.Keep((int)place);
                 if (place == rows.Count)
-                {
                     rows.Add(row);
-                    labels.Add((long)number - 1);
-                }
                 else
-                {
                     rows[(int)place] = row;
-                    labels[(int)place] = (long)number - 1;
-                }
             }
         }
         if (rows.Count == 0)
         {
-            throw new InvalidOperationException(domainColumnName is null
-                ? $"There are no rows{(labelColumnName is null ? "" : $" with a label in column '{labelColumnName}'")}."
-                : $"Column '{domainColumnName}' has no rows of the domain '{domain}'{(labelColumnName is null ? "" : $" with a label in column '{labelColumnName}'")}.");
+            var labelled = label is null ? "" : $" with a label in column '{label.Name}'";
+            throw new InvalidOperationException(domainColumnName is null ? $"There are no rows{labelled}." : $"Column '{domainColumnName}' has no rows of the domain '{domain}'{labelled}.");
         }
         var images = torch.empty([rows.Count, .. rowShape]).DetachFromDisposeScope();
         var target = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(images.bytes);
         for (var i = 0; i < rows.Count; i++)
+        {
             rows[i].CopyTo(target[(i * size)..]);
-        return new DomainRows(images, label is null ? null : torch.tensor(labels.ToArray()).DetachFromDisposeScope());
+            rows[i] = [];
+        }
+        return new DomainRows(images, labels?.ToTensor());
     }
 
     public void Dispose()
     {
         Images.Dispose();
         Labels?.Dispose();
-    }
-
-    private static DataViewSchema.Column LabelColumn(DataViewSchema schema, string name)
-    {
-        var column = InputColumn.Find(schema, name);
-        return column.Type is KeyDataViewType ? column : throw Errors.SchemaMismatch(name, "Key", column.Type);
-    }
-
-    /// <summary>The number of a key, whatever type it is kept in; 0 where it is missing.</summary>
-    private static Func<ulong> KeyGetter(DataViewRow row, DataViewSchema.Column column)
-    {
-        return column.Type.RawType == typeof(byte) ? Read<byte>(value => value)
-            : column.Type.RawType == typeof(ushort) ? Read<ushort>(value => value)
-            : column.Type.RawType == typeof(ulong) ? Read<ulong>(value => value)
-            : Read<uint>(value => value);
-
-        Func<ulong> Read<T>(Func<T, ulong> widen) where T : struct
-        {
-            var getter = row.GetGetter<T>(column);
-            return () =>
-            {
-                T value = default;
-                getter(ref value);
-                return widen(value);
-            };
-        }
     }
 
     private static Func<bool> DomainFilter(DataViewRow row, DataViewSchema.Column column, string domain)
@@ -127,7 +98,7 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
             VBuffer<ReadOnlyMemory<char>> names = default;
             column.Annotations.GetValue(ScoreAnnotations.KeyValues, ref names);
             var wanted = (ulong)(Array.FindIndex(names.DenseValues().ToArray(), name => name.Span.SequenceEqual(domain)) + 1);
-            var key = KeyGetter(row, column);
+            var key = RowLabels.KeyGetter(row, column);
             return () => wanted > 0 && key() == wanted;
         }
         throw Errors.SchemaMismatch(column.Name, "Text or Key with text values", column.Type);

@@ -1,9 +1,11 @@
+using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Runtime;
+using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 
-/// <summary>Adapts a network to a domain: fine-tunes all its weights on the domain's labelled rows, with cross-entropy.</summary>
+/// <summary>Adapts a network to a domain: fine-tunes all its weights on the domain's labelled rows, with cross-entropy, for each image or, where the network classifies pixels, for each pixel.</summary>
 /// <remarks>
 /// Starts from the score column of another step and reads that step's input column. Training images are kept in memory. The result, a
 /// <see cref="NetworkTransformer"/>, remembers the network that the first step applied as its source. Create it with
@@ -42,11 +44,13 @@ public sealed class NetworkAdaptationEstimator : IEstimator<NetworkTransformer>
         var annotation = TrainingHost.Network(input.Schema, _inputColumnName);
         var shape = InputColumn.RowShape(annotation.Network.Graph.Inputs[0], InputColumn.Find(input.Schema, annotation.InputColumnName));
         var device = CatalogEnvironment.Device(_environment, _options.GpuDeviceId, _options.FallbackToCpu);
-        var classes = annotation.Network.Graph.Outputs[0].Shape;
-        using var rows = DomainRows.Read(input, annotation.InputColumnName, shape, _options.LabelColumnName, _options.DomainColumnName, _options.Domain, sample: null, _options.CancellationToken);
-        using var last = rows.Labels!.max();
-        if (classes.Length == 2 && classes[1] > 0 && last.item<long>() >= classes[1])
-            throw Errors.SchemaMismatch(_options.LabelColumnName, $"Key of at most the network's {classes[1]} classes", input.Schema[_options.LabelColumnName].Type);
+        var isSegmenter = Prediction.KindOf(annotation.Network, annotation.Settings) == PredictionKind.Mask;
+        if (isSegmenter && shape.Length != 3)
+            throw Errors.SchemaMismatch(annotation.InputColumnName, "images of channels, height and width, as the masks have height and width", input.Schema[annotation.InputColumnName].Type);
+        TrainingHost.CheckCrop(annotation.Network, shape, _options.CropSize);
+        var label = new LabelColumn(_options.LabelColumnName, isSegmenter ? shape[1..] : null, _options.IgnoredLabel);
+        using var rows = DomainRows.Read(input, annotation.InputColumnName, shape, label, _options.DomainColumnName, _options.Domain, sample: null, _options.CancellationToken);
+        CheckClasses(annotation, rows.Labels!, isSegmenter, input.Schema[_options.LabelColumnName].Type);
         channel.Info(MessageSensitivity.Schema, "Column '{0}': adapting the network of '{1}' to {2} rows{3}, {4} epochs, on {5}.", _outputColumnName, _inputColumnName, rows.Images.shape[0], _options.Domain is null ? "" : $" of '{_options.Domain}'", _options.Epochs, device);
         using var initial = annotation.Network.To(device);
         var trained = FineTuning.Train(initial, rows.Images, rows.Labels!, _options.ToSettings(), TrainingHost.Seed(host, _options.Seed), _options.Progress, _options.CancellationToken);
@@ -55,7 +59,7 @@ public sealed class NetworkAdaptationEstimator : IEstimator<NetworkTransformer>
 
     /// <summary>The shape of the schema after this estimator.</summary>
     /// <param name="inputSchema">The shape before it.</param>
-    /// <returns>The input's columns with the score column and the predicted label.</returns>
+    /// <returns>The input's columns with the score column and the predicted label or mask.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The score column to start from is missing.</exception>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
@@ -63,11 +67,34 @@ public sealed class NetworkAdaptationEstimator : IEstimator<NetworkTransformer>
         return SchemaShapes.AddScoresLike(inputSchema, _outputColumnName, _inputColumnName);
     }
 
+    private void CheckClasses(NetworkAnnotation annotation, torch.Tensor labels, bool isSegmenter, DataViewType type)
+    {
+        if (annotation.Network.Graph.Outputs[0].Shape is not [_, > 0 and var classes, ..])
+            return;
+        using var scope = torch.NewDisposeScope();
+        var last = isSegmenter ? labels[labels.ne(_options.IgnoredLabel)].max().to(torch.ScalarType.Int64) : labels.max();
+        if (last.item<long>() >= classes)
+            throw Errors.SchemaMismatch(_options.LabelColumnName, $"{(isSegmenter ? "masks" : "Key")} of at most the network's {classes} classes", isSegmenter ? $"a mask of class {last.item<long>()}" : type);
+        if (_options.ClassWeights is { } weights && weights.Count != classes)
+            throw Errors.Option(nameof(Options.ClassWeights), weights.Count, $"{nameof(Options.ClassWeights)} has {weights.Count} weights, and the network has {classes} classes.");
+    }
+
     /// <summary>How a network is adapted. The defaults are those for a network that has been trained well on images of another domain.</summary>
     public sealed class Options
     {
-        /// <summary>The column of the classes, a key; <c>Label</c> by default. Rows without a label are passed over.</summary>
+        /// <summary>
+        /// The column of the classes, a key or, for a network that classifies pixels, masks of the images' height and width, <c>Vector&lt;Byte, height, width&gt;</c>, such as <c>LoadMasks</c> gives;
+        /// <c>Label</c> by default. Rows without a label are passed over.
+        /// </summary>
         public string LabelColumnName { get; init; } = "Label";
+
+        /// <summary>The value of a mask's pixels that have no class: they have no part in training; <see cref="MaskLoadingEstimator.Ignored"/>, 255, by default.</summary>
+        public byte IgnoredLabel { get; init; } = MaskLoadingEstimator.Ignored;
+
+        /// <summary>
+        /// How much each class counts, in the order of the scores, all positive: the mean of the cross-entropy becomes one weighted by the pixels' or images' classes. Null, the default, for all alike.
+        /// </summary>
+        public IReadOnlyList<float>? ClassWeights { get; init; }
 
         /// <summary>The column that says which domain a row is of, text or a key with text values; null, the default, to use all rows.</summary>
         public string? DomainColumnName { get; init; }
@@ -99,10 +126,16 @@ public sealed class NetworkAdaptationEstimator : IEstimator<NetworkTransformer>
         /// </summary>
         public bool UpdateStatistics { get; init; }
 
-        /// <summary>Pixels by which an image is shifted at random, at most, in each direction, not negative; what comes in is mirrored. 2 by default.</summary>
+        /// <summary>Pixels by which an image, with its mask, is shifted at random, at most, in each direction, not negative; what comes in is mirrored. 2 by default.</summary>
         public int CropPadding { get; init; } = 2;
 
-        /// <summary>Whether half of the images are mirrored, left and right exchanged; true by default. Not for text and signs.</summary>
+        /// <summary>
+        /// Side of the square that is cut out of an image and its mask at random for every step, in pixels, at least 1; where an image is lower or narrower, all of it is taken. Null, the default, for whole
+        /// images. The network must take images of any size.
+        /// </summary>
+        public int? CropSize { get; init; }
+
+        /// <summary>Whether half of the images, with their masks, are mirrored, left and right exchanged; true by default. Not for text and signs.</summary>
         public bool HorizontalFlip { get; init; } = true;
 
         /// <summary>The seed of order and augmentation; null, the default, for one that follows from the context's.</summary>
@@ -132,6 +165,9 @@ public sealed class NetworkAdaptationEstimator : IEstimator<NetworkTransformer>
             TrainingHost.CheckRange(nameof(Momentum), Momentum, 0, Math.BitDecrement(1.0), "from 0 to below 1");
             TrainingHost.CheckRange(nameof(WeightDecay), WeightDecay, 0, double.MaxValue, "not negative");
             TrainingHost.CheckRange(nameof(CropPadding), CropPadding, 0, int.MaxValue, "not negative");
+            TrainingHost.CheckRange(nameof(CropSize), CropSize ?? 1, 1, int.MaxValue, "null or at least 1");
+            foreach (var weight in ClassWeights ?? [])
+                TrainingHost.CheckRange(nameof(ClassWeights), weight, float.Epsilon, float.MaxValue, "positive for every class");
             TrainingHost.CheckRange(nameof(GpuDeviceId), GpuDeviceId ?? 0, 0, int.MaxValue, "null or not negative");
             if (!Enum.IsDefined(Optimizer))
                 throw Errors.Option(nameof(Optimizer), Optimizer, $"{nameof(Optimizer)} is {Optimizer}, which is not an optimizer.");
@@ -146,7 +182,10 @@ public sealed class NetworkAdaptationEstimator : IEstimator<NetworkTransformer>
             Momentum = Momentum,
             WeightDecay = WeightDecay,
             UpdateStatistics = UpdateStatistics,
+            IgnoredLabel = IgnoredLabel,
+            ClassWeights = ClassWeights is null ? [] : [.. ClassWeights],
             CropPadding = CropPadding,
+            CropSize = CropSize,
             HorizontalFlip = HorizontalFlip,
         };
     }

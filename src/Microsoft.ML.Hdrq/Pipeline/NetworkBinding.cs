@@ -1,24 +1,24 @@
-using System.Collections.Immutable;
 using Microsoft.ML.Data;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>
-/// A network bound to the schema of the data that it is applied to: the input's columns, with their indices, then the score column and, for classifiers, the predicted label.
+/// A network bound to the schema of the data that it is applied to: the input's columns, with their indices, then the score column and, for classifiers, the predicted label or mask.
 /// </summary>
 internal sealed class NetworkBinding
 {
     private readonly int _inputCount;
     private readonly int _input;
+    private readonly PredictionKind _prediction;
 
     /// <summary>Binds.</summary>
     /// <param name="scorer">Computes the scores.</param>
     /// <param name="annotation">What the score column shall say of its network.</param>
     /// <param name="outputColumnName">The score column's name.</param>
-    /// <param name="classNames">The names of the classes; null where there is no predicted label.</param>
+    /// <param name="prediction">What the scores mean.</param>
     /// <param name="inputSchema">The schema of the data.</param>
     /// <exception cref="ArgumentOutOfRangeException">The input column is missing or does not fit.</exception>
-    public NetworkBinding(NetworkScorer scorer, NetworkAnnotation annotation, string outputColumnName, ImmutableArray<string>? classNames, DataViewSchema inputSchema)
+    public NetworkBinding(NetworkScorer scorer, NetworkAnnotation annotation, string outputColumnName, Prediction prediction, DataViewSchema inputSchema)
     {
         Scorer = scorer;
         BatchSize = annotation.Settings.BatchSize;
@@ -30,13 +30,14 @@ internal sealed class NetworkBinding
         _input = column.Index;
 
         var setId = ScoreAnnotations.NextSetId(inputSchema);
-        var annotations = ScoreAnnotations.Score(classNames, setId);
+        var annotations = ScoreAnnotations.Score(prediction, setId);
         annotation.AddTo(annotations);
         var builder = new DataViewSchema.Builder();
         builder.AddColumns(inputSchema);
         builder.AddColumn(outputColumnName, ScoreType(scorer.ScoreShape), annotations.ToAnnotations());
-        if (annotation.Settings.PredictedLabelColumnName is { } label && classNames is { } names)
-            builder.AddColumn(label, LabelType(names.Length), ScoreAnnotations.PredictedLabel(names, setId));
+        if (prediction.ColumnName is { } predicted)
+            builder.AddColumn(predicted, prediction.Type(scorer.ScoreShape), ScoreAnnotations.Predicted(prediction, setId));
+        _prediction = prediction.Kind;
         Schema = builder.ToSchema();
     }
 
@@ -54,8 +55,6 @@ internal sealed class NetworkBinding
     public DataViewSchema.Column Score => Schema[_inputCount];
 
     public static VectorDataViewType ScoreType(ReadOnlySpan<long> shape) => new(NumberDataViewType.Single, Array.ConvertAll(shape.ToArray(), size => checked((int)size)));
-
-    public static KeyDataViewType LabelType(int classes) => new(typeof(uint), classes);
 
     /// <summary>Whether a column of <see cref="Schema"/> comes from the data as it is.</summary>
     public bool IsFromInput(DataViewSchema.Column column) => column.Index < _inputCount;
@@ -96,7 +95,7 @@ internal sealed class NetworkBinding
         value.CopyTo(destination);
     }
 
-    /// <summary>A getter of the scores or the predicted label.</summary>
+    /// <summary>A getter of the scores, or of the predicted label or mask.</summary>
     /// <param name="column">The column, not from the input.</param>
     /// <param name="scores">The current row's scores.</param>
     /// <exception cref="InvalidOperationException"><typeparamref name="TValue"/> is not the column's type.</exception>
@@ -109,8 +108,15 @@ internal sealed class NetworkBinding
             source.CopyTo(editor.Values);
             value = editor.Commit();
         };
-        ValueGetter<uint> label = (ref uint value) => value = Best(scores());
-        Delegate getter = column.Index == _inputCount ? score : label;
+        ValueGetter<uint> label = (ref uint value) => value = BestClass.Of(scores());
+        ValueGetter<VBuffer<byte>> mask = (ref VBuffer<byte> value) =>
+        {
+            var source = scores();
+            var editor = VBufferEditor.Create(ref value, (int)(Scorer.ScoreShape[1] * Scorer.ScoreShape[2]));
+            BestClass.Of(source, editor.Values);
+            value = editor.Commit();
+        };
+        Delegate getter = column.Index == _inputCount ? score : _prediction == PredictionKind.Label ? label : mask;
         return Typed<TValue>(getter, column);
     }
 
@@ -118,16 +124,4 @@ internal sealed class NetworkBinding
     /// <exception cref="InvalidOperationException">It has another type.</exception>
     public static ValueGetter<TValue> Typed<TValue>(Delegate getter, DataViewSchema.Column column) =>
         getter as ValueGetter<TValue> ?? throw new InvalidOperationException($"Invalid TValue: '{typeof(TValue)}' for column '{column.Name}' of type {column.Type}.");
-
-    /// <summary>The first class with the highest score, counted from 1; 0, a missing key, where all scores are NaN.</summary>
-    private static uint Best(ReadOnlySpan<float> scores)
-    {
-        var best = -1;
-        for (var i = 0; i < scores.Length; i++)
-        {
-            if (!float.IsNaN(scores[i]) && (best < 0 || scores[i] > scores[best]))
-                best = i;
-        }
-        return (uint)(best + 1);
-    }
 }

@@ -79,7 +79,7 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
 
     /// <summary>The shape of the schema after this estimator.</summary>
     /// <param name="inputSchema">The shape before it.</param>
-    /// <returns>The input's columns with the score column and, where the networks classify, the predicted label.</returns>
+    /// <returns>The input's columns with the score column and, where the networks classify, the predicted label or mask.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing.</exception>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {

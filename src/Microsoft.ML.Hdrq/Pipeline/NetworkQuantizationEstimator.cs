@@ -49,7 +49,7 @@ public class NetworkQuantizationEstimator : IEstimator<NetworkTransformer>
         if (source is null && settings.NeedsSource)
             channel.Warning(MessageSensitivity.Schema, "Column '{0}': no source network is known, so the distance term is 0. Start from AdaptNetwork, or set {1}.", _outputColumnName, nameof(Options.Source));
         var seed = TrainingHost.Seed(host, _options.Seed);
-        using var rows = DomainRows.Read(input, annotation.InputColumnName, shape, labelColumnName: null, _options.DomainColumnName, _options.Domain, (_options.CalibrationImages, seed), _options.CancellationToken);
+        using var rows = DomainRows.Read(input, annotation.InputColumnName, shape, label: null, _options.DomainColumnName, _options.Domain, (_options.CalibrationImages, seed), _options.CancellationToken);
         channel.Info(MessageSensitivity.Schema, "Column '{0}': quantizing the network of '{1}' to W{2}A{3} by {4} on {5} images{6}, {7} steps a block, on {8}.",
             _outputColumnName, _inputColumnName, _options.WeightBits, _options.ActivationBits, settings.Method, rows.Images.shape[0], _options.Domain is null ? "" : $" of '{_options.Domain}'", settings.Reconstruction?.Iterations ?? 0, device);
         using var network = annotation.Network.To(device);
@@ -60,7 +60,7 @@ public class NetworkQuantizationEstimator : IEstimator<NetworkTransformer>
 
     /// <summary>The shape of the schema after this estimator.</summary>
     /// <param name="inputSchema">The shape before it.</param>
-    /// <returns>The input's columns with the score column and the predicted label.</returns>
+    /// <returns>The input's columns with the score column and the predicted label or mask.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The score column to start from is missing.</exception>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {

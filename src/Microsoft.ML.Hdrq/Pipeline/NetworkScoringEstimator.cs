@@ -8,7 +8,7 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 /// <remarks>
 /// Input: known-size vectors of <see cref="float"/> with the sizes of the network's input without the batch, such as <c>Vector&lt;Single, 3, 224, 224&gt;</c>
 /// from <c>ExtractPixels</c>, or flat vectors as long. Output: the score column, a known-size vector of <see cref="float"/>, and, where the network
-/// classifies, a predicted label: see <see cref="NetworkTransformer"/>. Fitting reads no data. Create it with
+/// classifies images or their pixels, a predicted label or mask: see <see cref="NetworkTransformer"/>. Fitting reads no data. Create it with
 /// <see cref="HdrqCatalog.ApplyNetwork(TransformsCatalog, string, string?, Network)"/>.
 /// </remarks>
 public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
@@ -38,7 +38,7 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
         _fallbackToCpu = options.FallbackToCpu;
         if (_gpuDeviceId < 0)
             throw Errors.Option(nameof(Options.GpuDeviceId), _gpuDeviceId, $"{nameof(Options.GpuDeviceId)} must not be negative.");
-        ClassLabels.Check(network, _settings);
+        Prediction.Check(network, _settings);
         if (network.Graph.Inputs[0].Shape[1] is not TensorShape.Dynamic and var channels)
             CheckChannels(channels);
     }
@@ -66,14 +66,14 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
 
     /// <summary>The shape of the schema after this estimator.</summary>
     /// <param name="inputSchema">The shape before it.</param>
-    /// <returns>The input's columns with the score column and, where the network classifies, the predicted label.</returns>
+    /// <returns>The input's columns with the score column and, where the network classifies, the predicted label or mask.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The input column is missing, or is not a known-size vector of single.</exception>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
         SchemaShapes.CheckInput(inputSchema, _inputColumnName);
-        var isClassifier = ClassLabels.IsClassifier(_network, _settings);
-        return SchemaShapes.AddScores(inputSchema, _outputColumnName, isClassifier ? _settings.PredictedLabelColumnName : null, isClassifier);
+        var kind = Prediction.KindOf(_network, _settings);
+        return SchemaShapes.AddScores(inputSchema, _outputColumnName, kind, Prediction.Column(kind, _settings));
     }
 
     private Network Prepare(Network network, TorchSharp.torch.Device device)
@@ -106,6 +106,9 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
 
         /// <summary>The name of the predicted label's column, <c>PredictedLabel</c> by default; null for none. Only networks that classify have one.</summary>
         public string? PredictedLabelColumnName { get; init; } = Defaults.PredictedLabelColumnName;
+
+        /// <summary>The name of the predicted mask's column, <c>PredictedMask</c> by default; null for none. Only networks that classify pixels have one.</summary>
+        public string? PredictedMaskColumnName { get; init; } = Defaults.PredictedMaskColumnName;
 
         /// <summary>
         /// Whether the scores become probabilities, which the log-loss of <c>MulticlassClassification.Evaluate</c> needs. False, the default, leaves them as
@@ -140,9 +143,11 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
                 throw Errors.Option(nameof(Threads), Threads, $"{nameof(Threads)} must be null or at least 1.");
             if (PredictedLabelColumnName is "" || PredictedLabelColumnName == outputColumnName)
                 throw Errors.Option(nameof(PredictedLabelColumnName), PredictedLabelColumnName, $"{nameof(PredictedLabelColumnName)} must be null or a name other than the score column's.");
+            if (PredictedMaskColumnName is "" || PredictedMaskColumnName == outputColumnName)
+                throw Errors.Option(nameof(PredictedMaskColumnName), PredictedMaskColumnName, $"{nameof(PredictedMaskColumnName)} must be null or a name other than the score column's.");
             if (ClassNames is { } names && (names.Count == 0 || names.Any(string.IsNullOrWhiteSpace) || names.Distinct(StringComparer.Ordinal).Count() != names.Count))
                 throw Errors.Option(nameof(ClassNames), string.Join(", ", names), $"{nameof(ClassNames)} must hold distinct names, none of them empty.");
-            return new ScoringSettings(BatchSize, ClassNames is null ? default : [.. ClassNames], PredictedLabelColumnName, Softmax, Engine, Threads);
+            return new ScoringSettings(BatchSize, ClassNames is null ? default : [.. ClassNames], PredictedLabelColumnName, PredictedMaskColumnName, Softmax, Engine, Threads);
         }
     }
 
@@ -151,6 +156,7 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
     {
         public const int BatchSize = 32;
         public const string PredictedLabelColumnName = "PredictedLabel";
+        public const string PredictedMaskColumnName = "PredictedMask";
         public const bool Softmax = false;
     }
 }

@@ -14,13 +14,15 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 /// <remarks>
 /// The score column holds known-size vectors of <see cref="float"/>: as many as the network gives for a row. A network that classifies, whose output is
 /// [batch, classes], also gives a predicted label: a key whose values are the names of the classes, the first one with the highest score,
-/// or a missing key where all scores are NaN. In the saved form the score column has no slot names.
+/// or a missing key where all scores are NaN. A network that classifies pixels, whose output is [batch, classes, height, width] with 2 to 255 classes, gives scores of
+/// <c>Vector&lt;Single, classes, height, width&gt;</c> and a predicted mask, <c>Vector&lt;Byte, height, width&gt;</c>: the number of each pixel's first class with the highest score, from 0, or
+/// <see cref="MaskLoadingEstimator.Ignored"/> where all its scores are NaN. In the saved form the score column has no slot names.
 /// </remarks>
 public sealed class NetworkTransformer : ITransformer, IDisposable
 {
     private readonly NetworkScorer _scorer;
     private readonly NetworkAnnotation _annotation;
-    private readonly ImmutableArray<string>? _classNames;
+    private readonly Prediction _prediction;
     private readonly DataViewSchema _inputSchema;
     private bool _disposed;
 
@@ -40,7 +42,7 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
         try
         {
             _scorer = new NetworkScorer(network, InputColumn.RowShape(network.Graph.Inputs[0], InputColumn.Find(inputSchema, inputColumnName)), settings);
-            _classNames = ClassLabels.For(network, settings, _scorer.ScoreShape);
+            _prediction = Prediction.Of(network, settings, _scorer.ScoreShape);
         }
         catch
         {
@@ -60,10 +62,13 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
     public string OutputColumnName { get; }
 
     /// <summary>The name of the predicted label's column; null where there is none.</summary>
-    public string? PredictedLabelColumnName => _classNames is null ? null : _annotation.Settings.PredictedLabelColumnName;
+    public string? PredictedLabelColumnName => _prediction.Kind == PredictionKind.Label ? _prediction.ColumnName : null;
+
+    /// <summary>The name of the predicted mask's column; null where there is none.</summary>
+    public string? PredictedMaskColumnName => _prediction.Kind == PredictionKind.Mask ? _prediction.ColumnName : null;
 
     /// <summary>The names of the classes, in the order of the scores; empty where the network does not classify.</summary>
-    public ImmutableArray<string> ClassNames => _classNames ?? [];
+    public ImmutableArray<string> ClassNames => _prediction.ClassNames;
 
     /// <summary>Rows scored together.</summary>
     public int BatchSize => _annotation.Settings.BatchSize;
@@ -73,7 +78,7 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
 
     /// <summary>The schema of the data with the columns that this transformer adds.</summary>
     /// <param name="inputSchema">The schema of the data.</param>
-    /// <returns>The input's columns, then the score column and the predicted label.</returns>
+    /// <returns>The input's columns, then the score column and the predicted label or mask.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The input column is missing or does not fit.</exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => Bind(inputSchema).Schema;
 
@@ -117,7 +122,7 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
     void ICanSaveModel.Save(ModelSaveContext ctx)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        var chain = new ServingChain(_annotation, OutputColumnName, _classNames, _inputSchema, _scorer).Create();
+        var chain = new ServingChain(_annotation, OutputColumnName, _prediction, _inputSchema, _scorer).Create();
         try
         {
             chain.Save(ctx);
@@ -132,6 +137,6 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
         ObjectDisposedException.ThrowIf(_disposed, this);
-        return new NetworkBinding(_scorer, _annotation, OutputColumnName, _classNames, inputSchema);
+        return new NetworkBinding(_scorer, _annotation, OutputColumnName, _prediction, inputSchema);
     }
 }

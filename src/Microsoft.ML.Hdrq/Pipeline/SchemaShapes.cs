@@ -22,44 +22,42 @@ internal static class SchemaShapes
     /// <summary>Adds the columns of a network's scores; columns of the same name are hidden.</summary>
     /// <param name="shape">The shape of the data.</param>
     /// <param name="score">The name of the score column.</param>
-    /// <param name="label">The name of the predicted label's column; null for none.</param>
-    /// <param name="hasSlotNames">Whether the scores have the names of classes.</param>
-    public static SchemaShape AddScores(SchemaShape shape, string score, string? label, bool hasSlotNames)
+    /// <param name="kind">What the scores mean.</param>
+    /// <param name="predicted">The name of the predicted label's or mask's column; null for none.</param>
+    public static SchemaShape AddScores(SchemaShape shape, string score, PredictionKind kind, string? predicted)
     {
         // Sizes are no part of a shape; any will do.
         ImmutableArray<string> names = [score];
         VBuffer<ReadOnlyMemory<char>> texts = default;
         ScoreAnnotations.Texts(names)(ref texts);
         var columns = shape.ToDictionary(column => column.Name, StringComparer.Ordinal);
-        var definition = SchemaDefinition.Create(typeof(ScoreColumn));
-        definition[0].ColumnName = score;
-        definition[0].ColumnType = NetworkBinding.ScoreType([1]);
-        if (hasSlotNames)
-            definition[0].AddAnnotation(ScoreAnnotations.SlotNames, texts, ScoreAnnotations.TextVector(1));
-        columns[score] = Column<ScoreColumn>(definition);
-        if (label is not null)
-        {
-            definition = SchemaDefinition.Create(typeof(LabelColumn));
-            definition[0].ColumnName = label;
-            definition[0].ColumnType = NetworkBinding.LabelType(1);
-            definition[0].AddAnnotation(ScoreAnnotations.KeyValues, texts, ScoreAnnotations.TextVector(1));
-            columns[label] = Column<LabelColumn>(definition);
-        }
+        var isLabel = kind == PredictionKind.Label;
+        columns[score] = Column<ScoreColumn>(score, NetworkBinding.ScoreType([1]), kind == PredictionKind.None ? null : isLabel ? ScoreAnnotations.SlotNames : ScoreAnnotations.ClassNames);
+        if (predicted is not null)
+            columns[predicted] = isLabel ? Column<LabelColumn>(predicted, Prediction.LabelType(1), ScoreAnnotations.KeyValues) : Column<MaskColumn>(predicted, Prediction.MaskType([1, 1]), ScoreAnnotations.ClassNames);
         return new SchemaShape(columns.Values);
+
+        SchemaShape.Column Column<T>(string name, DataViewType type, string? annotation) where T : class, new()
+        {
+            var definition = SchemaDefinition.Create(typeof(T));
+            definition[0].ColumnName = name;
+            definition[0].ColumnType = type;
+            if (annotation is not null)
+                definition[0].AddAnnotation(annotation, texts, ScoreAnnotations.TextVector(1));
+            return new MLContext().Transforms.CustomMapping<Nothing, T>((_, _) => { }, null, null, definition).GetOutputSchema(new SchemaShape([])).Single();
+        }
     }
 
-    /// <summary>Adds the columns of a network that is made of the one behind another score column: scores of classes with a predicted label.</summary>
+    /// <summary>Adds the columns of a network that is made of the one behind another score column: scores of classes with a predicted label or mask.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The score column is missing.</exception>
     public static SchemaShape AddScoresLike(SchemaShape shape, string score, string like)
     {
         CheckInput(shape, like);
-        var column = shape.Single(column => column.Name == like);
-        var isClassifier = column.Annotations.Any(annotation => annotation.Name == ScoreAnnotations.SlotNames);
-        return AddScores(shape, score, isClassifier ? NetworkScoringEstimator.Defaults.PredictedLabelColumnName : null, isClassifier);
+        var annotations = shape.Single(column => column.Name == like).Annotations.Select(annotation => annotation.Name).ToList();
+        return annotations.Contains(ScoreAnnotations.SlotNames) ? AddScores(shape, score, PredictionKind.Label, NetworkScoringEstimator.Defaults.PredictedLabelColumnName)
+            : annotations.Contains(ScoreAnnotations.ClassNames) ? AddScores(shape, score, PredictionKind.Mask, NetworkScoringEstimator.Defaults.PredictedMaskColumnName)
+            : AddScores(shape, score, PredictionKind.None, null);
     }
-
-    private static SchemaShape.Column Column<T>(SchemaDefinition definition) where T : class, new() =>
-        new MLContext().Transforms.CustomMapping<Nothing, T>((_, _) => { }, null, null, definition).GetOutputSchema(new SchemaShape([])).Single();
 
     private sealed class Nothing;
 
@@ -71,5 +69,10 @@ internal static class SchemaShapes
     private sealed class LabelColumn
     {
         public uint Value { get; set; }
+    }
+
+    private sealed class MaskColumn
+    {
+        public VBuffer<byte> Value { get; set; }
     }
 }

@@ -8,6 +8,10 @@ internal static class ScoreAnnotations
 {
     public const string KeyValues = "KeyValues";
     public const string SlotNames = "SlotNames";
+
+    /// <summary>Ours: the names of the classes of masks, and of scores in each pixel.</summary>
+    public const string ClassNames = "ClassNames";
+
     private const string ScoreColumnKind = "ScoreColumnKind";
     private const string ScoreValueKind = "ScoreValueKind";
     private const string ScoreColumnSetId = "ScoreColumnSetId";
@@ -43,32 +47,45 @@ internal static class ScoreAnnotations
     }
 
     /// <summary>The annotations of a score column.</summary>
-    /// <param name="classNames">The names of the classes, for a classifier's.</param>
+    /// <param name="prediction">What the scores mean.</param>
     /// <param name="setId">The set that the column belongs to.</param>
-    public static DataViewSchema.Annotations.Builder Score(ImmutableArray<string>? classNames, uint setId)
+    public static DataViewSchema.Annotations.Builder Score(Prediction prediction, uint setId)
     {
         var annotations = new DataViewSchema.Annotations.Builder();
-        if (classNames is not { } names)
+        if (prediction.Kind == PredictionKind.None)
             return annotations;
-        annotations.Add(SlotNames, TextVector(names.Length), Texts(names));
-        annotations.Add(TrainingLabelValues, TextVector(names.Length), Texts(names));
-        AddKind(annotations, "Score", setId);
+        // A mask's scores have a slot for every class and pixel, and names for none.
+        string[] kinds = prediction.Kind == PredictionKind.Label ? [SlotNames, TrainingLabelValues] : [ClassNames];
+        foreach (var kind in kinds)
+            annotations.Add(kind, TextVector(prediction.ClassNames.Length), Texts(prediction.ClassNames));
+        AddKind(annotations, prediction.Kind, "Score", setId);
         return annotations;
     }
 
-    /// <summary>The annotations of a predicted label's column.</summary>
-    public static DataViewSchema.Annotations PredictedLabel(ImmutableArray<string> classNames, uint setId)
+    /// <summary>The annotations of a predicted label's or mask's column.</summary>
+    public static DataViewSchema.Annotations Predicted(Prediction prediction, uint setId)
     {
         var annotations = new DataViewSchema.Annotations.Builder();
-        annotations.Add(KeyValues, TextVector(classNames.Length), Texts(classNames));
-        AddKind(annotations, "PredictedLabel", setId);
+        annotations.Add(prediction.Kind == PredictionKind.Label ? KeyValues : ClassNames, TextVector(prediction.ClassNames.Length), Texts(prediction.ClassNames));
+        AddKind(annotations, prediction.Kind, "PredictedLabel", setId);
         return annotations.ToAnnotations();
     }
 
-    private static void AddKind(DataViewSchema.Annotations.Builder annotations, string value, uint setId)
+    /// <summary>The names of classes that a column of scores or masks has; empty where it has none.</summary>
+    public static ImmutableArray<string> FindClassNames(DataViewSchema.Column column)
     {
+        if (column.Annotations.Schema.GetColumnOrNull(ClassNames) is not { Type: VectorDataViewType { ItemType: TextDataViewType } })
+            return [];
+        VBuffer<ReadOnlyMemory<char>> names = default;
+        column.Annotations.GetValue(ClassNames, ref names);
+        return [.. names.DenseValues().Select(name => name.ToString())];
+    }
+
+    private static void AddKind(DataViewSchema.Annotations.Builder annotations, PredictionKind prediction, string value, uint setId)
+    {
+        var task = prediction == PredictionKind.Label ? "MulticlassClassification" : "SemanticSegmentation";
         annotations.Add(ScoreColumnSetId, _setIdType, (ref uint id) => id = setId);
-        annotations.Add(ScoreColumnKind, TextDataViewType.Instance, (ref ReadOnlyMemory<char> kind) => kind = "MulticlassClassification".AsMemory());
+        annotations.Add(ScoreColumnKind, TextDataViewType.Instance, (ref ReadOnlyMemory<char> kind) => kind = task.AsMemory());
         annotations.Add(ScoreValueKind, TextDataViewType.Instance, (ref ReadOnlyMemory<char> kind) => kind = value.AsMemory());
     }
 }

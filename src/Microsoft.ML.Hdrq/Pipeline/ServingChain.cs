@@ -11,7 +11,7 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 /// A network as a chain of ML.NET's own transformers around ONNX Runtime: what is saved in place of ours, which no other process could load.
 /// It gives the same columns, row by row.
 /// </summary>
-internal sealed class ServingChain(NetworkAnnotation annotation, string outputColumnName, ImmutableArray<string>? classNames, DataViewSchema inputSchema, NetworkScorer scorer)
+internal sealed class ServingChain(NetworkAnnotation annotation, string outputColumnName, Prediction prediction, DataViewSchema inputSchema, NetworkScorer scorer)
 {
     private readonly MLContext _ml = new();
 
@@ -22,25 +22,29 @@ internal sealed class ServingChain(NetworkAnnotation annotation, string outputCo
         var batch = annotation.Network.Graph.Inputs[0].Shape[0];
         if (batch is not (1 or TensorShape.Dynamic))
             throw new NotSupportedException($"The network was exported for batches of exactly {batch} rows, and a saved model scores row by row. Export the network with a dynamic batch dimension.");
-        var labelColumnName = classNames is null ? null : annotation.Settings.PredictedLabelColumnName;
-        var names = new UniqueNames(inputSchema.Select(column => column.Name).Concat([outputColumnName, labelColumnName ?? ""]));
+        var names = new UniqueNames(inputSchema.Select(column => column.Name).Concat([outputColumnName, prediction.ColumnName ?? ""]));
         var (input, scores) = (Temporary("input"), Temporary("scores"));
-        var label = labelColumnName is null ? null : Temporary("label");
+        var predicted = prediction.ColumnName is null ? null : Temporary("label");
+        var isMask = prediction.Kind == PredictionKind.Mask;
 
         using var model = new MemoryStream();
-        using (var serving = ServingForm.Apply(annotation.Network, input, scorer.InputShape, scores, scorer.ScoreShape, label, annotation.Settings.Softmax))
+        using (var serving = ServingForm.Apply(annotation.Network, input, scorer.InputShape, scores, scorer.ScoreShape, predicted, isMask ? MaskLoadingEstimator.Ignored : null, annotation.Settings.Softmax))
             serving.SaveOnnx(model);
         model.Position = 0;
-        string[] outputs = label is null ? [scores] : [scores, label];
+        string[] outputs = predicted is null ? [scores] : [scores, predicted];
         IEstimator<ITransformer> chain = _ml.Transforms.CopyColumns(input, annotation.InputColumnName)
             .Append(_ml.Transforms.ApplyOnnxModel(outputs, [input], model))
             .Append(_ml.Transforms.CopyColumns(outputColumnName, scores));
         var temporaries = new List<string>([input, .. outputs]);
-        if (label is not null)
+        if (predicted is not null && isMask)
+        {
+            chain = chain.Append(_ml.Transforms.CopyColumns(prediction.ColumnName!, predicted));
+        }
+        else if (predicted is not null)
         {
             var (hash, name) = (Temporary("hash"), Temporary("name"));
             temporaries.AddRange([hash, name]);
-            chain = chain.Append(ToKey(labelColumnName!, label, hash, name, classNames!.Value));
+            chain = chain.Append(ToKey(prediction.ColumnName!, predicted, hash, name, prediction.ClassNames));
         }
         chain = chain.Append(_ml.Transforms.DropColumns([.. temporaries]));
         return chain.Fit(NoRows());

@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
@@ -30,5 +31,18 @@ internal static class TrainingHost
         // Written so that what is not a number is refused too.
         if (!(value >= least && value <= most))
             throw Errors.Option(option, value, $"{option} is {value.ToString(System.Globalization.CultureInfo.InvariantCulture)}; it must be {range}.");
+    }
+
+    /// <summary>Checks that a network takes crops of images: of any height and width.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="shape">The sizes of the images, without the batch.</param>
+    /// <param name="cropSize">The side of the crops; null for whole images.</param>
+    /// <exception cref="ArgumentOutOfRangeException">It does not, or the rows are no images.</exception>
+    public static void CheckCrop(Network network, long[] shape, int? cropSize)
+    {
+        if (cropSize is null || (shape.Length == 3 && shape[1] <= cropSize && shape[2] <= cropSize))
+            return;
+        if (network.Graph.Inputs[0].Shape is not [_, _, TensorShape.Dynamic, TensorShape.Dynamic])
+            throw Errors.Option("CropSize", cropSize, $"CropSize is {cropSize}, and the network's input is {network.Graph.Inputs[0]}; only a network that takes images of any height and width can be given crops of them.");
     }
 }

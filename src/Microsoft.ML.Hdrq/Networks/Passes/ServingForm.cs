@@ -5,7 +5,7 @@ namespace Microsoft.ML.Hdrq.Networks.Passes;
 
 /// <summary>
 /// The form of a network that an inference engine scores row by row: one row as input, with names of the caller's choice, scores without a batch dimension,
-/// and, for classifiers, the number of the best class.
+/// and, for classifiers, the number of the best class, or of the best one in each pixel.
 /// </summary>
 internal static class ServingForm
 {
@@ -16,9 +16,11 @@ internal static class ServingForm
     /// <param name="scores">The name of the scores.</param>
     /// <param name="scoreShape">The scores' sizes without the batch.</param>
     /// <param name="label">The name of the best class, counted from 1, or 0 where all scores are NaN: a vector of one integer. Null for none.</param>
+    /// <param name="unknown">Null where images are classified. Where pixels are, <paramref name="label"/> is the number of each pixel's best class, counted from 0, or this one where all its scores are NaN:
+    /// bytes with the scores' sizes without the classes.</param>
     /// <param name="softmax">Whether the scores become probabilities over the classes.</param>
     /// <returns>The rewritten network, owned by the caller.</returns>
-    public static Network Apply(Network network, string input, ReadOnlySpan<long> inputShape, string scores, ReadOnlySpan<long> scoreShape, string? label, bool softmax)
+    public static Network Apply(Network network, string input, ReadOnlySpan<long> inputShape, string scores, ReadOnlySpan<long> scoreShape, string? label, byte? unknown, bool softmax)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
@@ -41,9 +43,8 @@ internal static class ServingForm
             value = Node("Softmax", [value], ("axis", 1L));
         builder.Node("Reshape", scores, [value, builder.Constant(Fresh("shape"), scoreShape)]);
         var output = new GraphValue(scores, ElementType.Float32, scoreShape);
-        if (label is not null)
-            AddLabel(value, label);
-        var serving = label is null ? builder.Build(output) : builder.Build(output, new GraphValue(label, ElementType.Int64, [1]));
+        var predicted = label is null ? null : unknown is null ? AddLabel(value, label) : AddMask(value, label, unknown.Value, scoreShape[1..]);
+        var serving = predicted is null ? builder.Build(output) : builder.Build(output, predicted);
         serving.Metadata = network.Metadata;
         return serving;
 
@@ -58,14 +59,28 @@ internal static class ServingForm
 
         string Node(string type, string[] inputs, params ReadOnlySpan<(string, object)> attributes) => builder.Node(type, Fresh(type), inputs, attributes);
 
-        // NaN counts as less than every number, and a row without numbers has no best class.
-        void AddLabel(string rowScores, string name)
+        GraphValue AddLabel(string rowScores, string name)
+        {
+            var (best, hasNumber) = Best(rowScores);
+            builder.Node("Mul", name, [Node("Add", [best, builder.Constant(Fresh("one"), 1)]), hasNumber]);
+            return new GraphValue(name, ElementType.Int64, [1]);
+        }
+
+        GraphValue AddMask(string rowScores, string name, byte none, ReadOnlySpan<long> shape)
+        {
+            var (best, hasNumber) = Best(rowScores);
+            var mask = Node("Where", [Node("Equal", [hasNumber, builder.Constant(Fresh("one"), 1)]), best, builder.Constant(Fresh("none"), none)]);
+            builder.Node("Reshape", name, [Node("Cast", [mask], ("to", (long)ElementType.UInt8)), builder.Constant(Fresh("pixels"), shape)]);
+            return new GraphValue(name, ElementType.UInt8, shape);
+        }
+
+        // NaN counts as less than every number, and where there are no numbers there is no best class.
+        (string Best, string HasNumber) Best(string rowScores)
         {
             var isNumber = Node("Equal", [rowScores, rowScores]);
             var lowest = builder.Parameter(Fresh("lowest"), torch.tensor(float.NegativeInfinity), ParameterRole.Constant);
             var best = Node("ArgMax", [Node("Where", [isNumber, rowScores, lowest])], ("axis", 1L), ("keepdims", 0L));
-            var hasNumber = Node("ReduceMax", [Node("Cast", [isNumber], ("to", (long)ElementType.Int64)), builder.Constant(Fresh("axes"), 1)], ("keepdims", 0L));
-            builder.Node("Mul", name, [Node("Add", [best, builder.Constant(Fresh("one"), 1)]), hasNumber]);
+            return (best, Node("ReduceMax", [Node("Cast", [isNumber], ("to", (long)ElementType.Int64)), builder.Constant(Fresh("axes"), 1)], ("keepdims", 0L)));
         }
     }
 }
