@@ -46,6 +46,13 @@ internal sealed class NetworkAnalysis : IDisposable
     /// <summary>The curvature of the first column's network.</summary>
     public CurvatureReport Curvature() => Hdrq.Analysis.Curvature.Measure(Networks()[0].Network, _evaluation, _options.ToCurvature(), _seed, _options.Progress, _options.CancellationToken);
 
+    /// <summary>The layers of the first column's network, which was quantized from the second's.</summary>
+    public SensitivityReport Sensitivity()
+    {
+        var networks = Networks();
+        return Hdrq.Analysis.Sensitivity.Measure(networks[1].Network, networks[0].Network, _evaluation, _options.Progress, _options.CancellationToken);
+    }
+
     /// <summary>All of it, for all columns' networks.</summary>
     public NetworkComparison Compare()
     {
