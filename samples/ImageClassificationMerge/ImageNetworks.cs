@@ -49,11 +49,13 @@ internal sealed class ImageNetworks : DomainNetworks
 
     public override IEnumerable<string> TrainingFiles(string domain) => _folder.Files(domain, DataSplit.Train).Select(file => file.Path);
 
-    public override IEnumerable<DomainScore> Measure(Network network, CancellationToken cancellationToken)
+    public override IEnumerable<string> TestFiles(string domain) => _folder.Files(domain, DataSplit.Test).Select(file => file.Path);
+
+    public override IEnumerable<DomainScore> Measure(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken)
     {
         var scoring = Context.Transforms.ApplyNetwork(Score, Pixels, network, new NetworkScoringEstimator.Options { BatchSize = Options.BatchSize, ClassNames = _folder.Classes });
         using var scorer = scoring.Fit(Test(Domains[0], cancellationToken));
-        foreach (var domain in Domains)
+        foreach (var domain in domains)
             yield return new(domain, Context.MulticlassClassification.Evaluate(scorer.Transform(Test(domain, cancellationToken))).MicroAccuracy);
     }
 

@@ -37,8 +37,11 @@ internal abstract class DomainNetworks(MLContext context, SampleOptions options)
     /// <summary>The files that a domain's networks are trained and quantized on.</summary>
     public abstract IEnumerable<string> TrainingFiles(string domain);
 
-    /// <summary>How well a network does on the test images of every domain, domain after domain.</summary>
-    public abstract IEnumerable<DomainScore> Measure(Network network, CancellationToken cancellationToken);
+    /// <summary>The files that networks are measured on in a domain.</summary>
+    public abstract IEnumerable<string> TestFiles(string domain);
+
+    /// <summary>How well a network does on the test images of some domains, domain after domain.</summary>
+    public abstract IEnumerable<DomainScore> Measure(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken);
 
     /// <summary>The source network: from its file, or a small one trained on the first domain.</summary>
     public Network Source(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken)
@@ -65,14 +68,14 @@ internal abstract class DomainNetworks(MLContext context, SampleOptions options)
         domain, cancellationToken);
 
     /// <summary>An adapted network, quantized on the images of its domain, without their labels.</summary>
-    public Network Quantize(Network source, Network adapted, string domain, HdrqQuantizationEstimator.Options settings, IProgress<QuantizationProgress> progress, CancellationToken cancellationToken) => Fit(
+    public Network Quantize(Network source, Network adapted, string domain, NetworkQuantizationEstimator.Options settings, IProgress<QuantizationProgress> progress, CancellationToken cancellationToken) => Fit(
         context.Transforms.ApplyNetwork("Adapted", Pixels, adapted)
-            .Append(context.Transforms.QuantizeHdrq(Score, "Adapted", settings with { Source = source, Seed = options.Seed, Progress = progress, CancellationToken = cancellationToken })),
+            .Append(context.Transforms.QuantizeNetwork(Score, "Adapted", settings with { Source = source, Progress = progress, CancellationToken = cancellationToken })),
         domain, cancellationToken);
 
     /// <summary>One network of several, without images.</summary>
-    public Network Merge(IReadOnlyList<Network> networks) =>
-        Fit(context.Transforms.MergeNetworks(Score, Pixels, networks, new MergeOptions()), Domains[0], default);
+    public Network Merge(IReadOnlyList<Network> networks, MergeOptions merging) =>
+        Fit(context.Transforms.MergeNetworks(Score, Pixels, networks, merging), Domains[0], default);
 
     /// <summary>A source network that has not been trained.</summary>
     protected abstract Network CreateSource();

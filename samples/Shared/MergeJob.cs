@@ -7,19 +7,20 @@ using Microsoft.ML.Hdrq.Quantization;
 
 namespace Hdrq.Samples;
 
-/// <summary>The whole job: adapt the source network to each domain, quantize each network, merge them, and measure every network in every domain.</summary>
-internal sealed class MergeJob : IDisposable
+/// <summary>The whole job: adapt the source network to each domain, quantize each network in every way that is asked for, merge them, and measure every network.</summary>
+internal sealed class MergeJob
 {
     private readonly SampleOptions _options;
     private readonly DomainNetworks _networks;
     private readonly NetworkShelf _shelf;
     private readonly ProgressBoard _board;
+    private readonly ProgressBoard.Bar? _all;
     private readonly IReadOnlyList<string> _targets;
     private readonly IReadOnlyList<IReadOnlyList<string>> _merges;
     private readonly Action<ResultsDocument> _measured;
     private readonly CancellationToken _cancellationToken;
+    private readonly Dictionary<string, string> _tests = new(StringComparer.Ordinal);
     private readonly List<ResultRow> _rows = [];
-    private readonly List<NetworkShelf.Item> _made = [];
     private readonly List<(string Network, OnnxReport Report)> _reports = [];
 
     /// <summary>Prepares the job.</summary>
@@ -35,89 +36,111 @@ internal sealed class MergeJob : IDisposable
         (_networks, _options, _shelf, _board, _measured, _cancellationToken) = (networks, options, shelf, board, measured, cancellationToken);
         _targets = MergePlan.Targets(networks.Domains, options.Domains);
         _merges = MergePlan.Groups(_targets, options.Merges);
+        _all = options.Comparison is null ? null : board.Add("All networks");
     }
-
-    private ResultsDocument Document => new() { Task = _networks.Task.Name, Rows = [.. _rows] };
 
     /// <summary>What ONNX Runtime makes of the quantized networks, in the order of the results.</summary>
     public IReadOnlyList<(string Network, OnnxReport Report)> Reports => _reports;
 
-    /// <summary>Does what is asked for, stage by stage.</summary>
+    private ResultsDocument Document => new() { Task = _networks.Task.Name, Rows = [.. _rows.OrderBy(row => Enum.Parse<Stage>(row.Stage, ignoreCase: true))] };
+
+    /// <summary>How many networks there will be.</summary>
+    private int Count => 1 + (_options.LastStage < Stage.Adapted ? 0 : _targets.Count)
+        + (_options.LastStage < Stage.Quantized ? 0 : _targets.Count * _options.Plans.Count)
+        + (_options.LastStage < Stage.Merged ? 0 : _merges.Count * (_options.Mergings.Count * _options.Plans.Count + _options.Mergings.Count(merging => !merging.IsForIntegers)));
+
+    /// <summary>Does what is asked for.</summary>
     public ResultsDocument Run()
     {
-        var source = Make<FineTuningProgress>("source", new ResultRow { Stage = "source", Method = "FP32", Network = "", Domains = [] }, SourceIngredients(), State, _networks.Source);
-        var families = new List<Family>();
-        if (_options.LastStage >= Stage.Adapted)
-            families.Add(new(new ResultRow { Stage = "adapted", Method = "FP32", Network = "", Domains = [] }, _targets.ToDictionary(domain => domain, domain => Adapt(source, domain))));
-        if (_options.LastStage >= Stage.Quantized)
+        using var source = Make<FineTuningProgress>("source", new ResultRow { Stage = "source", Method = "FP32", Network = "", Domains = [] }, SourceIngredients(), State, _networks.Source);
+        if (_options.LastStage < Stage.Adapted)
+            return Document;
+        using var adapted = new Family("fp32", new ResultRow { Stage = "adapted", Method = "FP32", Network = "", Domains = [] });
+        foreach (var domain in _targets)
+            adapted.Networks.Add(domain, Adapt(source, domain));
+        Merge(adapted, source, _options.Mergings.Where(merging => !merging.IsForIntegers), _options.Seed);
+        foreach (var plan in _options.LastStage < Stage.Quantized ? [] : _options.Plans)
         {
-            families.Add(Quantize("RTN", _options.Quantization with { Iterations = 0 }, source, families[0]));
-            families.Add(Quantize("HDRQ", _options.Quantization, source, families[0]));
+            using var quantized = Quantize(plan, source, adapted);
+            Merge(quantized, source, _options.Mergings, plan.Options.Seed ?? _options.Seed);
         }
-        if (_options.LastStage >= Stage.Merged)
-        {
-            foreach (var family in families)
-            {
-                foreach (var group in _merges)
-                    Merge(family, group);
-            }
-        }
+        _all?.Complete();
         return Document;
     }
-
-    public void Dispose() => _made.ForEach(item => item.Dispose());
 
     private NetworkShelf.Item Adapt(NetworkShelf.Item source, string domain)
     {
         var row = new ResultRow { Stage = "adapted", Method = "FP32", Network = "", Domains = [], Domain = domain, Seed = _options.Adapted is null ? _options.Seed : null };
         if (_options.Adapted is null)
-            return Make<FineTuningProgress>($"adapted-{domain}", row, [source.Recipe, .. Images(domain), Seed], State, (progress, token) => _networks.Adapt(source.Network, domain, progress, token));
+            return Make<FineTuningProgress>($"adapted-{domain}", row, [source.Recipe, .. Images(domain), Seed(_options.Seed)], State, (progress, token) => _networks.Adapt(source.Network, domain, progress, token));
         var path = _options.Adapted.Replace("{domain}", domain, StringComparison.Ordinal);
         return Make<FineTuningProgress>($"adapted-{domain}", row, [.. File(path), Normalization], State, (_, _) => _networks.Read(path));
     }
 
-    private Family Quantize(string method, HdrqQuantizationEstimator.Options settings, NetworkShelf.Item source, Family adapted)
+    private Family Quantize(QuantizationPlan plan, NetworkShelf.Item source, Family adapted)
     {
-        var shared = new ResultRow
+        var options = plan.Options;
+        var quantized = new Family(plan.Name, new ResultRow
         {
             Stage = "quantized",
-            Method = method,
+            Method = plan.Method,
             Network = "",
             Domains = [],
-            WeightBits = settings.WeightBits,
-            ActivationBits = settings.ActivationBits,
-            Iterations = settings.Iterations > 0 ? settings.Iterations : null,
-            Seed = _options.Seed,
-        };
-        return new(shared, _targets.ToDictionary(domain => domain, domain => Make<QuantizationProgress>(
-            $"{FileStem(shared)}-{domain}",
-            shared with { Domain = domain },
-            [source.Recipe, adapted.Networks[domain].Recipe, .. Images(domain), Seed, settings.ToString()],
-            report => ((report.BlockIndex + (double)report.Step / report.Steps) / report.Blocks, string.Create(CultureInfo.InvariantCulture, $"loss {report.Loss:0.0000}")),
-            (progress, token) => _networks.Quantize(source.Network, adapted.Networks[domain].Network, domain, settings, progress, token))));
+            WeightBits = options.WeightBits,
+            ActivationBits = options.ActivationBits,
+            Iterations = options.Iterations > 0 && options.Method != QuantizationMethod.RoundToNearest ? options.Iterations : null,
+            Seed = options.Seed,
+        });
+        try
+        {
+            foreach (var domain in _targets)
+            {
+                quantized.Networks.Add(domain, Make<QuantizationProgress>(
+                    $"{plan.Name}-{domain}",
+                    quantized.Shared with { Domain = domain },
+                    [source.Recipe, adapted.Networks[domain].Recipe, .. Images(domain), options.ToString()],
+                    report => ((report.BlockIndex + (double)report.Step / report.Steps) / report.Blocks, string.Create(CultureInfo.InvariantCulture, $"loss {report.Loss:0.0000}")),
+                    (progress, token) => _networks.Quantize(source.Network, adapted.Networks[domain].Network, domain, options, progress, token)));
+            }
+            return quantized;
+        }
+        catch
+        {
+            quantized.Dispose();
+            throw;
+        }
     }
 
-    private void Merge(Family family, IReadOnlyList<string> group)
+    private void Merge(Family family, NetworkShelf.Item source, IEnumerable<MergingPlan> mergings, int seed)
     {
-        var parts = group.Select(domain => family.Networks[domain]).ToList();
-        Make<int>($"{FileStem(family.Shared)}-merged-{string.Join('+', group)}", family.Shared with { Stage = "merged", Merged = group }, parts.Select(part => part.Recipe), _ => (0, null),
-            (_, _) => _networks.Merge([.. parts.Select(part => part.Network)]));
+        if (_options.LastStage < Stage.Merged)
+            return;
+        foreach (var merging in mergings)
+        {
+            foreach (var group in _merges)
+            {
+                var parts = group.Select(domain => family.Networks[domain]).ToList();
+                var suffix = merging == MergingPlan.Mean ? "" : $"-{merging.Name}";
+                var row = family.Shared with { Stage = "merged", Merged = group, Merging = merging.Name };
+                using var merged = Make<int>($"{family.Name}-merged-{string.Join('+', group)}{suffix}", row, [.. parts.Select(part => part.Recipe), source.Recipe, merging.Name, Seed(seed)], _ => (0, null),
+                    (_, _) => _networks.Merge([.. parts.Select(part => part.Network)], merging.Options(source.Network, seed)));
+            }
+        }
     }
 
-    /// <summary>Obtains a network, measures it, and notes the result.</summary>
+    /// <summary>Obtains a network, measures it, and notes the result. In a comparison it is measured only where it is to serve.</summary>
     private NetworkShelf.Item Make<T>(string name, ResultRow row, IEnumerable<string> ingredients, Func<T, (double, string?)> state, Func<IProgress<T>, CancellationToken, Network> make)
     {
         var bar = _board.Add(name);
         var item = _shelf.Obtain(name, ingredients, () => make(bar.Reports(state), _cancellationToken));
-        _made.Add(item);
-        var scores = new OrderedDictionary<string, double>();
         bar.Remark("measuring");
-        foreach (var (domain, score) in _networks.Measure(item.Network, _cancellationToken))
-            scores.Add(domain, score);
-        if (row.WeightBits is not null)
+        var domains = _options.Comparison is null ? _networks.Domains : row.Merged ?? (row.Domain is null ? _networks.Domains : [row.Domain]);
+        var scores = _shelf.Scores(item, name, [_networks.Task.Name, .. domains.Select(Tests)], () => _networks.Measure(item.Network, domains, _cancellationToken));
+        if (row.WeightBits is not null && _options.Comparison is null)
             _reports.Add((name, OnnxReport.Of(item.Network)));
         bar.Complete();
         _rows.Add(row with { Network = name, Domains = scores, Bytes = item.Bytes, HarmonicMean = row.Merged is null ? null : HarmonicMean(row.Merged.Select(domain => scores[domain])) });
+        _all?.Show((double)_rows.Count / Count, string.Create(CultureInfo.InvariantCulture, $"{_rows.Count} of {Count}"));
         _measured(Document);
         return item;
     }
@@ -127,15 +150,20 @@ internal sealed class MergeJob : IDisposable
 
     private static (double, string?) State(FineTuningProgress report) => ((double)report.Step / report.Steps, string.Create(CultureInfo.InvariantCulture, $"loss {report.Loss:0.000}"));
 
-    private static string FileStem(ResultRow row) => row.WeightBits is null ? row.Method.ToLowerInvariant() : string.Create(CultureInfo.InvariantCulture, $"{row.Method.ToLowerInvariant()}-w{row.WeightBits}a{row.ActivationBits}");
-
-    private string Seed => string.Create(CultureInfo.InvariantCulture, $"seed {_options.Seed}");
+    private static string Seed(int seed) => string.Create(CultureInfo.InvariantCulture, $"seed {seed}");
 
     private string Normalization => _options.Normalization is { } normalization ? string.Create(CultureInfo.InvariantCulture, $"{string.Join(' ', normalization.Mean)} {string.Join(' ', normalization.StandardDeviation)}") : "";
 
-    private IEnumerable<string> SourceIngredients() => _options.Network is null ? [.. Images(_networks.Domains[0]), Seed] : [.. File(_options.Network), Normalization];
+    private IEnumerable<string> SourceIngredients() => _options.Network is null ? [.. Images(_networks.Domains[0]), Seed(_options.Seed)] : [.. File(_options.Network), Normalization];
 
     private IEnumerable<string> Images(string domain) => _networks.TrainingFiles(domain).SelectMany(File);
+
+    private string Tests(string domain)
+    {
+        if (!_tests.TryGetValue(domain, out var tests))
+            _tests.Add(domain, tests = string.Join('\n', _networks.TestFiles(domain).SelectMany(File).Prepend(domain)));
+        return tests;
+    }
 
     private static IEnumerable<string> File(string path)
     {
@@ -144,7 +172,20 @@ internal sealed class MergeJob : IDisposable
     }
 
     /// <summary>The networks of one method, by domain.</summary>
-    /// <param name="Shared">What their rows share.</param>
-    /// <param name="Networks">The networks.</param>
-    private sealed record Family(ResultRow Shared, Dictionary<string, NetworkShelf.Item> Networks);
+    /// <param name="name">What the names of its networks begin with.</param>
+    /// <param name="shared">What their rows share.</param>
+    private sealed class Family(string name, ResultRow shared) : IDisposable
+    {
+        public string Name => name;
+
+        public ResultRow Shared => shared;
+
+        public Dictionary<string, NetworkShelf.Item> Networks { get; } = new(StringComparer.Ordinal);
+
+        public void Dispose()
+        {
+            foreach (var item in Networks.Values)
+                item.Dispose();
+        }
+    }
 }

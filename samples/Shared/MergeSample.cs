@@ -1,3 +1,5 @@
+using System.Text;
+using Hdrq.Samples.Comparison;
 using Hdrq.Samples.Results;
 using Microsoft.ML;
 using Microsoft.ML.Hdrq.Pipeline;
@@ -19,15 +21,28 @@ internal abstract class MergeSample(SampleOptions options, IAnsiConsole console)
         IReadOnlyList<(string Network, OnnxReport Report)> reports = [];
         var document = WithProgress(board =>
         {
-            using var job = new MergeJob(networks, options, new NetworkShelf(output), board, Write, cancellationToken);
+            var job = new MergeJob(networks, options, new NetworkShelf(output), board, Write, cancellationToken);
             var results = job.Run();
             reports = job.Reports;
             return results;
         });
-        console.Write(ResultTable.Create(document, networks.Task, networks.Domains));
+        if (options.Comparison is null)
+            console.Write(ResultTable.Create(document, networks.Task, networks.Domains));
+        else
+            console.WriteLine(new ComparisonReport(document, networks.Task).ToMarkdown());
         WriteReports(reports);
         if (output is null)
             return;
+        if (options.Comparison is not null)
+        {
+            foreach (var (file, comparison) in new ComparisonReport(document, networks.Task).Charts())
+            {
+                comparison.SaveSvg(Path.Combine(output, $"{file}.svg"));
+                comparison.SavePng(Path.Combine(output, $"{file}.png"));
+            }
+            console.MarkupLineInterpolated($"Written to {output}: results.json, comparison.md, charts and the networks.");
+            return;
+        }
         if (ResultChart.Create(document, networks.Task) is { } chart)
         {
             chart.SaveSvg(Path.Combine(output, "merged.svg"));
@@ -39,6 +54,8 @@ internal abstract class MergeSample(SampleOptions options, IAnsiConsole console)
         {
             if (output is not null)
                 ResultsFile.Write(Path.Combine(output, "results.json"), results);
+            if (output is not null && options.Comparison is not null)
+                WholeFile.Write(Path.Combine(output, "comparison.md"), Encoding.UTF8.GetBytes(new ComparisonReport(results, networks.Task).ToMarkdown()));
         }
     }
 
@@ -81,6 +98,7 @@ internal abstract class MergeSample(SampleOptions options, IAnsiConsole console)
     }
 
     private T WithProgress<T>(Func<ProgressBoard, T> work) => console.Progress()
+        .HideCompleted(options.Comparison is not null)
         .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
         .Start(progress => work(new ProgressBoard(progress)));
 }

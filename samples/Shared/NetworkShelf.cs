@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.ML.Hdrq.Networks;
@@ -26,7 +27,7 @@ internal sealed class NetworkShelf(string? folder)
     /// <param name="make">Makes it.</param>
     public Item Obtain(string name, IEnumerable<string> ingredients, Func<Network> make)
     {
-        var recipe = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', ingredients))));
+        var recipe = Recipe(ingredients);
         if (folder is null)
         {
             var made = make();
@@ -46,4 +47,23 @@ internal sealed class NetworkShelf(string? folder)
         // Read back in any case, so that a run gives the same whether it was stopped or not.
         return new Item(Network.LoadOnnx(path), recipe, new FileInfo(path).Length);
     }
+
+    /// <summary>Takes a network's scores from the shelf, or measures them and puts them there.</summary>
+    /// <param name="item">The network.</param>
+    /// <param name="name">Its name.</param>
+    /// <param name="ingredients">Everything else that decides about the scores.</param>
+    /// <param name="measure">Measures them.</param>
+    public OrderedDictionary<string, double> Scores(Item item, string name, IEnumerable<string> ingredients, Func<IEnumerable<DomainScore>> measure)
+    {
+        var recipe = Recipe([item.Recipe, .. ingredients]);
+        var path = folder is null ? null : Path.Combine(folder, $"{name}.scores");
+        if (path is not null && File.Exists(path) && File.ReadAllLines(path) is [var kept, .. var lines] && kept == recipe)
+            return new(lines.Select(line => line.Split('\t')).Select(parts => KeyValuePair.Create(parts[1], double.Parse(parts[0], CultureInfo.InvariantCulture))));
+        var scores = new OrderedDictionary<string, double>(measure().Select(score => KeyValuePair.Create(score.Domain, score.Score)));
+        if (path is not null)
+            WholeFile.Write(path, Encoding.UTF8.GetBytes(string.Join('\n', [recipe, .. scores.Select(score => string.Create(CultureInfo.InvariantCulture, $"{score.Value:R}\t{score.Key}"))])));
+        return scores;
+    }
+
+    private static string Recipe(IEnumerable<string> ingredients) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', ingredients))));
 }

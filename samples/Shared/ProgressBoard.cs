@@ -14,7 +14,11 @@ internal sealed class ProgressBoard(ProgressContext context)
     {
         /// <summary>What moves the bar.</summary>
         /// <param name="state">The share that is done, and a remark or null.</param>
-        public IProgress<T> Reports<T>(Func<T, (double Done, string? Remark)> state) => new Report<T>(value => Show(state(value)));
+        public IProgress<T> Reports<T>(Func<T, (double Done, string? Remark)> state) => new Report<T>(value =>
+        {
+            var (done, remark) = state(value);
+            Show(done, remark);
+        });
 
         /// <summary>Says what is done now.</summary>
         public void Remark(string? remark) => task.Description = Markup.Escape(remark is null ? text : $"{text}, {remark}");
@@ -22,14 +26,17 @@ internal sealed class ProgressBoard(ProgressContext context)
         /// <summary>Fills the bar.</summary>
         public void Complete()
         {
-            Show((1, null));
+            Show(1, null);
             task.StopTask();
         }
 
-        private void Show((double Done, string? Remark) state)
+        /// <summary>Moves the bar.</summary>
+        /// <param name="done">The share that is done.</param>
+        /// <param name="remark">A remark, or null.</param>
+        public void Show(double done, string? remark)
         {
-            task.Value = state.Done;
-            Remark(state.Remark);
+            task.Value = done;
+            Remark(remark);
         }
     }
 

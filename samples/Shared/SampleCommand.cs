@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Hdrq.Samples.Comparison;
 using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Quantization;
 using Spectre.Console;
 
 namespace Hdrq.Samples;
@@ -40,7 +42,11 @@ internal sealed record SampleCommand
         var stage = new Option<Stage>("--stage") { Description = "Stop after this stage.", DefaultValueFactory = _ => Stage.Merged };
         var domains = new Option<string[]>("--domains") { Description = $"The domains to serve. Default: {DefaultDomains}.", AllowMultipleArgumentsPerToken = true };
         var merge = new Option<string[]>("--merge") { Description = "Which domains' networks to merge, such as fog+night; pairs; all.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => ["pairs", "all"] };
-        var bits = new Option<(int Weights, int Activations)>("--bits") { Description = "Bits of weights and activations, 2 to 8.", CustomParser = ParseBits, DefaultValueFactory = _ => (4, 4) };
+        var bits = new Option<(int Weights, int Activations)[]>("--bits") { Description = "Bits of weights and activations, 2 to 8; with --compare several pairs. Default: 4,4, and with --compare 4,4 3,3.", AllowMultipleArgumentsPerToken = true, CustomParser = ParseBits };
+        var compare = new Option<bool>("--compare") { Description = "Compare methods: every one of --methods with every one of --bits and --seeds, merged in every way of --merging, measured on the domains that a network is to serve." };
+        var methods = new Option<string[]>("--methods") { Description = $"What to compare: {string.Join(", ", MethodChoice.All.Select(choice => choice.Name))}. Default: the first five.", AllowMultipleArgumentsPerToken = true };
+        var merging = new Option<string[]>("--merging") { Description = $"How to merge what is compared: {string.Join(", ", MergingChoice.All.Select(choice => choice.Name))}. Default: all.", AllowMultipleArgumentsPerToken = true };
+        var seeds = new Option<int[]>("--seeds") { Description = "Seeds of what is compared. Default: 1 2 3.", AllowMultipleArgumentsPerToken = true };
         var settings = new Option<string>("--settings") { Description = "default, or paper: quantizers where the paper has them, one scale for a weight, 20,000 iterations.", DefaultValueFactory = _ => "default" };
         var iterations = new Option<int?>("--iterations") { Description = $"Steps for each block; 0 rounds to nearest. Default: that of the settings, or {DrawnIterations} for {Drawn}." };
         var calibration = new Option<int?>("--calibration-images") { Description = "Images that each network is quantized on. Default: that of the settings." };
@@ -52,13 +58,13 @@ internal sealed record SampleCommand
         settings.AcceptOnlyFromAmong("default", "paper");
         var command = new RootCommand(Description)
         {
-            data, network, adapted, normalization, stage, domains, merge, bits, settings, iterations, calibration, output, seed, batchSize, gpu,
+            data, network, adapted, normalization, stage, domains, merge, bits, settings, iterations, calibration, output, seed, batchSize, gpu, compare, methods, merging, seeds,
         };
         command.SetAction((result, cancellationToken) => Task.Run(() =>
         {
-            var (weightBits, activationBits) = result.GetValue(bits);
-            var preset = result.GetValue(settings) == "paper" ? HdrqQuantizationEstimator.Options.Paper : new();
-            return Run(new SampleOptions
+            var pairs = result.GetValue(bits) is { Length: > 0 } given ? given : null;
+            var preset = result.GetValue(settings) == "paper" ? NetworkQuantizationEstimator.Options.Paper(QuantizationMethod.Hdrq) : new() { Method = QuantizationMethod.Hdrq };
+            return Run(() => new SampleOptions
             {
                 Data = result.GetValue(data),
                 Network = result.GetValue(network),
@@ -69,8 +75,8 @@ internal sealed record SampleCommand
                 Merges = result.GetValue(merge)!,
                 Quantization = preset with
                 {
-                    WeightBits = weightBits,
-                    ActivationBits = activationBits,
+                    WeightBits = pairs?[0].Weights ?? 4,
+                    ActivationBits = pairs?[0].Activations ?? 4,
                     Iterations = result.GetValue(iterations) ?? (result.GetValue(data) is null ? DrawnIterations : preset.Iterations),
                     CalibrationImages = result.GetValue(calibration) ?? preset.CalibrationImages,
                 },
@@ -78,25 +84,43 @@ internal sealed record SampleCommand
                 Seed = result.GetValue(seed),
                 BatchSize = result.GetValue(batchSize),
                 GpuDeviceId = result.GetValue(gpu),
+                Comparison = result.GetValue(compare) ? Comparison() : null,
             }, cancellationToken);
+
+            ComparisonOptions Comparison()
+            {
+                var comparison = new ComparisonOptions();
+                return new()
+                {
+                    Methods = result.GetValue(methods) is { Length: > 0 } names ? ComparisonOptions.Choose(MethodChoice.All, choice => choice.Name, names, "--methods") : comparison.Methods,
+                    Mergings = result.GetValue(merging) is { Length: > 0 } ways ? ComparisonOptions.Choose(MergingChoice.All, choice => choice.Name, ways, "--merging") : comparison.Mergings,
+                    Bits = pairs ?? comparison.Bits,
+                    Seeds = result.GetValue(seeds) is { Length: > 0 } numbers ? numbers : comparison.Seeds,
+                };
+            }
         }));
         return command;
     }
 
-    private static (int, int) ParseBits(ArgumentResult result)
+    private static (int, int)[] ParseBits(ArgumentResult result)
     {
-        var parts = result.Tokens[0].Value.Split(',');
-        if (parts.Length == 2 && int.TryParse(parts[0], CultureInfo.InvariantCulture, out var weights) && int.TryParse(parts[1], CultureInfo.InvariantCulture, out var activations))
-            return (weights, activations);
-        result.AddError($"--bits {result.Tokens[0].Value}: it takes two numbers, those of weights and activations, such as 4,4.");
-        return default;
+        var pairs = new List<(int, int)>();
+        foreach (var token in result.Tokens)
+        {
+            var parts = token.Value.Split(',');
+            if (parts.Length == 2 && int.TryParse(parts[0], CultureInfo.InvariantCulture, out var weights) && int.TryParse(parts[1], CultureInfo.InvariantCulture, out var activations))
+                pairs.Add((weights, activations));
+            else
+                result.AddError($"--bits {token.Value}: it takes two numbers, those of weights and activations, such as 4,4.");
+        }
+        return [.. pairs];
     }
 
-    private int Run(SampleOptions options, CancellationToken cancellationToken)
+    private int Run(Func<SampleOptions> options, CancellationToken cancellationToken)
     {
         try
         {
-            Create(options, AnsiConsole.Console).Run(cancellationToken);
+            Create(options(), AnsiConsole.Console).Run(cancellationToken);
             return 0;
         }
         catch (OperationCanceledException)

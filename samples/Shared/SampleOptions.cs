@@ -1,4 +1,7 @@
+using System.Globalization;
+using Hdrq.Samples.Comparison;
 using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Quantization;
 
 namespace Hdrq.Samples;
 
@@ -26,8 +29,11 @@ internal sealed record SampleOptions
     /// <summary>What to merge: names of domains joined by +, <c>pairs</c> or <c>all</c>.</summary>
     public IReadOnlyList<string> Merges { get; init; } = ["pairs", "all"];
 
-    /// <summary>How networks are quantized by HDRQ; domain, source, seed and progress are filled in.</summary>
-    public HdrqQuantizationEstimator.Options Quantization { get; init; } = new() { WeightBits = 4, ActivationBits = 4 };
+    /// <summary>How networks are quantized by HDRQ, and by other methods where they share it; domain, source, seed and progress are filled in.</summary>
+    public NetworkQuantizationEstimator.Options Quantization { get; init; } = new() { Method = QuantizationMethod.Hdrq, WeightBits = 4, ActivationBits = 4 };
+
+    /// <summary>What is compared; null to quantize by rounding to nearest and by HDRQ once, and to merge once.</summary>
+    public ComparisonOptions? Comparison { get; init; }
 
     /// <summary>Folder for the results; null to only print them.</summary>
     public string? Output { get; init; }
@@ -40,4 +46,17 @@ internal sealed record SampleOptions
 
     /// <summary>Number of the GPU; null for the CPU.</summary>
     public int? GpuDeviceId { get; init; }
+
+    /// <summary>The ways to quantize.</summary>
+    public IReadOnlyList<QuantizationPlan> Plans => Comparison?.Plans(Quantization) ??
+    [
+        Plan("rtn", "RTN", Quantization with { Method = QuantizationMethod.RoundToNearest, Seed = Seed }),
+        Plan("hdrq", "HDRQ", Quantization with { Seed = Seed }),
+    ];
+
+    /// <summary>The ways to merge.</summary>
+    public IReadOnlyList<MergingPlan> Mergings => Comparison?.Mergings ?? [MergingPlan.Mean];
+
+    private static QuantizationPlan Plan(string name, string method, NetworkQuantizationEstimator.Options options) =>
+        new(string.Create(CultureInfo.InvariantCulture, $"{name}-w{options.WeightBits}a{options.ActivationBits}"), method, options);
 }

@@ -6,7 +6,7 @@ internal sealed record ResultRow
     /// <summary>The stage that made the network: <c>source</c>, <c>adapted</c>, <c>quantized</c> or <c>merged</c>.</summary>
     public required string Stage { get; init; }
 
-    /// <summary>The method: <c>FP32</c>, <c>RTN</c> or <c>HDRQ</c>.</summary>
+    /// <summary>The method: <c>FP32</c>, <c>RTN</c>, <c>HDRQ</c>, or another of those that are compared.</summary>
     public required string Method { get; init; }
 
     /// <summary>The network's name, which is also that of its file.</summary>
@@ -32,6 +32,9 @@ internal sealed record ResultRow
 
     /// <summary>The domains whose networks were merged; null for a network that is not merged.</summary>
     public IReadOnlyList<string>? Merged { get; init; }
+
+    /// <summary>How networks were merged: <c>mean</c>, or another of the ways that are compared; null for a network that is not merged.</summary>
+    public string? Merging { get; init; }
 
     /// <summary>Harmonic mean of the accuracies in the merged domains, a fraction in [0, 1]; null for a network that is not merged.</summary>
     public double? HarmonicMean { get; init; }

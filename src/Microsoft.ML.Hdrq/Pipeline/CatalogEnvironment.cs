@@ -16,7 +16,7 @@ internal static class CatalogEnvironment
 
     /// <summary>The environment of the context that a catalog belongs to.</summary>
     /// <exception cref="NotSupportedException">This version of ML.NET keeps it elsewhere.</exception>
-    public static IHostEnvironment Of(TransformsCatalog catalog) =>
+    public static IHostEnvironment Of(object catalog) =>
         Read(catalog, Catalog, "Environment") as IHostEnvironment ?? throw Moved($"{Catalog}.Environment");
 
     /// <summary>The device that options ask for or, where they leave it open, the context.</summary>

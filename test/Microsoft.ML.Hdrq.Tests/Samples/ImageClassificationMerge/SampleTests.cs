@@ -1,12 +1,14 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Hdrq.Samples;
+using Hdrq.Samples.Comparison;
 using Hdrq.Samples.Results;
 using ImageClassificationMerge;
 using ImageClassificationMerge.TrafficSigns;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Quantization;
 using SkiaSharp;
 using Spectre.Console;
 
@@ -18,7 +20,7 @@ public sealed class SampleTests
     private static readonly SampleOptions Options = new()
     {
         Normalization = ChannelNormalization.ImageNet(),
-        Quantization = new() { WeightBits = 4, ActivationBits = 4, Iterations = 2, CalibrationImages = 16 },
+        Quantization = new() { Method = QuantizationMethod.Hdrq, WeightBits = 4, ActivationBits = 4, Iterations = 2, CalibrationImages = 16 },
     };
 
     private TemporaryDirectory _folder = null!;
@@ -92,6 +94,50 @@ public sealed class SampleTests
         foreach (var row in whole.Rows)
             CollectionAssert.AreEqual(File.ReadAllBytes(_folder.Combine("whole", $"{row.Network}.onnx")), File.ReadAllBytes(_folder.Combine("out", $"{row.Network}.onnx")), row.Network);
         Assert.HasCount(whole.Rows.Count, resumed.Rows);
+    }
+
+    [TestMethod]
+    public void A_comparison_measures_every_cell_once_and_goes_on_from_what_is_there()
+    {
+        var options = Options with
+        {
+            Domains = ["fog", "rain"],
+            Comparison = new()
+            {
+                Methods = ComparisonOptions.Choose(MethodChoice.All, choice => choice.Name, ["rtn", "qdrop"], "--methods"),
+                Bits = [(4, 4), (3, 3)],
+                Seeds = [1],
+                Mergings = ComparisonOptions.Choose(MergingChoice.All, choice => choice.Name, ["mean", "nearest"], "--merging"),
+            },
+        };
+        var (results, text) = Run(options);
+        CollectionAssert.AreEqual(
+            new[]
+            {
+                "source", "adapted-fog", "adapted-rain",
+                "rtn-w4a4-s1-fog", "rtn-w4a4-s1-rain", "qdrop-w4a4-s1-fog", "qdrop-w4a4-s1-rain", "rtn-w3a3-s1-fog", "rtn-w3a3-s1-rain", "qdrop-w3a3-s1-fog", "qdrop-w3a3-s1-rain",
+                "fp32-merged-fog+rain",
+                "rtn-w4a4-s1-merged-fog+rain", "rtn-w4a4-s1-merged-fog+rain-nearest", "qdrop-w4a4-s1-merged-fog+rain", "qdrop-w4a4-s1-merged-fog+rain-nearest",
+                "rtn-w3a3-s1-merged-fog+rain", "rtn-w3a3-s1-merged-fog+rain-nearest", "qdrop-w3a3-s1-merged-fog+rain", "qdrop-w3a3-s1-merged-fog+rain-nearest",
+            },
+            results.Rows.Select(row => row.Network).ToArray());
+        // Networks are measured where they are to serve.
+        CollectionAssert.AreEqual(new[] { "rain" }, results.Rows.Single(row => row.Network == "qdrop-w3a3-s1-rain").Domains.Keys.ToArray());
+        CollectionAssert.AreEqual(new[] { "fog", "rain" }, results.Rows[^1].Domains.Keys.ToArray());
+        StringAssert.Contains(text, "W3A3: merged, harmonic mean of the merged domains");
+        Assert.AreEqual(new ComparisonReport(results, new("classification", "Top-1 accuracy", "top-1 accuracies")).ToMarkdown(), File.ReadAllText(_folder.Combine("out", "comparison.md")));
+        foreach (var chart in new[] { "harmonic-mean", "domains-w4a4-fog+rain", "domains-w3a3-fog+rain" })
+            Assert.IsTrue(File.Exists(_folder.Combine("out", $"{chart}.svg")) && File.Exists(_folder.Combine("out", $"{chart}.png")), chart);
+
+        // More is asked for: what is there stays as it is, its scores too, even if they are no longer what would be measured.
+        var kept = Directory.GetFiles(_folder.Combine("out"), "*.onnx").ToDictionary(path => path, File.GetLastWriteTimeUtc);
+        var scores = _folder.Combine("out", "rtn-w4a4-s1-fog.scores");
+        File.WriteAllLines(scores, [File.ReadAllLines(scores)[0], "0.125\tfog"]);
+        var (more, _) = Run(options with { Comparison = options.Comparison with { Seeds = [1, 2] } });
+        Assert.HasCount(results.Rows.Count + 16, more.Rows);
+        Assert.AreEqual(0.125, more.Rows.Single(row => row.Network == "rtn-w4a4-s1-fog").Domains["fog"]);
+        foreach (var (path, time) in kept)
+            Assert.AreEqual(time, File.GetLastWriteTimeUtc(path), path);
     }
 
     [TestMethod]

@@ -1,0 +1,43 @@
+using System.Globalization;
+using Microsoft.ML.Hdrq.Pipeline;
+
+namespace Hdrq.Samples.Comparison;
+
+/// <summary>What is compared: every method with every bit width and seed, and their networks merged in every way.</summary>
+internal sealed record ComparisonOptions
+{
+    /// <summary>The methods.</summary>
+    public IReadOnlyList<MethodChoice> Methods { get; init; } = [.. MethodChoice.All.Take(5)];
+
+    /// <summary>Bits of weights and activations.</summary>
+    public IReadOnlyList<(int Weights, int Activations)> Bits { get; init; } = [(4, 4), (3, 3)];
+
+    /// <summary>Seeds of quantization, and of merging where it draws.</summary>
+    public IReadOnlyList<int> Seeds { get; init; } = [1, 2, 3];
+
+    /// <summary>The ways of merging.</summary>
+    public IReadOnlyList<MergingPlan> Mergings { get; init; } = MergingChoice.All;
+
+    /// <summary>The ways of quantizing that are compared.</summary>
+    /// <param name="shared">What all methods share.</param>
+    public IReadOnlyList<QuantizationPlan> Plans(NetworkQuantizationEstimator.Options shared) =>
+    [
+        .. from seed in Seeds
+           from bits in Bits
+           from method in Methods
+           select new QuantizationPlan(
+               string.Create(CultureInfo.InvariantCulture, $"{method.Name}-w{bits.Weights}a{bits.Activations}-s{seed}"), method.Label,
+               method.Apply(shared with { WeightBits = bits.Weights, ActivationBits = bits.Activations, Seed = seed })),
+    ];
+
+    /// <summary>Those of some choices that have these names.</summary>
+    /// <exception cref="ArgumentException">A name is unknown or comes twice.</exception>
+    public static IReadOnlyList<T> Choose<T>(IReadOnlyList<T> all, Func<T, string> name, IReadOnlyList<string> wanted, string option)
+    {
+        if (wanted.FirstOrDefault(text => !all.Any(choice => name(choice) == text)) is { } unknown)
+            throw new ArgumentException($"{option}: there is no '{unknown}'; there are {string.Join(", ", all.Select(name))}.");
+        if (wanted.Distinct().Count() != wanted.Count)
+            throw new ArgumentException($"{option}: a name comes twice in {string.Join(", ", wanted)}.");
+        return [.. wanted.Select(text => all.Single(choice => name(choice) == text))];
+    }
+}

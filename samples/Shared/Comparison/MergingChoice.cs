@@ -1,0 +1,15 @@
+using Microsoft.ML.Hdrq.Merging;
+
+namespace Hdrq.Samples.Comparison;
+
+/// <summary>The ways of merging that can be compared.</summary>
+internal static class MergingChoice
+{
+    /// <summary>All of them, the default first.</summary>
+    public static IReadOnlyList<MergingPlan> All { get; } =
+    [
+        MergingPlan.Mean,
+        new("nearest", true, (_, _) => new MergeOptions { Rounding = MergeRounding.None }),
+        new("best-of-100", true, (_, seed) => new MergeOptions { Rounding = MergeRounding.BestOf(100, seed) }),
+    ];
+}

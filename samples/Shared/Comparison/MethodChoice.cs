@@ -1,0 +1,25 @@
+using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Quantization;
+
+namespace Hdrq.Samples.Comparison;
+
+/// <summary>A method of quantization that can be compared.</summary>
+/// <param name="Name">Its name on the command line and in the names of networks.</param>
+/// <param name="Label">Its name in results.</param>
+/// <param name="Apply">Makes its options of those that all methods share.</param>
+internal sealed record MethodChoice(string Name, string Label, Func<NetworkQuantizationEstimator.Options, NetworkQuantizationEstimator.Options> Apply)
+{
+    /// <summary>All methods: the others, HDRQ, and HDRQ without its parts.</summary>
+    public static IReadOnlyList<MethodChoice> All { get; } =
+    [
+        new("rtn", "RTN", shared => shared with { Method = QuantizationMethod.RoundToNearest }),
+        new("adaround", "AdaRound", shared => shared with { Method = QuantizationMethod.AdaRound }),
+        new("brecq", "BRECQ", shared => shared with { Method = QuantizationMethod.Brecq }),
+        new("qdrop", "QDrop", shared => shared with { Method = QuantizationMethod.QDrop }),
+        new("hdrq", "HDRQ", shared => shared),
+        new("hdrq-no-noise", "HDRQ without noise", shared => shared with { UseNoise = false }),
+        new("hdrq-no-distance", "HDRQ without distance", shared => shared with { DistanceWeight = 0, DriftWeight = 0 }),
+        new("hdrq-neither", "HDRQ with neither", shared => shared with { UseNoise = false, DistanceWeight = 0, DriftWeight = 0 }),
+        new("hdrq-no-mixing", "HDRQ without mixing", shared => shared with { DropProbability = 0 }),
+    ];
+}

@@ -1,0 +1,67 @@
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Analysis;
+
+/// <summary>What networks are measured on: images, and the class of each, or of each of their pixels.</summary>
+/// <param name="Images">[images, ...], in host memory.</param>
+/// <param name="Labels">[images] or [images, ...], from 0; <see cref="Evaluation.Ignored"/> where there is none.</param>
+/// <param name="BatchSize">Images that are computed together.</param>
+internal sealed record Evaluation(torch.Tensor Images, torch.Tensor Labels, int BatchSize)
+{
+    /// <summary>The label of what does not count.</summary>
+    public const long Ignored = -1;
+
+    public long Count => Images.shape[0];
+
+    /// <summary>Where batches start, and how many images they have. Networks for a fixed batch are given whole ones only.</summary>
+    /// <exception cref="ArgumentException">There are fewer images than in the network's batch.</exception>
+    public IEnumerable<(long Start, long Count)> Batches(Graph graph)
+    {
+        var isFixed = graph.Inputs[0].Shape[0] > 0;
+        var size = isFixed ? graph.Inputs[0].Shape[0] : BatchSize;
+        if (isFixed && Count < size)
+            throw new ArgumentException($"The network takes batches of {size} images, and there are {Count}.");
+        for (long start = 0; start < Count; start += size)
+        {
+            if (isFixed && start + size > Count)
+                break;
+            yield return (start, Math.Min(size, Count - start));
+        }
+    }
+
+    /// <summary>The loss of scores, averaged over what has a label.</summary>
+    public static torch.Tensor CrossEntropy(torch.Tensor scores, torch.Tensor labels) => torch.nn.functional.cross_entropy(scores, labels, ignore_index: Ignored);
+
+    /// <summary>Mean cross-entropy and top-1 accuracy (of pixels, where these have labels) of a network.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="rounding">How each quantizer rounds; null for rounding to nearest.</param>
+    /// <param name="watch">Given each batch's number and the values computed in it; null for nothing.</param>
+    /// <param name="cancellationToken">Ends the measurement between two batches.</param>
+    public (double Loss, double Accuracy) Measure(Network network, Func<FakeQuantize, RoundingScheme>? rounding, Action<int, string, torch.Tensor>? watch, CancellationToken cancellationToken)
+    {
+        var (loss, right, counted, batch) = (0.0, 0L, 0L, 0);
+        foreach (var (start, count) in Batches(network.Graph))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            using var scope = torch.NewDisposeScope();
+            var index = batch++;
+            var context = new ComputeContext(ForwardMode.Inference, network.Device)
+            {
+                Rounding = rounding ?? (_ => NearestRounding.Instance),
+                Watch = watch is null ? null : (name, value) => watch(index, name, value),
+            };
+            var scores = network.Run([Images.narrow(0, start, count)], context)[0];
+            var labels = Labels.narrow(0, start, count).to(network.Device);
+            var known = labels.ne(Ignored);
+            var number = known.sum().item<long>();
+            if (number == 0)
+                continue;
+            loss += CrossEntropy(scores, labels).item<float>() * number;
+            right += scores.argmax(1).eq(labels).logical_and(known).sum().item<long>();
+            counted += number;
+        }
+        return counted == 0 ? throw new ArgumentException("No image has a label.") : (loss / counted, (double)right / counted);
+    }
+}

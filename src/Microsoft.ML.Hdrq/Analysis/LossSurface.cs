@@ -1,0 +1,182 @@
+using System.Collections.Immutable;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Passes;
+using Microsoft.ML.Hdrq.Quantization;
+using TorchSharp;
+using TorchSharp.Modules;
+
+namespace Microsoft.ML.Hdrq.Analysis;
+
+/// <summary>
+/// The loss of a network as a function of the weights of its layers, and products of its Hessian with vectors. Weights are on their grid, where they are quantized; activation quantizers are straight-through.
+/// </summary>
+internal sealed class LossSurface : IDisposable
+{
+    /// <summary>The share of the weights' length by which they are moved for a central difference.</summary>
+    private const double Step = 1e-2;
+
+    /// <summary>Operators that can be differentiated twice, and those that carry no gradients. Torch ends the process where a second derivative is missing, so nothing else is tried.</summary>
+    private static readonly HashSet<string> _smooth =
+    [
+        "Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "InstanceNormalization", "GroupNormalization", "LayerNormalization", "FakeQuantize",
+        "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Clip", "HardSigmoid", "HardSwish", "Gelu", "Erf", "Softmax", "LogSoftmax", "Dropout", "Identity",
+        "Add", "Sub", "Mul", "Div", "Neg", "Sqrt", "Exp", "Log", "Pow", "Reciprocal", "Max", "Min", "Where",
+        "AveragePool", "MaxPool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceSum",
+        "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Concat", "Slice", "Split", "Gather", "Pad", "Resize",
+        "Shape", "Size", "Cast", "ConstantOfShape", "Range", "Equal",
+    ];
+
+    private readonly Network _network;
+    private readonly ImmutableArray<Parameter> _weights;
+    private readonly HashSet<object> _weightQuantizers;
+    private readonly Evaluation _evaluation;
+    private readonly torch.Tensor? _targets;
+    private readonly bool _isSmooth;
+
+    /// <summary>Prepares a network.</summary>
+    /// <param name="network">The network, on the device to compute on; not changed.</param>
+    /// <param name="evaluation">The images, and their labels for cross-entropy. They must outlive this.</param>
+    /// <param name="loss">The loss.</param>
+    /// <param name="mayDifferentiateTwice">False for central differences in any case.</param>
+    public LossSurface(Network network, Evaluation evaluation, CurvatureLoss loss, bool mayDifferentiateTwice = true)
+    {
+        _evaluation = evaluation;
+        using var scope = torch.NewDisposeScope();
+        using var folded = FoldBatchNormalization.Apply(network);
+        var needed = NeededForScores(folded.Graph);
+        var layers = WeightedLayer.Find(folded.Graph).Where(layer => needed.Contains(layer.Node)).ToList();
+        var byWeight = layers.DistinctBy(layer => layer.Weight).ToDictionary(layer => layer.Weight, StringComparer.Ordinal);
+        _weightQuantizers = layers.Select(layer => layer.WeightQuantizer?.Operator).OfType<object>().ToHashSet(ReferenceEqualityComparer.Instance);
+        var weights = new Dictionary<string, Parameter>(StringComparer.Ordinal);
+        _network = new Network(folded.Graph, folded.Graph.Parameters.ToDictionary(definition => definition.Name, definition =>
+        {
+            if (!byWeight.TryGetValue(definition.Name, out var layer))
+                return folded.Parameters[definition.Name].detach().clone();
+            return weights[definition.Name] = new Parameter(layer.Value(folded));
+        }), folded.Device);
+        _weights = [.. byWeight.Keys.Select(name => weights[name])];
+        _isSmooth = mayDifferentiateTwice && folded.Graph.Nodes.All(node => _smooth.Contains(node.Operator.Type));
+        Blocks =
+        [
+            .. from block in BlockPartition.Find(folded.Graph)
+               let nodes = block.Nodes.ToHashSet()
+               select (block.Name, layers.Where(layer => nodes.Contains(layer.Node)).Select(layer => byWeight.Keys.ToList().IndexOf(layer.Weight)).Distinct().ToImmutableArray()),
+        ];
+        _targets = loss == CurvatureLoss.Reconstruction ? Scores().MoveToOuterDisposeScope().DetachFromDisposeScope() : null;
+    }
+
+    /// <summary>The weights, on their grid.</summary>
+    public ImmutableArray<Parameter> Weights => _weights;
+
+    /// <summary>The blocks, and the numbers of their weights among <see cref="Weights"/>.</summary>
+    public ImmutableArray<(string Name, ImmutableArray<int> Weights)> Blocks { get; }
+
+    /// <summary>The product of the Hessian in some of the weights with a vector.</summary>
+    /// <param name="indices">Which weights.</param>
+    /// <param name="vector">For each of them a tensor of its shape.</param>
+    /// <param name="cancellationToken">Ends the computation between two batches.</param>
+    /// <returns>The product, as the vector, owned by the caller's scope.</returns>
+    public torch.Tensor[] HessianProduct(ImmutableArray<int> indices, IReadOnlyList<torch.Tensor> vector, CancellationToken cancellationToken)
+    {
+        using var scope = torch.NewDisposeScope();
+        Parameter[] weights = [.. indices.Select(index => _weights[index])];
+        var product = _isSmooth ? BySecondDerivative(weights, vector, cancellationToken) : ByDifference(weights, vector, cancellationToken);
+        foreach (var part in product)
+            part.MoveToOuterDisposeScope();
+        return product;
+    }
+
+    /// <summary>The nodes that the first output is computed from. Other layers have no part in the loss.</summary>
+    private static HashSet<GraphNode> NeededForScores(Graph graph)
+    {
+        var values = new HashSet<string>(StringComparer.Ordinal) { graph.Outputs[0].Name };
+        var nodes = new HashSet<GraphNode>();
+        foreach (var node in graph.Nodes.Reverse().Where(node => node.Outputs.Any(values.Contains)))
+        {
+            nodes.Add(node);
+            values.UnionWith(node.Inputs);
+        }
+        return nodes;
+    }
+
+    public void Dispose()
+    {
+        _network.Dispose();
+        _targets?.Dispose();
+    }
+
+    private torch.Tensor[] BySecondDerivative(Parameter[] weights, IReadOnlyList<torch.Tensor> vector, CancellationToken cancellationToken) =>
+        Sum(weights, loss =>
+        {
+            var gradients = torch.autograd.grad([loss], weights, create_graph: true, retain_graph: true);
+            var along = gradients.Zip(vector, (gradient, direction) => gradient.mul(direction).sum()).Aggregate((sum, term) => sum.add(term));
+            // A loss that is linear in the weights has no second derivative to ask for.
+            return along.requires_grad ? torch.autograd.grad([along], weights, allow_unused: true) : [.. weights.Select(weight => torch.zeros_like(weight))];
+        }, cancellationToken);
+
+    private torch.Tensor[] ByDifference(Parameter[] weights, IReadOnlyList<torch.Tensor> vector, CancellationToken cancellationToken)
+    {
+        var size = Step * Vectors.Norm(weights) / Math.Max(Vectors.Norm(vector), double.Epsilon);
+        if (size == 0)
+            size = Step;
+        var before = weights.Select(weight => weight.detach().clone()).ToArray();
+        var forward = At(size);
+        var backward = At(-size);
+        Move(0);
+        return [.. forward.Zip(backward, (plus, minus) => plus.sub(minus).div(2 * size))];
+
+        torch.Tensor[] At(double distance)
+        {
+            Move(distance);
+            return Sum(weights, loss => torch.autograd.grad([loss], weights, allow_unused: true), cancellationToken);
+        }
+
+        void Move(double distance)
+        {
+            using var noGradients = torch.no_grad();
+            for (var i = 0; i < weights.Length; i++)
+                weights[i].copy_(distance == 0 ? before[i] : before[i].add(vector[i], distance));
+        }
+    }
+
+    /// <summary>Sums over batches what is made of their losses, which themselves sum to the loss.</summary>
+    private torch.Tensor[] Sum(Parameter[] weights, Func<torch.Tensor, IList<torch.Tensor>> make, CancellationToken cancellationToken)
+    {
+        var sum = weights.Select(weight => torch.zeros(weight.shape, weight.dtype, weight.device)).ToArray();
+        var batches = _evaluation.Batches(_network.Graph).ToList();
+        var labels = _targets is null ? _evaluation.Labels.ne(Evaluation.Ignored) : null;
+        var total = labels is null ? batches.Sum(batch => batch.Count) : labels.sum().item<long>();
+        foreach (var (start, count) in batches)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var share = labels is null ? count : labels.narrow(0, start, count).sum().item<long>();
+            if (share == 0)
+                continue;
+            using var scope = torch.NewDisposeScope();
+            var scores = Run(start, count, ForwardMode.Gradient);
+            var loss = _targets is null
+                ? Evaluation.CrossEntropy(scores, _evaluation.Labels.narrow(0, start, count).to(scores.device))
+                : scores.sub(_targets.narrow(0, start, count)).square().sum().div(count);
+            var parts = make(loss.mul((double)share / total));
+            using var noGradients = torch.no_grad();
+            for (var i = 0; i < sum.Length; i++)
+            {
+                // The weight of a layer that the scores do not depend on has no gradient.
+                if (parts[i] is { } part && part.Handle != IntPtr.Zero)
+                    sum[i].add_(part.detach());
+            }
+        }
+        return sum;
+    }
+
+    private torch.Tensor Run(long start, long count, ForwardMode mode) => _network.Run([_evaluation.Images.narrow(0, start, count)], new ComputeContext(mode, _network.Device)
+    {
+        Rounding = quantizer => _weightQuantizers.Contains(quantizer) ? BypassRounding.Instance : NearestRounding.Instance,
+    })[0];
+
+    private torch.Tensor Scores()
+    {
+        using var scope = torch.NewDisposeScope();
+        return torch.cat([.. _evaluation.Batches(_network.Graph).Select(batch => Run(batch.Start, batch.Count, ForwardMode.Inference))]).MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,69 @@
+using Microsoft.ML.Hdrq.Analysis;
+using Microsoft.ML.Hdrq.Pipeline;
+
+namespace Microsoft.ML;
+
+/// <summary>
+/// The extension methods of <see cref="ModelOperationsCatalog"/> that say why networks merge well or badly. They analyse the networks behind score columns of transformed data; networks from files
+/// become score columns with <c>ApplyNetwork</c>.
+/// </summary>
+public static class HdrqAnalysisCatalog
+{
+    /// <summary>
+    /// Measures loss and accuracy of mixtures of networks: along the straight line between two, over the triangle of three, and so on; and the error barrier between them. Mixtures are those that
+    /// <c>MergeNetworks</c> makes with these weights, so those of quantized networks are quantized.
+    /// </summary>
+    /// <param name="catalog">The model operations of an <see cref="MLContext"/>.</param>
+    /// <param name="data">Data with the score columns, their networks' input column, and a label: what a fitted pipeline has transformed. Scores are not computed.</param>
+    /// <param name="scoreColumnNames">The score columns, at least two.</param>
+    /// <param name="options">On which rows, and how closely; null for the defaults.</param>
+    /// <returns>The curve.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range, or a column is missing or has the wrong type.</exception>
+    /// <exception cref="ArgumentException">There are fewer than two columns, or the networks cannot be merged; the message names the first difference.</exception>
+    /// <exception cref="InvalidOperationException">There are no rows, a row has values that are not numbers, or the GPU is not there.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public static InterpolationReport InterpolateNetworks(this ModelOperationsCatalog catalog, IDataView data, IReadOnlyList<string> scoreColumnNames, NetworkAnalysisOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(scoreColumnNames);
+        if (scoreColumnNames.Count < 2)
+            throw new ArgumentException($"There are {scoreColumnNames.Count} score columns; it takes at least 2 networks to lie between.", nameof(scoreColumnNames));
+        using var analysis = Analyse(catalog, data, scoreColumnNames, options);
+        return analysis.Interpolate();
+    }
+
+    /// <summary>Measures the curvature of the loss at a network's weights: trace and largest eigenvalue of its Hessian, for the whole network and block by block.</summary>
+    /// <param name="catalog">The model operations of an <see cref="MLContext"/>.</param>
+    /// <param name="data">Data with the score column, its network's input column, and a label.</param>
+    /// <param name="scoreColumnName">The score column.</param>
+    /// <param name="options">On which rows, and how closely; null for the defaults.</param>
+    /// <returns>The curvature.</returns>
+    /// <inheritdoc cref="InterpolateNetworks" path="/exception[@cref='T:System.ArgumentOutOfRangeException' or @cref='T:System.InvalidOperationException' or @cref='T:System.OperationCanceledException']"/>
+    public static CurvatureReport MeasureCurvature(this ModelOperationsCatalog catalog, IDataView data, string scoreColumnName, NetworkAnalysisOptions? options = null)
+    {
+        using var analysis = Analyse(catalog, data, [scoreColumnName], options);
+        return analysis.Curvature();
+    }
+
+    /// <summary>Puts networks side by side: loss, accuracy, curvature, and distance to the source of each, and the error barrier between every two of one graph.</summary>
+    /// <param name="catalog">The model operations of an <see cref="MLContext"/>.</param>
+    /// <param name="data">Data with the score columns, their networks' input column, and a label.</param>
+    /// <param name="scoreColumnNames">The score columns, at least one.</param>
+    /// <param name="options">On which rows, and how closely; null for the defaults.</param>
+    /// <returns>The comparison.</returns>
+    /// <exception cref="ArgumentException">There is no column, the networks are applied to different columns, or one does not have its source's layers.</exception>
+    /// <inheritdoc cref="InterpolateNetworks" path="/exception[@cref='T:System.ArgumentOutOfRangeException' or @cref='T:System.InvalidOperationException' or @cref='T:System.OperationCanceledException']"/>
+    public static NetworkComparison CompareNetworks(this ModelOperationsCatalog catalog, IDataView data, IReadOnlyList<string> scoreColumnNames, NetworkAnalysisOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(scoreColumnNames);
+        if (scoreColumnNames.Count == 0)
+            throw new ArgumentException("There are no score columns.", nameof(scoreColumnNames));
+        using var analysis = Analyse(catalog, data, scoreColumnNames, options);
+        return analysis.Compare();
+    }
+
+    private static NetworkAnalysis Analyse(ModelOperationsCatalog catalog, IDataView data, IReadOnlyList<string> columns, NetworkAnalysisOptions? options)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        return new NetworkAnalysis(CatalogEnvironment.Of(catalog), data, columns, options ?? new());
+    }
+}

@@ -1,0 +1,109 @@
+using System.Collections.Immutable;
+using Microsoft.ML.Hdrq.Analysis;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Runtime;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Pipeline;
+
+/// <summary>Analyses the networks behind score columns, on the labelled rows of their data: what the extension methods of <see cref="HdrqAnalysisCatalog"/> do.</summary>
+internal sealed class NetworkAnalysis : IDisposable
+{
+    private readonly NetworkAnalysisOptions _options;
+    private readonly torch.Device _device;
+    private readonly int _seed;
+    private readonly ImmutableArray<(string Name, NetworkAnnotation Annotation)> _columns;
+    private readonly DomainRows _rows;
+    private readonly Evaluation _evaluation;
+    private readonly List<Network> _copies = [];
+
+    /// <summary>Reads the rows.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range, or a column is missing or has the wrong type.</exception>
+    /// <exception cref="ArgumentException">The networks are applied to different columns.</exception>
+    /// <exception cref="InvalidOperationException">There are no rows, a row has values that are not numbers, or the GPU is not there.</exception>
+    public NetworkAnalysis(IHostEnvironment environment, IDataView data, IReadOnlyList<string> columnNames, NetworkAnalysisOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentNullException.ThrowIfNull(columnNames);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Check();
+        _options = options;
+        var host = environment.Register("NetworkAnalysis");
+        _device = CatalogEnvironment.Device(environment, options.GpuDeviceId, options.FallbackToCpu);
+        _seed = TrainingHost.Seed(host, options.Seed);
+        _columns = [.. columnNames.Select(name => (name, TrainingHost.Network(data.Schema, name)))];
+        var first = _columns[0].Annotation;
+        if (_columns.FirstOrDefault(column => column.Annotation.InputColumnName != first.InputColumnName) is { Annotation: { } other })
+            throw new ArgumentException($"The networks are applied to different columns, '{first.InputColumnName}' and '{other.InputColumnName}'.", nameof(data));
+        var shape = InputColumn.RowShape(first.Network.Graph.Inputs[0], InputColumn.Find(data.Schema, first.InputColumnName));
+        _rows = DomainRows.Read(data, first.InputColumnName, shape, new LabelColumn(options.LabelColumnName, MaskShape: null, Ignored: 0), options.DomainColumnName, options.Domain, (options.MaxRows, _seed), options.CancellationToken);
+        _evaluation = new Evaluation(_rows.Images, _rows.Labels!, options.BatchSize);
+    }
+
+    /// <summary>The mixtures of all columns' networks.</summary>
+    public InterpolationReport Interpolate() => Interpolation.Measure(Networks(), _evaluation, _options.Steps, _options.Rounding, _options.Progress, _options.CancellationToken);
+
+    /// <summary>The curvature of the first column's network.</summary>
+    public CurvatureReport Curvature() => Hdrq.Analysis.Curvature.Measure(Networks()[0].Network, _evaluation, _options.ToCurvature(), _seed, _options.Progress, _options.CancellationToken);
+
+    /// <summary>All of it, for all columns' networks.</summary>
+    public NetworkComparison Compare()
+    {
+        var networks = Networks();
+        var pairs = (from a in Enumerable.Range(0, networks.Length)
+                     from b in Enumerable.Range(a + 1, networks.Length - a - 1)
+                     where networks[a].Network.Graph.Equals(networks[b].Network.Graph)
+                     select (First: networks[a], Second: networks[b])).ToList();
+        var progress = new Stages(_options.Progress, networks.Length + pairs.Count);
+        var profiles = networks.Select((network, n) =>
+        {
+            var (loss, accuracy) = _evaluation.Measure(network.Network, null, null, _options.CancellationToken);
+            var curvature = Hdrq.Analysis.Curvature.Measure(network.Network, _evaluation, _options.ToCurvature(), _seed, progress.Next(), _options.CancellationToken);
+            return new NetworkProfile(network.Name, loss, accuracy, curvature, Distance(n));
+        }).ToImmutableArray();
+        var lines = pairs.Select(pair => Interpolation.Measure([pair.First, pair.Second], _evaluation, _options.Steps, _options.Rounding, progress.Next(), _options.CancellationToken)).ToImmutableArray();
+        return new NetworkComparison(profiles, lines);
+    }
+
+    public void Dispose()
+    {
+        _rows.Dispose();
+        _copies.ForEach(copy => copy.Dispose());
+    }
+
+    private DistanceReport? Distance(int column)
+    {
+        var annotation = _columns[column].Annotation;
+        var source = _options.Source ?? (ReferenceEquals(annotation.Source, annotation.Network) ? null : annotation.Source);
+        return source is null ? null : NetworkDistance.Measure(annotation.Network, source);
+    }
+
+    /// <summary>The networks on the device to compute on.</summary>
+    private ImmutableArray<(string Name, Network Network)> Networks() =>
+    [
+        .. _columns.Select(column =>
+        {
+            var copy = column.Annotation.Network.To(_device);
+            _copies.Add(copy);
+            return (column.Name, copy);
+        }),
+    ];
+
+    /// <summary>Progress of several analyses of equal weight as that of one, in thousandths of each.</summary>
+    private sealed class Stages(IProgress<AnalysisProgress>? progress, int count)
+    {
+        private const int Parts = 1000;
+        private int _stage = -1;
+
+        public Stage? Next()
+        {
+            var stage = ++_stage;
+            return progress is null ? null : new Stage(report => progress.Report(new AnalysisProgress(stage * Parts + (int)((long)report.Done * Parts / report.Total), count * Parts)));
+        }
+    }
+
+    private sealed class Stage(Action<AnalysisProgress> report) : IProgress<AnalysisProgress>
+    {
+        public void Report(AnalysisProgress value) => report(value);
+    }
+}

@@ -1,0 +1,80 @@
+using Microsoft.ML.Hdrq.Analysis;
+using Microsoft.ML.Hdrq.Merging;
+using Microsoft.ML.Hdrq.Networks;
+
+namespace Microsoft.ML.Hdrq.Pipeline;
+
+/// <summary>On which rows networks are analysed, and how closely. One set of options serves all analyses; each reads those that concern it.</summary>
+public sealed record NetworkAnalysisOptions
+{
+    /// <summary>The column of the classes, a key; <c>Label</c> by default. Rows without a label are passed over.</summary>
+    public string LabelColumnName { get; init; } = "Label";
+
+    /// <summary>The column that says which domain a row is of, text or a key with text values; null, the default, to use all rows.</summary>
+    public string? DomainColumnName { get; init; }
+
+    /// <summary>The domain whose rows are used; null together with <see cref="DomainColumnName"/>.</summary>
+    public string? Domain { get; init; }
+
+    /// <summary>The most rows that are used, drawn at random from those of the domain, at least 1; 512 by default.</summary>
+    public int MaxRows { get; init; } = 512;
+
+    /// <summary>Rows computed together, at least 1; 64 by default. Curvature needs memory for all values of a batch, and their derivatives.</summary>
+    public int BatchSize { get; init; } = 64;
+
+    /// <summary>Into how many parts the line between two networks, or the edge of a triangle, is divided, at least 1; 10 by default. A triangle has <c>(n + 1)(n + 2) / 2</c> points.</summary>
+    public int Steps { get; init; } = 10;
+
+    /// <summary>How the weights of mixtures of quantized networks become integers; <see cref="MergeRounding.Balanced"/> by default, as when they are merged.</summary>
+    public MergeRounding Rounding { get; init; } = MergeRounding.Balanced;
+
+    /// <summary>The loss whose curvature is measured; <see cref="CurvatureLoss.CrossEntropy"/> by default.</summary>
+    public CurvatureLoss Loss { get; init; } = CurvatureLoss.CrossEntropy;
+
+    /// <summary>Random vectors for the trace of the Hessian, at least 1; 10 by default. The report has the standard error.</summary>
+    public int Probes { get; init; } = 10;
+
+    /// <summary>The most steps of a power iteration, which ends when a step changes the eigenvalue by less than a thousandth; not negative, 0 for no eigenvalues. 20 by default.</summary>
+    public int PowerIterations { get; init; } = 20;
+
+    /// <summary>Whether the largest eigenvalue is found for each block too, each with a power iteration of its own; false by default. Traces of blocks cost nothing more.</summary>
+    public bool BlockEigenvalues { get; init; }
+
+    /// <summary>The network to measure distances from; null, the default, for the one that the score columns name as their source. The caller keeps it.</summary>
+    public Network? Source { get; init; }
+
+    /// <summary>The seed of the choice of rows and of random vectors; null, the default, for one that follows from the context's.</summary>
+    public int? Seed { get; init; }
+
+    /// <summary>Told of every step, on the thread that computes; null by default.</summary>
+    public IProgress<AnalysisProgress>? Progress { get; init; }
+
+    /// <summary>Ends an analysis between two batches.</summary>
+    public CancellationToken CancellationToken { get; init; }
+
+    /// <summary>The GPU to compute on; null, the default, for what <see cref="MLContext.GpuDeviceId"/> says.</summary>
+    public int? GpuDeviceId { get; init; }
+
+    /// <summary>Whether the CPU takes the place of a GPU that is not there; null, the default, for what <see cref="MLContext.FallbackToCpu"/> says.</summary>
+    public bool? FallbackToCpu { get; init; }
+
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
+    internal void Check()
+    {
+        if (string.IsNullOrEmpty(LabelColumnName))
+            throw Errors.Option(nameof(LabelColumnName), LabelColumnName, $"{nameof(LabelColumnName)} is missing.");
+        TrainingHost.CheckDomain(DomainColumnName, Domain);
+        TrainingHost.CheckRange(nameof(MaxRows), MaxRows, 1, int.MaxValue, "at least 1");
+        TrainingHost.CheckRange(nameof(BatchSize), BatchSize, 1, int.MaxValue, "at least 1");
+        TrainingHost.CheckRange(nameof(Steps), Steps, 1, int.MaxValue, "at least 1");
+        TrainingHost.CheckRange(nameof(Probes), Probes, 1, int.MaxValue, "at least 1");
+        TrainingHost.CheckRange(nameof(PowerIterations), PowerIterations, 0, int.MaxValue, "not negative");
+        TrainingHost.CheckRange(nameof(GpuDeviceId), GpuDeviceId ?? 0, 0, int.MaxValue, "null or not negative");
+        if (!Enum.IsDefined(Loss))
+            throw Errors.Option(nameof(Loss), Loss, $"{nameof(Loss)} is {Loss}, which is not a loss.");
+        if (Rounding is null)
+            throw Errors.Option(nameof(Rounding), null, $"{nameof(Rounding)} is missing.");
+    }
+
+    internal CurvatureSettings ToCurvature() => new() { Loss = Loss, Probes = Probes, PowerIterations = PowerIterations, BlockEigenvalues = BlockEigenvalues };
+}
