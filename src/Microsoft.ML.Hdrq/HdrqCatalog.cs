@@ -1,10 +1,12 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Pipeline;
 
 namespace Microsoft.ML;
 
-/// <summary>The extension methods of <see cref="TransformsCatalog"/> that put networks into ML.NET pipelines.</summary>
+/// <summary>The extension members of ML.NET's contexts and catalogs that put networks into pipelines and evaluate them.</summary>
 public static class HdrqCatalog
 {
     /// <summary>
@@ -50,6 +52,20 @@ public static class HdrqCatalog
     {
         ArgumentNullException.ThrowIfNull(catalog);
         return new MaskLoadingEstimator(catalog, outputColumnName, inputColumnName, imageWidth, imageHeight, options ?? new());
+    }
+
+    /// <summary>Creates a <see cref="MaskColoringEstimator"/>: it colours masks over their images, to look at.</summary>
+    /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
+    /// <param name="outputColumnName">The name of the coloured images' column.</param>
+    /// <param name="maskColumnName">The masks, <c>Vector&lt;Byte, height, width&gt;</c>, true or predicted.</param>
+    /// <param name="imageColumnName">The images.</param>
+    /// <param name="options">The colours, and how much they cover; null for the defaults.</param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
+    public static MaskColoringEstimator ColorMasks(this TransformsCatalog catalog, string outputColumnName, string maskColumnName, string imageColumnName, MaskColoringEstimator.Options? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        return new MaskColoringEstimator(catalog, outputColumnName, maskColumnName, imageColumnName, options ?? new());
     }
 
     /// <summary>
@@ -113,12 +129,13 @@ public static class HdrqCatalog
     /// <param name="outputColumnName">The name of the merged network's score column.</param>
     /// <param name="inputColumnNames">The score columns of the networks to merge, at least two.</param>
     /// <param name="options">How to merge.</param>
+    /// <param name="search">How the networks' weights are searched on the rows that the estimator is fitted to; null, the default, for the weights of the options.</param>
     /// <returns>The estimator.</returns>
     /// <exception cref="ArgumentException">There are fewer than two columns.</exception>
-    public static NetworkMergingEstimator MergeNetworks(this TransformsCatalog catalog, string outputColumnName, IReadOnlyList<string> inputColumnNames, MergeOptions options)
+    public static NetworkMergingEstimator MergeNetworks(this TransformsCatalog catalog, string outputColumnName, IReadOnlyList<string> inputColumnNames, MergeOptions options, MergeWeightSearch? search = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
-        return new NetworkMergingEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnNames, options);
+        return new NetworkMergingEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnNames, options, search);
     }
 
     /// <summary>Creates a <see cref="NetworkMergingEstimator"/> for networks from elsewhere, such as ONNX files of other sites: it merges them with equal weights, and applies the merged network to a column.</summary>
@@ -138,13 +155,43 @@ public static class HdrqCatalog
     /// <param name="networks">The networks, at least two. The caller keeps them; they are read when the estimator is fitted.</param>
     /// <param name="options">How to merge.</param>
     /// <param name="scoring">How the merged network is applied: engine, threads, names of classes, device. Null for the defaults of <c>ApplyNetwork</c>.</param>
+    /// <param name="search">How the networks' weights are searched on the rows that the estimator is fitted to; null, the default, for the weights of the options.</param>
     /// <returns>The estimator.</returns>
     /// <exception cref="ArgumentException">There are fewer than two networks, or one has not exactly one input.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option of <paramref name="scoring"/> is out of range, or does not fit the networks; the message names it.</exception>
     public static NetworkMergingEstimator MergeNetworks(
-        this TransformsCatalog catalog, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options, NetworkScoringEstimator.Options? scoring = null)
+        this TransformsCatalog catalog, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options, NetworkScoringEstimator.Options? scoring = null, MergeWeightSearch? search = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
-        return new NetworkMergingEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, networks, options, scoring ?? new());
+        return new NetworkMergingEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, networks, options, scoring ?? new(), search);
+    }
+
+    /// <summary>ML.NET's evaluation of classifiers for each domain, with the harmonic mean of the domains' accuracies (<see cref="MulticlassClassificationMetrics.MicroAccuracy"/>).</summary>
+    /// <param name="catalog">The <see cref="MLContext.MulticlassClassification"/> of an <see cref="MLContext"/>.</param>
+    /// <param name="data">Scored data; the columns that are named here are kept in memory.</param>
+    /// <param name="domainColumnName">The column that says which domain a row is of, text or a key with text values.</param>
+    /// <param name="labelColumnName">The true classes, a key.</param>
+    /// <param name="scoreColumnName">The scores.</param>
+    /// <param name="predictedLabelColumnName">The predicted classes, a key.</param>
+    /// <returns>The metrics.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or has the wrong type.</exception>
+    public static MultiDomainMetrics<MulticlassClassificationMetrics> EvaluateByDomain(
+        this MulticlassClassificationCatalog catalog, IDataView data, string domainColumnName = "Domain", string labelColumnName = "Label", string scoreColumnName = "Score", string predictedLabelColumnName = "PredictedLabel")
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        return DomainEvaluation.Evaluate(catalog, data, domainColumnName, labelColumnName, scoreColumnName, predictedLabelColumnName);
+    }
+
+    extension(MLContext context)
+    {
+        /// <summary>Semantic segmentation: the evaluation of masks.</summary>
+        public SegmentationCatalog SemanticSegmentation
+        {
+            get
+            {
+                ArgumentNullException.ThrowIfNull(context);
+                return new SegmentationCatalog(context);
+            }
+        }
     }
 }

@@ -31,7 +31,7 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
         using (var cursor = data.GetRowCursor(new[] { input }.Concat(new[] { labelColumn, domainColumn }.OfType<DataViewSchema.Column>())))
         {
             var values = cursor.GetGetter<VBuffer<float>>(input);
-            var isWanted = domainColumn is { } column ? DomainFilter(cursor, column, domain ?? "") : () => true;
+            var domainOf = domainColumn is { } column ? DomainColumn.Getter(cursor, column) : null;
             labels = labelColumn is { } labelled ? RowLabels.Create(cursor, labelled, label!.MaskShape, label.Ignored) : null;
             VBuffer<float> value = default;
             var limit = sample?.Count ?? int.MaxValue;
@@ -40,7 +40,7 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
             while (cursor.MoveNext())
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                if (!isWanted() || labels?.Read() == false)
+                if (domainOf?.Invoke().Span.SequenceEqual(domain) == false || labels?.Read() == false)
                     continue;
                 // Reservoir sampling (Vitter 1985): every row has the same chance, however the data are sorted, and only rows that are drawn are decoded.
                 seen++;
@@ -79,28 +79,5 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
     {
         Images.Dispose();
         Labels?.Dispose();
-    }
-
-    private static Func<bool> DomainFilter(DataViewRow row, DataViewSchema.Column column, string domain)
-    {
-        if (column.Type is TextDataViewType)
-        {
-            var getter = row.GetGetter<ReadOnlyMemory<char>>(column);
-            return () =>
-            {
-                ReadOnlyMemory<char> value = default;
-                getter(ref value);
-                return value.Span.SequenceEqual(domain);
-            };
-        }
-        if (column.Type is KeyDataViewType && column.Annotations.Schema.GetColumnOrNull(ScoreAnnotations.KeyValues) is { Type: VectorDataViewType { ItemType: TextDataViewType } })
-        {
-            VBuffer<ReadOnlyMemory<char>> names = default;
-            column.Annotations.GetValue(ScoreAnnotations.KeyValues, ref names);
-            var wanted = (ulong)(Array.FindIndex(names.DenseValues().ToArray(), name => name.Span.SequenceEqual(domain)) + 1);
-            var key = RowLabels.KeyGetter(row, column);
-            return () => wanted > 0 && key() == wanted;
-        }
-        throw Errors.SchemaMismatch(column.Name, "Text or Key with text values", column.Type);
     }
 }

@@ -85,6 +85,12 @@ public abstract record QuantizationOptions
     /// <summary>Probability that an element is left unquantized while a block is trained, from 0, no mixing, to below 1; 0.5 by default. QDrop and HDRQ only.</summary>
     public double DropProbability { get; init; } = 0.5;
 
+    /// <summary>
+    /// Whether the quantized network carries the Gram matrices of its layers' inputs, which <see cref="Merging.MergeMethod.RegMean"/> asks for, see <see cref="InputGrams"/>; false by default. They make
+    /// its file larger (ResNet-20: by 3 MB), and no merged network has them.
+    /// </summary>
+    public bool KeepInputGrams { get; init; }
+
     /// <summary>The most rows that are used, drawn at random from those of the domain, at least 1; 256 by default.</summary>
     public int CalibrationImages { get; init; } = 256;
 
@@ -185,6 +191,7 @@ public abstract record QuantizationOptions
             Placement = Placement,
             Overrides = Overrides,
             UseSourceScales = UseSourceScales,
+            KeepInputGrams = KeepInputGrams,
             Calibration = new() { CreateActivationObserver = observer, CreateWeightObserver = observer, PerChannel = PerChannel, BatchSize = BatchSize },
             Reconstruction = Iterations == 0 || UsedMethod == QuantizationMethod.RoundToNearest ? null : new()
             {

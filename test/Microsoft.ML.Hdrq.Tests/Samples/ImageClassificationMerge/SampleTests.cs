@@ -76,6 +76,25 @@ public sealed class SampleTests
     }
 
     [TestMethod]
+    public void Merged_networks_classify_image_files_without_this_library()
+    {
+        var (results, _) = Run(Options with { Domains = ["fog", "rain"] });
+
+        foreach (var row in results.Rows.Where(row => row.Merged is not null))
+        {
+            var model = _folder.Combine("out", $"{row.Network}.zip");
+            Assert.AreEqual(row.WeightBits is not null, File.Exists(model), model);
+            foreach (var (domain, accuracy) in row.WeightBits is null ? [] : row.Domains)
+            {
+                var lines = LoadOnlyProgram.Run("accuracy", model, _folder.Combine("data", domain, "test"));
+                var count = 2 * SignDataset.Classes.Count;
+                Assert.AreEqual($"{Math.Round(accuracy * count)} of {count}", lines[0]);
+                Assert.AreEqual("none of ours", lines[1]);
+            }
+        }
+    }
+
+    [TestMethod]
     public void A_run_that_was_stopped_goes_on_and_gives_the_same()
     {
         var options = Options with { Domains = ["fog", "rain"] };
@@ -138,6 +157,31 @@ public sealed class SampleTests
         Assert.AreEqual(0.125, more.Rows.Single(row => row.Network == "rtn-w4a4-s1-fog").Domains["fog"]);
         foreach (var (path, time) in kept)
             Assert.AreEqual(time, File.GetLastWriteTimeUtc(path), path);
+    }
+
+    [TestMethod]
+    public void A_run_is_explained_and_bits_are_shared_out()
+    {
+        var options = Options with { Domains = ["fog", "rain"], AverageBits = [3.5], Allocation = BitAllocationBasis.Images, Explanation = new() { Images = 8, Steps = 2, Probes = 2, PowerIterations = 2 } };
+        var (results, _) = Run(options);
+
+        var mixed = results.Rows.Where(row => row.AverageWeightBits == 3.5).ToList();
+        CollectionAssert.AreEqual(new[] { "quantized", "quantized", "merged" }, mixed.Select(row => row.Stage).ToArray());
+        Assert.IsTrue(mixed.TrueForAll(row => row.Method == "HDRQ, 3.5 bits on average, by images" && row.WeightBits is null && row.ActivationBits == 4));
+        // 20 test images of each of three domains, one of them not served: pictures of the merged domains, six of each.
+        var report = File.ReadAllText(_folder.Combine("out", "report.html"));
+        Assert.HasCount(2 * 6, Regex.Matches(report, "data:image/png;base64,"));
+        foreach (var section in new[] { "Merged networks", "All networks", "Between two networks", "Curvature and distance", "Which layers hurt", "Values and their ranges", "Test images" })
+            StringAssert.Contains(report, $"<h2>{section}</h2>");
+        Assert.IsLessThan(5_000_000, report.Length);
+        var explanation = _folder.Combine("out", "hdrq-w4a4.explanation.json");
+        StringAssert.Contains(File.ReadAllText(explanation), "\"barrier\"");
+
+        // What was found out is kept.
+        var time = File.GetLastWriteTimeUtc(explanation);
+        Run(options);
+        Assert.AreEqual(time, File.GetLastWriteTimeUtc(explanation));
+        Assert.AreEqual(report, File.ReadAllText(_folder.Combine("out", "report.html")));
     }
 
     [TestMethod]

@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.RegularExpressions;
-using Hdrq.Samples;
 using Hdrq.Samples.Explanations;
 using Hdrq.Samples.Report;
 using Hdrq.Samples.Results;

@@ -1,0 +1,32 @@
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.Hdrq.Pipeline;
+
+/// <summary>The column that says which domain a row is of: texts, or keys with texts for values.</summary>
+internal static class DomainColumn
+{
+    /// <summary>A function that gives the domain of a cursor's current row; empty where it is missing.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The column is neither text nor a key with text values.</exception>
+    public static Func<ReadOnlyMemory<char>> Getter(DataViewRow row, DataViewSchema.Column column)
+    {
+        if (column.Type is TextDataViewType)
+        {
+            var getter = row.GetGetter<ReadOnlyMemory<char>>(column);
+            return () =>
+            {
+                ReadOnlyMemory<char> value = default;
+                getter(ref value);
+                return value;
+            };
+        }
+        if (column.Type is KeyDataViewType && column.Annotations.Schema.GetColumnOrNull(ScoreAnnotations.KeyValues) is { Type: VectorDataViewType { ItemType: TextDataViewType } })
+        {
+            VBuffer<ReadOnlyMemory<char>> names = default;
+            column.Annotations.GetValue(ScoreAnnotations.KeyValues, ref names);
+            var values = names.DenseValues().ToArray();
+            var key = RowLabels.KeyGetter(row, column);
+            return () => key() is > 0 and var number && number <= (ulong)values.Length ? values[number - 1] : default;
+        }
+        throw Errors.SchemaMismatch(column.Name, "Text or Key with text values", column.Type);
+    }
+}
