@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Hdrq.Samples;
+using Hdrq.Samples.Comparison;
 
 namespace ImageClassificationMerge;
 
@@ -11,7 +12,8 @@ internal static class CommandLine
         Description = "Serves many domains with one small network: adapts a source network to each domain, quantizes each with HDRQ on its own images, merges the quantized networks, and measures all of them.",
         Data = "Folder of images: <domain>/<train|test>/<class>/<image>, the source domain first (clean, clear, or the first by name). Without it the sample draws traffic signs.",
         WithoutNetwork = "Without it the sample trains a ResNet-14 on the source domain.",
-        DefaultDomains = "all but the source domain",
+        Methods = MethodChoice.Named("rtn", "hdrq"),
+        Bits = [(4, 4)],
         Drawn = "the sample's own traffic signs",
         DrawnIterations = 300,
         Create = (options, console) => new Sample(options, console),

@@ -1,5 +1,6 @@
 using Hdrq.Samples.Data;
 using Hdrq.Samples.Report;
+using Hdrq.Samples.Results;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
@@ -43,6 +44,14 @@ internal abstract class DomainNetworks(MLContext context, SampleOptions options)
 
     /// <summary>How well a network does on the test images of some domains, domain after domain.</summary>
     public abstract IEnumerable<DomainScore> Measure(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken);
+
+    /// <summary>Writes pictures of what networks give, where the task has such; does nothing unless overridden.</summary>
+    /// <param name="results">The results.</param>
+    /// <param name="folder">Where the networks are, and the pictures shall be.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public virtual void Illustrate(ResultsDocument results, string folder, CancellationToken cancellationToken)
+    {
+    }
 
     /// <summary>The source network: from its file, or a small one trained on the first domain.</summary>
     public Network Source(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken)

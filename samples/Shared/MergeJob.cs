@@ -210,7 +210,14 @@ internal sealed class MergeJob
         if (row is { WeightBits: not null, Merged: not null } && _options.Comparison is null && _options.Output is { } output)
             _networks.SaveModel(item.Network, Path.Combine(output, $"{name}.zip"));
         bar.Complete();
-        _rows.Add(row with { Network = name, Domains = scores, Bytes = item.Bytes, HarmonicMean = row.Merged is null ? null : HarmonicMean(row.Merged.Select(domain => scores[domain])) });
+        _rows.Add(row with
+        {
+            Network = name,
+            Domains = new(scores.Select(score => KeyValuePair.Create(score.Domain, score.Score))),
+            Classes = scores.All(score => score.Classes is null) ? null : new(scores.Select(score => KeyValuePair.Create(score.Domain, score.Classes ?? []))),
+            Bytes = item.Bytes,
+            HarmonicMean = row.Merged is null ? null : HarmonicMean(row.Merged.Select(domain => scores.Single(score => score.Domain == domain).Score)),
+        });
         _all?.Show((double)_rows.Count / Count, string.Create(CultureInfo.InvariantCulture, $"{_rows.Count} of {Count}"));
         _measured(Document);
         return item;

@@ -5,12 +5,12 @@ internal static class MergePlan
 {
     /// <summary>The domains to serve.</summary>
     /// <param name="domains">All domains, the source's first.</param>
-    /// <param name="wanted">Those asked for; null for all but the source's.</param>
+    /// <param name="wanted">Those asked for; null for all but the source's, or for both where there are two: one alone could not be merged.</param>
     /// <exception cref="ArgumentException">A domain is unknown or named twice.</exception>
     public static IReadOnlyList<string> Targets(IReadOnlyList<string> domains, IReadOnlyList<string>? wanted)
     {
         if (wanted is null)
-            return [.. domains.Skip(1)];
+            return domains.Count == 2 ? domains : [.. domains.Skip(1)];
         Check(wanted, domains, "--domains");
         return wanted;
     }

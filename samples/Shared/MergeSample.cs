@@ -33,6 +33,8 @@ internal abstract class MergeSample(SampleOptions options, IAnsiConsole console)
             console.Write(ResultTable.Create(document, networks.Task, networks.Domains));
         else
             console.WriteLine(new ComparisonReport(document, networks.Task).ToMarkdown());
+        if (options.Comparison is null && ClassTable.Create(document, networks.Task) is { } classes)
+            console.Write(classes);
         WriteReports(reports);
         if (output is null)
             return;
@@ -52,7 +54,8 @@ internal abstract class MergeSample(SampleOptions options, IAnsiConsole console)
             chart.SaveSvg(Path.Combine(output, "merged.svg"));
             chart.SavePng(Path.Combine(output, "merged.png"));
         }
-        console.MarkupLineInterpolated($"Written to {output}: results.json, report.html, the networks and, where networks were merged, a chart and the merged networks as ML.NET models (.zip).");
+        networks.Illustrate(document, output, cancellationToken);
+        console.MarkupLineInterpolated($"Written to {output}: results.json, report.html, the networks and, where networks were merged, pictures and the merged networks as ML.NET models (.zip).");
 
         void Write(ResultsDocument results)
         {

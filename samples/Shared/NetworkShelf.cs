@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -55,15 +54,15 @@ internal sealed class NetworkShelf(string? folder)
     /// <param name="name">Its name.</param>
     /// <param name="ingredients">Everything else that decides about the scores.</param>
     /// <param name="measure">Measures them.</param>
-    public OrderedDictionary<string, double> Scores(Item item, string name, IEnumerable<string> ingredients, Func<IEnumerable<DomainScore>> measure)
+    public IReadOnlyList<DomainScore> Scores(Item item, string name, IEnumerable<string> ingredients, Func<IEnumerable<DomainScore>> measure)
     {
         var recipe = Recipe([item.Recipe, .. ingredients]);
         var path = folder is null ? null : Path.Combine(folder, $"{name}.scores");
         if (path is not null && File.Exists(path) && File.ReadAllLines(path) is [var kept, .. var lines] && kept == recipe)
-            return new(lines.Select(line => line.Split('\t')).Select(parts => KeyValuePair.Create(parts[1], double.Parse(parts[0], CultureInfo.InvariantCulture))));
-        var scores = new OrderedDictionary<string, double>(measure().Select(score => KeyValuePair.Create(score.Domain, score.Score)));
+            return [.. lines.Select(DomainScore.Parse)];
+        var scores = measure().ToList();
         if (path is not null)
-            WholeFile.Write(path, Encoding.UTF8.GetBytes(string.Join('\n', [recipe, .. scores.Select(score => string.Create(CultureInfo.InvariantCulture, $"{score.Value:R}\t{score.Key}"))])));
+            WholeFile.Write(path, Encoding.UTF8.GetBytes(string.Join('\n', [recipe, .. scores.Select(score => score.ToLine())])));
         return scores;
     }
 

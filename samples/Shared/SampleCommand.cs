@@ -21,14 +21,20 @@ internal sealed record SampleCommand
     /// <summary>What is done without <c>--network</c>.</summary>
     public required string WithoutNetwork { get; init; }
 
-    /// <summary>Which domains are served without <c>--domains</c>.</summary>
-    public required string DefaultDomains { get; init; }
+    /// <summary>The methods of quantization without <c>--methods</c>.</summary>
+    public required IReadOnlyList<MethodChoice> Methods { get; init; }
+
+    /// <summary>The bits of weights and activations without <c>--bits</c>; the last of them alone on the images that the sample draws.</summary>
+    public required IReadOnlyList<(int Weights, int Activations)> Bits { get; init; }
 
     /// <summary>The images that the sample draws, in the plural.</summary>
     public required string Drawn { get; init; }
 
     /// <summary>Steps for each block on the images that the sample draws: enough for small networks, whose run is to be short.</summary>
     public required int DrawnIterations { get; init; }
+
+    /// <summary>The task's own settings of quantization, which the library's defaults become; those of <c>--settings paper</c> stay as they are.</summary>
+    public Func<NetworkQuantizationEstimator.Options, NetworkQuantizationEstimator.Options> Settings { get; init; } = defaults => defaults;
 
     /// <summary>What runs the job.</summary>
     public required Func<SampleOptions, IAnsiConsole, MergeSample> Create { get; init; }
@@ -41,20 +47,20 @@ internal sealed record SampleCommand
         var normalization = new Option<string?>("--normalization") { Description = "What the network wants of the pixels: imagenet (mean and deviation of ImageNet) or none (0 to 255). Default: none with --network, imagenet without." };
         var adapted = new Option<string?>("--adapted") { Description = "ONNX files of networks that are adapted already, with {domain} in place of the domain. Without it the sample adapts the source network." };
         var stage = new Option<Stage>("--stage") { Description = "Stop after this stage.", DefaultValueFactory = _ => Stage.Merged };
-        var domains = new Option<string[]>("--domains") { Description = $"The domains to serve. Default: {DefaultDomains}.", AllowMultipleArgumentsPerToken = true };
+        var domains = new Option<string[]>("--domains") { Description = $"The domains to serve. Default: all but the source domain, or both where there are two.", AllowMultipleArgumentsPerToken = true };
         var merge = new Option<string[]>("--merge") { Description = "Which domains' networks to merge, such as fog+night; pairs; all.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => ["pairs", "all"] };
-        var bits = new Option<(int Weights, int Activations)[]>("--bits") { Description = "Bits of weights and activations, 2 to 8; with --compare several pairs. Default: 4,4, and with --compare 4,4 3,3.", AllowMultipleArgumentsPerToken = true, CustomParser = ParseBits };
+        var bits = new Option<(int Weights, int Activations)[]>("--bits") { Description = $"Bits of weights and activations, 2 to 8, one pair or several. Default: {string.Join(" ", Bits.Select(pair => $"{pair.Weights},{pair.Activations}"))}, the last pair alone without --data, and with --compare 4,4 3,3.", AllowMultipleArgumentsPerToken = true, CustomParser = ParseBits };
         var compare = new Option<bool>("--compare") { Description = "Compare methods: every one of --methods with every one of --bits and --seeds, merged in every way of --merging, measured on the domains that a network is to serve." };
-        var methods = new Option<string[]>("--methods") { Description = $"What to compare: {string.Join(", ", MethodChoice.All.Select(choice => choice.Name))}. Default: the first five.", AllowMultipleArgumentsPerToken = true };
+        var methods = new Option<string[]>("--methods") { Description = $"How to quantize: {string.Join(", ", MethodChoice.All.Select(choice => choice.Name))}. Default: {string.Join(", ", Methods.Select(choice => choice.Name))}, and with --compare the first five.", AllowMultipleArgumentsPerToken = true };
         var merging = new Option<string[]>("--merging") { Description = $"How to merge what is compared: {string.Join(", ", MergingChoice.All.Select(choice => choice.Name))}. Default: all.", AllowMultipleArgumentsPerToken = true };
         var seeds = new Option<int[]>("--seeds") { Description = "Seeds of what is compared. Default: 1 2 3.", AllowMultipleArgumentsPerToken = true };
         var settings = new Option<string>("--settings") { Description = "default, or paper: quantizers where the paper has them, one scale for a weight, 20,000 iterations.", DefaultValueFactory = _ => "default" };
-        var iterations = new Option<int?>("--iterations") { Description = $"Steps for each block; 0 rounds to nearest. Default: that of the settings, or {DrawnIterations} for {Drawn}." };
+        var iterations = new Option<int?>("--iterations") { Description = $"Steps for each block; 0 rounds to nearest. Default: that of the settings ({Settings(new() { Method = QuantizationMethod.Hdrq }).Iterations:N0}), or {DrawnIterations} for {Drawn}." };
         var calibration = new Option<int?>("--calibration-images") { Description = "Images that each network is quantized on. Default: that of the settings." };
         var average = new Option<double[]>("--average-bits") { Description = "Average bits of weights for which HDRQ shares bits out among layers by their sensitivity, besides the rest; such as 3.5.", AllowMultipleArgumentsPerToken = true };
         var allocation = new Option<BitAllocationBasis>("--allocation") { Description = "By what bits are shared out: SourceWeights, the weights of the source network, or Images, those of the first domain, whose bits the others take over.", DefaultValueFactory = _ => BitAllocationBasis.SourceWeights };
         var explain = new Option<int?>("--explain") { Description = "Look at the networks with this many test images of a domain: curvature, distances, what lies between networks, and which layers hurt. 128 if no number is given.", Arity = ArgumentArity.ZeroOrOne };
-        var output = new Option<string?>("--output") { Description = "Folder for results.json, the networks and the chart. A run that was stopped goes on from what it finds there." };
+        var output = new Option<string?>("--output") { Description = "Folder for results.json, the networks and pictures. A run that was stopped goes on from what it finds there." };
         var seed = new Option<int>("--seed") { Description = "Seed of images, weights and orders.", DefaultValueFactory = _ => 1 };
         var batchSize = new Option<int>("--batch-size") { Description = "Images scored at once.", DefaultValueFactory = _ => 32 };
         var gpu = new Option<int?>("--gpu") { Description = "Number of the GPU to use. Without it the CPU is used." };
@@ -67,7 +73,7 @@ internal sealed record SampleCommand
         command.SetAction((result, cancellationToken) => Task.Run(() =>
         {
             var pairs = result.GetValue(bits) is { Length: > 0 } given ? given : null;
-            var preset = result.GetValue(settings) == "paper" ? NetworkQuantizationEstimator.Options.Paper(QuantizationMethod.Hdrq) : new() { Method = QuantizationMethod.Hdrq };
+            var preset = result.GetValue(settings) == "paper" ? NetworkQuantizationEstimator.Options.Paper(QuantizationMethod.Hdrq) : Settings(new() { Method = QuantizationMethod.Hdrq });
             return Run(() => new SampleOptions
             {
                 Data = result.GetValue(data),
@@ -77,10 +83,10 @@ internal sealed record SampleCommand
                 LastStage = result.GetValue(stage),
                 Domains = result.GetValue(domains) is { Length: > 0 } names ? names : null,
                 Merges = result.GetValue(merge)!,
+                Methods = Chosen() ?? Methods,
+                Bits = pairs ?? (result.GetValue(data) is null ? [Bits[^1]] : Bits),
                 Quantization = preset with
                 {
-                    WeightBits = pairs?[0].Weights ?? 4,
-                    ActivationBits = pairs?[0].Activations ?? 4,
                     Iterations = result.GetValue(iterations) ?? (result.GetValue(data) is null ? DrawnIterations : preset.Iterations),
                     CalibrationImages = result.GetValue(calibration) ?? preset.CalibrationImages,
                 },
@@ -94,12 +100,15 @@ internal sealed record SampleCommand
                 Comparison = result.GetValue(compare) ? Comparison() : null,
             }, cancellationToken);
 
+            IReadOnlyList<MethodChoice>? Chosen() =>
+                result.GetValue(methods) is { Length: > 0 } names ? ComparisonOptions.Choose(MethodChoice.All, choice => choice.Name, names, "--methods") : null;
+
             ComparisonOptions Comparison()
             {
                 var comparison = new ComparisonOptions();
                 return new()
                 {
-                    Methods = result.GetValue(methods) is { Length: > 0 } names ? ComparisonOptions.Choose(MethodChoice.All, choice => choice.Name, names, "--methods") : comparison.Methods,
+                    Methods = Chosen() ?? comparison.Methods,
                     Mergings = result.GetValue(merging) is { Length: > 0 } ways ? ComparisonOptions.Choose(MergingChoice.All, choice => choice.Name, ways, "--merging") : comparison.Mergings,
                     Bits = pairs ?? comparison.Bits,
                     Seeds = result.GetValue(seeds) is { Length: > 0 } numbers ? numbers : comparison.Seeds,

@@ -24,16 +24,22 @@ internal sealed record SampleOptions
     /// <summary>The last stage to run.</summary>
     public Stage LastStage { get; init; } = Stage.Merged;
 
-    /// <summary>The domains to serve; null for all but the source's.</summary>
+    /// <summary>The domains to serve; null for all but the source's, or for both where there are two.</summary>
     public IReadOnlyList<string>? Domains { get; init; }
 
     /// <summary>What to merge: names of domains joined by +, <c>pairs</c> or <c>all</c>.</summary>
     public IReadOnlyList<string> Merges { get; init; } = ["pairs", "all"];
 
-    /// <summary>How networks are quantized by HDRQ, and by other methods where they share it; domain, source, seed and progress are filled in.</summary>
-    public NetworkQuantizationEstimator.Options Quantization { get; init; } = new() { Method = QuantizationMethod.Hdrq, WeightBits = 4, ActivationBits = 4 };
+    /// <summary>How networks are quantized by HDRQ, and by other methods where they share it; bits, domain, source, seed and progress are filled in.</summary>
+    public NetworkQuantizationEstimator.Options Quantization { get; init; } = new() { Method = QuantizationMethod.Hdrq };
 
-    /// <summary>What is compared; null to quantize by rounding to nearest and by HDRQ once, and to merge once.</summary>
+    /// <summary>The methods by which networks are quantized, in the order of the results.</summary>
+    public IReadOnlyList<MethodChoice> Methods { get; init; } = MethodChoice.Named("rtn", "hdrq");
+
+    /// <summary>Bits of weights and activations, in the order of the results.</summary>
+    public IReadOnlyList<(int Weights, int Activations)> Bits { get; init; } = [(4, 4)];
+
+    /// <summary>What is compared; null to quantize by each of <see cref="Methods"/> with each of <see cref="Bits"/> once, and to merge once.</summary>
     public ComparisonOptions? Comparison { get; init; }
 
     /// <summary>Average bits of weights for which HDRQ shares bits out among layers, besides the other ways to quantize.</summary>
@@ -62,17 +68,15 @@ internal sealed record SampleOptions
     [
         .. Comparison?.Plans(Quantization) ??
         [
-            Plan("rtn", "RTN", Quantization with { Method = QuantizationMethod.RoundToNearest, Seed = Seed }),
-            Plan("hdrq", "HDRQ", Quantization with { Seed = Seed }),
+            .. from bits in Bits
+               from method in Methods
+               select method.Plan(Quantization, bits, Seed),
         ],
         .. AverageBits.Select(average => new QuantizationPlan(
-            string.Create(CultureInfo.InvariantCulture, $"hdrq-mixed{average}{(Allocation == BitAllocationBasis.Images ? "i" : "")}a{Quantization.ActivationBits}-s{Seed}"), string.Create(CultureInfo.InvariantCulture, $"HDRQ, {average} bits on average{(Allocation == BitAllocationBasis.Images ? ", by images" : "")}"),
-            Quantization with { Seed = Seed, Allocation = Allocation }, average)),
+            string.Create(CultureInfo.InvariantCulture, $"hdrq-mixed{average}{(Allocation == BitAllocationBasis.Images ? "i" : "")}a{Bits[0].Activations}-s{Seed}"), string.Create(CultureInfo.InvariantCulture, $"HDRQ, {average} bits on average{(Allocation == BitAllocationBasis.Images ? ", by images" : "")}"),
+            Quantization with { WeightBits = Bits[0].Weights, ActivationBits = Bits[0].Activations, Seed = Seed, Allocation = Allocation }, average)),
     ];
 
     /// <summary>The ways to merge.</summary>
     public IReadOnlyList<MergingPlan> Mergings => Comparison?.Mergings ?? [MergingPlan.Mean];
-
-    private static QuantizationPlan Plan(string name, string method, NetworkQuantizationEstimator.Options options) =>
-        new(string.Create(CultureInfo.InvariantCulture, $"{name}-w{options.WeightBits}a{options.ActivationBits}"), method, options);
 }

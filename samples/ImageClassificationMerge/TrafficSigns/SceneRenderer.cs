@@ -7,10 +7,13 @@ namespace ImageClassificationMerge.TrafficSigns;
 /// <remarks>Not for use by several threads at once: it draws on one bitmap.</remarks>
 internal sealed class SceneRenderer : IDisposable
 {
+    /// <summary>Width and height of images in pixels.</summary>
+    public const int Size = 32;
+
     /// <summary>Drawn larger and averaged: a letter's stroke is about one pixel wide in the result.</summary>
     private const int Supersampling = 3;
 
-    private const int Drawn = SignImage.Size * Supersampling;
+    private const int Drawn = Size * Supersampling;
 
     private readonly SKBitmap _bitmap = new(new SKImageInfo(Drawn, Drawn, SKColorType.Rgba8888, SKAlphaType.Premul));
     private readonly SKCanvas _canvas;
@@ -30,7 +33,7 @@ internal sealed class SceneRenderer : IDisposable
     /// <summary>Draws one scene.</summary>
     /// <param name="classIndex">The sign, an index into <see cref="SignCatalog.Designs"/>.</param>
     /// <param name="random">Decides all else.</param>
-    public SignImage Render(int classIndex, Random random)
+    public RgbImage Render(int classIndex, Random random)
     {
         _street.PaintBackground(random);
         var sway = random.Gaussian(7);
@@ -96,9 +99,9 @@ internal sealed class SceneRenderer : IDisposable
     }
 
     /// <summary>Averages down to the image's size, with changes of brightness, contrast, colour and grain.</summary>
-    private SignImage Expose(Random random)
+    private RgbImage Expose(Random random)
     {
-        var image = new SignImage();
+        var image = new RgbImage(Size, Size);
         var gain = random.Uniform(0.6, 1.15);
         var contrast = random.Uniform(0.7, 1.08);
         Span<float> tint = [gain * (1 + random.Gaussian(0.05)), gain, gain * (1 + random.Gaussian(0.05))];
@@ -108,11 +111,11 @@ internal sealed class SceneRenderer : IDisposable
         var drawn = _bitmap.GetPixelSpan();
         const float scale = 1f / (255 * Supersampling * Supersampling);
         var target = 0;
-        for (var y = 0; y < SignImage.Size; y++)
+        for (var y = 0; y < Size; y++)
         {
-            for (var x = 0; x < SignImage.Size; x++)
+            for (var x = 0; x < Size; x++)
             {
-                var shade = 1 + slope * (x / (SignImage.Size - 1f) - 0.5f);
+                var shade = 1 + slope * (x / (Size - 1f) - 0.5f);
                 var first = (y * Drawn + x) * Supersampling * 4;
                 for (var channel = 0; channel < 3; channel++)
                 {

@@ -31,18 +31,12 @@ internal static class SignDataset
     public static int Write(
         string folder, int seed, int trainPerClass, int testPerClass, IProgress<int>? progress = null, CancellationToken cancellationToken = default)
     {
-        ArgumentException.ThrowIfNullOrEmpty(folder);
         ArgumentOutOfRangeException.ThrowIfLessThan(trainPerClass, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(testPerClass, 1);
-        var target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
-        if (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any())
-            throw new IOException($"'{target}' is not empty; images of another run would mix with the new ones.");
-
-        var unfinished = $"{target}.{Guid.NewGuid():N}.tmp";
-        try
+        var written = 0;
+        using var scenes = new SceneRenderer();
+        NewFolder.Write(folder, unfinished =>
         {
-            var written = 0;
-            using var scenes = new SceneRenderer();
             foreach (var domain in Domains)
             {
                 foreach (var split in DataSplits.All)
@@ -57,22 +51,15 @@ internal static class SignDataset
                             cancellationToken.ThrowIfCancellationRequested();
                             var pixels = Render(scenes, seed, domain, split, classIndex, index);
                             var name = index.ToString("D4", CultureInfo.InvariantCulture) + ".png";
-                            File.WriteAllBytes(Path.Combine(classFolder, name), SignImage.EncodePng(pixels));
-                            progress?.Report(++written);
+                            File.WriteAllBytes(Path.Combine(classFolder, name), Png.EncodeRgb(pixels, SceneRenderer.Size, SceneRenderer.Size));
+                            written++;
+                            progress?.Report(written);
                         }
                     }
                 }
             }
-            if (Directory.Exists(target))
-                Directory.Delete(target);
-            Directory.Move(unfinished, target);
-            return Domains.Count * Classes.Count * (trainPerClass + testPerClass);
-        }
-        finally
-        {
-            if (Directory.Exists(unfinished))
-                Directory.Delete(unfinished, recursive: true);
-        }
+        });
+        return written;
     }
 
     /// <summary>Draws one image.</summary>

@@ -8,7 +8,7 @@ namespace ImageClassificationMerge.TrafficSigns;
 /// <param name="paint">A paint that fills, with antialiasing; its colour is left changed.</param>
 internal sealed class StreetPainter(SKCanvas canvas, SKPaint paint)
 {
-    private const float Size = SignImage.Size;
+    private const float Size = SceneRenderer.Size;
 
     // Clutter has the signs' colours too, so that colour alone does not tell the class.
     private static readonly SKColor[] _vivid = [new(178, 40, 44), new(36, 86, 160), new(226, 180, 40), new(232, 232, 228), new(40, 40, 44)];

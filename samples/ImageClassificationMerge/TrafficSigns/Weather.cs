@@ -5,7 +5,7 @@ namespace ImageClassificationMerge.TrafficSigns;
 /// <summary>Turns an image of clear weather into one of another domain, in place.</summary>
 internal static class Weather
 {
-    private const int Size = SignImage.Size;
+    private const int Size = SceneRenderer.Size;
 
     /// <summary>The domains, the source domain first.</summary>
     public static IReadOnlyList<string> Domains { get; } = ["clear", "fog", "night", "rain"];
@@ -15,7 +15,7 @@ internal static class Weather
     /// <param name="domain">One of <see cref="Domains"/>.</param>
     /// <param name="random">Decides strength and detail.</param>
     /// <exception cref="ArgumentOutOfRangeException">The domain is unknown.</exception>
-    public static void Apply(SignImage image, string domain, Random random)
+    public static void Apply(RgbImage image, string domain, Random random)
     {
         switch (domain)
         {
@@ -37,7 +37,7 @@ internal static class Weather
 
     private static void AddFog(float[] values, Random random)
     {
-        var noise = SmoothNoise(random);
+        var noise = SmoothNoise.Draw(Size, Size, random);
         var density = random.Uniform(0.42, 0.74);
         Span<float> haze = [random.Uniform(0.6, 0.68), random.Uniform(0.62, 0.69), random.Uniform(0.64, 0.72)];
         for (var i = 0; i < values.Length; i++)
@@ -144,38 +144,4 @@ internal static class Weather
             values[i] += share * (0.25f * (before + after) - 0.5f * source[i]);
         }
     }
-
-    /// <summary>Smooth noise in [0, 1] per pixel: random grids of 2 to 16 cells, each weighted 0.6 of the coarser one.</summary>
-    private static float[] SmoothNoise(Random random)
-    {
-        var noise = new float[Size * Size];
-        var weight = 1f;
-        for (var cells = 2; cells <= 16; cells *= 2, weight *= 0.6f)
-        {
-            var grid = new float[(cells + 1) * (cells + 1)];
-            for (var i = 0; i < grid.Length; i++)
-                grid[i] = weight * random.NextSingle();
-            for (var y = 0; y < Size; y++)
-            {
-                for (var x = 0; x < Size; x++)
-                    noise[y * Size + x] += Interpolate(grid, cells, (float)x / Size * cells, (float)y / Size * cells);
-            }
-        }
-        var (low, high) = (noise.Min(), noise.Max());
-        for (var i = 0; i < noise.Length; i++)
-            noise[i] = (noise[i] - low) / (high - low);
-        return noise;
-    }
-
-    private static float Interpolate(float[] grid, int cells, float x, float y)
-    {
-        var (column, row) = ((int)x, (int)y);
-        var (u, v) = (Ease(x - column), Ease(y - row));
-        var corner = row * (cells + 1) + column;
-        var top = grid[corner] * (1 - u) + grid[corner + 1] * u;
-        var bottom = grid[corner + cells + 1] * (1 - u) + grid[corner + cells + 2] * u;
-        return top * (1 - v) + bottom * v;
-    }
-
-    private static float Ease(float t) => t * t * (3 - 2 * t);
 }

@@ -25,9 +25,8 @@ internal sealed record ComparisonOptions
         .. from seed in Seeds
            from bits in Bits
            from method in Methods
-           select new QuantizationPlan(
-               string.Create(CultureInfo.InvariantCulture, $"{method.Name}-w{bits.Weights}a{bits.Activations}-s{seed}"), method.Label,
-               method.Apply(shared with { WeightBits = bits.Weights, ActivationBits = bits.Activations, Seed = seed, KeepInputGrams = true })),
+           let plan = method.Plan(shared with { KeepInputGrams = true }, bits, seed)
+           select plan with { Name = string.Create(CultureInfo.InvariantCulture, $"{plan.Name}-s{seed}") },
     ];
 
     /// <summary>Those of some choices that have these names.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 
@@ -22,4 +23,15 @@ internal sealed record MethodChoice(string Name, string Label, Func<NetworkQuant
         new("hdrq-neither", "HDRQ with neither", shared => shared with { UseNoise = false, DistanceWeight = 0, DriftWeight = 0 }),
         new("hdrq-no-mixing", "HDRQ without mixing", shared => shared with { DropProbability = 0 }),
     ];
+
+    /// <summary>Methods by their names.</summary>
+    public static IReadOnlyList<MethodChoice> Named(params string[] names) => [.. names.Select(name => All.Single(choice => choice.Name == name))];
+
+    /// <summary>The plan of quantizing by this method.</summary>
+    /// <param name="shared">What all methods share.</param>
+    /// <param name="bits">The bits.</param>
+    /// <param name="seed">The seed.</param>
+    public QuantizationPlan Plan(NetworkQuantizationEstimator.Options shared, (int Weights, int Activations) bits, int seed) => new(
+        string.Create(CultureInfo.InvariantCulture, $"{Name}-w{bits.Weights}a{bits.Activations}"), Label,
+        Apply(shared with { WeightBits = bits.Weights, ActivationBits = bits.Activations, Seed = seed }));
 }

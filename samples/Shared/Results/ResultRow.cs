@@ -12,8 +12,11 @@ internal sealed record ResultRow
     /// <summary>The network's name, which is also that of its file.</summary>
     public required string Network { get; init; }
 
-    /// <summary>Accuracy by domain, fractions in [0, 1], in the order in which they are shown.</summary>
+    /// <summary>What the task measures by domain, fractions in [0, 1], in the order in which they are shown.</summary>
     public required OrderedDictionary<string, double> Domains { get; init; }
+
+    /// <summary>The same by domain and class, of the classes that were there to be found; null where the task does not measure classes.</summary>
+    public OrderedDictionary<string, OrderedDictionary<string, double>>? Classes { get; init; }
 
     /// <summary>Bits of the weights; null for FP32, and where layers have different ones.</summary>
     public int? WeightBits { get; init; }
@@ -39,7 +42,7 @@ internal sealed record ResultRow
     /// <summary>How networks were merged: <c>mean</c>, or another of the ways that are compared; null for a network that is not merged.</summary>
     public string? Merging { get; init; }
 
-    /// <summary>Harmonic mean of the accuracies in the merged domains, a fraction in [0, 1]; null for a network that is not merged.</summary>
+    /// <summary>Harmonic mean of the scores in the merged domains, a fraction in [0, 1]; null for a network that is not merged.</summary>
     public double? HarmonicMean { get; init; }
 
     /// <summary>Size of the network's ONNX file in bytes.</summary>

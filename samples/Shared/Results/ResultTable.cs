@@ -21,7 +21,7 @@ internal static class ResultTable
             table.AddRow([
                 row.Stage,
                 Markup.Escape(row.Method),
-                row.WeightBits is null ? "" : $"W{row.WeightBits}A{row.ActivationBits}",
+                Bits(row),
                 Markup.Escape(row.Merged is null ? row.Domain ?? "" : string.Join(" + ", row.Merged)),
                 .. domains.Select(domain => Score(row, domain)),
                 row.HarmonicMean is { } mean ? Percent(mean) : "",
@@ -38,5 +38,9 @@ internal static class ResultTable
         return row.Merged?.Contains(domain) == true || row.Domain == domain ? $"[bold]{Percent(score)}[/]" : Percent(score);
     }
 
-    private static string Percent(double fraction) => (100 * fraction).ToString("0.00", CultureInfo.InvariantCulture);
+    /// <summary>The bits of a row's network, such as W4A4.</summary>
+    public static string Bits(ResultRow row) => row.WeightBits is null ? "" : $"W{row.WeightBits}A{row.ActivationBits}";
+
+    /// <summary>A fraction in percent, with two decimals.</summary>
+    public static string Percent(double fraction) => (100 * fraction).ToString("0.00", CultureInfo.InvariantCulture);
 }

@@ -66,6 +66,14 @@ internal static class ResultsFile
                 if (!IsFraction(accuracy))
                     return FormattableString.Invariant($"Row '{row.Stage}' / '{row.Method}', domain '{domain}': {accuracy} is not a fraction in [0, 1].");
             }
+            foreach (var (domain, classes) in row.Classes ?? [])
+            {
+                foreach (var (name, score) in classes)
+                {
+                    if (!IsFraction(score))
+                        return FormattableString.Invariant($"Row '{row.Stage}' / '{row.Method}', domain '{domain}', class '{name}': {score} is not a fraction in [0, 1].");
+                }
+            }
             if (row.HarmonicMean is { } mean && !IsFraction(mean))
                 return FormattableString.Invariant($"Row '{row.Stage}' / '{row.Method}': harmonic mean {mean} is not a fraction in [0, 1].");
         }

@@ -20,7 +20,7 @@ public sealed class SampleTests
     private static readonly SampleOptions Options = new()
     {
         Normalization = ChannelNormalization.ImageNet(),
-        Quantization = new() { Method = QuantizationMethod.Hdrq, WeightBits = 4, ActivationBits = 4, Iterations = 2, CalibrationImages = 16 },
+        Quantization = new() { Method = QuantizationMethod.Hdrq, Iterations = 2, CalibrationImages = 16 },
     };
 
     private TemporaryDirectory _folder = null!;
@@ -201,6 +201,13 @@ public sealed class SampleTests
         var merged = Run(Options with { Domains = ["rain", "fog", "night"], Merges = ["night+rain"] }).Results.Rows.Where(row => row.Stage == "merged").ToList();
         Assert.HasCount(3, merged);
         CollectionAssert.AreEqual(new[] { "night", "rain" }, merged[0].Merged!.ToArray());
+    }
+
+    [TestMethod]
+    public void Bits_and_methods_are_chosen()
+    {
+        var rows = Run(Options with { LastStage = Stage.Quantized, Domains = ["fog"], Bits = [(8, 4), (3, 5)], Methods = MethodChoice.Named("brecq", "rtn") }).Results.Rows.Where(row => row.Stage == "quantized");
+        CollectionAssert.AreEqual(new[] { "brecq-w8a4-fog 2", "rtn-w8a4-fog ", "brecq-w3a5-fog 2", "rtn-w3a5-fog " }, rows.Select(row => $"{row.Network} {row.Iterations}").ToArray());
     }
 
     [TestMethod]

@@ -104,6 +104,18 @@ public sealed class ResultsFileTests
     }
 
     [TestMethod]
+    public void Scores_of_classes_are_written_read_back_and_checked()
+    {
+        using var folder = new TemporaryDirectory();
+        var path = folder.Combine("results.json");
+        ResultsFile.Write(path, Document(_source with { Classes = new() { ["fog"] = new() { ["road"] = 0.5, ["sky"] = 1 } } }));
+        Assert.Contains("\"classes\": {\n        \"fog\": {\n          \"road\": 0.5,\n          \"sky\": 1\n", File.ReadAllText(path));
+        CollectionAssert.AreEqual(new[] { "road", "sky" }, ResultsFile.Read(path).Rows[0].Classes!["fog"].Keys.ToArray());
+        var error = Assert.ThrowsExactly<ArgumentException>(() => ResultsFile.Write(path, Document(_source with { Classes = new() { ["fog"] = new() { ["road"] = double.NaN } } })));
+        Assert.Contains("domain 'fog', class 'road'", error.Message);
+    }
+
+    [TestMethod]
     public void Writing_replaces_the_file_and_leaves_no_other()
     {
         using var folder = new TemporaryDirectory();

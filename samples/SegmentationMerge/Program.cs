@@ -1,0 +1,3 @@
+using SegmentationMerge;
+
+return await CommandLine.Create().Parse(args).InvokeAsync();

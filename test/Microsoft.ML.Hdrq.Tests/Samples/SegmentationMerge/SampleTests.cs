@@ -1,0 +1,144 @@
+using Hdrq.Samples;
+using Hdrq.Samples.Comparison;
+using Hdrq.Samples.Data;
+using Hdrq.Samples.Results;
+using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Quantization;
+using SegmentationMerge;
+using SegmentationMerge.Data;
+using SegmentationMerge.StreetScenes;
+using SkiaSharp;
+using Spectre.Console;
+
+namespace Microsoft.ML.Hdrq.Tests.Samples.SegmentationMerge;
+
+[TestClass]
+public sealed class SampleTests
+{
+    private static readonly SampleOptions Options = new()
+    {
+        Normalization = ChannelNormalization.ImageNet(),
+        Methods = MethodChoice.Named("rtn", "hdrq"),
+        Merges = ["all"],
+        Quantization = new() { Method = QuantizationMethod.Hdrq, Iterations = 1, BatchSize = 2, CalibrationImages = 2 },
+    };
+
+    private TemporaryDirectory _folder = null!;
+
+    [TestInitialize]
+    public void Prepare()
+    {
+        _folder = new TemporaryDirectory();
+        StreetDataset.Write(_folder.Combine("data"), 3, train: 2, test: 2);
+    }
+
+    [TestCleanup]
+    public void CleanUp() => _folder.Dispose();
+
+    [TestMethod]
+    public void Every_stage_is_measured_by_class_kept_and_shown()
+    {
+        using (var network = SmallDeepLab.Create(StreetDataset.Classes.Count, width: 2, StreetRenderer.Height, StreetRenderer.Width, seed: 1))
+            network.SaveOnnx(_folder.Combine("network.onnx"));
+        var options = Options with { Network = _folder.Combine("network.onnx"), Domains = ["dusk", "night"] };
+        var (results, text) = Run(options);
+
+        Assert.AreEqual("segmentation", results.Task);
+        string[] methods = ["RTN W4A4", "HDRQ W4A4"];
+        CollectionAssert.AreEqual(
+            (string[])
+            [
+                "source FP32  ", "adapted FP32  dusk", "adapted FP32  night",
+                .. methods.SelectMany(method => new[] { "dusk", "night" }.Select(domain => $"quantized {method} {domain}")),
+                "merged FP32  ", .. methods.Select(method => $"merged {method} "),
+            ],
+            results.Rows.Select(row => $"{row.Stage} {row.Method} {ResultTable.Bits(row)} {row.Domain}").ToArray());
+        foreach (var row in results.Rows)
+        {
+            CollectionAssert.AreEqual(StreetDataset.Domains.ToArray(), row.Domains.Keys.ToArray());
+            foreach (var (domain, score) in row.Domains)
+                Assert.AreEqual(row.Classes![domain].Values.Average(), score, 1e-12, $"{row.Network} {domain}");
+            Assert.IsTrue(File.Exists(_folder.Combine("out", $"{row.Network}.onnx")));
+        }
+        StringAssert.Contains(text, "Mean IoU by class, %, merged for dusk + night");
+        using (var sheet = SKBitmap.Decode(_folder.Combine("out", "masks-w4a4.png")))
+        {
+            // Five columns of pictures twice as wide as the images, four rows of them.
+            Assert.IsGreaterThan(5 * 192, sheet.Width);
+            Assert.IsGreaterThan(4 * 128, sheet.Height);
+        }
+
+        var written = File.ReadAllText(_folder.Combine("out", "results.json"));
+        var before = File.GetLastWriteTimeUtc(_folder.Combine("out", "hdrq-w4a4-dusk.onnx"));
+        Run(options);
+        Assert.AreEqual(written, File.ReadAllText(_folder.Combine("out", "results.json")));
+        Assert.AreEqual(before, File.GetLastWriteTimeUtc(_folder.Combine("out", "hdrq-w4a4-dusk.onnx")));
+    }
+
+    /// <summary>Intersections and unions are counted here from the masks that ONNX Runtime gives when it runs the file by itself.</summary>
+    [TestMethod]
+    public void Scores_are_intersections_over_unions_of_what_the_file_gives()
+    {
+        using (var network = SmallDeepLab.Create(StreetDataset.Classes.Count, width: 2, StreetRenderer.Height, StreetRenderer.Width, seed: 5))
+            network.SaveOnnx(_folder.Combine("network.onnx"));
+        var (results, _) = Run(Options with { Network = _folder.Combine("network.onnx"), LastStage = Stage.Source });
+
+        var context = new MLContext();
+        var folder = FrameFolder.Open(_folder.Combine("data"));
+        var data = new FramePipeline(context, folder, StreetRenderer.Height, StreetRenderer.Width).Read("fog", DataSplit.Test, CancellationToken.None);
+        using var session = new Microsoft.ML.OnnxRuntime.InferenceSession(_folder.Combine("out", "source.onnx"));
+        var (both, either) = (new double[8], new double[8]);
+        foreach (var (pixels, label) in data.GetColumn<VBuffer<float>>("Pixels").Zip(data.GetColumn<VBuffer<byte>>("Label")))
+        {
+            var input = new Microsoft.ML.OnnxRuntime.Tensors.DenseTensor<float>(pixels.DenseValues().ToArray(), [1, 3, StreetRenderer.Height, StreetRenderer.Width]);
+            using var outputs = session.Run([Microsoft.ML.OnnxRuntime.NamedOnnxValue.CreateFromTensor("input", input)]);
+            var scores = outputs[0].AsEnumerable<float>().ToArray();
+            var truth = label.DenseValues().ToArray();
+            for (var pixel = 0; pixel < truth.Length; pixel++)
+            {
+                var predicted = Enumerable.Range(0, 8).MaxBy(kind => scores[kind * truth.Length + pixel]);
+                both[predicted] += predicted == truth[pixel] ? 1 : 0;
+                either[predicted]++;
+                either[truth[pixel]] += predicted == truth[pixel] ? 0 : 1;
+            }
+        }
+        var classes = results.Rows.Single().Classes!["fog"];
+        for (var kind = 0; kind < 8; kind++)
+        {
+            if (either[kind] > 0)
+                Assert.AreEqual(both[kind] / either[kind], classes[StreetDataset.Classes[kind]], 1e-3, StreetDataset.Classes[kind]);
+            else
+                Assert.IsFalse(classes.ContainsKey(StreetDataset.Classes[kind]));
+        }
+    }
+
+    [TestMethod]
+    public void Without_a_network_one_is_trained()
+    {
+        var (results, _) = Run(Options with { LastStage = Stage.Source });
+        Assert.AreEqual("source", results.Rows.Single().Network);
+        using var network = Network.LoadOnnx(_folder.Combine("out", "source.onnx"));
+        CollectionAssert.AreEqual(new long[] { -1, 8, StreetRenderer.Height, StreetRenderer.Width }, network.Graph.Outputs[0].Shape.ToArray());
+    }
+
+    [TestMethod]
+    public void A_network_for_other_classes_is_refused()
+    {
+        using (var network = SmallDeepLab.Create(classes: 3, width: 2, StreetRenderer.Height, StreetRenderer.Width, seed: 1))
+            network.SaveOnnx(_folder.Combine("network.onnx"));
+        var error = Assert.ThrowsExactly<InvalidDataException>(() => Run(Options with { Network = _folder.Combine("network.onnx") }));
+        Assert.Contains("does not have scores of 8 classes for every pixel", error.Message);
+    }
+
+    private (ResultsDocument Results, string Text) Run(SampleOptions options)
+    {
+        using var text = new StringWriter();
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, Interactive = InteractionSupport.No, Out = new AnsiConsoleOutput(text) });
+        console.Profile.Width = 250;
+        new Sample(options with { Data = _folder.Combine("data"), Output = _folder.Combine("out") }, console).Run(CancellationToken.None);
+        return (ResultsFile.Read(_folder.Combine("out", "results.json")), text.ToString());
+    }
+}
