@@ -13,6 +13,9 @@ switch (args)
     case ["memory", ..]:
         ReconstructionMemoryBenchmark.Run(Console.Out);
         break;
+    case ["segmentation", ..]:
+        SegmentationMemoryBenchmark.Run(Console.Out);
+        break;
     case ["integers", ..]:
         IntegerScoringBenchmark.Run(Console.Out);
         break;

@@ -36,7 +36,7 @@ internal sealed class NetworkAnalysis : IDisposable
         if (_columns.FirstOrDefault(column => column.Annotation.InputColumnName != first.InputColumnName) is { Annotation: { } other })
             throw new ArgumentException($"The networks are applied to different columns, '{first.InputColumnName}' and '{other.InputColumnName}'.", nameof(data));
         var shape = InputColumn.RowShape(first.Network.Graph.Inputs[0], InputColumn.Find(data.Schema, first.InputColumnName));
-        _rows = DomainRows.Read(data, first.InputColumnName, shape, new LabelColumn(options.LabelColumnName, MaskShape: null, Ignored: 0), options.DomainColumnName, options.Domain, (options.MaxRows, _seed), options.CancellationToken);
+        _rows = DomainRows.Read(data, first.InputColumnName, shape, new LabelColumn(options.LabelColumnName, MaskShape: null, Ignored: 0), options.DomainColumnName, options.Domain, new RowSample(options.MaxRows, _seed), options.CancellationToken);
         _evaluation = new Evaluation(_rows.Images, _rows.Labels!, options.BatchSize);
     }
 
