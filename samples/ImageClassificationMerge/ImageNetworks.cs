@@ -84,6 +84,12 @@ internal sealed class ImageNetworks : DomainNetworks
 
     protected override IDataView Images(string domain, DataSplit split, CancellationToken cancellationToken) => _images.Read(domain, split, cancellationToken);
 
+    protected override (IEstimator<ITransformer> Pipeline, IDataView Rows) Serving(Network network) => (
+        _images.Reading
+            .Append(Context.Transforms.ApplyNetwork(Score, Pixels, network, new NetworkScoringEstimator.Options { ClassNames = _folder.Classes }))
+            .Append(Context.Transforms.Conversion.MapKeyToValue("Prediction", "PredictedLabel")),
+        Context.Data.LoadFromEnumerable<ImageRow>([]));
+
     private IDataView Test(string domain, CancellationToken cancellationToken)
     {
         if (_tests.TryGetValue(domain, out var test))

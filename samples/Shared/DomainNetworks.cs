@@ -77,6 +77,28 @@ internal abstract class DomainNetworks(MLContext context, SampleOptions options)
     public Network Merge(IReadOnlyList<Network> networks, MergeOptions merging) =>
         Fit(context.Transforms.MergeNetworks(Score, Pixels, networks, merging), Domains[0], default);
 
+    /// <summary>Saves a network as an ML.NET model that reads image files, for applications that have neither this library nor Torch.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="path">The file, a zip.</param>
+    public void SaveModel(Network network, string path)
+    {
+        var (pipeline, rows) = Serving(network);
+        var model = pipeline.Fit(rows);
+        try
+        {
+            context.Model.Save(model, rows.Schema, path);
+        }
+        finally
+        {
+            (model as IDisposable)?.Dispose();
+        }
+    }
+
+    /// <summary>From image files to predictions, without what only training and measuring need.</summary>
+    /// <param name="network">The network that predicts.</param>
+    /// <returns>The pipeline, and rows as it takes them.</returns>
+    protected abstract (IEstimator<ITransformer> Pipeline, IDataView Rows) Serving(Network network);
+
     /// <summary>A source network that has not been trained.</summary>
     protected abstract Network CreateSource();
 

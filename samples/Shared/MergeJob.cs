@@ -138,6 +138,8 @@ internal sealed class MergeJob
         var scores = _shelf.Scores(item, name, [_networks.Task.Name, .. domains.Select(Tests)], () => _networks.Measure(item.Network, domains, _cancellationToken));
         if (row.WeightBits is not null && _options.Comparison is null)
             _reports.Add((name, OnnxReport.Of(item.Network)));
+        if (row is { WeightBits: not null, Merged: not null } && _options.Comparison is null && _options.Output is { } output)
+            _networks.SaveModel(item.Network, Path.Combine(output, $"{name}.zip"));
         bar.Complete();
         _rows.Add(row with { Network = name, Domains = scores, Bytes = item.Bytes, HarmonicMean = row.Merged is null ? null : HarmonicMean(row.Merged.Select(domain => scores[domain])) });
         _all?.Show((double)_rows.Count / Count, string.Create(CultureInfo.InvariantCulture, $"{_rows.Count} of {Count}"));

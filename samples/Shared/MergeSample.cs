@@ -48,7 +48,7 @@ internal abstract class MergeSample(SampleOptions options, IAnsiConsole console)
             chart.SaveSvg(Path.Combine(output, "merged.svg"));
             chart.SavePng(Path.Combine(output, "merged.png"));
         }
-        console.MarkupLineInterpolated($"Written to {output}: results.json, the networks and, where networks were merged, a chart.");
+        console.MarkupLineInterpolated($"Written to {output}: results.json, the networks and, where networks were merged, a chart and the merged networks as ML.NET models (.zip).");
 
         void Write(ResultsDocument results)
         {

@@ -61,6 +61,24 @@ public static class HdrqAnalysisCatalog
         return analysis.Compare();
     }
 
+    /// <summary>
+    /// Says which layers of a quantized network hurt: for each the signal-to-noise ratio of its output, the loss when only it is quantized and when all but it is, ranked; and the exceptions that keep the worst at
+    /// more bits. Quantize with <c>Iterations = 0</c> to ask before training.
+    /// </summary>
+    /// <param name="catalog">The model operations of an <see cref="MLContext"/>.</param>
+    /// <param name="data">Data with both score columns, their networks' input column, and a label.</param>
+    /// <param name="quantizedColumnName">The score column of the quantized network.</param>
+    /// <param name="fullPrecisionColumnName">The score column of the network that it was quantized from.</param>
+    /// <param name="options">On which rows; null for the defaults.</param>
+    /// <returns>The layers.</returns>
+    /// <exception cref="ArgumentException">The networks are applied to different columns, do not have the same layers, or nothing is quantized.</exception>
+    /// <inheritdoc cref="InterpolateNetworks" path="/exception[@cref='T:System.ArgumentOutOfRangeException' or @cref='T:System.InvalidOperationException' or @cref='T:System.OperationCanceledException']"/>
+    public static SensitivityReport MeasureSensitivity(this ModelOperationsCatalog catalog, IDataView data, string quantizedColumnName, string fullPrecisionColumnName, NetworkAnalysisOptions? options = null)
+    {
+        using var analysis = Analyse(catalog, data, [quantizedColumnName, fullPrecisionColumnName], options);
+        return analysis.Sensitivity();
+    }
+
     private static NetworkAnalysis Analyse(ModelOperationsCatalog catalog, IDataView data, IReadOnlyList<string> columns, NetworkAnalysisOptions? options)
     {
         ArgumentNullException.ThrowIfNull(catalog);

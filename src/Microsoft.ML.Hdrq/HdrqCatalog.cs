@@ -129,12 +129,13 @@ public static class HdrqCatalog
     /// <param name="outputColumnName">The name of the merged network's score column.</param>
     /// <param name="inputColumnNames">The score columns of the networks to merge, at least two.</param>
     /// <param name="options">How to merge.</param>
+    /// <param name="search">How the networks' weights are searched on the rows that the estimator is fitted to; null, the default, for the weights of the options.</param>
     /// <returns>The estimator.</returns>
     /// <exception cref="ArgumentException">There are fewer than two columns.</exception>
-    public static NetworkMergingEstimator MergeNetworks(this TransformsCatalog catalog, string outputColumnName, IReadOnlyList<string> inputColumnNames, MergeOptions options)
+    public static NetworkMergingEstimator MergeNetworks(this TransformsCatalog catalog, string outputColumnName, IReadOnlyList<string> inputColumnNames, MergeOptions options, MergeWeightSearch? search = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
-        return new NetworkMergingEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnNames, options);
+        return new NetworkMergingEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnNames, options, search);
     }
 
     /// <summary>Creates a <see cref="NetworkMergingEstimator"/> for networks from elsewhere, such as ONNX files of other sites: it merges them with equal weights, and applies the merged network to a column.</summary>
@@ -154,14 +155,15 @@ public static class HdrqCatalog
     /// <param name="networks">The networks, at least two. The caller keeps them; they are read when the estimator is fitted.</param>
     /// <param name="options">How to merge.</param>
     /// <param name="scoring">How the merged network is applied: engine, threads, names of classes, device. Null for the defaults of <c>ApplyNetwork</c>.</param>
+    /// <param name="search">How the networks' weights are searched on the rows that the estimator is fitted to; null, the default, for the weights of the options.</param>
     /// <returns>The estimator.</returns>
     /// <exception cref="ArgumentException">There are fewer than two networks, or one has not exactly one input.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option of <paramref name="scoring"/> is out of range, or does not fit the networks; the message names it.</exception>
     public static NetworkMergingEstimator MergeNetworks(
-        this TransformsCatalog catalog, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options, NetworkScoringEstimator.Options? scoring = null)
+        this TransformsCatalog catalog, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options, NetworkScoringEstimator.Options? scoring = null, MergeWeightSearch? search = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
-        return new NetworkMergingEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, networks, options, scoring ?? new());
+        return new NetworkMergingEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, networks, options, scoring ?? new(), search);
     }
 
     /// <summary>ML.NET's evaluation of classifiers for each domain, with the harmonic mean of the domains' accuracies (<see cref="MulticlassClassificationMetrics.MicroAccuracy"/>).</summary>

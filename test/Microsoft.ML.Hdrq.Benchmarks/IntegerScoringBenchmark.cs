@@ -31,16 +31,18 @@ public static class IntegerScoringBenchmark
         using var original = ResNet.ImageNet(50, 1000, seed: 1, inputSize);
         using var network = FoldBatchNormalization.Apply(original);
         var quantized = Bits.Select(bits => Quantize(original, bits.Weights, bits.Activations, inputSize)).ToList();
-        output.WriteLine("batch  threads   FP32 ONNX Runtime ms   times as fast:  Torch FP32   W8A8   W4A8   W4A4");
+        output.WriteLine("batch  threads   FP32 ONNX Runtime ms   times as fast:  Torch FP32   W8A8   W4A8   W4A4   W8A8 file");
         foreach (var (batch, threads) in from batch in new[] { 1, 32 } from threads in new[] { 1, 2 } select (batch, threads))
         {
             torch.set_num_threads(threads);
             var engines = new List<ScoringEngine> { new OnnxRuntimeEngine(network, threads), new TorchEngine(network) };
             engines.AddRange(quantized.Select(candidate => new OnnxRuntimeEngine(candidate, threads)));
+            // As saved for every CPU, with unsigned weights.
+            engines.Add(new OnnxRuntimeEngine(quantized[0], threads, signedWeights: false));
             var medians = Measure(engines, batch, inputSize, repetitions);
             engines.ForEach(engine => engine.Dispose());
             output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{batch,5}  {threads,7}   {medians[0],20:F1}                   {medians[0] / medians[1],10:F2}  {medians[0] / medians[2],5:F2}  {medians[0] / medians[3],5:F2}  {medians[0] / medians[4],5:F2}"));
+                $"{batch,5}  {threads,7}   {medians[0],20:F1}                   {medians[0] / medians[1],10:F2}  {medians[0] / medians[2],5:F2}  {medians[0] / medians[3],5:F2}  {medians[0] / medians[4],5:F2}  {medians[0] / medians[5],10:F2}"));
             output.Flush();
         }
         quantized.ForEach(candidate => candidate.Dispose());

@@ -1,5 +1,9 @@
 using BenchmarkDotNet.Running;
 using Microsoft.ML.Hdrq.Benchmarks;
+using Microsoft.ML.Hdrq.Networks;
+
+// As in applications, where a network is the first that asks for Torch: the library then lets idle threads sleep, where Torch alone lets them spin.
+TorchRuntime.EnsureLoaded();
 
 // Those with names: what they compare takes turns, or goes on for many steps, which BenchmarkDotNet does not do.
 switch (args)

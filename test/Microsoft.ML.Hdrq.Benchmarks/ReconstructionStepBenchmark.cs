@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Passes;
+using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -14,11 +15,9 @@ namespace Microsoft.ML.Hdrq.Benchmarks;
 /// </summary>
 public static class ReconstructionStepBenchmark
 {
-    private const int WarmUps = 2;
-
     /// <summary>Measures some blocks of residual networks at W4A4, with a scale for each weight and for each output channel, and writes a line for each.</summary>
     /// <param name="output">Where the lines go.</param>
-    /// <param name="repetitions">Turns, at least 1.</param>
+    /// <param name="repetitions">Turns that count, and as many before them, in which .NET finds out what to compile with all optimizations; at least 1.</param>
     public static void Run(TextWriter output, int repetitions)
     {
         ArgumentNullException.ThrowIfNull(output);
@@ -61,7 +60,7 @@ public static class ReconstructionStepBenchmark
                 steps.Add(() => kind.Step(BlockData.Of(input, input, target), all, scheme));
             }
         }
-        var times = Turns.Take([.. steps.Select(InScope)], WarmUps, repetitions);
+        var times = Turns.Take([.. steps.Select(InScope)], warmUps: repetitions, repetitions);
         var columns = times.Skip(1).Select((time, i) => string.Create(CultureInfo.InvariantCulture, $"{(i % 2 == 0 ? "" : "   ")}  {time,5:F1}  {time / times[0],5:F2}"));
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what,-34} {times[0],8:F2}{string.Concat(columns)}"));
         output.Flush();
@@ -72,7 +71,9 @@ public static class ReconstructionStepBenchmark
         var sites = QuantizerSites.Find(network, QuantizerPlacement.Paper, 4, 4, []);
         using var quantized = Calibration.Apply(network, sites, [images], new CalibrationOptions { PerChannel = isPerChannel }, CancellationToken.None);
         var block = BlockPartition.Find(quantized.Graph).Single(candidate => candidate.Name == blockName);
-        return new BlockReconstruction(quantized, block, network.Parameters, new ReconstructionSettings(), seed: 1);
+        // Its terms and parameters are those that users have who set nothing.
+        var settings = new HdrqQuantizationEstimator.Options().ToSettings().Reconstruction!;
+        return new BlockReconstruction(quantized, block, network.Parameters, settings, seed: 1);
     }
 
     private static void PlainStep(Network block, torch.Tensor input, torch.Tensor target)

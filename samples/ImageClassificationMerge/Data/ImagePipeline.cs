@@ -22,11 +22,14 @@ internal sealed class ImagePipeline
         _folder = folder;
         Height = height;
         var classNames = context.Data.LoadFromEnumerable(folder.Classes.Select(name => new ClassRow { ClassName = name }));
-        _preprocessing = context.Transforms.LoadImages("Image", imageFolder: null, nameof(ImageRow.ImagePath))
+        Reading = context.Transforms.LoadImages("Image", imageFolder: null, nameof(ImageRow.ImagePath))
             .Append(context.Transforms.ResizeImages("Image", width, height, resizing: ImageResizingEstimator.ResizingKind.Fill))
-            .Append(context.Transforms.ExtractPixels(DomainNetworks.Pixels, "Image"))
-            .Append(context.Transforms.Conversion.MapValueToKey(DomainNetworks.Label, nameof(ImageRow.ClassName), keyData: classNames));
+            .Append(context.Transforms.ExtractPixels(DomainNetworks.Pixels, "Image"));
+        _preprocessing = Reading.Append(context.Transforms.Conversion.MapValueToKey(DomainNetworks.Label, nameof(ImageRow.ClassName), keyData: classNames));
     }
+
+    /// <summary>From image files to pixels.</summary>
+    public EstimatorChain<ImagePixelExtractingTransformer> Reading { get; }
 
     /// <summary>The height that images are given.</summary>
     public int Height { get; }

@@ -27,7 +27,7 @@ internal sealed record ComparisonOptions
            from method in Methods
            select new QuantizationPlan(
                string.Create(CultureInfo.InvariantCulture, $"{method.Name}-w{bits.Weights}a{bits.Activations}-s{seed}"), method.Label,
-               method.Apply(shared with { WeightBits = bits.Weights, ActivationBits = bits.Activations, Seed = seed })),
+               method.Apply(shared with { WeightBits = bits.Weights, ActivationBits = bits.Activations, Seed = seed, KeepInputGrams = true })),
     ];
 
     /// <summary>Those of some choices that have these names.</summary>

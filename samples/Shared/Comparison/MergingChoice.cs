@@ -10,6 +10,10 @@ internal static class MergingChoice
     [
         MergingPlan.Mean,
         new("nearest", true, (_, _) => new MergeOptions { Rounding = MergeRounding.None }),
+        new("scale-search", true, (_, _) => new MergeOptions { SearchScales = true }),
+        new("task-arithmetic", false, (source, _) => new MergeOptions { Method = MergeMethod.TaskArithmetic(source) }),
+        new("ties", false, (source, _) => new MergeOptions { Method = MergeMethod.Ties(source) }),
+        new("regmean", true, (_, _) => new MergeOptions { Method = MergeMethod.RegMean() }),
         new("best-of-100", true, (_, seed) => new MergeOptions { Rounding = MergeRounding.BestOf(100, seed) }),
     ];
 }

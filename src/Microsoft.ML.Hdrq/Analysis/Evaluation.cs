@@ -34,6 +34,27 @@ internal sealed record Evaluation(torch.Tensor Images, torch.Tensor Labels, int 
     /// <summary>The loss of scores, averaged over what has a label.</summary>
     public static torch.Tensor CrossEntropy(torch.Tensor scores, torch.Tensor labels) => torch.nn.functional.cross_entropy(scores, labels, ignore_index: Ignored);
 
+    /// <summary>The mean entropy of a network's predictions, in nats, over images, or over their pixels. Needs no labels.</summary>
+    public double Entropy(Network network, CancellationToken cancellationToken)
+    {
+        using var scope = torch.NewDisposeScope();
+        var logarithms = Scores(network, cancellationToken).log_softmax(1);
+        return -logarithms.exp().mul(logarithms).sum(1).mean().item<float>();
+    }
+
+    /// <summary>All scores of a network, a new tensor on its device.</summary>
+    public torch.Tensor Scores(Network network, CancellationToken cancellationToken)
+    {
+        using var scope = torch.NewDisposeScope();
+        var scores = new List<torch.Tensor>();
+        foreach (var (start, count) in Batches(network.Graph))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            scores.Add(network.Forward(Images.narrow(0, start, count)));
+        }
+        return torch.cat(scores).MoveToOuterDisposeScope();
+    }
+
     /// <summary>Mean cross-entropy and top-1 accuracy (of pixels, where these have labels) of a network.</summary>
     /// <param name="network">The network.</param>
     /// <param name="rounding">How each quantizer rounds; null for rounding to nearest.</param>

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using TorchSharp;
@@ -11,6 +12,8 @@ namespace Microsoft.ML.Hdrq.Merging;
 internal sealed class MergeSource : IComparable<MergeSource>
 {
     private readonly Network _network;
+    private readonly IReadOnlyDictionary<string, QuantizedWeight> _quantized;
+    private readonly Dictionary<string, double[]> _exact = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, double[]> _values = new(StringComparer.Ordinal);
 
     /// <summary>Reads a network.</summary>
@@ -21,7 +24,7 @@ internal sealed class MergeSource : IComparable<MergeSource>
     /// <exception cref="NotSupportedException">A weight goes through several quantizers that differ, or is held as integers that are no quantizer's.</exception>
     public MergeSource(Network network, double lambda, string name)
     {
-        var quantized = QuantizedWeight.Find(network.Graph);
+        var quantized = _quantized = QuantizedWeight.Find(network.Graph);
         _network = network;
         Lambda = lambda;
         Name = name;
@@ -49,6 +52,24 @@ internal sealed class MergeSource : IComparable<MergeSource>
 
     /// <summary>The numbers of a parameter that is not a constant, row-major; of a quantized weight the integers, its output channels first.</summary>
     public double[] Values(string parameter) => _values[parameter];
+
+    /// <summary>How the network was made.</summary>
+    public ImmutableSortedDictionary<string, string> Metadata => _network.Metadata;
+
+    /// <summary>The numbers of a parameter that is not a constant, where quantized weights are what they stand for.</summary>
+    public double[] Exact(string parameter)
+    {
+        var values = Values(parameter);
+        if (!_quantized.TryGetValue(parameter, out var quantized))
+            return values;
+        if (!_exact.TryGetValue(parameter, out var exact))
+        {
+            var scales = Values(quantized.Scale);
+            var size = Math.Max(1, values.Length / scales.Length);
+            _exact.Add(parameter, exact = [.. values.Select((value, i) => value * scales[i / size])]);
+        }
+        return exact;
+    }
 
     public int CompareTo(MergeSource? other)
     {

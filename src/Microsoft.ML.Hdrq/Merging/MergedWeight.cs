@@ -23,7 +23,8 @@ internal sealed class MergedWeight
     /// <param name="range">The integers' range.</param>
     /// <param name="channels">The number of output channels.</param>
     /// <param name="kernelSize">The number of elements that see one input channel at neighbouring positions, which are adjacent; 1 where there is no space.</param>
-    public MergedWeight(int[][] integers, double[][] scales, double[] mergedScales, double[] lambdas, QuantizationRange range, int channels, int kernelSize = 1)
+    /// <param name="target">What the merged weight is to be; null for the mean.</param>
+    public MergedWeight(int[][] integers, double[][] scales, double[] mergedScales, double[] lambdas, QuantizationRange range, int channels, int kernelSize = 1, double[]? target = null)
     {
         Integers = integers;
         Lambdas = lambdas;
@@ -44,7 +45,7 @@ internal sealed class MergedWeight
                 sum += lambdas[d] * integers[d][i] * Scale(d, i);
                 integerMean += lambdas[d] * integers[d][i];
             }
-            Means[i] = sum / MergedScale(i);
+            Means[i] = (target is null ? sum : target[i]) / MergedScale(i);
             IsAmbiguous[i] = Math.Abs(integerMean - Math.Round(integerMean)) > Tolerance;
         }
     }

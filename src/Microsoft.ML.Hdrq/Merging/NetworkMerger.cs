@@ -5,7 +5,7 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>
-/// Merges networks of one graph into one network, <c>W = sum lambda_d W_d</c>, without data and without training.
+/// Merges networks of one graph into one network, without data and without training: <c>W = sum lambda_d W_d</c>, or what else <see cref="MergeOptions.Method"/> says.
 /// <para>
 /// A quantized weight is taken as what its site would send: integers <c>q_d = clamp(round(w_d / s_d))</c> and scales <c>s_d</c>. Its merged scale is
 /// <c>s = sum lambda_d s_d</c>, and its integers are the mean <c>sum lambda_d q_d s_d / s</c>, rounded as <see cref="MergeOptions.Rounding"/> says; the merged network holds
@@ -23,7 +23,7 @@ public static class NetworkMerger
     /// <param name="options">How; null for the defaults.</param>
     /// <returns>The merged network, on the first network's device, owned by the caller.</returns>
     /// <exception cref="ArgumentException">There are fewer than two networks; their graphs, shapes or bit widths differ (the message names the first difference); a
-    /// constant differs; a parameter holds a number that is not finite, or a scale is not positive; or the weights are too many or too few, negative, or do not sum to 1.</exception>
+    /// constant differs; a parameter holds a number that is not finite, or a scale is not positive; the networks do not suit the method; or the weights are too many or too few, negative, or do not sum to 1.</exception>
     /// <exception cref="NotSupportedException">A weight goes through two quantizers that differ, or is held as integers that are no quantizer's, such as those of zero points that differ between
     /// channels; the message names it.</exception>
     public static Network Merge(IReadOnlyList<Network> networks, MergeOptions? options = null)
@@ -36,13 +36,14 @@ public static class NetworkMerger
         using var scope = torch.NewDisposeScope();
         var sources = networks.Select((network, d) => new MergeSource(network, lambdas[d], $"network {d}")).Order().ToArray();
         var graph = MergedRanges.Merge(sources);
-        var merged = ParameterMerge.All(graph, sources, QuantizedWeight.Find(graph), options.Rounding);
+        var merged = ParameterMerge.All(graph, sources, QuantizedWeight.Find(graph), options);
         // What all sites have as integers is integers again.
         foreach (var bias in IntegerBias.Find(graph).Where(bias => networks.All(network => bias.Integers(network.Parameters) is not null)))
             bias.Round(merged);
         return new Network(graph, merged, networks[0].Device)
         {
-            Metadata = NetworkMetadata.Common(networks).With(
+            Metadata = InputGrams.Without(NetworkMetadata.Common(networks)).With(
+                (NetworkMetadata.MergeMethod, options.Method.Name),
                 (NetworkMetadata.Merged, string.Join(' ', sources.Select(source => source.Hash))),
                 (NetworkMetadata.MergeWeights, string.Join(' ', sources.Select(source => source.Lambda.ToString(CultureInfo.InvariantCulture))))),
         };

@@ -11,11 +11,13 @@ internal static class ParameterMerge
     /// <param name="graph">The graph of all networks.</param>
     /// <param name="sources">What the networks contribute, in an order that does not depend on theirs.</param>
     /// <param name="quantized">The quantized weights, by name.</param>
-    /// <param name="rounding">How their means become integers.</param>
+    /// <param name="options">How.</param>
     /// <returns>The tensors by name, owned by the caller's scope.</returns>
-    /// <exception cref="ArgumentException">A constant differs.</exception>
-    public static Dictionary<string, torch.Tensor> All(Graph graph, IReadOnlyList<MergeSource> sources, IReadOnlyDictionary<string, QuantizedWeight> quantized, MergeRounding rounding)
+    /// <exception cref="ArgumentException">A constant differs, or the networks do not suit the method.</exception>
+    public static Dictionary<string, torch.Tensor> All(Graph graph, IReadOnlyList<MergeSource> sources, IReadOnlyDictionary<string, QuantizedWeight> quantized, MergeOptions options)
     {
+        var method = options.Method.Prepare(graph, sources);
+        var activationScales = graph.Nodes.Where(node => node.Operator is FakeQuantize).Select(node => node.Inputs[1]).ToHashSet(StringComparer.Ordinal);
         var merged = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal);
         var variances = graph.Nodes.Where(node => node.Operator is BatchNormalization).ToLookup(node => node.Inputs[4], node => node.Inputs[3], StringComparer.Ordinal);
         var scales = quantized.Values.ToLookup(weight => weight.Scale, StringComparer.Ordinal);
@@ -26,16 +28,18 @@ internal static class ParameterMerge
                 continue;
             if (MergeSource.IsConstant(definition))
                 merged.Add(name, Constant(definition, sources));
+            else if (definition.Role == ParameterRole.Statistic || activationScales.Contains(name))
+                merged.Add(name, ToTorch(variances.Contains(name) ? MixtureVariance(name, variances[name].First(), sources) : Mean(name, sources), definition));
             else
-                merged.Add(name, ToTorch(variances.Contains(name) && definition.Role == ParameterRole.Statistic ? MixtureVariance(name, variances[name].First(), sources) : Mean(name, sources), definition));
+                merged.Add(name, ToTorch(method?.Invoke(definition) ?? Mean(name, sources), definition));
         }
         var layer = 0;
         foreach (var weight in quantized.Values)
-            Quantized(graph, weight, layer++, sources, rounding, merged);
+            Quantized(graph, weight, layer++, sources, options, method, merged);
         return merged;
     }
 
-    private static void Quantized(Graph graph, QuantizedWeight quantized, int layer, IReadOnlyList<MergeSource> sources, MergeRounding rounding, Dictionary<string, torch.Tensor> merged)
+    private static void Quantized(Graph graph, QuantizedWeight quantized, int layer, IReadOnlyList<MergeSource> sources, MergeOptions options, Func<ParameterDefinition, double[]?>? method, Dictionary<string, torch.Tensor> merged)
     {
         var definition = graph.Parameters.Single(parameter => parameter.Name == quantized.Weight);
         var scaleDefinition = graph.Parameters.Single(parameter => parameter.Name == quantized.Scale);
@@ -44,8 +48,12 @@ internal static class ParameterMerge
         var integers = sources.Select(source => Array.ConvertAll(source.Values(quantized.Weight), value => (int)value)).ToArray();
         var scales = sources.Select(source => source.Values(quantized.Scale)).ToArray();
         var lambdas = sources.Select(source => source.Lambda).ToArray();
-        var weight = new MergedWeight(integers, scales, Mean(quantized.Scale, sources), lambdas, quantized.Range, (int)shape[0], (int)Math.Max(1, TensorShape.ElementCount(shape.AsSpan(Math.Min(2, shape.Length))) ?? 1));
-        var rounded = rounding.Round(weight, layer);
+        var target = method?.Invoke(definition);
+        var mergedScales = Mean(quantized.Scale, sources);
+        if (method is not null || options.SearchScales)
+            mergedScales = ScaleSearch.Find(target ?? ExactMean(quantized.Weight, sources), mergedScales, quantized.Range);
+        var weight = new MergedWeight(integers, scales, mergedScales, lambdas, quantized.Range, (int)shape[0], (int)Math.Max(1, TensorShape.ElementCount(shape.AsSpan(Math.Min(2, shape.Length))) ?? 1), target);
+        var rounded = target is null ? options.Rounding.Round(weight, layer) : weight.Nearest();
         using var scope = torch.NewDisposeScope();
         var scale = ToTorch(weight.MergedScales, scaleDefinition).MoveToOuterDisposeScope();
         merged[quantized.Scale] = scale;
@@ -63,6 +71,9 @@ internal static class ParameterMerge
         }
         return constant.ToTorch();
     }
+
+    private static double[] ExactMean(string name, IReadOnlyList<MergeSource> sources) =>
+        [.. Enumerable.Range(0, sources[0].Values(name).Length).Select(i => sources.Sum(source => source.Lambda * source.Exact(name)[i]))];
 
     /// <summary>The weighted mean; where all networks agree, exactly what they agree on.</summary>
     private static double[] Mean(string name, IReadOnlyList<MergeSource> sources)

@@ -39,7 +39,7 @@ internal readonly record struct IntegerStorage(ElementType Type, int ZeroPoint)
     /// </summary>
     /// <param name="quantizer">The weight's quantizer.</param>
     /// <param name="opset">The file's opset.</param>
-    /// <param name="keepSigned">Whether weights of 8 bits stay signed all the same.</param>
+    /// <param name="keepSigned">Whether weights of 8 bits stay signed all the same, because the reader's CPU is known or the layer's products are small.</param>
     public static IntegerStorage OfWeight(FakeQuantize quantizer, int opset, bool keepSigned) => quantizer.Range switch
     {
         { Bits: <= 4, IsSigned: true, Minimum: >= -8, Maximum: <= 7 } when opset >= QuantizerForms.FourBitsOpset => new(ElementType.Int4, 0),

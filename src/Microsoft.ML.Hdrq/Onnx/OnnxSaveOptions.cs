@@ -16,9 +16,10 @@ public sealed class OnnxSaveOptions
     public string? ExternalDataFile { get; init; }
 
     /// <summary>
-    /// Whether quantized weights of 8 bits are written as signed integers. False, the default, writes them as unsigned ones with zero point 128, with which ONNX Runtime is exact on every
-    /// CPU. Signed ones may be faster on CPUs with VNNI (Intel since Ice Lake, AMD since Zen 4) and on Arm, and are exact there; on other x86 CPUs ONNX Runtime computes
-    /// <b>wrong scores</b> with them. Weights of 7 bits and fewer are always signed: they are exact everywhere.
+    /// Whether all quantized weights of 8 bits are written as signed integers. False, the default, writes them as unsigned ones with zero point 128, with which ONNX Runtime is exact on every
+    /// CPU. Signed ones are more than twice as fast on CPUs with VNNI (Intel since Ice Lake, AMD since Zen 4), and exact there and on Arm; on other x86 CPUs ONNX Runtime computes
+    /// <b>wrong scores</b> with them. Signed in any case are weights that are exact everywhere: of 7 bits and fewer, and those of a layer in which twice the greatest integer of the
+    /// activation times the weight's of the greatest magnitude is at most 32,767, as with activations of 7 bits and fewer.
     /// </summary>
     public bool SignedWeights { get; init; }
 

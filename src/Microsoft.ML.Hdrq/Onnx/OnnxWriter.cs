@@ -31,6 +31,7 @@ internal sealed class OnnxWriter
     private readonly Dictionary<string, string> _requantized = new(StringComparer.Ordinal);
     private readonly OnnxTensorPool _added;
     private readonly Dictionary<(ElementType, int, long?), string> _integers = [];
+    private readonly HashSet<GraphNode> _smallProducts;
     private readonly int _opset;
 
     private OnnxWriter(Network network, OnnxSaveOptions options, Stream? externalData)
@@ -40,6 +41,7 @@ internal sealed class OnnxWriter
         _externalData = externalData;
         _definitions = network.Graph.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
         _storedWeights = FindStoredWeights();
+        _smallProducts = PairedProducts.FindSmall(network);
         _added = new OnnxTensorPool([.. network.Graph.Inputs.Select(input => input.Name), .. _definitions.Keys, .. network.Graph.Nodes.SelectMany(node => node.Outputs)]);
         _opset = ChooseOpset();
         FindIntegerBiases();
@@ -156,7 +158,7 @@ internal sealed class OnnxWriter
         if (!isStored)
             _quantizers[node.Outputs[0]] = node;
         var named = new GraphNode(node.Name, node.Operator, [_requantized.GetValueOrDefault(node.Inputs[0], node.Inputs[0]), node.Inputs[1]], node.Outputs);
-        return QuantizerForms.Expand(named, quantizer, Storage(quantizer, isStored), isStored, _added.FreshName, Integer, _network.Parameters[node.Inputs[1]].numel());
+        return QuantizerForms.Expand(named, quantizer, Storage(node, isStored), isStored, _added.FreshName, Integer, _network.Parameters[node.Inputs[1]].numel());
     }
 
     /// <summary>A node that is no quantizer, behind what makes numbers of its bias, and before what says that quantized values stay so when it moves them.</summary>
@@ -234,11 +236,14 @@ internal sealed class OnnxWriter
         if (!_storedWeights.TryGetValue(parameter.Name, out var node))
             return TensorData.FromTorch(_network.Parameters[parameter.Name], parameter.ElementType);
         var quantizer = (FakeQuantize)node.Operator;
-        return QuantizerForms.Integers(quantizer, _network.Parameters[parameter.Name], _network.Parameters[node.Inputs[1]], Storage(quantizer, isStored: true));
+        return QuantizerForms.Integers(quantizer, _network.Parameters[parameter.Name], _network.Parameters[node.Inputs[1]], Storage(node, isStored: true));
     }
 
-    private IntegerStorage Storage(FakeQuantize quantizer, bool isStored) =>
-        isStored ? IntegerStorage.OfWeight(quantizer, _opset, _options.SignedWeights) : IntegerStorage.OfActivation(quantizer);
+    private IntegerStorage Storage(GraphNode node, bool isStored)
+    {
+        var quantizer = (FakeQuantize)node.Operator;
+        return isStored ? IntegerStorage.OfWeight(quantizer, _opset, _options.SignedWeights || _smallProducts.Contains(node)) : IntegerStorage.OfActivation(quantizer);
+    }
 
     private static ValueInfoProto WriteValue(GraphValue value, bool isInput)
     {

@@ -1,5 +1,6 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
+using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Runtime;
 using TorchSharp;
 
@@ -54,6 +55,8 @@ public sealed class NetworkAdaptationEstimator : IEstimator<NetworkTransformer>
         channel.Info(MessageSensitivity.Schema, "Column '{0}': adapting the network of '{1}' to {2} rows{3}, {4} epochs, on {5}.", _outputColumnName, _inputColumnName, rows.Images.shape[0], _options.Domain is null ? "" : $" of '{_options.Domain}'", _options.Epochs, device);
         using var initial = annotation.Network.To(device);
         var trained = FineTuning.Train(initial, rows.Images, rows.Labels!, _options.ToSettings(), TrainingHost.Seed(host, _options.Seed), _options.Progress, _options.CancellationToken);
+        if (_options.KeepInputGrams)
+            InputGrams.Collect(trained, rows.Images, _options.BatchSize, _options.CancellationToken);
         return new NetworkTransformer(trained, annotation.Source, _outputColumnName, annotation.InputColumnName, annotation.Settings, input.Schema);
     }
 
@@ -137,6 +140,11 @@ public sealed class NetworkAdaptationEstimator : IEstimator<NetworkTransformer>
 
         /// <summary>Whether half of the images, with their masks, are mirrored, left and right exchanged; true by default. Not for text and signs.</summary>
         public bool HorizontalFlip { get; init; } = true;
+
+        /// <summary>
+        /// Whether the adapted network carries the Gram matrices of its layers' inputs, which <see cref="Merging.MergeMethod.RegMean"/> asks for, see <see cref="InputGrams"/>; false by default.
+        /// </summary>
+        public bool KeepInputGrams { get; init; }
 
         /// <summary>The seed of order and augmentation; null, the default, for one that follows from the context's.</summary>
         public int? Seed { get; init; }

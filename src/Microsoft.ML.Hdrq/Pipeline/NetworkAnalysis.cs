@@ -14,6 +14,7 @@ internal sealed class NetworkAnalysis : IDisposable
     private readonly int _seed;
     private readonly ImmutableArray<(string Name, NetworkAnnotation Annotation)> _columns;
     private readonly DomainRows _rows;
+    private readonly torch.Tensor _labels;
     private readonly Evaluation _evaluation;
     private readonly List<Network> _copies = [];
 
@@ -36,8 +37,11 @@ internal sealed class NetworkAnalysis : IDisposable
         if (_columns.FirstOrDefault(column => column.Annotation.InputColumnName != first.InputColumnName) is { Annotation: { } other })
             throw new ArgumentException($"The networks are applied to different columns, '{first.InputColumnName}' and '{other.InputColumnName}'.", nameof(data));
         var shape = InputColumn.RowShape(first.Network.Graph.Inputs[0], InputColumn.Find(data.Schema, first.InputColumnName));
-        _rows = DomainRows.Read(data, first.InputColumnName, shape, new LabelColumn(options.LabelColumnName, MaskShape: null, Ignored: 0), options.DomainColumnName, options.Domain, new RowSample(options.MaxRows, _seed), options.CancellationToken);
-        _evaluation = new Evaluation(_rows.Images, _rows.Labels!, options.BatchSize);
+        var isSegmenter = Prediction.KindOf(first.Network, first.Settings) == PredictionKind.Mask;
+        var label = new LabelColumn(options.LabelColumnName, isSegmenter ? shape[1..] : null, options.IgnoredLabel);
+        _rows = DomainRows.Read(data, first.InputColumnName, shape, label, options.DomainColumnName, options.Domain, new RowSample(options.MaxRows, _seed), options.CancellationToken);
+        _labels = isSegmenter ? Numbers(_rows.Labels!, options.IgnoredLabel) : _rows.Labels!.alias().DetachFromDisposeScope();
+        _evaluation = new Evaluation(_rows.Images, _labels, options.BatchSize);
     }
 
     /// <summary>The mixtures of all columns' networks.</summary>
@@ -45,6 +49,13 @@ internal sealed class NetworkAnalysis : IDisposable
 
     /// <summary>The curvature of the first column's network.</summary>
     public CurvatureReport Curvature() => Hdrq.Analysis.Curvature.Measure(Networks()[0].Network, _evaluation, _options.ToCurvature(), _seed, _options.Progress, _options.CancellationToken);
+
+    /// <summary>The layers of the first column's network, which was quantized from the second's.</summary>
+    public SensitivityReport Sensitivity()
+    {
+        var networks = Networks();
+        return Hdrq.Analysis.Sensitivity.Measure(networks[1].Network, networks[0].Network, _evaluation, _options.Progress, _options.CancellationToken);
+    }
 
     /// <summary>All of it, for all columns' networks.</summary>
     public NetworkComparison Compare()
@@ -68,7 +79,15 @@ internal sealed class NetworkAnalysis : IDisposable
     public void Dispose()
     {
         _rows.Dispose();
+        _labels.Dispose();
         _copies.ForEach(copy => copy.Dispose());
+    }
+
+    /// <summary>The classes of masks as numbers that a loss takes.</summary>
+    private static torch.Tensor Numbers(torch.Tensor masks, byte ignored)
+    {
+        using var scope = torch.NewDisposeScope();
+        return masks.to(torch.ScalarType.Int64).masked_fill_(masks.eq(ignored), Evaluation.Ignored).DetachFromDisposeScope();
     }
 
     private DistanceReport? Distance(int column)

@@ -7,8 +7,13 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 /// <summary>On which rows networks are analysed, and how closely. One set of options serves all analyses; each reads those that concern it.</summary>
 public sealed record NetworkAnalysisOptions
 {
-    /// <summary>The column of the classes, a key; <c>Label</c> by default. Rows without a label are passed over.</summary>
+    /// <summary>
+    /// The column of the classes, a key or, for networks that classify pixels, masks such as <c>LoadMasks</c> gives; <c>Label</c> by default. Rows without a label are passed over.
+    /// </summary>
     public string LabelColumnName { get; init; } = "Label";
+
+    /// <summary>The value of a mask's pixels that have no class and do not count; <see cref="MaskLoadingEstimator.Ignored"/>, 255, by default.</summary>
+    public byte IgnoredLabel { get; init; } = MaskLoadingEstimator.Ignored;
 
     /// <summary>The column that says which domain a row is of, text or a key with text values; null, the default, to use all rows.</summary>
     public string? DomainColumnName { get; init; }

@@ -5,7 +5,7 @@ using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 
-/// <summary>Merges networks of one graph into one, without data: see <see cref="NetworkMerger"/>.</summary>
+/// <summary>Merges networks of one graph into one, without data unless their weights are searched: see <see cref="NetworkMerger"/>.</summary>
 /// <remarks>
 /// The networks are those behind score columns of the same pipeline, or given ones, such as networks that other sites have sent as ONNX. Create it with
 /// <see cref="HdrqCatalog.MergeNetworks(TransformsCatalog, string, string[])"/>.
@@ -18,10 +18,12 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
     private readonly ImmutableArray<Network> _networks;
     private readonly MergeOptions _options;
     private readonly NetworkScoringEstimator? _scoring;
+    private readonly MergeWeightSearch? _search;
+    private readonly string? _inputColumnName;
 
     /// <summary>Merges what is behind score columns.</summary>
-    internal NetworkMergingEstimator(IHostEnvironment environment, string outputColumnName, IReadOnlyList<string> columnNames, MergeOptions options)
-        : this(environment, outputColumnName, options)
+    internal NetworkMergingEstimator(IHostEnvironment environment, string outputColumnName, IReadOnlyList<string> columnNames, MergeOptions options, MergeWeightSearch? search)
+        : this(environment, outputColumnName, options, search)
     {
         ArgumentNullException.ThrowIfNull(columnNames);
         if (columnNames.Count < 2)
@@ -32,8 +34,8 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
 
     /// <summary>Merges given networks, and applies the result to a column.</summary>
     internal NetworkMergingEstimator(
-        IHostEnvironment environment, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options, NetworkScoringEstimator.Options scoring)
-        : this(environment, outputColumnName, options)
+        IHostEnvironment environment, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options, NetworkScoringEstimator.Options scoring, MergeWeightSearch? search)
+        : this(environment, outputColumnName, options, search)
     {
         ArgumentException.ThrowIfNullOrEmpty(inputColumnName);
         ArgumentNullException.ThrowIfNull(networks);
@@ -44,19 +46,22 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
             InputColumn.CheckNetwork(network);
         _columnNames = [];
         _networks = [.. networks];
+        _inputColumnName = inputColumnName;
         _scoring = new NetworkScoringEstimator(environment, outputColumnName, inputColumnName, networks[0], scoring);
     }
 
-    private NetworkMergingEstimator(IHostEnvironment environment, string outputColumnName, MergeOptions options)
+    private NetworkMergingEstimator(IHostEnvironment environment, string outputColumnName, MergeOptions options, MergeWeightSearch? search)
     {
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
         ArgumentNullException.ThrowIfNull(options);
         _environment = environment;
         _outputColumnName = outputColumnName;
+        search?.Check();
         _options = options;
+        _search = search;
     }
 
-    /// <summary>Merges the networks. Reads no data.</summary>
+    /// <summary>Merges the networks. Reads no data, unless weights are searched.</summary>
     /// <param name="input">Data with the score columns, or with the input column of given networks.</param>
     /// <returns>The transformer; it owns the merged network: dispose it.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing, has no network, or does not fit; or an option is out of range.</exception>
@@ -64,17 +69,18 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
     public NetworkTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        using var channel = _environment.Register("MergeNetworks").Start("Fit");
+        var host = _environment.Register("MergeNetworks");
+        using var channel = host.Start("Fit");
         if (_scoring is not null)
         {
-            using var fromElsewhere = Merge(_networks, channel);
+            using var fromElsewhere = Merge(_networks, input, _inputColumnName!, host, channel);
             return _scoring.Fit(input, fromElsewhere);
         }
         var annotations = _columnNames.Select(name => TrainingHost.Network(input.Schema, name)).ToList();
         var first = annotations[0];
         if (annotations.Find(annotation => annotation.InputColumnName != first.InputColumnName) is { } other)
             throw new ArgumentException($"The networks to merge are applied to different columns, '{first.InputColumnName}' and '{other.InputColumnName}'.", nameof(input));
-        return new NetworkTransformer(Merge([.. annotations.Select(annotation => annotation.Network)], channel), first.Source, _outputColumnName, first.InputColumnName, first.Settings, input.Schema);
+        return new NetworkTransformer(Merge([.. annotations.Select(annotation => annotation.Network)], input, first.InputColumnName, host, channel), first.Source, _outputColumnName, first.InputColumnName, first.Settings, input.Schema);
     }
 
     /// <summary>The shape of the schema after this estimator.</summary>
@@ -87,9 +93,10 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
         return _scoring is null ? SchemaShapes.AddScoresLike(inputSchema, _outputColumnName, _columnNames[0]) : _scoring.GetOutputSchema(inputSchema);
     }
 
-    private Network Merge(IReadOnlyList<Network> networks, IChannel channel)
+    private Network Merge(IReadOnlyList<Network> networks, IDataView data, string inputColumnName, IHost host, IChannel channel)
     {
-        var merged = NetworkMerger.Merge(networks, _options);
+        var options = _search is null ? _options : _options.WithWeights(_search.Find(networks, _options, data, inputColumnName, TrainingHost.Seed(host, _search.Seed)));
+        var merged = NetworkMerger.Merge(networks, options);
         channel.Info(MessageSensitivity.Schema, "Column '{0}': merged {1} networks.", _outputColumnName, networks.Count);
         return merged;
     }

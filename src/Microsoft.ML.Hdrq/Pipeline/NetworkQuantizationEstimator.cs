@@ -1,5 +1,8 @@
+using Microsoft.ML.Hdrq.Analysis;
+using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Runtime;
+using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 
@@ -33,8 +36,8 @@ public class NetworkQuantizationEstimator : IEstimator<NetworkTransformer>
     /// <param name="input">Data with the score column of the network, its input column, and the domain column.</param>
     /// <returns>The transformer; it owns the quantized network: dispose it.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has the wrong type.</exception>
-    /// <exception cref="ArgumentException">The source network is not of the network's graph; the message names the first difference.</exception>
-    /// <exception cref="InvalidOperationException">There are no rows of the domain, a row has values that are not numbers, or the GPU is not there.</exception>
+    /// <exception cref="ArgumentException">The source network is not of the network's graph; the message names the first difference. Or the weights do not fit into the size that is asked for.</exception>
+    /// <exception cref="InvalidOperationException">There are no rows of the domain, a row has values that are not numbers, the GPU is not there, or the accuracy falls by more than is allowed.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled; nothing was changed.</exception>
     public NetworkTransformer Fit(IDataView input)
     {
@@ -55,6 +58,8 @@ public class NetworkQuantizationEstimator : IEstimator<NetworkTransformer>
             _outputColumnName, _inputColumnName, _options.WeightBits, _options.ActivationBits, settings.Method, rows.Images.shape[0], _options.Domain is null ? "" : $" of '{_options.Domain}'", settings.Reconstruction?.Iterations ?? 0, device);
         using var network = annotation.Network.To(device);
         using var images = _options.KeepCalibrationOnDevice ? rows.Images.to(device) : rows.Images.alias();
+        if (_options.TargetSize is not null || _options.MaxAccuracyDrop is not null)
+            settings = settings with { Overrides = ChooseBits(network, source, images, settings, channel) };
         var quantized = NetworkQuantizer.Quantize(network, source, images, settings, seed, _options.Progress, _options.CancellationToken);
         return new NetworkTransformer(quantized, annotation.Source, _outputColumnName, annotation.InputColumnName, annotation.Settings, input.Schema);
     }
@@ -67,6 +72,15 @@ public class NetworkQuantizationEstimator : IEstimator<NetworkTransformer>
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
         return SchemaShapes.AddScoresLike(inputSchema, _outputColumnName, _inputColumnName);
+    }
+
+    private IReadOnlyList<LayerOverride> ChooseBits(Network network, Network? source, torch.Tensor images, QuantizationSettings settings, IChannel channel)
+    {
+        using var here = source?.To(network.Device);
+        var precision = new MixedPrecision(network, here, images, settings, _options.Allocation, _options.CancellationToken);
+        var overrides = _options.TargetSize is { } size ? precision.WithinSize(size) : precision.WithinDrop(_options.MaxAccuracyDrop!.Value);
+        channel.Info(MessageSensitivity.Schema, "Column '{0}': bits of layers: {1}.", _outputColumnName, string.Join(", ", overrides));
+        return overrides;
     }
 
     /// <summary>How a network is quantized, and by which method.</summary>

@@ -17,14 +17,15 @@ internal sealed class OnnxRuntimeEngine : ScoringEngine
     /// <summary>Hands a network over to ONNX Runtime.</summary>
     /// <param name="network">The network; it stays the caller's.</param>
     /// <param name="threads">The threads that compute; null for the runtime's own choice.</param>
+    /// <param name="signedWeights">Whether weights of 8 bits are signed; null for where it is as exact, and faster.</param>
     /// <exception cref="NotSupportedException">ONNX cannot express the network.</exception>
     /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses it.</exception>
-    public OnnxRuntimeEngine(Network network, int? threads = null)
+    public OnnxRuntimeEngine(Network network, int? threads = null, bool? signedWeights = null)
     {
         _input = [network.Graph.Inputs[0].Name];
         _output = [network.Graph.Outputs[0].Name];
         using var model = new MemoryStream();
-        network.SaveOnnx(model);
+        network.SaveOnnx(model, new() { SignedWeights = signedWeights ?? SignedKernels.AreExact });
         using var options = new SessionOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
         if (threads is { } count)
             options.IntraOpNumThreads = count;

@@ -22,6 +22,22 @@ public abstract record QuantizationOptions
     /// <summary>Exceptions for layers chosen by name; none by default.</summary>
     public IReadOnlyList<LayerOverride> Overrides { get; init; } = [];
 
+    /// <summary>
+    /// The most bytes that all quantized weights may take, at their bits (a weight of 3 bits counts 3/8; scales and biases do not count); null, the default, for <see cref="WeightBits"/>. Layers other than the first and last
+    /// ones and those with bits of their own in <see cref="Overrides"/> are then given 2 to 8 bits each, as <see cref="Allocation"/> says. Files hold weights of 2 and 3 bits in 4, and of 5 to 7 in 8.
+    /// </summary>
+    public long? TargetSize { get; init; }
+
+    /// <summary>
+    /// The most that the accuracy on the calibration images may fall by quantizing, from 0 to 1; null, the default, for <see cref="WeightBits"/>. Layers are given bits as by <see cref="TargetSize"/>, with the smallest
+    /// size at which no larger share of the images is given another class by the network rounded to nearest; this needs no labels, and training mostly brings the classes back. Another site's images can ask for another size:
+    /// hand one site's bits on with <see cref="LayerOverride.Of"/> where networks are to be merged.
+    /// </summary>
+    public double? MaxAccuracyDrop { get; init; }
+
+    /// <summary>By what <see cref="TargetSize"/> and <see cref="MaxAccuracyDrop"/> choose bits; <see cref="BitAllocationBasis.SourceWeights"/> by default, which is the same at all sites of one source.</summary>
+    public BitAllocationBasis Allocation { get; init; } = BitAllocationBasis.SourceWeights;
+
     /// <summary>Whether weights have a scale for each output channel, which integer hardware computes at the same speed, instead of the paper's one for the whole tensor; true by default.</summary>
     public bool PerChannel { get; init; } = true;
 
@@ -68,6 +84,12 @@ public abstract record QuantizationOptions
 
     /// <summary>Probability that an element is left unquantized while a block is trained, from 0, no mixing, to below 1; 0.5 by default. QDrop and HDRQ only.</summary>
     public double DropProbability { get; init; } = 0.5;
+
+    /// <summary>
+    /// Whether the quantized network carries the Gram matrices of its layers' inputs, which <see cref="Merging.MergeMethod.RegMean"/> asks for, see <see cref="InputGrams"/>; false by default. They make
+    /// its file larger (ResNet-20: by 3 MB), and no merged network has them.
+    /// </summary>
+    public bool KeepInputGrams { get; init; }
 
     /// <summary>The most rows that are used, drawn at random from those of the domain, at least 1; 256 by default.</summary>
     public int CalibrationImages { get; init; } = 256;
@@ -142,6 +164,10 @@ public abstract record QuantizationOptions
         TrainingHost.CheckDomain(DomainColumnName, Domain);
         TrainingHost.CheckRange(nameof(WeightBits), WeightBits, QuantizationRange.MinBits, QuantizationRange.MaxBits, bits);
         TrainingHost.CheckRange(nameof(ActivationBits), ActivationBits, QuantizationRange.MinBits, QuantizationRange.MaxBits, bits);
+        TrainingHost.CheckRange(nameof(TargetSize), TargetSize ?? 1, 1, long.MaxValue / 8, "null or at least 1");
+        TrainingHost.CheckRange(nameof(MaxAccuracyDrop), MaxAccuracyDrop ?? 0, 0, 1, "null or from 0 to 1");
+        if (TargetSize is not null && MaxAccuracyDrop is not null)
+            throw Errors.Option(nameof(MaxAccuracyDrop), MaxAccuracyDrop, $"{nameof(MaxAccuracyDrop)} and {nameof(TargetSize)} are both given; the bits follow from one of them.");
         TrainingHost.CheckRange(nameof(Iterations), Iterations, 0, int.MaxValue, "not negative");
         TrainingHost.CheckRange(nameof(BatchSize), BatchSize, 1, int.MaxValue, "at least 1");
         TrainingHost.CheckRange(nameof(WeightLearningRate), WeightLearningRate, double.Epsilon, double.MaxValue, "positive");
@@ -160,6 +186,8 @@ public abstract record QuantizationOptions
             throw Errors.Option("Method", UsedMethod, $"Method is {UsedMethod}, which is not a method.");
         if (!Enum.IsDefined(Placement))
             throw Errors.Option(nameof(Placement), Placement, $"{nameof(Placement)} is {Placement}, which is not a placement.");
+        if (!Enum.IsDefined(Allocation))
+            throw Errors.Option(nameof(Allocation), Allocation, $"{nameof(Allocation)} is {Allocation}, which is not a basis.");
         if (!Enum.IsDefined(Observer))
             throw Errors.Option(nameof(Observer), Observer, $"{nameof(Observer)} is {Observer}, which is not an observer.");
         if (Overrides is null)
@@ -182,6 +210,7 @@ public abstract record QuantizationOptions
             Placement = Placement,
             Overrides = Overrides,
             UseSourceScales = UseSourceScales,
+            KeepInputGrams = KeepInputGrams,
             Calibration = new() { CreateActivationObserver = observer, CreateWeightObserver = observer, PerChannel = PerChannel, BatchSize = BatchSize },
             Reconstruction = Iterations == 0 || UsedMethod == QuantizationMethod.RoundToNearest ? null : new()
             {

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -63,6 +64,7 @@ internal sealed unsafe class BatchSelection(torch.Device device, RandomPool pool
         return result;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Mix(float* quantized, float* exact, int* draws, float* result, int count)
     {
         var i = 0;

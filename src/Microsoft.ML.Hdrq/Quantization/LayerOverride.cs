@@ -37,6 +37,33 @@ public sealed class LayerOverride
     /// <inheritdoc cref="WeightBits" path="/exception"/>
     public int? ActivationBits { get; init => field = Checked(value); }
 
+    /// <summary>
+    /// The exceptions that give another network of the same layers the bits of a quantized one, one for each layer's name: what one site chose, by <c>TargetSize</c> or otherwise, handed on to the sites whose
+    /// networks are to be merged with its own.
+    /// </summary>
+    /// <param name="network">The quantized network, for example from the ONNX file of the other site.</param>
+    /// <returns>The exceptions.</returns>
+    public static IReadOnlyList<LayerOverride> Of(Network network)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        return
+        [
+            .. from layer in WeightedLayer.Find(network.Graph).DistinctBy(layer => layer.Name)
+               select new LayerOverride(Exactly(layer.Name)) { Skip = layer.WeightBits is null && layer.ActivationBits is null, WeightBits = layer.WeightBits, ActivationBits = layer.ActivationBits },
+        ];
+    }
+
+    /// <summary>The exception as C#, to be pasted into a list of exceptions.</summary>
+    /// <returns>For example <c>new(@"^conv1$") { WeightBits = 8 }</c>.</returns>
+    public override string ToString()
+    {
+        string[] settings = [.. new[] { Skip ? "Skip = true" : null, WeightBits is { } weight ? $"WeightBits = {weight}" : null, ActivationBits is { } activation ? $"ActivationBits = {activation}" : null }.OfType<string>()];
+        return $"new(@\"{Pattern.Replace("\"", "\"\"", StringComparison.Ordinal)}\"){(settings.Length > 0 ? $" {{ {string.Join(", ", settings)} }}" : "")}";
+    }
+
+    /// <summary>The pattern that matches a name and nothing else.</summary>
+    internal static string Exactly(string name) => $"^{Regex.Escape(name)}$";
+
     /// <summary>Whether the exception holds for a layer.</summary>
     /// <exception cref="InvalidOperationException">The pattern takes too long.</exception>
     internal bool Matches(string name)

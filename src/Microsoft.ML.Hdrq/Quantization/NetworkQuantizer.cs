@@ -38,6 +38,8 @@ internal static class NetworkQuantizer
                 (NetworkMetadata.ActivationBits, settings.ActivationBits),
                 (NetworkMetadata.CalibrationImages, images.shape[0]),
                 (NetworkMetadata.Source, (source ?? network).ParametersSha256()));
+            if (settings.KeepInputGrams)
+                InputGrams.Collect(quantized, images, settings.Calibration.BatchSize, cancellationToken);
             return quantized;
         }
         catch

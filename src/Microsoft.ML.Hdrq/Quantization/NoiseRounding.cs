@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Microsoft.ML.Hdrq.Networks;
@@ -45,6 +46,7 @@ internal sealed class NoiseRounding(RandomPool pool) : RoundingScheme
     }
 
     /// <summary>Fills a table with errors of values in host memory with one scale or one for each stretch; with zeros when no value that was looked at is inside the range.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Fill(Span<float> table, torch.Tensor values, torch.Tensor scale, QuantizationRange range, RandomPool pool)
     {
         var elements = MemoryMarshal.Cast<byte, float>(values.bytes);

@@ -16,6 +16,7 @@ internal static unsafe class QuantizationError
     private const int BlockLength = 256;
 
     /// <summary>The sum of <c>|Q(x) - x|^2.4</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static double Sum(float* values, long count, float scale, QuantizationRange range)
     {
         var (least, greatest, scales, total) = (new Vector<float>(range.Minimum), new Vector<float>(range.Maximum), new Vector<float>(scale), 0.0);

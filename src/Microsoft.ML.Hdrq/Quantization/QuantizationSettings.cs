@@ -16,6 +16,9 @@ internal sealed record QuantizationSettings
     /// <summary>Whether scales of weights are those of the source network's weights, where a source is given.</summary>
     public bool UseSourceScales { get; init; }
 
+    /// <summary>Whether the network is given the Gram matrices of its layers' inputs.</summary>
+    public bool KeepInputGrams { get; init; }
+
     /// <summary>How blocks are trained; null for rounding to nearest.</summary>
     public ReconstructionSettings? Reconstruction { get; init; } = new();
 

@@ -106,34 +106,49 @@ public sealed class IntegerKernelTests
 
     // Pairs of products up to 2 * 255 * 127 do not fit into 16 bits, where CPUs without VNNI hold them if the weights are signed bytes.
     [TestMethod]
-    [DataRow(8, false, 127)]
-    [DataRow(8, true, 127)]
-    [DataRow(8, true, -128)]
-    [DataRow(7, true, 63)]
-    [DataRow(7, true, -64)]
-    public void SumsOfTheLargestProductsAreExact(int bits, bool perChannel, int integer)
+    [DataRow(8, 8, false, 127, "UInt8")]
+    [DataRow(8, 8, true, 127, "UInt8")]
+    [DataRow(8, 8, true, -128, "UInt8")]
+    [DataRow(8, 8, true, 65, "UInt8")]
+    [DataRow(8, 8, true, -64, "Int8")]
+    [DataRow(8, 7, true, -128, "Int8")]
+    [DataRow(8, 4, false, 127, "Int8")]
+    [DataRow(7, 8, true, 63, "Int8")]
+    [DataRow(7, 8, true, -64, "Int8")]
+    public void SumsOfTheLargestProductsAreExact(int bits, int activationBits, bool perChannel, int integer, string type)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var network = LargestProducts.Create("Conv", 3, bits, activationBits, perChannel, integer);
+        var file = Save(network);
+        Assert.AreEqual(type, ((ElementType)ModelProto.Parser.ParseFrom(file).Graph.Initializer.Single(tensor => tensor.Name == "w").DataType).ToString());
+        using var optimized = new OptimizedModel(file);
+        Assert.AreEqual(1, optimized.Count("QLinearConv"));
+        Assert.AreEqual(0, optimized.Count("Conv"));
+        var expected = LargestProducts.Score(8 * 3 * 3, activationBits, integer);
+        foreach (var score in optimized.Run(torch.full([2, 8, 6, 6], 255f)))
+            Assert.AreEqual(expected, score);
+        using var again = Load(file);
+        CollectionAssert.AreEqual(file, Save(again));
+    }
+
+    // Nobody knows how large the products are of a weight that is multiplied by something that is not quantized, or read by something that is no layer.
+    [TestMethod]
+    [DataRow("Conv", "x.quantized", "Int8")]
+    [DataRow("Conv", "x", "UInt8")]
+    [DataRow("Mul", "x.quantized", "UInt8")]
+    public void WeightsAreSignedOnlyWhereTheirProductsAreKnown(string layer, string input, string type)
     {
         using var scope = torch.NewDisposeScope();
         using var builder = new NetworkBuilder();
-        builder.Input("x", -1, 8, 6, 6);
-        Quantizer("x", new QuantizationRange(8, isSigned: false), torch.tensor(1f), null);
-        builder.Parameter("w", torch.full([16, 8, 3, 3], (float)integer));
-        Quantizer("w", new QuantizationRange(bits, isSigned: true), perChannel ? torch.ones(16) : torch.tensor(1f), perChannel ? 0 : null);
-        builder.Node("Conv", "c", ["x.quantized", "w.quantized"]);
-        Quantizer("c", new QuantizationRange(8, isSigned: true), torch.tensor(32768f), null);
-        using var network = builder.Build(new GraphValue("c.quantized", ElementType.Float32, [-1, 16, 4, 4]));
-        using var optimized = new OptimizedModel(Save(network));
-        Assert.AreEqual(1, optimized.Count("QLinearConv"));
-        Assert.AreEqual(0, optimized.Count("Conv"));
-        // 72 products each.
-        var expected = MathF.Round(72 * 255 * integer / 32768f) * 32768;
-        foreach (var score in optimized.Run(torch.full([2, 8, 6, 6], 255f)))
-            Assert.AreEqual(expected, score);
-
-        void Quantizer(string value, QuantizationRange range, torch.Tensor scale, long? axis)
+        builder.Input("x", 2, 2, 1, 1);
+        builder.Parameter("w", torch.full([2, 2, 1, 1], 100f));
+        foreach (var (value, range) in new[] { ("x", new QuantizationRange(4, isSigned: false)), ("w", new QuantizationRange(8, isSigned: true)) })
         {
-            builder.Parameter($"{value}.scale", scale);
-            builder.Node(new GraphNode($"{value}.quantizer", Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(range, axis)), [value, $"{value}.scale"], [$"{value}.quantized"]));
+            builder.Parameter($"{value}.scale", torch.tensor(1f));
+            builder.Node(new GraphNode($"{value}.quantizer", Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(range)), [value, $"{value}.scale"], [$"{value}.quantized"]));
         }
+        builder.Node(layer, "y", [input, "w.quantized"]);
+        using var network = builder.Build(new GraphValue("y", ElementType.Float32, [2, 2, 1, 1]));
+        Assert.AreEqual(type, ((ElementType)ModelProto.Parser.ParseFrom(Save(network)).Graph.Initializer.Single(tensor => tensor.Name == "w").DataType).ToString());
     }
 }

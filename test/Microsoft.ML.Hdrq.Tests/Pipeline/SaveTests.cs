@@ -1,7 +1,6 @@
 using System.Globalization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Pipeline;
-using Microsoft.ML.Hdrq.Tests.Build;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;
 
@@ -24,7 +23,7 @@ public sealed class SaveTests
         using (var stream = File.Create(file))
             ml.Data.SaveAsBinary(data, stream);
 
-        var lines = LoadOnly(model, file, "Score", "PredictedLabel");
+        var lines = LoadOnlyProgram.Run(model, file, "Score", "PredictedLabel");
 
         var scored = transformer.Transform(data);
         Assert.AreEqual(string.Join("|", scored.Schema.Select(column => $"{column.Name}: {column.Type}")), lines[0]);
@@ -129,13 +128,5 @@ public sealed class SaveTests
         new MLContext().Model.Save(transformer, schema, stream);
         stream.Position = 0;
         return new MLContext().Model.Load(stream, out _);
-    }
-
-    private static string[] LoadOnly(params string[] arguments)
-    {
-        var program = Path.Combine(Repository.Root, "test", "Microsoft.ML.Hdrq.LoadOnly", "bin", Repository.Configuration, "net10.0", "Microsoft.ML.Hdrq.LoadOnly.dll");
-        var (exitCode, output) = Repository.Dotnet(AppContext.BaseDirectory, [program, .. arguments]);
-        Assert.AreEqual(0, exitCode, output);
-        return output.Split('\n', StringSplitOptions.TrimEntries);
     }
 }

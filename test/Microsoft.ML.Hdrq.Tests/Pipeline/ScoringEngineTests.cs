@@ -3,6 +3,7 @@ using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
+using Microsoft.ML.Hdrq.Tests.Onnx;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;
@@ -71,6 +72,25 @@ public sealed class ScoringEngineTests
         // One step of the scores, which are of 8 bits, where sums in single precision lie all but half-way between two.
         Assert.IsLessThan(0.02f, differences.max().item<float>());
         Assert.IsLessThan(0.001f, differences.mean().item<float>());
+    }
+
+    // Whatever CPU the test runs on: signed weights are for those whose kernels add their products exactly.
+    [TestMethod]
+    [DataRow("Conv", 3, 1)]
+    [DataRow("Conv", 1, 5)]
+    [DataRow("Gemm", 1, 1)]
+    [DataRow("Gemm", 1, 33)]
+    public void Sums_of_the_largest_products_are_exact(string layer, int kernel, int rows)
+    {
+        using var scope = torch.NewDisposeScope();
+        foreach (var integer in new[] { 127, -128 })
+        {
+            using var network = LargestProducts.Create(layer, kernel, 8, 8, perChannel: true, integer);
+            using var engine = new OnnxRuntimeEngine(network);
+            var scores = engine.Forward(torch.full(layer == "Gemm" ? [rows, 72] : [rows, 8, 6, 6], 255f));
+            var expected = LargestProducts.Score(layer == "Gemm" ? 72 : 8 * kernel * kernel, 8, integer);
+            Assert.IsTrue(scores.eq(expected).all().item<bool>(), $"{integer}");
+        }
     }
 
     [TestMethod]

@@ -1,5 +1,6 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
+using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
@@ -136,6 +137,25 @@ public sealed class TrainingStepsTests
             Assert.AreEqual(method, quantized.Network.Metadata[NetworkMetadata.Method]);
             return [.. quantized.Network.Parameters.Values.Select(tensor => TensorData.FromTorch(tensor))];
         }
+    }
+
+    [TestMethod]
+    public void Steps_keep_Gram_matrices_where_they_are_asked_to()
+    {
+        var data = Data();
+        using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
+        using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
+        using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Source", new() { Epochs = 1, BatchSize = 8, Seed = 3, KeepInputGrams = true }).Fit(source.Transform(data));
+        using var quantized = _ml.Transforms.QuantizeHdrq("Quantized", "Source", new() { WeightBits = 4, ActivationBits = 4, Iterations = 0, KeepInputGrams = true }).Fit(source.Transform(data));
+        using var without = _ml.Transforms.QuantizeHdrq("Quantized", "Source", new() { WeightBits = 4, ActivationBits = 4, Iterations = 0 }).Fit(source.Transform(data));
+        // Seven convolutions and the classifier.
+        Assert.AreEqual(8, Count(adapted.Network));
+        Assert.AreEqual(8, Count(quantized.Network));
+        Assert.AreEqual(0, Count(without.Network));
+        using var merged = _ml.Transforms.MergeNetworks("Score", "Pixels", [quantized.Network, quantized.Network], new() { Method = MergeMethod.RegMean() }).Fit(data);
+        Assert.AreEqual("RegMean", merged.Network.Metadata[NetworkMetadata.MergeMethod]);
+
+        static int Count(Network network) => network.Metadata.Keys.Count(key => key.StartsWith(InputGrams.Prefix, StringComparison.Ordinal));
     }
 
     [TestMethod]

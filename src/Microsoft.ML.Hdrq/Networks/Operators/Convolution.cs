@@ -6,13 +6,15 @@ namespace Microsoft.ML.Hdrq.Networks.Operators;
 internal sealed class Convolution : Operator
 {
     private readonly SpatialWindow _window;
-    private readonly long _groups;
 
     public Convolution(string type, OperatorAttributes attributes) : base(type, attributes)
     {
         _window = new SpatialWindow(attributes);
-        _groups = SpatialWindow.Groups(attributes);
+        Groups = SpatialWindow.Groups(attributes);
     }
+
+    /// <summary>The number of groups of channels.</summary>
+    public long Groups { get; }
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
@@ -28,7 +30,20 @@ internal sealed class Convolution : Operator
             data = SpatialWindow.Pad(data, before, after, 0, context);
             Array.Clear(before);
         }
-        return [Convolve(data, weight, bias, _window.Strides(dimensions), before, _window.Dilations(dimensions), _groups)];
+        return [Convolve(data, weight, bias, _window.Strides(dimensions), before, _window.Dilations(dimensions), Groups)];
+    }
+
+    /// <summary>What the output positions of a convolution of one group over two dimensions see: [positions, in * kernel].</summary>
+    public torch.Tensor Windows(torch.Tensor data, long[] weightShape, ComputeContext context)
+    {
+        var kernel = weightShape.AsSpan(2);
+        var (before, after) = _window.Padding(data.shape.AsSpan(2), kernel);
+        var sizes = _window.OutputSizes(data.shape.AsSpan(2), kernel, before, after);
+        context.CheckSize([data.shape[0], weightShape[1] * kernel[0] * kernel[1], .. sizes]);
+        data = SpatialWindow.Pad(data, before, after, 0, context);
+        var (strides, dilations) = (_window.Strides(2), _window.Dilations(2));
+        var windows = torch.nn.functional.unfold(data, (kernel[0], kernel[1]), dilation: (dilations[0], dilations[1]), padding: (0, 0), stride: (strides[0], strides[1]));
+        return windows.transpose(1, 2).reshape(-1, windows.shape[1]);
     }
 
     /// <summary>Torch's convolution of the data's number of dimensions.</summary>

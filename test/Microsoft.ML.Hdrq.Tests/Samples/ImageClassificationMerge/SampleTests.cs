@@ -76,6 +76,25 @@ public sealed class SampleTests
     }
 
     [TestMethod]
+    public void Merged_networks_classify_image_files_without_this_library()
+    {
+        var (results, _) = Run(Options with { Domains = ["fog", "rain"] });
+
+        foreach (var row in results.Rows.Where(row => row.Merged is not null))
+        {
+            var model = _folder.Combine("out", $"{row.Network}.zip");
+            Assert.AreEqual(row.WeightBits is not null, File.Exists(model), model);
+            foreach (var (domain, accuracy) in row.WeightBits is null ? [] : row.Domains)
+            {
+                var lines = LoadOnlyProgram.Run("accuracy", model, _folder.Combine("data", domain, "test"));
+                var count = 2 * SignDataset.Classes.Count;
+                Assert.AreEqual($"{Math.Round(accuracy * count)} of {count}", lines[0]);
+                Assert.AreEqual("none of ours", lines[1]);
+            }
+        }
+    }
+
+    [TestMethod]
     public void A_run_that_was_stopped_goes_on_and_gives_the_same()
     {
         var options = Options with { Domains = ["fog", "rain"] };

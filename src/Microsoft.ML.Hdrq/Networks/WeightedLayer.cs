@@ -1,9 +1,8 @@
 using System.Collections.Immutable;
-using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using TorchSharp;
 
-namespace Microsoft.ML.Hdrq.Analysis;
+namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>A layer with a weight of its own, in full precision or quantized.</summary>
 /// <param name="Name">Its name in the graph.</param>

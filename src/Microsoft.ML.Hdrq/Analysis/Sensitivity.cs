@@ -1,0 +1,196 @@
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
+using Microsoft.ML.Hdrq.Networks.Passes;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Analysis;
+
+/// <summary>
+/// Quantizes one layer of a network at a time, and all but one at a time. Everything is computed with the quantized network's graph, of which quantizers are let through and layers hold the weights and biases of the
+/// network in full precision or their own.
+/// </summary>
+internal sealed class Sensitivity : IDisposable
+{
+    private readonly Network _exact;
+    private readonly Network _quantized;
+    private readonly Network _mixture;
+    private readonly List<(WeightedLayer Quantized, WeightedLayer Exact)> _layers;
+    private readonly Dictionary<object, RoundingScheme> _bypass = new(ReferenceEqualityComparer.Instance);
+
+    private Sensitivity(Network fullPrecision, Network quantized)
+    {
+        _exact = FoldBatchNormalization.Apply(fullPrecision);
+        _quantized = quantized;
+        _mixture = quantized.Clone();
+        try
+        {
+            _layers = [.. WeightedLayer.Pair(quantized, _exact)];
+            FindClips();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Measures all layers that are quantized.</summary>
+    /// <param name="fullPrecision">The network before it was quantized, on the device to compute on; not changed.</param>
+    /// <param name="quantized">The quantized network, on the same device; not changed.</param>
+    /// <param name="evaluation">The images.</param>
+    /// <param name="progress">Told of every batch and layer.</param>
+    /// <param name="cancellationToken">Ends the measurement between two batches.</param>
+    /// <exception cref="ArgumentException">The networks do not have the same layers, or nothing is quantized.</exception>
+    public static SensitivityReport Measure(Network fullPrecision, Network quantized, Evaluation evaluation, IProgress<AnalysisProgress>? progress, CancellationToken cancellationToken)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var sensitivity = new Sensitivity(fullPrecision, quantized);
+        return sensitivity.Measure(evaluation, progress, cancellationToken);
+    }
+
+    public void Dispose()
+    {
+        _exact.Dispose();
+        _mixture.Dispose();
+    }
+
+    private SensitivityReport Measure(Evaluation evaluation, IProgress<AnalysisProgress>? progress, CancellationToken cancellationToken)
+    {
+        var layers = _layers.Where(layer => layer.Quantized.WeightQuantizer is not null || layer.Quantized.InputQuantizer is not null).ToList();
+        if (layers.Count == 0)
+            throw new ArgumentException("No layer of the network is quantized.");
+        var sums = layers.Select(_ => new Sums()).ToArray();
+        var (exact, all) = (new Score(), new Score());
+        var batches = evaluation.Batches(_quantized.Graph).ToList();
+        var done = 0;
+        foreach (var (start, count) in batches)
+        {
+            using var scope = torch.NewDisposeScope();
+            var batch = new Evaluation(evaluation.Images.narrow(0, start, count), evaluation.Labels.narrow(0, start, count), (int)count);
+            var weight = batch.Labels.ne(Evaluation.Ignored).sum().item<long>();
+            if (weight == 0)
+                continue;
+            var outputs = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal);
+            var names = layers.Select(layer => layer.Quantized.Node.Outputs[0]).ToHashSet(StringComparer.Ordinal);
+            SetAll(isQuantized: false);
+            exact.Add(batch.Measure(_mixture, Rounding(_ => false), (_, name, value) =>
+            {
+                if (names.Contains(name))
+                    outputs.Add(name, value.alias().DetachFromDisposeScope());
+            }, cancellationToken), weight);
+            try
+            {
+                for (var l = 0; l < layers.Count; l++)
+                {
+                    var (output, sum) = (layers[l].Quantized.Node.Outputs[0], sums[l]);
+                    var own = Quantizers(layers[l].Quantized);
+                    Set(layers[l], isQuantized: true);
+                    sum.Alone.Add(batch.Measure(_mixture, Rounding(own.Contains), (_, name, value) =>
+                    {
+                        if (name == output)
+                            sum.AddNoise(outputs[output], value);
+                    }, cancellationToken), weight);
+                    Set(layers[l], isQuantized: false);
+                }
+            }
+            finally
+            {
+                foreach (var output in outputs.Values)
+                    output.Dispose();
+            }
+            SetAll(isQuantized: true);
+            all.Add(batch.Measure(_mixture, null, null, cancellationToken), weight);
+            for (var l = 0; l < layers.Count; l++)
+            {
+                var own = Quantizers(layers[l].Quantized);
+                Set(layers[l], isQuantized: false);
+                sums[l].Without.Add(batch.Measure(_mixture, Rounding(quantizer => !own.Contains(quantizer)), null, cancellationToken), weight);
+                Set(layers[l], isQuantized: true);
+                progress?.Report(new AnalysisProgress(++done, batches.Count * layers.Count));
+            }
+        }
+        return exact.Weight == 0
+            ? throw new ArgumentException("No image has a label.")
+            : new SensitivityReport(exact.Mean, all.Mean, layers.Zip(sums, (layer, sum) => new LayerSensitivity(
+                layer.Quantized.Name, layer.Quantized.Count(_quantized), layer.Quantized.WeightBits, layer.Quantized.ActivationBits, sum.SignalToNoise,
+                sum.Alone.Mean.Loss, sum.Without.Mean.Loss, sum.Alone.Mean.Accuracy, sum.Without.Mean.Accuracy)));
+    }
+
+    private static HashSet<object> Quantizers(WeightedLayer layer) =>
+        new[] { layer.WeightQuantizer, layer.InputQuantizer }.OfType<GraphNode>().Select(node => (object)node.Operator).ToHashSet(ReferenceEqualityComparer.Instance);
+
+    private Func<FakeQuantize, RoundingScheme> Rounding(Func<object, bool> isActive) =>
+        quantizer => isActive(quantizer) ? NearestRounding.Instance : _bypass.GetValueOrDefault(quantizer, BypassRounding.Instance);
+
+    private void SetAll(bool isQuantized) => _layers.ForEach(layer => Set(layer, isQuantized));
+
+    /// <summary>Gives a layer the weight and bias of one network or the other.</summary>
+    private void Set((WeightedLayer Quantized, WeightedLayer Exact) layer, bool isQuantized)
+    {
+        using var noGradients = torch.no_grad();
+        Copy(layer.Quantized.Weight, layer.Exact.Weight);
+        if (layer.Quantized.Node.Inputs.Length > 2 && layer.Exact.Node.Inputs.Length > 2 && layer.Quantized.Node.Inputs[2] is { Length: > 0 } bias && _exact.Parameters.ContainsKey(layer.Exact.Node.Inputs[2]) && _mixture.Parameters.ContainsKey(bias))
+            Copy(bias, layer.Exact.Node.Inputs[2]);
+
+        void Copy(string name, string exact) => _mixture.Parameters[name].copy_(isQuantized ? _quantized.Parameters[name] : _exact.Parameters[exact]);
+    }
+
+    /// <summary>Where quantizing has left the upper bound of a clip to the quantizer behind it, letting the values through must not lose the bound.</summary>
+    private void FindClips()
+    {
+        var nodes = _quantized.Graph.Nodes.Where(node => node.Operator is not FakeQuantize).ToList();
+        if (nodes.Count != _exact.Graph.Nodes.Length)
+            return;
+        var flow = new DataFlow(_quantized.Graph);
+        for (var n = 0; n < nodes.Count; n++)
+        {
+            var original = _exact.Graph.Nodes[n];
+            if (original.Operator is not Clip || nodes[n].Operator.Type != "Relu" || original.Inputs.Length < 3 || !_exact.Parameters.TryGetValue(original.Inputs[2], out var most))
+                continue;
+            foreach (var reader in flow.Readers(nodes[n].Outputs[0]).Where(reader => reader.Operator is FakeQuantize))
+                _bypass[reader.Operator] = new UpperBound(most.to(torch.ScalarType.Float32).item<float>());
+        }
+    }
+
+    private sealed class UpperBound(float bound) : RoundingScheme
+    {
+        internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range) => values.clamp(max: bound);
+    }
+
+    private sealed class Score
+    {
+        private double _loss;
+        private double _accuracy;
+
+        public long Weight { get; private set; }
+
+        public (double Loss, double Accuracy) Mean => (_loss / Weight, _accuracy / Weight);
+
+        public void Add((double Loss, double Accuracy) value, long weight)
+        {
+            _loss += weight * value.Loss;
+            _accuracy += weight * value.Accuracy;
+            Weight += weight;
+        }
+    }
+
+    private sealed class Sums
+    {
+        private double _signal;
+        private double _noise;
+
+        public Score Alone { get; } = new();
+
+        public Score Without { get; } = new();
+
+        public double SignalToNoise => _noise == 0 ? double.PositiveInfinity : 10 * Math.Log10(_signal / _noise);
+
+        public void AddNoise(torch.Tensor exact, torch.Tensor quantized)
+        {
+            using var scope = torch.NewDisposeScope();
+            _signal += Vectors.Dot([exact], [exact]);
+            var noise = quantized.sub(exact);
+            _noise += Vectors.Dot([noise], [noise]);
+        }
+    }
+}

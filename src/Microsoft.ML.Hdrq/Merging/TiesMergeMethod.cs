@@ -1,0 +1,48 @@
+using Microsoft.ML.Hdrq.Networks;
+
+namespace Microsoft.ML.Hdrq.Merging;
+
+/// <summary>Trims the differences from the source, elects a sign for each parameter, and takes the mean of those that have it.</summary>
+internal sealed class TiesMergeMethod(Network source, double density, double scale) : MergeMethod
+{
+    internal override string Name => "TIES";
+
+    internal override Func<ParameterDefinition, double[]?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources)
+    {
+        var differences = new TaskVectors(source, graph, sources);
+        // Over a whole network at once, as the paper's code does it.
+        var least = sources.Select(network => Least(differences.Definitions.SelectMany(definition => Difference(network, definition)).Select(Math.Abs))).ToArray();
+        return definition =>
+        {
+            var merged = differences.Origin(definition).ToArray();
+            var trimmed = sources.Select((network, d) => Difference(network, definition).Select(value => Math.Abs(value) >= least[d] ? value : 0).ToArray()).ToArray();
+            for (var i = 0; i < merged.Length; i++)
+            {
+                var sum = 0.0;
+                for (var d = 0; d < trimmed.Length; d++)
+                    sum += sources[d].Lambda * trimmed[d][i];
+                var (total, weights) = (0.0, 0.0);
+                for (var d = 0; d < trimmed.Length; d++)
+                {
+                    if (trimmed[d][i] != 0 && Math.Sign(trimmed[d][i]) == Math.Sign(sum))
+                    {
+                        total += sources[d].Lambda * trimmed[d][i];
+                        weights += sources[d].Lambda;
+                    }
+                }
+                if (weights > 0)
+                    merged[i] += scale * total / weights;
+            }
+            return merged;
+        };
+
+        IEnumerable<double> Difference(MergeSource network, ParameterDefinition definition) => network.Exact(definition.Name).Zip(differences.Origin(definition), (value, origin) => value - origin);
+    }
+
+    /// <summary>The least magnitude that belongs to the share that counts.</summary>
+    private double Least(IEnumerable<double> magnitudes)
+    {
+        var sorted = magnitudes.Order().ToArray();
+        return sorted.Length == 0 ? 0 : sorted[Math.Max(0, sorted.Length - (int)Math.Ceiling(density * sorted.Length))];
+    }
+}
