@@ -1,6 +1,5 @@
 using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Networks.Architectures;
-using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Tests.Build;
 using Microsoft.ML.Hdrq.Tests.Pipeline;
 using SkiaSharp;

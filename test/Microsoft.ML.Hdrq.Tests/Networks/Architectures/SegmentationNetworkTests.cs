@@ -81,13 +81,14 @@ public sealed class SegmentationNetworkTests
         using var network = Create(kind);
         Randomize(network);
         using var quantized = Quantize(network, placement);
-        var input = SmallInput(2, 64, 64, seed: 9);
+        var input = SmallInput(8, 32, 32, seed: 9);
+        var scores = quantized.Forward(input);
         var expected = OnnxRuntimeReference.Run(Save(quantized), [("input", TensorData.FromTorch(input))])[0].ToTorch();
-        var difference = quantized.Forward(input).sub(expected).abs();
-        // A value that lies half-way between two integers may be rounded to the other one where sums are added in another order: then a few pixels are a step apart.
-        var differing = difference.gt(1e-4).to(torch.ScalarType.Float32).mean().item<float>();
-        Assert.IsLessThan(0.02f, differing);
-        Assert.IsLessThan(0.1f * expected.abs().max().item<float>(), difference.max().item<float>());
+        var difference = scores.sub(expected).abs();
+        // A value that lies half-way between two integers may be rounded to the other one where sums are added in another order; through attention that moves all scores of its image, a little.
+        var equal = difference.amax([1, 2, 3]).le(1e-4).sum().item<long>();
+        Assert.IsGreaterThanOrEqualTo(5, equal);
+        Assert.IsLessThan(0.1f * scores.sub(network.Forward(input)).abs().mean().item<float>(), difference.mean().item<float>());
     }
 
     [TestMethod]
