@@ -87,7 +87,7 @@ internal sealed class NetworkAnalysis : IDisposable
     private static torch.Tensor Numbers(torch.Tensor masks, byte ignored)
     {
         using var scope = torch.NewDisposeScope();
-        return masks.to(torch.ScalarType.Int64).masked_fill_(masks.eq(ignored), Evaluation.Ignored).DetachFromDisposeScope();
+        return masks.to(torch.ScalarType.Int64).masked_fill_(masks.eq(Scalars.Keep(ignored)), Scalars.Keep(Evaluation.Ignored)).DetachFromDisposeScope();
     }
 
     private DistanceReport? Distance(int column)

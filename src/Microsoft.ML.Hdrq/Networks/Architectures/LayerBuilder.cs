@@ -46,7 +46,7 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
     {
         long[] shape = [outputChannels, inputChannels / groups, kernel, kernel];
         var fan = (fanOut ? outputChannels : inputChannels) / groups * kernel * kernel;
-        var weight = _builder.Parameter($"{name}.weight", torch.randn(shape, generator: _generator).mul_(Math.Sqrt(2.0 / fan)));
+        var weight = _builder.Parameter($"{name}.weight", torch.randn(shape, generator: _generator).mul_(Scalars.Keep(Math.Sqrt(2.0 / fan))));
         string[] inputs = hasBias ? [value, weight, _builder.Parameter($"{name}.bias", torch.zeros(outputChannels))] : [value, weight];
         var pad = kernel / 2 * dilation;
         var attributes = new List<(string, object)> { ("kernel_shape", new long[] { kernel, kernel }), ("strides", new long[] { stride, stride }), ("pads", new long[] { pad, pad, pad, pad }) };
@@ -60,7 +60,7 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
     /// <summary>A convolution of windows beside each other, with a bias.</summary>
     public string Patches(string name, string value, int channels, int size)
     {
-        var weight = _builder.Parameter($"{name}.weight", torch.randn([channels, channels, size, size], generator: _generator).mul_(Math.Sqrt(2.0 / (channels * size * size))));
+        var weight = _builder.Parameter($"{name}.weight", torch.randn([channels, channels, size, size], generator: _generator).mul_(Scalars.Keep(Math.Sqrt(2.0 / (channels * size * size)))));
         return _builder.Node("Conv", name, [value, weight, _builder.Parameter($"{name}.bias", torch.zeros(channels))], ("kernel_shape", new long[] { size, size }), ("strides", new long[] { size, size }));
     }
 
@@ -149,7 +149,7 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
     /// <summary>A linear layer over the last dimension: a product with a weight of [inputs, outputs], and a bias. The weight is normal with deviation 0.02, as of transformers.</summary>
     public string Linear(string name, string value, int inputs, int outputs)
     {
-        var weight = _builder.Parameter($"{name}.weight", torch.randn([inputs, outputs], generator: _generator).mul_(0.02));
+        var weight = _builder.Parameter($"{name}.weight", torch.randn([inputs, outputs], generator: _generator).mul_(Scalars.Keep(0.02)));
         var bias = _builder.Parameter($"{name}.bias", torch.zeros(outputs));
         return _builder.Node("Add", $"{name}.add", [_builder.Node("MatMul", name, [value, weight]), bias]);
     }
@@ -206,5 +206,5 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
         _generator.Dispose();
     }
 
-    private torch.Tensor Uniform(double bound, params long[] shape) => torch.rand(shape, generator: _generator).mul_(2 * bound).sub_(bound);
+    private torch.Tensor Uniform(double bound, params long[] shape) => torch.rand(shape, generator: _generator).mul_(Scalars.Keep(2 * bound)).sub_(Scalars.Keep(bound));
 }
