@@ -57,6 +57,13 @@ internal sealed class NetworkAnalysis : IDisposable
         return Hdrq.Analysis.Sensitivity.Measure(networks[1].Network, networks[0].Network, _evaluation, _options.Progress, _options.CancellationToken);
     }
 
+    /// <summary>The values that go into the quantizers of the first column's network, which was quantized from the second's.</summary>
+    public ImmutableArray<QuantizerHistogram> Histograms()
+    {
+        var networks = Networks();
+        return Hdrq.Analysis.Histograms.Measure(networks[1].Network, networks[0].Network, _evaluation, _options.CancellationToken);
+    }
+
     /// <summary>All of it, for all columns' networks.</summary>
     public NetworkComparison Compare()
     {
