@@ -64,6 +64,8 @@ public sealed class MaskColoringEstimator : IEstimator<ITransformer>
 
     private CustomMappingEstimator<Source, Result> Mapping(int height, int width, ImageDataViewType type)
     {
+        // ML.NET reads and makes images of those sizes only that it was told of.
+        DataViewTypeManager.Register(type, typeof(MLImage), type.Height > 0 ? new ImageTypeAttribute(type.Height, type.Width) : new ImageTypeAttribute());
         var input = SchemaDefinition.Create(typeof(Source));
         input[nameof(Source.Mask)].ColumnName = _maskColumnName;
         input[nameof(Source.Image)].ColumnName = _imageColumnName;
