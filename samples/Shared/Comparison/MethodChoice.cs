@@ -20,6 +20,7 @@ internal sealed record MethodChoice(string Name, string Label, Func<NetworkQuant
         new("hdrq-no-noise", "HDRQ without noise", shared => shared with { UseNoise = false }),
         new("hdrq-no-distance", "HDRQ without distance", shared => shared with { DistanceWeight = 0, DriftWeight = 0 }),
         new("hdrq-neither", "HDRQ with neither", shared => shared with { UseNoise = false, DistanceWeight = 0, DriftWeight = 0 }),
+        new("rtn-corrected", "RTN, biases corrected", shared => shared with { Method = QuantizationMethod.RoundToNearest, CorrectBiases = true }),
         new("hdrq-no-mixing", "HDRQ without mixing", shared => shared with { DropProbability = 0 }),
     ];
 }
