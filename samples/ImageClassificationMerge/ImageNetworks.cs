@@ -1,12 +1,15 @@
 using Hdrq.Samples;
 using Hdrq.Samples.Data;
+using Hdrq.Samples.Report;
 using ImageClassificationMerge.Data;
 using Microsoft.ML;
+using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
+using SkiaSharp;
 
 namespace ImageClassificationMerge;
 
@@ -15,6 +18,11 @@ internal sealed class ImageNetworks : DomainNetworks
 {
     /// <summary>Test images whose pixels are kept, so that they are not decoded anew for each network.</summary>
     private const long MostCachedPixels = 100_000_000;
+
+    /// <summary>Test images of a domain that a report shows.</summary>
+    private const int ShownImages = 6;
+
+    private const int ShownSize = 128;
 
     private readonly DomainFolder _folder;
     private readonly ImagePipeline _images;
@@ -57,6 +65,33 @@ internal sealed class ImageNetworks : DomainNetworks
         using var scorer = scoring.Fit(Test(Domains[0], cancellationToken));
         foreach (var domain in domains)
             yield return new(domain, Context.MulticlassClassification.Evaluate(scorer.Transform(Test(domain, cancellationToken))).MicroAccuracy);
+    }
+
+    public override IReadOnlyList<SamplePrediction> Predict(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken)
+    {
+        var scoring = Context.Transforms.ApplyNetwork(Score, Pixels, network, new NetworkScoringEstimator.Options { BatchSize = Options.BatchSize, ClassNames = _folder.Classes });
+        var predictions = new List<SamplePrediction>();
+        foreach (var domain in domains)
+        {
+            var files = _folder.Files(domain, DataSplit.Test);
+            // From all classes, which follow each other: every n-th image, beginning in the middle of its stretch.
+            var shown = Enumerable.Range(0, Math.Min(ShownImages, files.Count)).Select(i => files[(2 * i + 1) * files.Count / (2 * Math.Min(ShownImages, files.Count))]).ToList();
+            var data = _images.Read(shown, cancellationToken);
+            using var scorer = scoring.Fit(data);
+            var answers = scorer.Transform(data).GetColumn<uint>("PredictedLabel");
+            predictions.AddRange(shown.Zip(answers, (file, answer) => new SamplePrediction(domain, file.Path, Picture(file.Path), _folder.Classes[file.ClassIndex], answer == 0 ? "" : _folder.Classes[(int)answer - 1])));
+        }
+        return predictions;
+    }
+
+    /// <summary>An image for people: at most <see cref="ShownSize"/> pixels in each direction.</summary>
+    private static byte[] Picture(string path)
+    {
+        using var image = SKBitmap.Decode(path);
+        var scale = Math.Min(1, ShownSize / (float)Math.Max(image.Width, image.Height));
+        using var shown = image.Resize(new SKImageInfo((int)Math.Max(1, image.Width * scale), (int)Math.Max(1, image.Height * scale)), SKFilterQuality.Medium);
+        using var png = shown.Encode(SKEncodedImageFormat.Png, 100);
+        return png.ToArray();
     }
 
     protected override Network CreateSource() => ResNet.Cifar(depth: 14, _folder.Classes.Count, Options.Seed, width: 16, inputSize: _images.Height);

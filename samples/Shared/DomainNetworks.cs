@@ -1,4 +1,5 @@
 using Hdrq.Samples.Data;
+using Hdrq.Samples.Report;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
@@ -76,6 +77,34 @@ internal abstract class DomainNetworks(MLContext context, SampleOptions options)
     /// <summary>One network of several, without images.</summary>
     public Network Merge(IReadOnlyList<Network> networks, MergeOptions merging) =>
         Fit(context.Transforms.MergeNetworks(Score, Pixels, networks, merging), Domains[0], default);
+
+    /// <summary>What a network says of some test images of each of some domains, for people to look at.</summary>
+    public virtual IReadOnlyList<SamplePrediction> Predict(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken) => [];
+
+    /// <summary>Has networks analysed on the labelled test images of a domain.</summary>
+    /// <param name="domain">The domain.</param>
+    /// <param name="parts">The networks.</param>
+    /// <param name="analyse">Given the data and the names of the networks' score columns in it.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    public T Analyse<T>(string domain, IReadOnlyList<Network> parts, Func<ModelOperationsCatalog, IDataView, IReadOnlyList<string>, T> analyse, CancellationToken cancellationToken)
+    {
+        var data = Images(domain, DataSplit.Test, cancellationToken);
+        var (applied, columns) = (new List<NetworkTransformer>(), new List<string>());
+        try
+        {
+            foreach (var part in parts)
+            {
+                columns.Add($"{Score}{columns.Count}");
+                applied.Add(context.Transforms.ApplyNetwork(columns[^1], Pixels, part, new NetworkScoringEstimator.Options { Engine = ScoringEngineKind.Torch }).Fit(data));
+                data = applied[^1].Transform(data);
+            }
+            return analyse(context.Model, data, columns);
+        }
+        finally
+        {
+            applied.ForEach(transformer => transformer.Dispose());
+        }
+    }
 
     /// <summary>Saves a network as an ML.NET model that reads image files, for applications that have neither this library nor Torch.</summary>
     /// <param name="network">The network.</param>

@@ -1,6 +1,10 @@
 using System.Globalization;
+using Hdrq.Samples.Explanations;
+using Hdrq.Samples.Report;
 using Hdrq.Samples.Results;
+using Microsoft.ML;
 using Microsoft.ML.Hdrq.Adaptation;
+using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
@@ -10,6 +14,12 @@ namespace Hdrq.Samples;
 /// <summary>The whole job: adapt the source network to each domain, quantize each network in every way that is asked for, merge them, and measure every network.</summary>
 internal sealed class MergeJob
 {
+    /// <summary>Test images on which the values of activations are counted.</summary>
+    private const int HistogramImages = 32;
+
+    /// <summary>Methods whose merged networks' answers are kept.</summary>
+    private const int MostPredictions = 4;
+
     private readonly SampleOptions _options;
     private readonly DomainNetworks _networks;
     private readonly NetworkShelf _shelf;
@@ -22,6 +32,9 @@ internal sealed class MergeJob
     private readonly Dictionary<string, string> _tests = new(StringComparer.Ordinal);
     private readonly List<ResultRow> _rows = [];
     private readonly List<(string Network, OnnxReport Report)> _reports = [];
+    private readonly List<Explanation> _explanations = [];
+    private readonly List<(string Method, IReadOnlyList<SamplePrediction> Predictions)> _predictions = [];
+    private (string Network, IReadOnlyList<QuantizerHistogram> Values) _histograms = ("", []);
 
     /// <summary>Prepares the job.</summary>
     /// <param name="networks">What makes and measures networks.</param>
@@ -42,6 +55,9 @@ internal sealed class MergeJob
     /// <summary>What ONNX Runtime makes of the quantized networks, in the order of the results.</summary>
     public IReadOnlyList<(string Network, OnnxReport Report)> Reports => _reports;
 
+    /// <summary>What was found out about the networks of each method; empty where that was not asked for.</summary>
+    public IReadOnlyList<Explanation> Explanations => _explanations;
+
     private ResultsDocument Document => new() { Task = _networks.Task.Name, Rows = [.. _rows.OrderBy(row => Enum.Parse<Stage>(row.Stage, ignoreCase: true))] };
 
     /// <summary>How many networks there will be.</summary>
@@ -58,10 +74,13 @@ internal sealed class MergeJob
         using var adapted = new Family("fp32", new ResultRow { Stage = "adapted", Method = "FP32", Network = "", Domains = [] });
         foreach (var domain in _targets)
             adapted.Networks.Add(domain, Adapt(source, domain));
+        Explain(adapted, source, null);
         Merge(adapted, source, _options.Mergings.Where(merging => !merging.IsForIntegers), _options.Seed);
         foreach (var plan in _options.LastStage < Stage.Quantized ? [] : _options.Plans)
         {
             using var quantized = Quantize(plan, source, adapted);
+            Explain(quantized, source, adapted);
+            CountValues(quantized, adapted);
             Merge(quantized, source, _options.Mergings, plan.Options.Seed ?? _options.Seed);
         }
         _all?.Complete();
@@ -79,14 +98,15 @@ internal sealed class MergeJob
 
     private Family Quantize(QuantizationPlan plan, NetworkShelf.Item source, Family adapted)
     {
-        var options = plan.Options;
+        var options = plan.For(source.Network);
         var quantized = new Family(plan.Name, new ResultRow
         {
             Stage = "quantized",
             Method = plan.Method,
             Network = "",
             Domains = [],
-            WeightBits = options.WeightBits,
+            WeightBits = plan.AverageBits is null ? options.WeightBits : null,
+            AverageWeightBits = plan.AverageBits,
             ActivationBits = options.ActivationBits,
             Iterations = options.Iterations > 0 && options.Method != QuantizationMethod.RoundToNearest ? options.Iterations : null,
             Seed = options.Seed,
@@ -95,12 +115,15 @@ internal sealed class MergeJob
         {
             foreach (var domain in _targets)
             {
+                // Bits that follow from images are the first domain's for all, as networks are merged only where bits agree.
+                var first = plan.AverageBits is null ? null : quantized.Networks.Values.FirstOrDefault();
+                var own = first is null ? options : options with { TargetSize = null, Overrides = LayerOverride.Of(first.Network) };
                 quantized.Networks.Add(domain, Make<QuantizationProgress>(
                     $"{plan.Name}-{domain}",
                     quantized.Shared with { Domain = domain },
-                    [source.Recipe, adapted.Networks[domain].Recipe, .. Images(domain), options.ToString()],
+                    [source.Recipe, adapted.Networks[domain].Recipe, .. Images(domain), options.ToString(), first?.Recipe ?? ""],
                     report => ((report.BlockIndex + (double)report.Step / report.Steps) / report.Blocks, string.Create(CultureInfo.InvariantCulture, $"loss {report.Loss:0.0000}")),
-                    (progress, token) => _networks.Quantize(source.Network, adapted.Networks[domain].Network, domain, options, progress, token)));
+                    (progress, token) => _networks.Quantize(source.Network, adapted.Networks[domain].Network, domain, own, progress, token)));
             }
             return quantized;
         }
@@ -124,8 +147,54 @@ internal sealed class MergeJob
                 var row = family.Shared with { Stage = "merged", Merged = group, Merging = merging.Name };
                 using var merged = Make<int>($"{family.Name}-merged-{string.Join('+', group)}{suffix}", row, [.. parts.Select(part => part.Recipe), source.Recipe, merging.Name, Seed(seed)], _ => (0, null),
                     (_, _) => _networks.Merge([.. parts.Select(part => part.Network)], merging.Options(source.Network, seed)));
+                Predict(merged.Network, family, group, merging);
             }
         }
+    }
+
+    /// <summary>What a report shows besides results: merged networks' answers, and the values in the last quantized network of the first domain.</summary>
+    public RunReport Report => new()
+    {
+        Task = _networks.Task,
+        Domains = _networks.Domains,
+        Results = Document,
+        Explanations = _explanations,
+        Histograms = _histograms.Values,
+        HistogramNetwork = _histograms.Network,
+        Predictions = _predictions,
+    };
+
+    /// <summary>Notes what merged networks say of test images: those that serve most domains.</summary>
+    private void Predict(Network merged, Family family, IReadOnlyList<string> group, MergingPlan merging)
+    {
+        if (_options.Output is not null && merging == MergingPlan.Mean && group == _merges.MaxBy(other => other.Count) && _predictions.Count < MostPredictions && _predictions.TrueForAll(entry => entry.Method != family.Shared.Method))
+            _predictions.Add((family.Shared.Method, _networks.Predict(merged, group, _cancellationToken)));
+    }
+
+    /// <summary>Notes the values that go into the quantizers of the first domain's network.</summary>
+    private void CountValues(Family quantized, Family adapted)
+    {
+        if (_options.Output is null)
+            return;
+        var domain = _targets[0];
+        _histograms = ($"{quantized.Name}-{domain}", _networks.Analyse(domain, [quantized.Networks[domain].Network, adapted.Networks[domain].Network],
+            (catalog, data, columns) => catalog.MeasureHistograms(data, columns[0], columns[1], new() { MaxRows = HistogramImages, Seed = _options.Seed, CancellationToken = _cancellationToken }), _cancellationToken));
+    }
+
+    /// <summary>Looks at the networks of one method, if that is asked for.</summary>
+    private void Explain(Family family, NetworkShelf.Item source, Family? fullPrecision)
+    {
+        if (_options.Explanation is not { } options)
+            return;
+        var bar = _board.Add($"{family.Name}: looking at its networks");
+        var explainer = new Explainer(_networks, options, _options.Seed, _cancellationToken);
+        _explanations.Add(_shelf.Explanation(family.Name, [source.Recipe, options.ToString(), Seed(_options.Seed), .. Parts(family).Concat(fullPrecision is null ? [] : Parts(fullPrecision)).Select(part => part.Value.Recipe), .. family.Networks.Keys.Select(Tests)],
+            () => explainer.Explain(family.Name, family.Shared.Method, source.Network, Networks(family)!, Networks(fullPrecision), share => bar.Show(share, null))));
+        bar.Complete();
+
+        static IEnumerable<KeyValuePair<string, NetworkShelf.Item>> Parts(Family family) => family.Networks;
+
+        static Dictionary<string, Network>? Networks(Family? family) => family?.Networks.ToDictionary(part => part.Key, part => part.Value.Network);
     }
 
     /// <summary>Obtains a network, measures it, and notes the result. In a comparison it is measured only where it is to serve.</summary>

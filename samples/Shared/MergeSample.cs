@@ -1,5 +1,6 @@
 using System.Text;
 using Hdrq.Samples.Comparison;
+using Hdrq.Samples.Report;
 using Hdrq.Samples.Results;
 using Microsoft.ML;
 using Microsoft.ML.Hdrq.Pipeline;
@@ -19,11 +20,13 @@ internal abstract class MergeSample(SampleOptions options, IAnsiConsole console)
         var networks = Open(new MLContext(options.Seed) { GpuDeviceId = options.GpuDeviceId }, data);
         var output = options.Output is null ? null : Directory.CreateDirectory(options.Output).FullName;
         IReadOnlyList<(string Network, OnnxReport Report)> reports = [];
+        RunReport? report = null;
         var document = WithProgress(board =>
         {
             var job = new MergeJob(networks, options, new NetworkShelf(output), board, Write, cancellationToken);
             var results = job.Run();
             reports = job.Reports;
+            report = job.Report;
             return results;
         });
         if (options.Comparison is null)
@@ -33,6 +36,7 @@ internal abstract class MergeSample(SampleOptions options, IAnsiConsole console)
         WriteReports(reports);
         if (output is null)
             return;
+        HtmlReport.Save(report!, Path.Combine(output, "report.html"));
         if (options.Comparison is not null)
         {
             foreach (var (file, comparison) in new ComparisonReport(document, networks.Task).Charts())
@@ -40,7 +44,7 @@ internal abstract class MergeSample(SampleOptions options, IAnsiConsole console)
                 comparison.SaveSvg(Path.Combine(output, $"{file}.svg"));
                 comparison.SavePng(Path.Combine(output, $"{file}.png"));
             }
-            console.MarkupLineInterpolated($"Written to {output}: results.json, comparison.md, charts and the networks.");
+            console.MarkupLineInterpolated($"Written to {output}: results.json, comparison.md, report.html, charts and the networks.");
             return;
         }
         if (ResultChart.Create(document, networks.Task) is { } chart)
@@ -48,7 +52,7 @@ internal abstract class MergeSample(SampleOptions options, IAnsiConsole console)
             chart.SaveSvg(Path.Combine(output, "merged.svg"));
             chart.SavePng(Path.Combine(output, "merged.png"));
         }
-        console.MarkupLineInterpolated($"Written to {output}: results.json, the networks and, where networks were merged, a chart and the merged networks as ML.NET models (.zip).");
+        console.MarkupLineInterpolated($"Written to {output}: results.json, report.html, the networks and, where networks were merged, a chart and the merged networks as ML.NET models (.zip).");
 
         void Write(ResultsDocument results)
         {

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
+using Hdrq.Samples.Explanations;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
 
@@ -63,6 +65,27 @@ internal sealed class NetworkShelf(string? folder)
         if (path is not null)
             WholeFile.Write(path, Encoding.UTF8.GetBytes(string.Join('\n', [recipe, .. scores.Select(score => string.Create(CultureInfo.InvariantCulture, $"{score.Value:R}\t{score.Key}"))])));
         return scores;
+    }
+
+    /// <summary>Takes what was found out about a method's networks from the shelf, or finds it out and puts it there.</summary>
+    /// <param name="name">What the names of the networks begin with.</param>
+    /// <param name="ingredients">Everything that decides about it.</param>
+    /// <param name="explain">Finds it out.</param>
+    public Explanation Explanation(string name, IEnumerable<string> ingredients, Func<Explanation> explain)
+    {
+        var recipe = Recipe(ingredients);
+        var path = folder is null ? null : Path.Combine(folder, $"{name}.explanation.json");
+        var recipePath = $"{path}.recipe";
+        if (path is not null && File.Exists(path) && File.Exists(recipePath) && File.ReadAllText(recipePath) == recipe)
+            return JsonSerializer.Deserialize(File.ReadAllBytes(path), ExplanationJsonContext.Default.Explanation) ?? throw new InvalidDataException($"'{path}' is empty.");
+        var found = explain();
+        if (path is not null)
+        {
+            File.Delete(recipePath);
+            WholeFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(found, ExplanationJsonContext.Default.Explanation));
+            WholeFile.Write(recipePath, Encoding.UTF8.GetBytes(recipe));
+        }
+        return found;
     }
 
     private static string Recipe(IEnumerable<string> ingredients) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', ingredients))));

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using Hdrq.Samples.Comparison;
+using Hdrq.Samples.Explanations;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 using Spectre.Console;
@@ -50,6 +51,9 @@ internal sealed record SampleCommand
         var settings = new Option<string>("--settings") { Description = "default, or paper: quantizers where the paper has them, one scale for a weight, 20,000 iterations.", DefaultValueFactory = _ => "default" };
         var iterations = new Option<int?>("--iterations") { Description = $"Steps for each block; 0 rounds to nearest. Default: that of the settings, or {DrawnIterations} for {Drawn}." };
         var calibration = new Option<int?>("--calibration-images") { Description = "Images that each network is quantized on. Default: that of the settings." };
+        var average = new Option<double[]>("--average-bits") { Description = "Average bits of weights for which HDRQ shares bits out among layers by their sensitivity, besides the rest; such as 3.5.", AllowMultipleArgumentsPerToken = true };
+        var allocation = new Option<BitAllocationBasis>("--allocation") { Description = "By what bits are shared out: SourceWeights, the weights of the source network, or Images, those of the first domain, whose bits the others take over.", DefaultValueFactory = _ => BitAllocationBasis.SourceWeights };
+        var explain = new Option<int?>("--explain") { Description = "Look at the networks with this many test images of a domain: curvature, distances, what lies between networks, and which layers hurt. 128 if no number is given.", Arity = ArgumentArity.ZeroOrOne };
         var output = new Option<string?>("--output") { Description = "Folder for results.json, the networks and the chart. A run that was stopped goes on from what it finds there." };
         var seed = new Option<int>("--seed") { Description = "Seed of images, weights and orders.", DefaultValueFactory = _ => 1 };
         var batchSize = new Option<int>("--batch-size") { Description = "Images scored at once.", DefaultValueFactory = _ => 32 };
@@ -59,7 +63,7 @@ internal sealed record SampleCommand
         settings.AcceptOnlyFromAmong("default", "paper");
         var command = new RootCommand(Description)
         {
-            data, network, adapted, normalization, stage, domains, merge, bits, settings, iterations, calibration, output, seed, batchSize, threads, gpu, compare, methods, merging, seeds,
+            data, network, adapted, normalization, stage, domains, merge, bits, settings, iterations, calibration, output, seed, batchSize, threads, gpu, compare, methods, merging, seeds, average, allocation, explain,
         };
         command.SetAction((result, cancellationToken) => Task.Run(() =>
         {
@@ -81,6 +85,9 @@ internal sealed record SampleCommand
                     Iterations = result.GetValue(iterations) ?? (result.GetValue(data) is null ? DrawnIterations : preset.Iterations),
                     CalibrationImages = result.GetValue(calibration) ?? preset.CalibrationImages,
                 },
+                AverageBits = result.GetValue(average) ?? [],
+                Allocation = result.GetValue(allocation),
+                Explanation = result.GetResult(explain) is null ? null : result.GetValue(explain) is { } images ? new ExplanationOptions { Images = images } : new ExplanationOptions(),
                 Output = result.GetValue(output),
                 Seed = result.GetValue(seed),
                 BatchSize = result.GetValue(batchSize),

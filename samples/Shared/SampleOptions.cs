@@ -1,5 +1,6 @@
 using System.Globalization;
 using Hdrq.Samples.Comparison;
+using Hdrq.Samples.Explanations;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 
@@ -35,6 +36,15 @@ internal sealed record SampleOptions
     /// <summary>What is compared; null to quantize by rounding to nearest and by HDRQ once, and to merge once.</summary>
     public ComparisonOptions? Comparison { get; init; }
 
+    /// <summary>Average bits of weights for which HDRQ shares bits out among layers, besides the other ways to quantize.</summary>
+    public IReadOnlyList<double> AverageBits { get; init; } = [];
+
+    /// <summary>By what bits are shared out.</summary>
+    public BitAllocationBasis Allocation { get; init; } = BitAllocationBasis.SourceWeights;
+
+    /// <summary>How closely the adapted and the quantized networks are looked at; null for not at all.</summary>
+    public ExplanationOptions? Explanation { get; init; }
+
     /// <summary>Folder for the results; null to only print them.</summary>
     public string? Output { get; init; }
 
@@ -51,10 +61,16 @@ internal sealed record SampleOptions
     public int? GpuDeviceId { get; init; }
 
     /// <summary>The ways to quantize.</summary>
-    public IReadOnlyList<QuantizationPlan> Plans => Comparison?.Plans(Quantization) ??
+    public IReadOnlyList<QuantizationPlan> Plans =>
     [
-        Plan("rtn", "RTN", Quantization with { Method = QuantizationMethod.RoundToNearest, Seed = Seed }),
-        Plan("hdrq", "HDRQ", Quantization with { Seed = Seed }),
+        .. Comparison?.Plans(Quantization) ??
+        [
+            Plan("rtn", "RTN", Quantization with { Method = QuantizationMethod.RoundToNearest, Seed = Seed }),
+            Plan("hdrq", "HDRQ", Quantization with { Seed = Seed }),
+        ],
+        .. AverageBits.Select(average => new QuantizationPlan(
+            string.Create(CultureInfo.InvariantCulture, $"hdrq-mixed{average}{(Allocation == BitAllocationBasis.Images ? "i" : "")}a{Quantization.ActivationBits}-s{Seed}"), string.Create(CultureInfo.InvariantCulture, $"HDRQ, {average} bits on average{(Allocation == BitAllocationBasis.Images ? ", by images" : "")}"),
+            Quantization with { Seed = Seed, Allocation = Allocation }, average)),
     ];
 
     /// <summary>The ways to merge.</summary>

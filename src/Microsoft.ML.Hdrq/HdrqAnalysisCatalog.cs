@@ -79,6 +79,21 @@ public static class HdrqAnalysisCatalog
         return analysis.Sensitivity();
     }
 
+    /// <summary>Counts the values that go into each quantizer of a network, and says where it clips them: weights as they were before quantizing, and activations on the data.</summary>
+    /// <param name="catalog">The model operations of an <see cref="MLContext"/>.</param>
+    /// <param name="data">Data with both score columns, their networks' input column, and a label.</param>
+    /// <param name="quantizedColumnName">The score column of the quantized network.</param>
+    /// <param name="fullPrecisionColumnName">The score column of the network that it was quantized from.</param>
+    /// <param name="options">On which rows; null for the defaults.</param>
+    /// <returns>The histograms of weights and then of activations, each in the order of the graph.</returns>
+    /// <exception cref="ArgumentException">The networks are applied to different columns, or do not have the same layers.</exception>
+    /// <inheritdoc cref="InterpolateNetworks" path="/exception[@cref='T:System.ArgumentOutOfRangeException' or @cref='T:System.InvalidOperationException' or @cref='T:System.OperationCanceledException']"/>
+    public static IReadOnlyList<QuantizerHistogram> MeasureHistograms(this ModelOperationsCatalog catalog, IDataView data, string quantizedColumnName, string fullPrecisionColumnName, NetworkAnalysisOptions? options = null)
+    {
+        using var analysis = Analyse(catalog, data, [quantizedColumnName, fullPrecisionColumnName], options);
+        return analysis.Histograms();
+    }
+
     private static NetworkAnalysis Analyse(ModelOperationsCatalog catalog, IDataView data, IReadOnlyList<string> columns, NetworkAnalysisOptions? options)
     {
         ArgumentNullException.ThrowIfNull(catalog);

@@ -51,14 +51,17 @@ internal sealed class ImagePipeline
     }
 
     /// <summary>The images of a domain as pixels and labels, read when a cursor asks for them.</summary>
-    public IDataView Read(string domain, DataSplit split, CancellationToken cancellationToken)
+    public IDataView Read(string domain, DataSplit split, CancellationToken cancellationToken) => Read(_folder.Files(domain, split), cancellationToken);
+
+    /// <summary>Some images as pixels and labels, read when a cursor asks for them.</summary>
+    public IDataView Read(IReadOnlyList<LabeledFile> files, CancellationToken cancellationToken)
     {
         var rows = _context.Data.LoadFromEnumerable(Enumerate());
         return _preprocessing.Fit(rows).Transform(rows);
 
         IEnumerable<ImageRow> Enumerate()
         {
-            foreach (var file in _folder.Files(domain, split))
+            foreach (var file in files)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 yield return new ImageRow { ImagePath = file.Path, ClassName = _folder.Classes[file.ClassIndex] };

@@ -15,8 +15,11 @@ internal sealed record ResultRow
     /// <summary>Accuracy by domain, fractions in [0, 1], in the order in which they are shown.</summary>
     public required OrderedDictionary<string, double> Domains { get; init; }
 
-    /// <summary>Bits of the weights; null for FP32.</summary>
+    /// <summary>Bits of the weights; null for FP32, and where layers have different ones.</summary>
     public int? WeightBits { get; init; }
+
+    /// <summary>Bits of the weights on average, where layers have different ones, but for the first and the last; null elsewhere.</summary>
+    public double? AverageWeightBits { get; init; }
 
     /// <summary>Bits of the activations; null for FP32.</summary>
     public int? ActivationBits { get; init; }

@@ -48,7 +48,7 @@ internal static class FineTuning
         return trained.Clone();
 
         // Nothing is to be learned of crops without a class.
-        bool HasLabels(torch.Tensor targets) => targets.dim() == 1 || targets.ne(settings.IgnoredLabel).any().item<bool>();
+        bool HasLabels(torch.Tensor targets) => targets.dim() == 1 || targets.ne(Scalars.Keep(settings.IgnoredLabel)).any().item<bool>();
 
         float Step(int step, torch.Tensor batch, torch.Tensor targets)
         {

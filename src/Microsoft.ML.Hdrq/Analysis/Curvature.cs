@@ -75,7 +75,7 @@ internal static class Curvature
                 using var stepScope = torch.NewDisposeScope();
                 var product = Multiply(indices, vector);
                 if (shift != 0)
-                    product = [.. product.Zip(vector, (part, direction) => part.sub(direction.mul(shift)))];
+                    product = [.. product.Zip(vector, (part, direction) => part.sub(direction.mul(Scalars.Keep(shift))))];
                 var quotient = Vectors.Dot(vector, product);
                 var (next, norm) = Vectors.Normalized(product);
                 var change = Math.Abs(quotient - eigenvalue);

@@ -75,7 +75,7 @@ internal sealed record Evaluation(torch.Tensor Images, torch.Tensor Labels, int 
             };
             var scores = network.Run([Images.narrow(0, start, count)], context)[0];
             var labels = Labels.narrow(0, start, count).to(network.Device);
-            var known = labels.ne(Ignored);
+            var known = labels.ne(Scalars.Keep(Ignored));
             var number = known.sum().item<long>();
             if (number == 0)
                 continue;

@@ -109,7 +109,7 @@ internal sealed class LossSurface : IDisposable
         Sum(weights, loss =>
         {
             var gradients = torch.autograd.grad([loss], weights, create_graph: true, retain_graph: true);
-            var along = gradients.Zip(vector, (gradient, direction) => gradient.mul(direction).sum()).Aggregate((sum, term) => sum.add(term));
+            var along = gradients.Zip(vector, (gradient, direction) => gradient.mul(direction).sum()).Aggregate((sum, term) => sum.add(term, Scalars.One));
             // A loss that is linear in the weights has no second derivative to ask for.
             return along.requires_grad ? torch.autograd.grad([along], weights, allow_unused: true) : [.. weights.Select(weight => torch.zeros_like(weight))];
         }, cancellationToken);
@@ -123,7 +123,7 @@ internal sealed class LossSurface : IDisposable
         var forward = At(size);
         var backward = At(-size);
         Move(0);
-        return [.. forward.Zip(backward, (plus, minus) => plus.sub(minus).div(2 * size))];
+        return [.. forward.Zip(backward, (plus, minus) => plus.sub(minus).div(Scalars.Keep(2 * size)))];
 
         torch.Tensor[] At(double distance)
         {
@@ -135,7 +135,7 @@ internal sealed class LossSurface : IDisposable
         {
             using var noGradients = torch.no_grad();
             for (var i = 0; i < weights.Length; i++)
-                weights[i].copy_(distance == 0 ? before[i] : before[i].add(vector[i], distance));
+                weights[i].copy_(distance == 0 ? before[i] : before[i].add(vector[i], Scalars.Keep(distance)));
         }
     }
 
@@ -144,7 +144,7 @@ internal sealed class LossSurface : IDisposable
     {
         var sum = weights.Select(weight => torch.zeros(weight.shape, weight.dtype, weight.device)).ToArray();
         var batches = _evaluation.Batches(_network.Graph).ToList();
-        var labels = _targets is null ? _evaluation.Labels.ne(Evaluation.Ignored) : null;
+        var labels = _targets is null ? _evaluation.Labels.ne(Scalars.Keep(Evaluation.Ignored)) : null;
         var total = labels is null ? batches.Sum(batch => batch.Count) : labels.sum().item<long>();
         foreach (var (start, count) in batches)
         {
@@ -156,14 +156,14 @@ internal sealed class LossSurface : IDisposable
             var scores = Run(start, count, ForwardMode.Gradient);
             var loss = _targets is null
                 ? Evaluation.CrossEntropy(scores, _evaluation.Labels.narrow(0, start, count).to(scores.device))
-                : scores.sub(_targets.narrow(0, start, count)).square().sum().div(count);
-            var parts = make(loss.mul((double)share / total));
+                : scores.sub(_targets.narrow(0, start, count)).square().sum().div(Scalars.Keep(count));
+            var parts = make(loss.mul(Scalars.Keep((double)share / total)));
             using var noGradients = torch.no_grad();
             for (var i = 0; i < sum.Length; i++)
             {
                 // The weight of a layer that the scores do not depend on has no gradient.
                 if (parts[i] is { } part && part.Handle != IntPtr.Zero)
-                    sum[i].add_(part.detach());
+                    sum[i].add_(part.detach(), Scalars.One);
             }
         }
         return sum;

@@ -67,7 +67,7 @@ internal sealed class Sensitivity : IDisposable
         {
             using var scope = torch.NewDisposeScope();
             var batch = new Evaluation(evaluation.Images.narrow(0, start, count), evaluation.Labels.narrow(0, start, count), (int)count);
-            var weight = batch.Labels.ne(Evaluation.Ignored).sum().item<long>();
+            var weight = batch.Labels.ne(Scalars.Keep(Evaluation.Ignored)).sum().item<long>();
             if (weight == 0)
                 continue;
             var outputs = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal);
@@ -154,7 +154,7 @@ internal sealed class Sensitivity : IDisposable
 
     private sealed class UpperBound(float bound) : RoundingScheme
     {
-        internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range) => values.clamp(max: bound);
+        internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range) => values.clamp(max: Scalars.Keep(bound));
     }
 
     private sealed class Score

@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Analysis;
@@ -16,12 +17,12 @@ internal static class Vectors
 
     /// <summary>Signs, each with probability 1/2: Rademacher's distribution.</summary>
     public static torch.Tensor[] Signs(IEnumerable<torch.Tensor> like, torch.Generator generator) =>
-        [.. like.Select(tensor => torch.rand(tensor.shape, generator: generator).ge(0.5).to(torch.ScalarType.Float32).mul(2).sub(1).to(tensor.device))];
+        [.. like.Select(tensor => torch.rand(tensor.shape, generator: generator).ge(Scalars.Keep(0.5)).to(torch.ScalarType.Float32).mul(Scalars.Keep(2)).sub(Scalars.Keep(1)).to(tensor.device))];
 
     /// <summary>The vector of length 1, and the length that it had.</summary>
     public static (torch.Tensor[] Unit, double Norm) Normalized(IReadOnlyList<torch.Tensor> vector)
     {
         var norm = Norm(vector);
-        return (norm > 0 ? [.. vector.Select(part => part.div(norm))] : [.. vector], norm);
+        return (norm > 0 ? [.. vector.Select(part => part.div(Scalars.Keep(norm)))] : [.. vector], norm);
     }
 }

@@ -91,7 +91,7 @@ internal sealed class MergeSource : IComparable<MergeSource>
         var tensor = _network.Parameters[parameter].detach();
         if (!tensor.isfinite().all().item<bool>())
             throw new ArgumentException($"Parameter '{parameter}' of {Name} holds a number that is not finite.");
-        if (isScale && !tensor.gt(0).all().item<bool>())
+        if (isScale && !tensor.gt(Scalars.Keep(0)).all().item<bool>())
             throw new ArgumentException($"Scale '{parameter}' of {Name} is not positive.");
     }
 
@@ -105,7 +105,7 @@ internal sealed class MergeSource : IComparable<MergeSource>
             if (scale.numel() > 1)
                 scale = scale.reshape([-1, .. Enumerable.Repeat(1L, (int)tensor.dim() - quantized.Axis - 1)]);
             // As the network itself rounds, in its own precision: a weight saved as an integer is this integer.
-            tensor = tensor.div(scale).round().clamp(quantized.Range.Minimum, quantized.Range.Maximum).transpose(0, quantized.Axis);
+            tensor = tensor.div(scale).round().clamp(Scalars.Keep(quantized.Range.Minimum), Scalars.Keep(quantized.Range.Maximum)).transpose(0, quantized.Axis);
         }
         return tensor.to(torch.ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
     }

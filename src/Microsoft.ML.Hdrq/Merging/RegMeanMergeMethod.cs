@@ -38,11 +38,11 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
         {
             var gram = InputGrams.Read(network.Metadata, definition.Name, inputs) ?? throw new ArgumentException($"RegMean needs the Gram matrix of the inputs of '{definition.Name}', of {inputs} rows, and {network.Name} has none.");
             var diagonal = gram.diagonal();
-            gram = gram.mul(correlation).add(diagonal.mul(1 - correlation).add(diagonal.mean().mul(Damping).add(double.Epsilon)).diag()).mul(network.Lambda);
+            gram = gram.mul(Scalars.Keep(correlation)).add(diagonal.mul(Scalars.Keep(1 - correlation)).add(diagonal.mean().mul(Scalars.Keep(Damping)).add(Scalars.Keep(double.Epsilon), Scalars.One), Scalars.One).diag(), Scalars.One).mul(Scalars.Keep(network.Lambda));
             var weight = torch.tensor(network.Exact(definition.Name));
             weight = isTransposed ? weight.reshape(inputs, outputs).t() : weight.reshape(outputs, inputs);
-            product.add_(weight.mm(gram));
-            total.add_(gram);
+            product.add_(weight.mm(gram), Scalars.One);
+            total.add_(gram, Scalars.One);
         }
         // W total = product; total is symmetric.
         var solved = torch.linalg.solve(total, product.t());

@@ -86,7 +86,7 @@ public static class InputGrams
             network.Run([batch], watching);
         }
         network.Metadata = Without(network.Metadata).SetItems(layers.Where(layer => sums.ContainsKey(layer.Parameter))
-            .DistinctBy(layer => layer.Parameter).Select(layer => KeyValuePair.Create(Prefix + layer.Parameter, Encode(sums[layer.Parameter].div(counts[layer.Parameter])))));
+            .DistinctBy(layer => layer.Parameter).Select(layer => KeyValuePair.Create(Prefix + layer.Parameter, Encode(sums[layer.Parameter].div(Scalars.Keep(counts[layer.Parameter]))))));
 
         void Add(string name, torch.Tensor value)
         {
@@ -98,7 +98,7 @@ public static class InputGrams
                 var rows = layer.Node.Operator is Convolution convolution ? convolution.Windows(value, network.Parameters[layer.Parameter].shape, context) : value.reshape(-1, value.shape[^1]);
                 var gram = rows.t().mm(rows).to(torch.ScalarType.Float64);
                 if (sums.TryGetValue(layer.Parameter, out var sum))
-                    sum.add_(gram);
+                    sum.add_(gram, Scalars.One);
                 else
                     sums.Add(layer.Parameter, gram.MoveToOtherDisposeScope(scope));
                 counts[layer.Parameter] = counts.GetValueOrDefault(layer.Parameter) + rows.shape[0];

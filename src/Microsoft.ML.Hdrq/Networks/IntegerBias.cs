@@ -56,7 +56,7 @@ internal sealed record IntegerBias(GraphNode Layer, string Bias, string InputSca
         using var scope = torch.NewDisposeScope();
         var (bias, step) = (parameters[Bias].detach(), Step(parameters));
         var integers = Nearest(bias, step);
-        var isExact = integers.abs().le(2 * Largest).all().item<bool>() && Numbers(integers, step).eq(bias).all().item<bool>();
+        var isExact = integers.abs().le(Scalars.Keep(2 * Largest)).all().item<bool>() && Numbers(integers, step).eq(bias).all().item<bool>();
         return isExact ? integers.to(torch.ScalarType.Int32).MoveToOuterDisposeScope() : null;
     }
 
@@ -69,13 +69,13 @@ internal sealed record IntegerBias(GraphNode Layer, string Bias, string InputSca
         using var scope = torch.NewDisposeScope();
         var (bias, scale) = (parameters[Bias], parameters[WeightScale]);
         var magnitude = scale.numel() == 1 ? bias.abs().max().reshape(scale.shape) : bias.abs();
-        scale.copy_(scale.maximum(magnitude.div(parameters[InputScale].reshape([])).div(Largest)));
+        scale.copy_(scale.maximum(magnitude.div(parameters[InputScale].reshape([])).div(Scalars.Keep(Largest))));
         var step = Step(parameters);
         bias.copy_(Numbers(Nearest(bias, step), step));
     }
 
     // Adding zero leaves no negative one: integers have none.
-    private static torch.Tensor Nearest(torch.Tensor bias, torch.Tensor step) => bias.to(torch.ScalarType.Float64).div(step.to(torch.ScalarType.Float64)).round().add(0.0);
+    private static torch.Tensor Nearest(torch.Tensor bias, torch.Tensor step) => bias.to(torch.ScalarType.Float64).div(step.to(torch.ScalarType.Float64)).round().add(Scalars.Keep(0.0), Scalars.One);
 
     private static torch.Tensor Numbers(torch.Tensor integers, torch.Tensor step) => integers.to(torch.ScalarType.Float32).mul(step);
 }

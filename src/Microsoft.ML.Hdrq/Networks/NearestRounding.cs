@@ -15,13 +15,13 @@ internal sealed class NearestRounding : RoundingScheme
     internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range)
     {
         if (!torch.is_grad_enabled() || (!values.requires_grad && !scale.requires_grad))
-            return values.div(scale).round_().clamp_(range.Minimum, range.Maximum).mul_(scale);
+            return values.div(scale).round_().clamp_(Scalars.Keep(range.Minimum), Scalars.Keep(range.Maximum)).mul_(scale);
         torch.Tensor inside, remainder;
         using (torch.no_grad())
         {
             var steps = values.div(scale);
             var rounded = steps.round();
-            var clamped = rounded.clamp(range.Minimum, range.Maximum);
+            var clamped = rounded.clamp(Scalars.Keep(range.Minimum), Scalars.Keep(range.Maximum));
             // The closed interval of the integers: a value that is rounded to the last one still moves it.
             inside = rounded.eq(clamped);
             remainder = clamped.sub_(steps.mul_(inside));

@@ -31,7 +31,7 @@ internal static class ParameterHash
             var tensor = network.Parameters[definition.Name].detach();
             if (quantizers[definition.Name].FirstOrDefault() is { } quantizer)
                 tensor = quantizer.Operator.Compute([tensor, network.Parameters[quantizer.Inputs[1]]], new ComputeContext(ForwardMode.Inference, network.Device))[0];
-            hash.AppendData(TensorData.FromTorch(tensor.is_floating_point() ? tensor.add(torch.zeros_like(tensor)) : tensor, definition.ElementType).Bytes);
+            hash.AppendData(TensorData.FromTorch(tensor.is_floating_point() ? tensor.add(torch.zeros_like(tensor), Scalars.One) : tensor, definition.ElementType).Bytes);
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());
 

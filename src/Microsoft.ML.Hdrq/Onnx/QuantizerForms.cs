@@ -26,7 +26,7 @@ internal static class QuantizerForms
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        return TensorData.FromTorch(quantizer.Integers(weight, scale).add(storage.ZeroPoint).to(storage.Type.ToTorch()), storage.Type);
+        return TensorData.FromTorch(quantizer.Integers(weight, scale).add(Scalars.Keep(storage.ZeroPoint), Scalars.One).to(storage.Type.ToTorch()), storage.Type);
     }
 
     /// <summary>Writes a quantizer.</summary>

@@ -75,7 +75,7 @@ public sealed class NetworkAdaptationEstimator : IEstimator<NetworkTransformer>
         if (annotation.Network.Graph.Outputs[0].Shape is not [_, > 0 and var classes, ..])
             return;
         using var scope = torch.NewDisposeScope();
-        var last = isSegmenter ? labels[labels.ne(_options.IgnoredLabel)].max().to(torch.ScalarType.Int64) : labels.max();
+        var last = isSegmenter ? labels[labels.ne(Scalars.Keep(_options.IgnoredLabel))].max().to(torch.ScalarType.Int64) : labels.max();
         if (last.item<long>() >= classes)
             throw Errors.SchemaMismatch(_options.LabelColumnName, $"{(isSegmenter ? "masks" : "Key")} of at most the network's {classes} classes", isSegmenter ? $"a mask of class {last.item<long>()}" : type);
         if (_options.ClassWeights is { } weights && weights.Count != classes)

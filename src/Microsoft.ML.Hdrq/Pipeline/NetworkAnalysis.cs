@@ -57,6 +57,13 @@ internal sealed class NetworkAnalysis : IDisposable
         return Hdrq.Analysis.Sensitivity.Measure(networks[1].Network, networks[0].Network, _evaluation, _options.Progress, _options.CancellationToken);
     }
 
+    /// <summary>The values that go into the quantizers of the first column's network, which was quantized from the second's.</summary>
+    public ImmutableArray<QuantizerHistogram> Histograms()
+    {
+        var networks = Networks();
+        return Hdrq.Analysis.Histograms.Measure(networks[1].Network, networks[0].Network, _evaluation, _options.CancellationToken);
+    }
+
     /// <summary>All of it, for all columns' networks.</summary>
     public NetworkComparison Compare()
     {
@@ -87,7 +94,7 @@ internal sealed class NetworkAnalysis : IDisposable
     private static torch.Tensor Numbers(torch.Tensor masks, byte ignored)
     {
         using var scope = torch.NewDisposeScope();
-        return masks.to(torch.ScalarType.Int64).masked_fill_(masks.eq(ignored), Evaluation.Ignored).DetachFromDisposeScope();
+        return masks.to(torch.ScalarType.Int64).masked_fill_(masks.eq(Scalars.Keep(ignored)), Scalars.Keep(Evaluation.Ignored)).DetachFromDisposeScope();
     }
 
     private DistanceReport? Distance(int column)

@@ -32,13 +32,13 @@ internal sealed class AdaptiveRounding : RoundingScheme, IDisposable
     public Parameter Direction { get; }
 
     /// <summary><c>h(V)</c>, between 0, down, and 1, up.</summary>
-    public static torch.Tensor Rectified(torch.Tensor direction) => direction.sigmoid().mul(Stretch).sub(Offset).clamp(0, 1);
+    public static torch.Tensor Rectified(torch.Tensor direction) => direction.sigmoid().mul(Scalars.Keep(Stretch)).sub(Scalars.Keep(Offset)).clamp(Scalars.Keep(0), Scalars.Keep(1));
 
     /// <summary>The V whose h is a fraction, from 0 to below 1.</summary>
-    public static torch.Tensor Start(torch.Tensor fraction) => fraction.add(Offset).reciprocal().mul(Stretch).sub(1).log().neg();
+    public static torch.Tensor Start(torch.Tensor fraction) => fraction.add(Scalars.Keep(Offset), Scalars.One).reciprocal().mul(Scalars.Keep(Stretch)).sub(Scalars.Keep(1)).log().neg();
 
     /// <summary>What drives every h to 0 or 1: <c>sum (1 - |2 h - 1|^beta)</c>.</summary>
-    public static torch.Tensor Regularizer(torch.Tensor direction, double beta) => Rectified(direction).mul(2).sub(1).abs().pow(beta).neg().add(1).sum();
+    public static torch.Tensor Regularizer(torch.Tensor direction, double beta) => Rectified(direction).mul(Scalars.Keep(2)).sub(Scalars.Keep(1)).abs().pow(Scalars.Keep(beta)).neg().add(Scalars.Keep(1), Scalars.One).sum();
 
     /// <summary>The regularizer's exponent in a step: 20 until the warm-up is over, then falling evenly to 2.</summary>
     /// <param name="iteration">The step.</param>
@@ -53,10 +53,10 @@ internal sealed class AdaptiveRounding : RoundingScheme, IDisposable
     }
 
     /// <summary>The weight as it is rounded in the end: points of the grid.</summary>
-    public torch.Tensor Rounded(torch.Tensor scale, QuantizationRange range) => _floor.add(Direction.ge(0).to_type(_floor.dtype)).clamp(range.Minimum, range.Maximum).mul(scale);
+    public torch.Tensor Rounded(torch.Tensor scale, QuantizationRange range) => _floor.add(Direction.ge(Scalars.Keep(0)).to_type(_floor.dtype), Scalars.One).clamp(Scalars.Keep(range.Minimum), Scalars.Keep(range.Maximum)).mul(scale);
 
     internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range) =>
-        _floor.add(Rectified(Direction)).clamp(range.Minimum, range.Maximum).mul(scale);
+        _floor.add(Rectified(Direction), Scalars.One).clamp(Scalars.Keep(range.Minimum), Scalars.Keep(range.Maximum)).mul(scale);
 
     public void Dispose()
     {

@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -6,5 +7,5 @@ namespace Microsoft.ML.Hdrq.Quantization;
 internal sealed class AverageMseObserver : MseObserver
 {
     protected override torch.Tensor Combine(torch.Tensor earlier, torch.Tensor later, int earlierBatches) =>
-        earlier.mul(earlierBatches).add(later).div(earlierBatches + 1);
+        earlier.mul(Scalars.Keep(earlierBatches)).add(later, Scalars.One).div(Scalars.Keep(earlierBatches + 1));
 }

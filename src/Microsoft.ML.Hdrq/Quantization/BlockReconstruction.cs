@@ -116,12 +116,12 @@ internal sealed class BlockReconstruction : IDisposable
         foreach (var (distances, weight) in new[] { (_distances, _settings.DistanceWeight), (_drifts, _settings.DriftWeight) })
         {
             if (weight > 0 && distances.Count > 0)
-                loss = loss.add(ReconstructionLoss.Distance(distances).mul(weight));
+                loss = loss.add(ReconstructionLoss.Distance(distances).mul(Scalars.Keep(weight)), Scalars.One);
         }
         if (directionExponent is { } exponent)
         {
             foreach (var (_, directions) in _directions.Values)
-                loss = loss.add(AdaptiveRounding.Regularizer(directions.Direction, exponent).mul(_settings.DirectionWeight));
+                loss = loss.add(AdaptiveRounding.Regularizer(directions.Direction, exponent).mul(Scalars.Keep(_settings.DirectionWeight)), Scalars.One);
         }
         _weightOptimizer.zero_grad();
         _activationOptimizer?.zero_grad();
@@ -131,7 +131,7 @@ internal sealed class BlockReconstruction : IDisposable
         using (torch.no_grad())
         {
             foreach (var scale in _weightScales.Concat(_activationScales))
-                scale.abs_().clamp_(min: RangeObserver.LeastScale);
+                scale.abs_().clamp_(min: Scalars.Keep(RangeObserver.LeastScale));
         }
         return loss.item<float>();
     }

@@ -15,7 +15,7 @@ internal class MseObserver : RangeObserver
         var limit = values.abs().amax([1], keepdim: true);
         var fractions = torch.tensor(Enumerable.Range(1, Candidates).Select(i => (float)(i / (double)Candidates)).ToArray(), device: values.device);
         var candidates = limit.mul(fractions);
-        var scales = candidates.mul(range.ScaleFor(1)).clamp_(min: LeastScale);
+        var scales = candidates.mul(Scalars.Keep(range.ScaleFor(1))).clamp_(min: Scalars.Keep(LeastScale));
         var errors = HostMemory.Holds(values) ? ErrorsInOnePass(values, scales, range) : Errors(values, scales, range);
         return candidates.gather(1, errors.argmin(1, keepdim: true)).squeeze(1);
     }
@@ -27,7 +27,7 @@ internal class MseObserver : RangeObserver
         for (var i = 0; i < Candidates; i++)
         {
             using var scope = torch.NewDisposeScope();
-            errors.narrow(1, i, 1).copy_(NearestRounding.Instance.Apply(values, scales.narrow(1, i, 1), range).sub_(values).abs_().pow_(QuantizationError.Power).sum([1], keepdim: true));
+            errors.narrow(1, i, 1).copy_(NearestRounding.Instance.Apply(values, scales.narrow(1, i, 1), range).sub_(values).abs_().pow_(Scalars.Keep(QuantizationError.Power)).sum([1], keepdim: true));
         }
         return errors;
     }
@@ -36,7 +36,7 @@ internal class MseObserver : RangeObserver
     {
         // Zeros have no error whatever the scale, and half of an activation is zeros.
         if (values.shape[0] == 1)
-            values = values.masked_select(values.ne(0)).unsqueeze(0);
+            values = values.masked_select(values.ne(Scalars.Keep(0))).unsqueeze(0);
         var errors = torch.zeros_like(scales);
         if (values.numel() == 0)
             return errors;

@@ -41,8 +41,8 @@ internal sealed class NoiseRounding(RandomPool pool) : RoundingScheme
     /// <summary>Where values are strictly inside the range, and the noise there, the end of the range elsewhere.</summary>
     internal static (torch.Tensor Inside, torch.Tensor Remainder) InsideAndRemainder(torch.Tensor steps, torch.Tensor noise, QuantizationRange range)
     {
-        var inside = steps.gt(range.Minimum).logical_and_(steps.lt(range.Maximum));
-        return (inside, torch.where(inside, noise, steps.clamp(range.Minimum, range.Maximum)));
+        var inside = steps.gt(Scalars.Keep(range.Minimum)).logical_and_(steps.lt(Scalars.Keep(range.Maximum)));
+        return (inside, torch.where(inside, noise, steps.clamp(Scalars.Keep(range.Minimum), Scalars.Keep(range.Maximum))));
     }
 
     /// <summary>Fills a table with errors of values in host memory with one scale or one for each stretch; with zeros when no value that was looked at is inside the range.</summary>
@@ -91,7 +91,7 @@ internal sealed class NoiseRounding(RandomPool pool) : RoundingScheme
     {
         var flat = steps.reshape(-1);
         var sample = flat.numel() <= SampleSize ? flat : flat.index_select(0, pool.FreshIndices(flat.numel(), SampleSize));
-        var insideSample = sample.masked_select(sample.gt(range.Minimum).logical_and_(sample.lt(range.Maximum)));
+        var insideSample = sample.masked_select(sample.gt(Scalars.Keep(range.Minimum)).logical_and_(sample.lt(Scalars.Keep(range.Maximum))));
         if (insideSample.numel() == 0)
             return torch.zeros_like(flat);
         var errors = insideSample.round().sub_(insideSample);

@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -44,8 +45,8 @@ internal sealed class RandomPool : IDisposable
             using var scope = torch.NewDisposeScope();
             long[] size = [count + Beginnings];
             var indices = torch.randint(0, _tableSize, size, torch.ScalarType.Int32, _device, generator: _generator);
-            var isFalse = torch.rand(size, torch.ScalarType.Float32, _device, generator: _generator).ge(_probability);
-            _draws = indices.add(isFalse, int.MinValue).DetachFromDisposeScope();
+            var isFalse = torch.rand(size, torch.ScalarType.Float32, _device, generator: _generator).ge(Scalars.Keep(_probability));
+            _draws = indices.add(isFalse, Scalars.Keep(int.MinValue)).DetachFromDisposeScope();
         }
         return _draws.narrow(0, _random.Next(Beginnings), count);
     }
@@ -54,7 +55,7 @@ internal sealed class RandomPool : IDisposable
     public torch.Tensor Indices(long count) => Draws(count).bitwise_and(torch.tensor(_tableSize - 1, device: _device));
 
     /// <summary>Random choices, true with the pool's probability, for the elements of a tensor.</summary>
-    public torch.Tensor Choices(long count) => Draws(count).ge(0);
+    public torch.Tensor Choices(long count) => Draws(count).ge(Scalars.Keep(0));
 
     /// <summary>A fresh random index.</summary>
     public int Next(int limit) => _random.Next(limit);

@@ -29,7 +29,7 @@ internal abstract class RangeObserver
     /// <exception cref="InvalidOperationException">Nothing was observed.</exception>
     public torch.Tensor Scale() => _largest is null
         ? throw new InvalidOperationException("No values were observed.")
-        : _largest.ToTorch().mul_((float)_range.ScaleFor(1)).clamp_(min: LeastScale);
+        : _largest.ToTorch().mul_(Scalars.Keep((float)_range.ScaleFor(1))).clamp_(min: Scalars.Keep(LeastScale));
 
     /// <summary>The largest value to represent of one batch, for each row.</summary>
     protected abstract torch.Tensor Choose(torch.Tensor values, QuantizationRange range);

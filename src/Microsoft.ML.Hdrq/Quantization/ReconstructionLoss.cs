@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -6,9 +7,9 @@ namespace Microsoft.ML.Hdrq.Quantization;
 internal static class ReconstructionLoss
 {
     /// <summary>The squared difference, summed over the channels (dimension 1) and averaged over everything else.</summary>
-    public static torch.Tensor Squared(torch.Tensor output, torch.Tensor target) => torch.nn.functional.mse_loss(output, target).mul(output.shape[1]);
+    public static torch.Tensor Squared(torch.Tensor output, torch.Tensor target) => torch.nn.functional.mse_loss(output, target).mul(Scalars.Keep(output.shape[1]));
 
     /// <summary>The sum over layers of the Frobenius norm of the difference between a weight and another network's.</summary>
     public static torch.Tensor Distance(IEnumerable<(TorchSharp.Modules.Parameter Weight, torch.Tensor Source)> layers) =>
-        layers.Select(layer => layer.Weight.sub(layer.Source).norm()).Aggregate((sum, norm) => sum.add(norm));
+        layers.Select(layer => layer.Weight.sub(layer.Source).norm()).Aggregate((sum, norm) => sum.add(norm, Scalars.One));
 }

@@ -18,7 +18,7 @@ internal sealed class ScaledGradientRounding(RoundingScheme scheme) : RoundingSc
             return scheme.Apply(values, scale, range);
         var factor = Factor(values, range);
         // The value of the scale, a fraction of its gradient.
-        var scaled = scale.mul(factor).add(scale.detach().mul(1 - factor));
+        var scaled = scale.mul(Scalars.Keep(factor)).add(scale.detach().mul(Scalars.Keep(1 - factor)), Scalars.One);
         return scheme.Apply(values, scaled, range);
     }
 }

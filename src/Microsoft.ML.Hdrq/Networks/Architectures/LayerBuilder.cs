@@ -39,7 +39,7 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
     {
         long[] shape = [outputChannels, inputChannels / groups, kernel, kernel];
         var fan = (fanOut ? outputChannels : inputChannels) / groups * kernel * kernel;
-        var weight = _builder.Parameter($"{convolution}.weight", torch.randn(shape, generator: _generator).mul_(Math.Sqrt(2.0 / fan)));
+        var weight = _builder.Parameter($"{convolution}.weight", torch.randn(shape, generator: _generator).mul_(Scalars.Keep(Math.Sqrt(2.0 / fan))));
         var pad = kernel / 2;
         (string, object)[] window = [("kernel_shape", new long[] { kernel, kernel }), ("strides", new long[] { stride, stride }), ("pads", new long[] { pad, pad, pad, pad })];
         value = _builder.Node("Conv", convolution, [value, weight], groups == 1 ? window : [.. window, ("group", (long)groups)]);
@@ -112,5 +112,5 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
         _generator.Dispose();
     }
 
-    private torch.Tensor Uniform(double bound, params long[] shape) => torch.rand(shape, generator: _generator).mul_(2 * bound).sub_(bound);
+    private torch.Tensor Uniform(double bound, params long[] shape) => torch.rand(shape, generator: _generator).mul_(Scalars.Keep(2 * bound)).sub_(Scalars.Keep(bound));
 }

@@ -23,7 +23,7 @@ internal sealed class ArgReduction : Operator
         if (!_last)
             return [Find(data, axis)];
         // The last of equals is the first from behind.
-        return [Find(data.flip(axis), axis).neg().add(data.shape[axis] - 1)];
+        return [Find(data.flip(axis), axis).neg().add(Scalars.Keep(data.shape[axis] - 1), Scalars.One)];
     }
 
     private torch.Tensor Find(torch.Tensor data, long axis) => Type == "ArgMax" ? data.argmax(axis, _keep) : data.argmin(axis, _keep);

@@ -39,7 +39,7 @@ internal sealed class AveragePooling : Operator
         var channels = SpatialWindow.Pad(data.reshape([-1, 1, .. data.shape.AsSpan(2)]), before, beyond, 0, context);
         var sums = Convolution.Convolve(channels, ones, null, strides, new long[dimensions], dilations, 1);
         // A window that lies in the padding alone is an average of nothing.
-        var counts = Convolution.Convolve(counted, ones, null, strides, new long[dimensions], dilations, 1).clamp_min(1);
+        var counts = Convolution.Convolve(counted, ones, null, strides, new long[dimensions], dilations, 1).clamp_min(Scalars.Keep(1));
         var averages = sums.div(counts);
         return [averages.reshape([data.shape[0], data.shape[1], .. averages.shape.AsSpan(2)])];
     }

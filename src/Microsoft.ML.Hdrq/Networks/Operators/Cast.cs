@@ -21,7 +21,7 @@ internal sealed class Cast : Operator
         [
             _target switch
             {
-                ElementType.Int4 => data.to(torch.ScalarType.Int64).add(8).bitwise_and(torch.tensor(15L)).sub(8).to(torch.ScalarType.Int8),
+                ElementType.Int4 => data.to(torch.ScalarType.Int64).add(Scalars.Keep(8), Scalars.One).bitwise_and(torch.tensor(15L)).sub(Scalars.Keep(8)).to(torch.ScalarType.Int8),
                 ElementType.UInt4 => data.to(torch.ScalarType.Int64).bitwise_and(torch.tensor(15L)).to(torch.ScalarType.Byte),
                 _ => data.to(_target.ToTorch()).alias(),
             },

@@ -18,7 +18,7 @@ internal sealed class Dropout(string type, OperatorAttributes attributes) : Oper
             return [data.alias(), torch.ones([], torch.ScalarType.Bool, data.device).expand(data.shape)];
         // A generator draws on its own device only.
         var source = context.Generator?.device ?? data.device;
-        var kept = torch.rand(data.shape, torch.ScalarType.Float32, source, generator: context.Generator).ge(ratio).to(data.device);
-        return [data.mul(kept).mul(1 / (1 - ratio)), kept];
+        var kept = torch.rand(data.shape, torch.ScalarType.Float32, source, generator: context.Generator).ge(Scalars.Keep(ratio)).to(data.device);
+        return [data.mul(kept).mul(Scalars.Keep(1 / (1 - ratio))), kept];
     }
 }

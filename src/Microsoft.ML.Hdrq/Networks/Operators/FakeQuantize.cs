@@ -38,7 +38,7 @@ internal sealed class FakeQuantize : Operator
         [context.Rounding(this).Apply(inputs[0]!, Spread(inputs[1]!, inputs[0]!), Range)];
 
     /// <summary>The integers that values are rounded to, as numbers: a new tensor.</summary>
-    public torch.Tensor Integers(torch.Tensor data, torch.Tensor scale) => data.div(Spread(scale, data)).round_().clamp_(Range.Minimum, Range.Maximum);
+    public torch.Tensor Integers(torch.Tensor data, torch.Tensor scale) => data.div(Spread(scale, data)).round_().clamp_(Scalars.Keep(Range.Minimum), Scalars.Keep(Range.Maximum));
 
     /// <summary>The scale in a shape that is broadcast to the data's.</summary>
     public torch.Tensor Spread(torch.Tensor scale, torch.Tensor data)

@@ -16,7 +16,7 @@ internal sealed class Gather(string type, OperatorAttributes attributes) : Opera
         var axis = HostValues.Axis(_axis, shape.Length);
         Check(inputs[1]!, shape[axis]);
         var (data, indices) = HostValues.SameDevice(inputs[0]!, inputs[1]!.to(torch.ScalarType.Int64));
-        indices = torch.where(indices.lt(0), indices.add(shape[axis]), indices);
+        indices = torch.where(indices.lt(Scalars.Keep(0)), indices.add(Scalars.Keep(shape[axis]), Scalars.One), indices);
         if (Type == "GatherElements")
             return [data.gather(axis, indices)];
         long[] result = [.. shape[..axis], .. indices.shape, .. shape[(axis + 1)..]];
@@ -29,7 +29,7 @@ internal sealed class Gather(string type, OperatorAttributes attributes) : Opera
     {
         if (indices.device_type != DeviceType.CPU || indices.numel() == 0)
             return;
-        if (indices.lt(-size).logical_or(indices.ge(size)).any().item<bool>())
+        if (indices.lt(Scalars.Keep(-size)).logical_or(indices.ge(Scalars.Keep(size))).any().item<bool>())
             throw new InvalidDataException($"An index is not in [{-size}, {size}).");
     }
 }

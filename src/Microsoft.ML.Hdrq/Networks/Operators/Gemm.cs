@@ -28,6 +28,6 @@ internal sealed class Gemm : Operator
             throw new InvalidDataException("Gemm needs matrices.");
         a = TransposeA ? a.t() : a;
         b = TransposeB ? b.t() : b;
-        return [c is null ? Alpha == 1 ? a.mm(b) : a.mm(b).mul(Alpha) : c.addmm(a, b, Beta, Alpha)];
+        return [c is null ? Alpha == 1 ? a.mm(b) : a.mm(b).mul(Scalars.Keep(Alpha)) : c.addmm(a, b, Beta, Alpha)];
     }
 }

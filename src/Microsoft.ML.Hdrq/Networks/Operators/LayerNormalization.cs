@@ -23,6 +23,6 @@ internal sealed class LayerNormalization : Operator
         if (scale.shape.SequenceEqual(normalized) && (bias is null || bias.shape.SequenceEqual(normalized)))
             return [torch.nn.functional.layer_norm(data, normalized, scale, bias, _epsilon)];
         var result = torch.nn.functional.layer_norm(data, normalized, eps: _epsilon).mul(scale);
-        return [bias is null ? result : result.add(bias)];
+        return [bias is null ? result : result.add(bias, Scalars.One)];
     }
 }

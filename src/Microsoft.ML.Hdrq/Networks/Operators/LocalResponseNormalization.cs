@@ -26,6 +26,6 @@ internal sealed class LocalResponseNormalization : Operator
         // Channels beyond the ends count as zeros; of an even size the longer half lies behind.
         var squares = SpatialWindow.Pad(data.square().reshape([data.shape[0], data.shape[1], -1]), [(_size - 1) / 2, 0], [_size / 2, 0], 0, context);
         var means = torch.nn.functional.avg_pool2d(squares.unsqueeze(1), [_size, 1], [1, 1]).squeeze(1).reshape(data.shape);
-        return [data.div(means.mul(_alpha).add(_bias).pow(_beta))];
+        return [data.div(means.mul(Scalars.Keep(_alpha)).add(Scalars.Keep(_bias), Scalars.One).pow(Scalars.Keep(_beta)))];
     }
 }

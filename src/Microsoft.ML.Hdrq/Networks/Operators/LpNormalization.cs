@@ -19,6 +19,6 @@ internal sealed class LpNormalization : Operator
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var norm = torch.linalg.vector_norm(inputs[0]!, _p, [HostValues.Axis(_axis, inputs[0]!.dim())], keepdim: true);
-        return [inputs[0]!.div(norm.masked_fill(norm.eq(0), 1))];
+        return [inputs[0]!.div(norm.masked_fill(norm.eq(Scalars.Keep(0)), Scalars.Keep(1)))];
     }
 }

@@ -44,12 +44,12 @@ internal sealed class Pad : Operator
     {
         if (size == 0)
             throw new InvalidDataException($"An empty dimension has nothing to pad with in mode '{_mode}'.");
-        var positions = torch.arange(-before, size + after, torch.ScalarType.Int64);
+        var positions = torch.arange(Scalars.Keep(-before), Scalars.Keep(size + after), torch.ScalarType.Int64);
         if (_mode == "edge" || size == 1)
-            return positions.clamp(0, size - 1);
+            return positions.clamp(Scalars.Keep(0), Scalars.Keep(size - 1));
         if (_mode == "wrap")
-            return positions.remainder(size);
-        positions = positions.remainder(2 * (size - 1));
-        return positions.minimum(positions.neg().add(2 * (size - 1)));
+            return positions.remainder(Scalars.Keep(size));
+        positions = positions.remainder(Scalars.Keep(2 * (size - 1)));
+        return positions.minimum(positions.neg().add(Scalars.Keep(2 * (size - 1)), Scalars.One));
     }
 }

@@ -32,7 +32,7 @@ internal sealed class QuantizationGrid
         var blocks = (data.shape[axis] + _block - 1) / _block;
         if (!values.shape.SequenceEqual([.. data.shape[..axis], blocks, .. data.shape[(axis + 1)..]]))
             throw new InvalidDataException($"{TensorShape.Describe(values.shape)} scales or zero points do not fit blocks of {_block} along axis {axis} of {TensorShape.Describe(data.shape)}.");
-        var blockOfIndex = torch.arange(data.shape[axis], torch.ScalarType.Int64, data.device).floor_divide(_block);
+        var blockOfIndex = torch.arange(Scalars.Keep(data.shape[axis]), torch.ScalarType.Int64, data.device).floor_divide(Scalars.Keep(_block));
         return values.index_select(axis, blockOfIndex);
     }
 }

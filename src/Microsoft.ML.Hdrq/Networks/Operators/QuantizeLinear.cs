@@ -31,8 +31,8 @@ internal sealed class QuantizeLinear : Operator
         var (least, greatest) = Bounds(target);
         var rounded = data.to(scale.dtype).div(_grid.Spread(scale, data)).round();
         if (zeroPoint is not null)
-            rounded = rounded.add(_grid.Spread(zeroPoint, data).to(scale.dtype));
-        return [rounded.clamp(least, greatest).to(target.ToTorch())];
+            rounded = rounded.add(_grid.Spread(zeroPoint, data).to(scale.dtype), Scalars.One);
+        return [rounded.clamp(Scalars.Keep(least), Scalars.Keep(greatest)).to(target.ToTorch())];
     }
 
     private static (int Least, int Greatest) Bounds(ElementType type) => type switch

@@ -34,7 +34,7 @@ internal sealed class Reduction : Operator
     /// <summary>The mean; of integers it is cut off towards zero.</summary>
     public static torch.Tensor Mean(torch.Tensor data, long[] axes, bool keep) => data.is_floating_point()
         ? data.mean(axes, keep)
-        : data.sum(axes, keep).div(axes.Aggregate(1L, (count, axis) => count * data.shape[axis]), torch.RoundingMode.trunc).to(data.dtype);
+        : data.sum(axes, keep).div(Scalars.Keep(axes.Aggregate(1L, (count, axis) => count * data.shape[axis])), torch.RoundingMode.trunc).to(data.dtype);
 
     /// <summary>The Euclidean norm, whose gradient is zero where the norm is.</summary>
     public static torch.Tensor EuclideanNorm(torch.Tensor data, long[] axes, bool keep) => data.is_floating_point()

@@ -61,7 +61,7 @@ internal sealed class ResizeSampling
         {
             var weight = TensorData.Of<float>(weights, size).ToTorch().to(data.dtype, data.device).reshape([-1, .. broadcast]);
             var part = Slices(data, axis, indices).mul(weight);
-            sum = sum is null ? part : sum.add(part);
+            sum = sum is null ? part : sum.add(part, Scalars.One);
         }
         return sum!;
     }

@@ -32,7 +32,7 @@ internal sealed class TransposedConvolution : Operator
             return [Convolve(data, weight, bias, strides, before, dilations)];
         var result = Convolve(data, weight, null, strides, new long[dimensions], dilations);
         result = SpatialWindow.Pad(result, [.. before.Select(size => -size)], [.. after.Select(size => -size)], 0, context);
-        return [bias is null ? result : result.add(bias.reshape([-1, .. Enumerable.Repeat(1L, dimensions)]))];
+        return [bias is null ? result : result.add(bias.reshape([-1, .. Enumerable.Repeat(1L, dimensions)]), Scalars.One)];
     }
 
     private torch.Tensor Convolve(torch.Tensor data, torch.Tensor weight, torch.Tensor? bias, long[] strides, long[] padding, long[] dilations) => strides.Length switch

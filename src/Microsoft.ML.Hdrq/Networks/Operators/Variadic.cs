@@ -14,6 +14,6 @@ internal sealed class Variadic(string type, OperatorAttributes attributes, Func<
             Broadcasting.Shape(result.shape, tensor.shape, context);
             result = function(result, tensor);
         }
-        return [Type == "Mean" ? result.div(tensors.Length) : result];
+        return [Type == "Mean" ? result.div(Scalars.Keep(tensors.Length)) : result];
     }
 }

@@ -23,7 +23,7 @@ internal static class ClipByQuantizer
             if (node.Operator is Clip && Bound(node, 1) == 0 && Bound(node, 2) is { } most and > 0 && !rewriter.IsGraphOutput(node.Outputs[0])
                 && flow.Readers(node.Outputs[0]).ToList() is [{ Operator: FakeQuantize { Axis: null, Range: { IsSigned: false } range } } quantizer] && rewriter.Definition(quantizer.Inputs[1]) is { } scale)
             {
-                rewriter.AddParameter(scale.Name, rewriter.Tensor(scale.Name).clamp(max: most / range.Maximum), scale.Role);
+                rewriter.AddParameter(scale.Name, rewriter.Tensor(scale.Name).clamp(max: Scalars.Keep(most / range.Maximum)), scale.Role);
                 rewriter.AddNode(new GraphNode(node.Name, Operator.Create("Relu"), [node.Inputs[0]], node.Outputs));
             }
             else

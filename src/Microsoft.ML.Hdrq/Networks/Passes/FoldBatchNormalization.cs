@@ -52,7 +52,7 @@ public static class FoldBatchNormalization
         if (biasName.Length > 0 && rewriter.Definition(biasName) is null)
             return null;
         var (scale, shift, mean, variance) = (rewriter.Tensor(normalization.Inputs[1]), rewriter.Tensor(normalization.Inputs[2]), rewriter.Tensor(normalization.Inputs[3]), rewriter.Tensor(normalization.Inputs[4]));
-        var factor = scale.div(variance.add(operation.Epsilon).sqrt());
+        var factor = scale.div(variance.add(Scalars.Keep(operation.Epsilon), Scalars.One).sqrt());
         var weight = rewriter.Tensor(layer.Inputs[1]);
         if (ChannelShape(layer.Operator, weight.shape, scale.numel()) is not { } channels)
             return null;
@@ -67,7 +67,7 @@ public static class FoldBatchNormalization
         else if (readerCount(biasName) != 1)
             biasName = rewriter.FreshName($"{biasName}.folded");
         rewriter.AddParameter(weightName, Scaled(weight, factor, channels), weightDefinition.Role);
-        rewriter.AddParameter(biasName, bias.sub(mean).mul(factor).add(shift), ParameterRole.Weight);
+        rewriter.AddParameter(biasName, bias.sub(mean).mul(factor).add(shift, Scalars.One), ParameterRole.Weight);
         return new GraphNode(layer.Name, layer.Operator, [layer.Inputs[0], weightName, biasName], normalization.Outputs);
     }
 

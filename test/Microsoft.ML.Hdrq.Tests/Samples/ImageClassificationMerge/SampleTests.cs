@@ -160,6 +160,31 @@ public sealed class SampleTests
     }
 
     [TestMethod]
+    public void A_run_is_explained_and_bits_are_shared_out()
+    {
+        var options = Options with { Domains = ["fog", "rain"], AverageBits = [3.5], Allocation = BitAllocationBasis.Images, Explanation = new() { Images = 8, Steps = 2, Probes = 2, PowerIterations = 2 } };
+        var (results, _) = Run(options);
+
+        var mixed = results.Rows.Where(row => row.AverageWeightBits == 3.5).ToList();
+        CollectionAssert.AreEqual(new[] { "quantized", "quantized", "merged" }, mixed.Select(row => row.Stage).ToArray());
+        Assert.IsTrue(mixed.TrueForAll(row => row.Method == "HDRQ, 3.5 bits on average, by images" && row.WeightBits is null && row.ActivationBits == 4));
+        // 20 test images of each of three domains, one of them not served: pictures of the merged domains, six of each.
+        var report = File.ReadAllText(_folder.Combine("out", "report.html"));
+        Assert.HasCount(2 * 6, Regex.Matches(report, "data:image/png;base64,"));
+        foreach (var section in new[] { "Merged networks", "All networks", "Between two networks", "Curvature and distance", "Which layers hurt", "Values and their ranges", "Test images" })
+            StringAssert.Contains(report, $"<h2>{section}</h2>");
+        Assert.IsLessThan(5_000_000, report.Length);
+        var explanation = _folder.Combine("out", "hdrq-w4a4.explanation.json");
+        StringAssert.Contains(File.ReadAllText(explanation), "\"barrier\"");
+
+        // What was found out is kept.
+        var time = File.GetLastWriteTimeUtc(explanation);
+        Run(options);
+        Assert.AreEqual(time, File.GetLastWriteTimeUtc(explanation));
+        Assert.AreEqual(report, File.ReadAllText(_folder.Combine("out", "report.html")));
+    }
+
+    [TestMethod]
     public void Other_settings_make_networks_anew()
     {
         Run(Options with { LastStage = Stage.Quantized, Domains = ["fog"] });
