@@ -43,15 +43,15 @@ internal static class QuantizerForms
         var (value, scale, output) = (node.Inputs[0], node.Inputs[1], node.Outputs[0]);
         var (range, wide) = (quantizer.Range, storage.ComputedType);
         var grid = quantizer.Axis is { } axis ? new OperatorAttributes(("axis", axis)) : OperatorAttributes.None;
-        // Runtimes compare the zero points of what goes into pooling with those of what comes out: those of activations are always named.
-        var zeroPoint = isStored && storage.ZeroPoint == 0 ? null : constant(wide, storage.ZeroPoint, quantizer.Axis is null ? null : channels);
+        // Runtimes compare the zero points of what goes into pooling with those of what comes out, and have no integer kernel for a matrix product with a weight that has none: 0 is named as well.
+        var zeroPoint = constant(wide, storage.ZeroPoint, quantizer.Axis is null ? null : channels);
         if (!isStored)
-            yield return Step("QuantizeLinear", "integers", grid, scale, zeroPoint!);
+            yield return Step("QuantizeLinear", "integers", grid, scale, zeroPoint);
         else if (storage.Type != wide)
             yield return Step("Cast", "wide", new OperatorAttributes(("to", (long)wide)));
         if (storage.IsWiderThan(range))
             yield return Step("Clip", "clipped", OperatorAttributes.None, constant(wide, range.Minimum + storage.ZeroPoint, null), constant(wide, range.Maximum + storage.ZeroPoint, null));
-        yield return new OnnxNode(node.Name, "DequantizeLinear", grid, zeroPoint is null ? [value, scale] : [value, scale, zeroPoint], [output]);
+        yield return new OnnxNode(node.Name, "DequantizeLinear", grid, [value, scale, zeroPoint], [output]);
 
         OnnxNode Step(string type, string name, OperatorAttributes attributes, params string[] further)
         {

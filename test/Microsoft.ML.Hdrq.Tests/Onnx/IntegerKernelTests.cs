@@ -131,6 +131,24 @@ public sealed class IntegerKernelTests
         CollectionAssert.AreEqual(file, Save(again));
     }
 
+    [TestMethod]
+    [DataRow(8)]
+    [DataRow(7)]
+    [DataRow(4)]
+    public void MatrixProductsAreIntegerKernelsWithWeightsOfEveryWidth(int bits)
+    {
+        using var scope = torch.NewDisposeScope();
+        foreach (var (activationBits, perChannel) in from activationBits in new[] { 8, 4 } from perChannel in new[] { false, true } select (activationBits, perChannel))
+        {
+            using var network = LargestProducts.Create("Gemm", 1, bits, activationBits, perChannel, -(1 << (bits - 1)));
+            using var optimized = new OptimizedModel(Save(network));
+            Assert.AreEqual(1, optimized.Count("QGemm"), $"A{activationBits} {perChannel}");
+            Assert.AreEqual(0, optimized.Count("Gemm") + optimized.Count("MatMul"));
+            foreach (var score in optimized.Run(torch.full([3, 72], 255f)))
+                Assert.AreEqual(LargestProducts.Score(72, activationBits, -(1 << (bits - 1))), score);
+        }
+    }
+
     // Nobody knows how large the products are of a weight that is multiplied by something that is not quantized, or read by something that is no layer.
     [TestMethod]
     [DataRow("Conv", "x.quantized", "Int8")]
