@@ -1,5 +1,6 @@
 using System.Text;
 using Hdrq.Samples.Comparison;
+using Hdrq.Samples.Explanations;
 using Hdrq.Samples.Report;
 using Hdrq.Samples.Results;
 using Microsoft.ML;
@@ -37,6 +38,8 @@ internal abstract class MergeSample(SampleOptions options, IAnsiConsole console)
         if (output is null)
             return;
         HtmlReport.Save(report!, Path.Combine(output, "report.html"));
+        foreach (var (file, explained) in ExplanationCharts.Create(report!.Explanations))
+            explained.SaveSvg(Path.Combine(output, $"{file}.svg"));
         if (options.Comparison is not null)
         {
             foreach (var (file, comparison) in new ComparisonReport(document, networks.Task).Charts())

@@ -20,7 +20,7 @@ public sealed class InterpolationReport
         var corners = Enumerable.Range(0, names.Length).Select(d => points.Single(point => point.Weights[d] == 1)).ToArray();
         BarrierPoint = points.MaxBy(point => Excess(point, corner => corner.Loss))!;
         Barrier = Excess(BarrierPoint, corner => corner.Loss);
-        AccuracyBarrier = points.Max(point => -Excess(point, corner => corner.Accuracy));
+        AccuracyBarrier = Math.Max(0, points.Max(point => -Excess(point, corner => corner.Accuracy)));
 
         double Excess(InterpolationPoint point, Func<InterpolationPoint, double> value) => value(point) - corners.Select((corner, d) => point.Weights[d] * value(corner)).Sum();
     }

@@ -177,6 +177,9 @@ public sealed class SampleTests
         var explanation = _folder.Combine("out", "hdrq-w4a4.explanation.json");
         StringAssert.Contains(File.ReadAllText(explanation), "\"barrier\"");
 
+        foreach (var chart in new[] { "between-fog+rain", "trace", "distance" })
+            Assert.IsTrue(File.Exists(_folder.Combine("out", $"{chart}.svg")), chart);
+
         // What was found out is kept.
         var time = File.GetLastWriteTimeUtc(explanation);
         Run(options);
