@@ -106,6 +106,21 @@ public abstract record QuantizationOptions
     public bool KeepCalibrationOnDevice { get; init; }
 
     /// <summary>
+    /// Side of the square that is cut at random out of each image that is used, in pixels, at least 1; where an image is lower or narrower, all of it is taken. Null, the default, for whole images.
+    /// The network must take images of any size.
+    /// </summary>
+    public int? CropSize { get; init; }
+
+    /// <summary>
+    /// The most bytes of what blocks make of the calibration images that are in memory at a time, that of the device where <see cref="KeepCalibrationOnDevice"/> is set, not negative; more is kept in
+    /// temporary files, slower and with the same results. 2 GB (2^31 bytes) by default.
+    /// </summary>
+    public long CacheMemory { get; init; } = 2L << 30;
+
+    /// <summary>The folder of the temporary files, which has to exist; null, the default, for the system's.</summary>
+    public string? CacheDirectory { get; init; }
+
+    /// <summary>
     /// The network that all networks to be merged descend from; null, the default, for the one that the score column names. The caller keeps it.
     /// </summary>
     public Network? Source { get; init; }
@@ -168,6 +183,10 @@ public abstract record QuantizationOptions
         TrainingHost.CheckRange(nameof(WarmUp), WarmUp, 0, 0.5, "from 0 to 0.5");
         TrainingHost.CheckRange(nameof(DropProbability), DropProbability, 0, Math.BitDecrement(1.0), "from 0 to below 1");
         TrainingHost.CheckRange(nameof(CalibrationImages), CalibrationImages, 1, int.MaxValue, "at least 1");
+        TrainingHost.CheckRange(nameof(CropSize), CropSize ?? 1, 1, int.MaxValue, "null or at least 1");
+        TrainingHost.CheckRange(nameof(CacheMemory), CacheMemory, 0, long.MaxValue, "not negative");
+        if (CacheDirectory is not null && !Directory.Exists(CacheDirectory))
+            throw Errors.Option(nameof(CacheDirectory), CacheDirectory, $"{nameof(CacheDirectory)} is '{CacheDirectory}', which is not a folder.");
         TrainingHost.CheckRange(nameof(GpuDeviceId), GpuDeviceId ?? 0, 0, int.MaxValue, "null or not negative");
         if (!Enum.IsDefined(UsedMethod))
             throw Errors.Option("Method", UsedMethod, $"Method is {UsedMethod}, which is not a method.");
@@ -206,6 +225,8 @@ public abstract record QuantizationOptions
                 IsLayerByLayer = UsedMethod == QuantizationMethod.AdaRound,
                 Iterations = Iterations,
                 BatchSize = BatchSize,
+                CacheMemory = CacheMemory,
+                CacheDirectory = CacheDirectory ?? Path.GetTempPath(),
                 WeightLearningRate = WeightLearningRate,
                 ActivationScaleLearningRate = ActivationScaleLearningRate,
                 DistanceWeight = DistanceWeight,
