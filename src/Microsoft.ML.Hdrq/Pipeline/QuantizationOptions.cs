@@ -86,6 +86,12 @@ public abstract record QuantizationOptions
     public double DropProbability { get; init; } = 0.5;
 
     /// <summary>
+    /// Whether biases are corrected after quantization by the shift of each layer's mean output, measured on the calibration images; false by default, as the paper has none. It pays where nothing is
+    /// trained: rounding to nearest with few bits (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019).
+    /// </summary>
+    public bool CorrectBiases { get; init; }
+
+    /// <summary>
     /// Whether the quantized network carries the Gram matrices of its layers' inputs, which <see cref="Merging.MergeMethod.RegMean"/> asks for, see <see cref="InputGrams"/>; false by default. They make
     /// its file larger (ResNet-20: by 3 MB), and no merged network has them.
     /// </summary>
@@ -211,6 +217,7 @@ public abstract record QuantizationOptions
             Overrides = Overrides,
             UseSourceScales = UseSourceScales,
             KeepInputGrams = KeepInputGrams,
+            CorrectBiases = CorrectBiases,
             Calibration = new() { CreateActivationObserver = observer, CreateWeightObserver = observer, PerChannel = PerChannel, BatchSize = BatchSize },
             Reconstruction = Iterations == 0 || UsedMethod == QuantizationMethod.RoundToNearest ? null : new()
             {
