@@ -61,7 +61,7 @@ internal sealed class ImageNetworks : DomainNetworks
 
     public override IEnumerable<DomainScore> Measure(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken)
     {
-        var scoring = Context.Transforms.ApplyNetwork(Score, Pixels, network, new NetworkScoringEstimator.Options { BatchSize = Options.BatchSize, ClassNames = _folder.Classes });
+        var scoring = Context.Transforms.ApplyNetwork(Score, Pixels, network, new NetworkScoringEstimator.Options { BatchSize = Options.BatchSize, Threads = Options.Threads, ClassNames = _folder.Classes });
         using var scorer = scoring.Fit(Test(Domains[0], cancellationToken));
         foreach (var domain in domains)
             yield return new(domain, Context.MulticlassClassification.Evaluate(scorer.Transform(Test(domain, cancellationToken))).MicroAccuracy);

@@ -63,12 +63,13 @@ internal sealed record SampleCommand
         var output = new Option<string?>("--output") { Description = "Folder for results.json, the networks and pictures. A run that was stopped goes on from what it finds there." };
         var seed = new Option<int>("--seed") { Description = "Seed of images, weights and orders.", DefaultValueFactory = _ => 1 };
         var batchSize = new Option<int>("--batch-size") { Description = "Images scored at once.", DefaultValueFactory = _ => 32 };
+        var threads = new Option<int?>("--threads") { Description = "Threads that score; 1 where other work shares the cores. Default: one for each core." };
         var gpu = new Option<int?>("--gpu") { Description = "Number of the GPU to use. Without it the CPU is used." };
         normalization.AcceptOnlyFromAmong("imagenet", "none");
         settings.AcceptOnlyFromAmong("default", "paper");
         var command = new RootCommand(Description)
         {
-            data, network, adapted, normalization, stage, domains, merge, bits, settings, iterations, calibration, output, seed, batchSize, gpu, compare, methods, merging, seeds, average, allocation, explain,
+            data, network, adapted, normalization, stage, domains, merge, bits, settings, iterations, calibration, output, seed, batchSize, threads, gpu, compare, methods, merging, seeds, average, allocation, explain,
         };
         command.SetAction((result, cancellationToken) => Task.Run(() =>
         {
@@ -96,6 +97,7 @@ internal sealed record SampleCommand
                 Output = result.GetValue(output),
                 Seed = result.GetValue(seed),
                 BatchSize = result.GetValue(batchSize),
+                Threads = result.GetValue(threads),
                 GpuDeviceId = result.GetValue(gpu),
                 Comparison = result.GetValue(compare) ? Comparison() : null,
             }, cancellationToken);

@@ -60,6 +60,9 @@ internal sealed record SampleOptions
     /// <summary>Images scored at once.</summary>
     public int BatchSize { get; init; } = 32;
 
+    /// <summary>Threads that score; null for one for each core.</summary>
+    public int? Threads { get; init; }
+
     /// <summary>Number of the GPU; null for the CPU.</summary>
     public int? GpuDeviceId { get; init; }
 

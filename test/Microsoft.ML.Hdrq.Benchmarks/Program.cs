@@ -17,6 +17,9 @@ switch (args)
     case ["memory", ..]:
         ReconstructionMemoryBenchmark.Run(Console.Out);
         break;
+    case ["segmentation", ..]:
+        SegmentationMemoryBenchmark.Run(Console.Out);
+        break;
     case ["integers", ..]:
         IntegerScoringBenchmark.Run(Console.Out);
         break;

@@ -27,7 +27,7 @@ public static class ReconstructionMemoryBenchmark
         var inputs = torch.rand([64, 16, 32, 32], generator: generator);
         using var training = new BlockReconstruction(quantized, block, folded.Parameters, new ReconstructionSettings { Iterations = Iterations }, seed: 1);
         output.WriteLine(" step  resident MB  live tensors");
-        training.Train(inputs, inputs, inputs, (step, _) =>
+        training.Train(BlockData.Of(inputs, inputs, inputs), (step, _) =>
         {
             // The first line is after some steps: whatever they set up is there.
             if (step % Interval != 0 && step != 10)

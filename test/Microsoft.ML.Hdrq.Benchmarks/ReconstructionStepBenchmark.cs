@@ -44,7 +44,7 @@ public static class ReconstructionStepBenchmark
         using var training = Training(folded, images, blockName, isPerChannel: false);
         using var perChannel = Training(folded, images, blockName, isPerChannel: true);
         var plainBlock = BlockPartition.Find(folded.Graph).Single(candidate => candidate.Name == blockName);
-        using var plain = Subgraph.Extract(folded, plainBlock.Nodes, plainBlock.Input, plainBlock.Output, (_, tensor) => tensor.is_floating_point() ? new Parameter(tensor.detach().clone()) : tensor.clone());
+        using var plain = Subgraph.Extract(folded, plainBlock.Nodes, plainBlock.Inputs, plainBlock.Output, (_, tensor) => tensor.is_floating_point() ? new Parameter(tensor.detach().clone()) : tensor.clone());
 
         var input = torch.randn(shape, generator: generator).relu();
         torch.Tensor target;
@@ -57,7 +57,7 @@ public static class ReconstructionStepBenchmark
             foreach (var isNoisy in new[] { true, false })
             {
                 var scheme = kind.Scheme(isNoisy);
-                steps.Add(() => kind.Step(input, input, target, all, scheme));
+                steps.Add(() => kind.Step(BlockData.Of(input, input, target), all, scheme));
             }
         }
         var times = Turns.Take([.. steps.Select(InScope)], warmUps: repetitions, repetitions);

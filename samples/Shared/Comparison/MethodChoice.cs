@@ -10,7 +10,7 @@ namespace Hdrq.Samples.Comparison;
 /// <param name="Apply">Makes its options of those that all methods share.</param>
 internal sealed record MethodChoice(string Name, string Label, Func<NetworkQuantizationEstimator.Options, NetworkQuantizationEstimator.Options> Apply)
 {
-    /// <summary>All methods: the others, HDRQ, and HDRQ without its parts.</summary>
+    /// <summary>All methods: the others, HDRQ, HDRQ without its parts, and rounding to nearest with corrected biases.</summary>
     public static IReadOnlyList<MethodChoice> All { get; } =
     [
         new("rtn", "RTN", shared => shared with { Method = QuantizationMethod.RoundToNearest }),
@@ -22,6 +22,7 @@ internal sealed record MethodChoice(string Name, string Label, Func<NetworkQuant
         new("hdrq-no-distance", "HDRQ without distance", shared => shared with { DistanceWeight = 0, DriftWeight = 0 }),
         new("hdrq-neither", "HDRQ with neither", shared => shared with { UseNoise = false, DistanceWeight = 0, DriftWeight = 0 }),
         new("hdrq-no-mixing", "HDRQ without mixing", shared => shared with { DropProbability = 0 }),
+        new("rtn-corrected", "RTN, biases corrected", shared => shared with { Method = QuantizationMethod.RoundToNearest, CorrectBiases = true }),
     ];
 
     /// <summary>Methods by their names.</summary>

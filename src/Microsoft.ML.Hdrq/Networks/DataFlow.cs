@@ -42,6 +42,9 @@ internal sealed class DataFlow
     public string? WeightInput(GraphNode node) =>
         node.Operator.Type is "Conv" or "ConvTranspose" or "Gemm" or "MatMul" && IsData(node.Inputs[0]) && !IsData(node.Inputs[1]) ? node.Inputs[1] : null;
 
+    /// <summary>Whether a node multiplies matrices of data with each other, as attention does.</summary>
+    public bool IsActivationProduct(GraphNode node) => node.Operator.Type == "MatMul" && node.Inputs.All(IsData);
+
     /// <summary>The axis of the output channels in a layer's weight; with groups, a transposed convolution's channels of one group.</summary>
     /// <param name="layer">The layer; 0 where nobody knows it.</param>
     /// <param name="rank">The number of the weight's dimensions.</param>

@@ -16,15 +16,16 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
     /// <param name="label">The classes or masks; null to read none. Rows without a label are passed over.</param>
     /// <param name="domainColumnName">The column that says which domain a row is of, text or a key with text values; null to read all rows.</param>
     /// <param name="domain">The domain to read.</param>
-    /// <param name="sample">The most rows to read, and the seed by which they are drawn from those that there are; null for all rows.</param>
+    /// <param name="sample">Which rows to read of those that there are; null for all rows.</param>
     /// <param name="cancellationToken">Ends reading between two rows.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has the wrong type.</exception>
     /// <exception cref="InvalidOperationException">There are no rows, or a row has another size or values that are not numbers; the message names the column.</exception>
-    public static DomainRows Read(IDataView data, string inputColumnName, long[] rowShape, LabelColumn? label, string? domainColumnName, string? domain, (int Count, int Seed)? sample, CancellationToken cancellationToken)
+    public static DomainRows Read(IDataView data, string inputColumnName, long[] rowShape, LabelColumn? label, string? domainColumnName, string? domain, RowSample? sample, CancellationToken cancellationToken)
     {
         var input = InputColumn.Find(data.Schema, inputColumnName);
         var labelColumn = label is null ? (DataViewSchema.Column?)null : InputColumn.Find(data.Schema, label.Name);
         var domainColumn = domainColumnName is null ? (DataViewSchema.Column?)null : InputColumn.Find(data.Schema, domainColumnName);
+        long[] cropShape = sample?.CropSize is { } crop && rowShape is [var channels, var height, var width] ? [channels, Math.Min(height, crop), Math.Min(width, crop)] : rowShape;
         var size = checked((int)TensorShape.ElementCount(rowShape)!.Value);
         var rows = new List<float[]>();
         RowLabels? labels;
@@ -50,7 +51,7 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
                 values(ref value);
                 if (value.Length != size)
                     throw new InvalidOperationException($"Row {cursor.Position} of column '{inputColumnName}' has {value.Length} values instead of {size}.");
-                var row = value.DenseValues().ToArray();
+                var row = Crop(value.DenseValues().ToArray(), rowShape, cropShape, random);
                 if (Array.Exists(row, float.IsNaN))
                     throw new InvalidOperationException($"Row {cursor.Position} of column '{inputColumnName}' has values that are not numbers (NaN).");
                 labels?.Keep((int)place);
@@ -65,11 +66,12 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
             var labelled = label is null ? "" : $" with a label in column '{label.Name}'";
             throw new InvalidOperationException(domainColumnName is null ? $"There are no rows{labelled}." : $"Column '{domainColumnName}' has no rows of the domain '{domain}'{labelled}.");
         }
-        var images = torch.empty([rows.Count, .. rowShape]).DetachFromDisposeScope();
+        var images = torch.empty([rows.Count, .. cropShape]).DetachFromDisposeScope();
         var target = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(images.bytes);
+        var length = rows[0].Length;
         for (var i = 0; i < rows.Count; i++)
         {
-            rows[i].CopyTo(target[(i * size)..]);
+            rows[i].CopyTo(target[(i * length)..]);
             rows[i] = [];
         }
         return new DomainRows(images, labels?.ToTensor());
@@ -79,5 +81,21 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
     {
         Images.Dispose();
         Labels?.Dispose();
+    }
+
+    /// <summary>Cuts a window out of an image, at a random place if there are several.</summary>
+    private static float[] Crop(float[] image, long[] shape, long[] cropShape, Random random)
+    {
+        if (shape.AsSpan().SequenceEqual(cropShape))
+            return image;
+        var (rows, columns) = ((int)cropShape[1], (int)cropShape[2]);
+        var (top, left) = (random.Next((int)shape[1] - rows + 1), random.Next((int)shape[2] - columns + 1));
+        var crop = new float[cropShape[0] * rows * columns];
+        for (var line = 0; line < crop.Length / columns; line++)
+        {
+            var (channel, row) = (line / rows, line % rows);
+            image.AsSpan(checked((int)((channel * shape[1] + top + row) * shape[2])) + left, columns).CopyTo(crop.AsSpan(line * columns));
+        }
+        return crop;
     }
 }

@@ -54,10 +54,18 @@ public sealed class MaskColoringEstimator : IEstimator<ITransformer>
     /// <param name="inputSchema">The shape before it.</param>
     /// <returns>The input's columns with the coloured images.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has the wrong type.</exception>
-    public SchemaShape GetOutputSchema(SchemaShape inputSchema) => Mapping(1, 1, new ImageDataViewType()).GetOutputSchema(inputSchema);
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        var images = inputSchema.Where(column => column.Name == _imageColumnName).Select(column => column.ItemType).ToList();
+        return images is [ImageDataViewType type] ? Mapping(1, 1, type).GetOutputSchema(inputSchema)
+            : throw (images is [var other] ? Errors.SchemaMismatch(_imageColumnName, "Image", other) : Errors.MissingColumn(_imageColumnName));
+    }
 
     private CustomMappingEstimator<Source, Result> Mapping(int height, int width, ImageDataViewType type)
     {
+        // ML.NET reads and makes images of those sizes only that it was told of.
+        DataViewTypeManager.Register(type, typeof(MLImage), type.Height > 0 ? new ImageTypeAttribute(type.Height, type.Width) : new ImageTypeAttribute());
         var input = SchemaDefinition.Create(typeof(Source));
         input[nameof(Source.Mask)].ColumnName = _maskColumnName;
         input[nameof(Source.Image)].ColumnName = _imageColumnName;

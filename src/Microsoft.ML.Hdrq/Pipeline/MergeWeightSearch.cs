@@ -58,7 +58,7 @@ public sealed class MergeWeightSearch
     {
         var shape = InputColumn.RowShape(networks[0].Graph.Inputs[0], InputColumn.Find(data.Schema, inputColumnName));
         var label = Criterion == MergeCriterion.Entropy ? null : new LabelColumn(LabelColumnName, MaskShape: null, Ignored: 0);
-        using var rows = DomainRows.Read(data, inputColumnName, shape, label, domainColumnName: null, domain: null, (MaxRows, Seed ?? seed), CancellationToken);
+        using var rows = DomainRows.Read(data, inputColumnName, shape, label, domainColumnName: null, domain: null, new RowSample(MaxRows, Seed ?? seed), CancellationToken);
         using var unlabelled = torch.zeros([rows.Images.shape[0]], torch.ScalarType.Int64);
         var evaluation = new Evaluation(rows.Images, rows.Labels ?? unlabelled, BatchSize);
         var start = options.Weights?.ToArray() ?? [.. Enumerable.Repeat(1.0 / networks.Count, networks.Count)];

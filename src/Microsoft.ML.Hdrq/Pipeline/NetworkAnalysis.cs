@@ -39,7 +39,7 @@ internal sealed class NetworkAnalysis : IDisposable
         var shape = InputColumn.RowShape(first.Network.Graph.Inputs[0], InputColumn.Find(data.Schema, first.InputColumnName));
         var isSegmenter = Prediction.KindOf(first.Network, first.Settings) == PredictionKind.Mask;
         var label = new LabelColumn(options.LabelColumnName, isSegmenter ? shape[1..] : null, options.IgnoredLabel);
-        _rows = DomainRows.Read(data, first.InputColumnName, shape, label, options.DomainColumnName, options.Domain, (options.MaxRows, _seed), options.CancellationToken);
+        _rows = DomainRows.Read(data, first.InputColumnName, shape, label, options.DomainColumnName, options.Domain, new RowSample(options.MaxRows, _seed), options.CancellationToken);
         _labels = isSegmenter ? Numbers(_rows.Labels!, options.IgnoredLabel) : _rows.Labels!.alias().DetachFromDisposeScope();
         _evaluation = new Evaluation(_rows.Images, _labels, options.BatchSize);
     }

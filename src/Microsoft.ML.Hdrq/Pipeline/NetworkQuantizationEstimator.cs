@@ -46,13 +46,14 @@ public class NetworkQuantizationEstimator : IEstimator<NetworkTransformer>
         using var channel = host.Start("Fit");
         var annotation = TrainingHost.Network(input.Schema, _inputColumnName);
         var shape = InputColumn.RowShape(annotation.Network.Graph.Inputs[0], InputColumn.Find(input.Schema, annotation.InputColumnName));
+        TrainingHost.CheckCrop(annotation.Network, shape, _options.CropSize);
         var device = CatalogEnvironment.Device(_environment, _options.GpuDeviceId, _options.FallbackToCpu);
         var source = _options.Source ?? (ReferenceEquals(annotation.Source, annotation.Network) ? null : annotation.Source);
         var settings = _options.ToSettings();
         if (source is null && settings.NeedsSource)
             channel.Warning(MessageSensitivity.Schema, "Column '{0}': no source network is known, so the distance term is 0. Start from AdaptNetwork, or set {1}.", _outputColumnName, nameof(Options.Source));
         var seed = TrainingHost.Seed(host, _options.Seed);
-        using var rows = DomainRows.Read(input, annotation.InputColumnName, shape, label: null, _options.DomainColumnName, _options.Domain, (_options.CalibrationImages, seed), _options.CancellationToken);
+        using var rows = DomainRows.Read(input, annotation.InputColumnName, shape, label: null, _options.DomainColumnName, _options.Domain, new RowSample(_options.CalibrationImages, seed, _options.CropSize), _options.CancellationToken);
         channel.Info(MessageSensitivity.Schema, "Column '{0}': quantizing the network of '{1}' to W{2}A{3} by {4} on {5} images{6}, {7} steps a block, on {8}.",
             _outputColumnName, _inputColumnName, _options.WeightBits, _options.ActivationBits, settings.Method, rows.Images.shape[0], _options.Domain is null ? "" : $" of '{_options.Domain}'", settings.Reconstruction?.Iterations ?? 0, device);
         using var network = annotation.Network.To(device);

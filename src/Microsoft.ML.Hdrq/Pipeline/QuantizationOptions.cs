@@ -86,6 +86,12 @@ public abstract record QuantizationOptions
     public double DropProbability { get; init; } = 0.5;
 
     /// <summary>
+    /// Whether biases are corrected after quantization by the shift of each layer's mean output, measured on the calibration images; false by default, as the paper has none. It pays where nothing is
+    /// trained: rounding to nearest with few bits (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019).
+    /// </summary>
+    public bool CorrectBiases { get; init; }
+
+    /// <summary>
     /// Whether the quantized network carries the Gram matrices of its layers' inputs, which <see cref="Merging.MergeMethod.RegMean"/> asks for, see <see cref="InputGrams"/>; false by default. They make
     /// its file larger (ResNet-20: by 3 MB), and no merged network has them.
     /// </summary>
@@ -98,6 +104,21 @@ public abstract record QuantizationOptions
     /// Whether calibration images and what blocks make of them stay in the memory of the device that computes, which is faster on a GPU, instead of host memory; false by default.
     /// </summary>
     public bool KeepCalibrationOnDevice { get; init; }
+
+    /// <summary>
+    /// Side of the square that is cut at random out of each image that is used, in pixels, at least 1; where an image is lower or narrower, all of it is taken. Null, the default, for whole images.
+    /// The network must take images of any size.
+    /// </summary>
+    public int? CropSize { get; init; }
+
+    /// <summary>
+    /// The most bytes of what blocks make of the calibration images that are in memory at a time, that of the device where <see cref="KeepCalibrationOnDevice"/> is set, not negative; more is kept in
+    /// temporary files, slower and with the same results. 2 GB (2^31 bytes) by default.
+    /// </summary>
+    public long CacheMemory { get; init; } = 2L << 30;
+
+    /// <summary>The folder of the temporary files, which has to exist; null, the default, for the system's.</summary>
+    public string? CacheDirectory { get; init; }
 
     /// <summary>
     /// The network that all networks to be merged descend from; null, the default, for the one that the score column names. The caller keeps it.
@@ -162,6 +183,10 @@ public abstract record QuantizationOptions
         TrainingHost.CheckRange(nameof(WarmUp), WarmUp, 0, 0.5, "from 0 to 0.5");
         TrainingHost.CheckRange(nameof(DropProbability), DropProbability, 0, Math.BitDecrement(1.0), "from 0 to below 1");
         TrainingHost.CheckRange(nameof(CalibrationImages), CalibrationImages, 1, int.MaxValue, "at least 1");
+        TrainingHost.CheckRange(nameof(CropSize), CropSize ?? 1, 1, int.MaxValue, "null or at least 1");
+        TrainingHost.CheckRange(nameof(CacheMemory), CacheMemory, 0, long.MaxValue, "not negative");
+        if (CacheDirectory is not null && !Directory.Exists(CacheDirectory))
+            throw Errors.Option(nameof(CacheDirectory), CacheDirectory, $"{nameof(CacheDirectory)} is '{CacheDirectory}', which is not a folder.");
         TrainingHost.CheckRange(nameof(GpuDeviceId), GpuDeviceId ?? 0, 0, int.MaxValue, "null or not negative");
         if (!Enum.IsDefined(UsedMethod))
             throw Errors.Option("Method", UsedMethod, $"Method is {UsedMethod}, which is not a method.");
@@ -192,6 +217,7 @@ public abstract record QuantizationOptions
             Overrides = Overrides,
             UseSourceScales = UseSourceScales,
             KeepInputGrams = KeepInputGrams,
+            CorrectBiases = CorrectBiases,
             Calibration = new() { CreateActivationObserver = observer, CreateWeightObserver = observer, PerChannel = PerChannel, BatchSize = BatchSize },
             Reconstruction = Iterations == 0 || UsedMethod == QuantizationMethod.RoundToNearest ? null : new()
             {
@@ -199,6 +225,8 @@ public abstract record QuantizationOptions
                 IsLayerByLayer = UsedMethod == QuantizationMethod.AdaRound,
                 Iterations = Iterations,
                 BatchSize = BatchSize,
+                CacheMemory = CacheMemory,
+                CacheDirectory = CacheDirectory ?? Path.GetTempPath(),
                 WeightLearningRate = WeightLearningRate,
                 ActivationScaleLearningRate = ActivationScaleLearningRate,
                 DistanceWeight = DistanceWeight,

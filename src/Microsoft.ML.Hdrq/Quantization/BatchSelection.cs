@@ -13,14 +13,33 @@ internal sealed unsafe class BatchSelection(torch.Device device, RandomPool pool
     /// <summary>The images of a batch.</summary>
     /// <param name="images">All images.</param>
     /// <param name="indices">Which.</param>
+    public torch.Tensor Select(ActivationCache images, long[] indices)
+    {
+        if (images.Memory is { } memory)
+            return Select(memory, indices);
+        long[] shape = [indices.Length, .. images.RowShape];
+        var rows = device.type == DeviceType.CPU ? workspace.Rent(shape) : torch.empty(shape, torch.ScalarType.Float32);
+        images.Read(indices, rows);
+        return rows.to(device);
+    }
+
+    /// <summary>The images of a batch, each number from one of two caches with the pool's probability; the same ones wherever the caches are.</summary>
+    /// <param name="quantized">All images as the network quantized so far gives them.</param>
+    /// <param name="exact">All images as the network in full precision gives them.</param>
+    /// <param name="indices">Which.</param>
+    public torch.Tensor SelectMixed(ActivationCache quantized, ActivationCache exact, long[] indices)
+    {
+        if (quantized.Memory is { } quantizedMemory && exact.Memory is { } exactMemory)
+            return SelectMixed(quantizedMemory, exactMemory, indices);
+        return SelectMixed(Select(quantized, indices), Select(exact, indices), [.. Enumerable.Range(0, indices.Length).Select(i => (long)i)]);
+    }
+
+    /// <inheritdoc cref="Select(ActivationCache, long[])"/>
     public torch.Tensor Select(torch.Tensor images, long[] indices) => IsHere(images)
         ? InOnePass(images, indices, (source, _, target, length) => new ReadOnlySpan<float>(source, length).CopyTo(new Span<float>(target, length)))
         : Fetch(images, indices);
 
-    /// <summary>The images of a batch, each number from one of two tensors with the pool's probability.</summary>
-    /// <param name="quantized">All images as the network quantized so far gives them.</param>
-    /// <param name="exact">All images as the network in full precision gives them.</param>
-    /// <param name="indices">Which.</param>
+    /// <inheritdoc cref="SelectMixed(ActivationCache, ActivationCache, long[])"/>
     public torch.Tensor SelectMixed(torch.Tensor quantized, torch.Tensor exact, long[] indices)
     {
         if (!IsHere(quantized) || !IsHere(exact))

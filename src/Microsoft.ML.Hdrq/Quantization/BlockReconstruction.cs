@@ -58,7 +58,7 @@ internal sealed class BlockReconstruction : IDisposable
         }
         var biasNames = settings.TrainBiases ? LayerBiases(block).ToHashSet(StringComparer.Ordinal) : [];
         var weightScaleNames = quantized.Values.ToHashSet(StringComparer.Ordinal);
-        _block = Subgraph.Extract(network, block.Nodes, block.Input, block.Output, (definition, tensor) =>
+        _block = Subgraph.Extract(network, block.Nodes, block.Inputs, block.Output, (definition, tensor) =>
         {
             using var detached = tensor.detach();
             var copy = detached.clone();
@@ -83,12 +83,10 @@ internal sealed class BlockReconstruction : IDisposable
     }
 
     /// <summary>Trains the block.</summary>
-    /// <param name="quantizedInputs">The block's input from the network quantized so far, [images, ...].</param>
-    /// <param name="exactInputs">The block's input from the network in full precision.</param>
-    /// <param name="targets">The block's output in full precision.</param>
+    /// <param name="data">The block's inputs and its output for all images.</param>
     /// <param name="progress">Told of every step and its loss.</param>
     /// <param name="cancellationToken">Ends training between two steps.</param>
-    public void Train(torch.Tensor quantizedInputs, torch.Tensor exactInputs, torch.Tensor targets, Action<int, float>? progress, CancellationToken cancellationToken)
+    public void Train(BlockData data, Action<int, float>? progress, CancellationToken cancellationToken)
     {
         var warmUp = (int)(_settings.Iterations * _settings.WarmUp);
         var noisy = Scheme(isNoisy: true);
@@ -101,18 +99,18 @@ internal sealed class BlockReconstruction : IDisposable
             SetLearningRate(_activationOptimizer, _settings.ActivationScaleLearningRate * LearningRateSchedule.Cosine(i, _settings.Iterations));
             using var scope = torch.NewDisposeScope();
             var exponent = i < warmUp ? (double?)null : AdaptiveRounding.Exponent(i, _settings.Iterations, _settings.WarmUp);
-            var loss = Step(quantizedInputs, exactInputs, targets, Draw(quantizedInputs.shape[0]), _settings.Weights == WeightTraining.Noise && i < _settings.Iterations - warmUp ? noisy : rounding, exponent);
+            var loss = Step(data, Draw(data.Count), _settings.Weights == WeightTraining.Noise && i < _settings.Iterations - warmUp ? noisy : rounding, exponent);
             progress?.Invoke(i + 1, loss);
         }
     }
 
     /// <summary>One step on the images with these indices.</summary>
-    internal float Step(torch.Tensor quantizedInputs, torch.Tensor exactInputs, torch.Tensor targets, long[] indices, Func<FakeQuantize, RoundingScheme> rounding, double? directionExponent = null)
+    internal float Step(BlockData data, long[] indices, Func<FakeQuantize, RoundingScheme> rounding, double? directionExponent = null)
     {
         _workspace.Reset();
-        var input = _settings.DropProbability > 0 ? _batches.SelectMixed(quantizedInputs, exactInputs, indices) : _batches.Select(quantizedInputs, indices);
-        var output = _block.Run([input], new ComputeContext(ForwardMode.Gradient, _block.Device) { Rounding = rounding })[0];
-        var loss = ReconstructionLoss.Squared(output, _batches.Select(targets, indices));
+        var inputs = data.Quantized.Zip(data.Exact, (quantized, exact) => _settings.DropProbability > 0 ? _batches.SelectMixed(quantized, exact, indices) : _batches.Select(quantized, indices)).ToList();
+        var output = _block.Run(inputs, new ComputeContext(ForwardMode.Gradient, _block.Device) { Rounding = rounding })[0];
+        var loss = ReconstructionLoss.Squared(output, _batches.Select(data.Targets, indices));
         foreach (var (distances, weight) in new[] { (_distances, _settings.DistanceWeight), (_drifts, _settings.DriftWeight) })
         {
             if (weight > 0 && distances.Count > 0)

@@ -92,6 +92,8 @@ internal static class Calibration
         var observers = sites.Keys.ToDictionary(name => name, _ => options.CreateActivationObserver(), StringComparer.Ordinal);
         Watch(network, batches, (name, value) =>
         {
+            // A view of a value keeps it in memory: it must not outlive the value.
+            using var scope = torch.NewDisposeScope();
             if (sites.TryGetValue(name, out var site))
                 observers[name].Observe(value.reshape(1, -1), new QuantizationRange(site.Bits, signed.Contains(name)));
         }, cancellationToken);

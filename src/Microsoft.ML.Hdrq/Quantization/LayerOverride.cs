@@ -11,7 +11,7 @@ public sealed class LayerOverride
     private readonly Regex _regex;
 
     /// <summary>Makes an exception.</summary>
-    /// <param name="pattern">A regular expression; it holds for every weighted layer whose node name it matches anywhere.</param>
+    /// <param name="pattern">A regular expression; it holds for every weighted layer, and every product of two activations (attention), whose node name it matches anywhere.</param>
     /// <exception cref="ArgumentException">The pattern is not a regular expression.</exception>
     public LayerOverride(string pattern)
     {
@@ -23,7 +23,7 @@ public sealed class LayerOverride
     /// <summary>The regular expression for the names of nodes.</summary>
     public string Pattern { get; }
 
-    /// <summary>Whether the layer's weight and input stay in floating point. Default: false.</summary>
+    /// <summary>Whether the layer's weight and input, or both inputs of the product, stay in floating point. Default: false.</summary>
     public bool Skip { get; init; }
 
     /// <summary>Bits of the weight, 2 to 8; null, the default, for what the layer would have otherwise.</summary>

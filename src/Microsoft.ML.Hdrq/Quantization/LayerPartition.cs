@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Operators;
 
@@ -33,7 +32,7 @@ internal static class LayerPartition
                 nodes.Add(reader);
                 output = reader.Outputs[0];
             }
-            yield return new Block(layer.Name, Needed(flow, block.Nodes, nodes), input, output);
+            yield return Block.Of(graph, flow, layer.Name, nodes, input, output);
         }
     }
 
@@ -46,25 +45,11 @@ internal static class LayerPartition
         var open = new Stack<string>([value]);
         while (open.TryPop(out var next))
         {
-            if (next == block.Input || flow.Definer(next) is not { } definer || !inside.Contains(definer) || !nodes.Add(definer))
+            if (block.Inputs.Contains(next) || flow.Definer(next) is not { } definer || !inside.Contains(definer) || !nodes.Add(definer))
                 continue;
-            foreach (var input in definer.Inputs)
+            foreach (var input in flow.DataInputs(definer))
                 open.Push(input);
         }
-        return block with { Nodes = [.. block.Nodes.Where(nodes.Contains)], Output = value };
-    }
-
-    /// <summary>Nodes with those that compute weights, shapes and other constants for them, in order.</summary>
-    private static ImmutableArray<GraphNode> Needed(DataFlow flow, ImmutableArray<GraphNode> all, HashSet<GraphNode> nodes)
-    {
-        var open = new Stack<string>(nodes.SelectMany(node => node.Inputs).Where(input => !flow.IsData(input)));
-        while (open.TryPop(out var next))
-        {
-            if (flow.Definer(next) is not { } definer || !nodes.Add(definer))
-                continue;
-            foreach (var input in definer.Inputs)
-                open.Push(input);
-        }
-        return [.. all.Where(nodes.Contains)];
+        return Block.Of(graph, flow, block.Name, nodes, block.Inputs[0], value);
     }
 }

@@ -30,6 +30,8 @@ internal static class NetworkQuantizer
         {
             if (settings.Reconstruction is { Iterations: > 0 } reconstruction)
                 Reconstruction.Apply(quantized, images, foldedSource?.Parameters ?? new Dictionary<string, torch.Tensor>(), reconstruction, seed, progress, cancellationToken);
+            if (settings.CorrectBiases)
+                BiasCorrection.Apply(quantized, folded, images.narrow(0, 0, Math.Min(images.shape[0], settings.Calibration.ActivationImages)));
             if (settings.Placement == QuantizerPlacement.Integer)
                 quantized = ForIntegers(quantized);
             quantized.Metadata = network.Metadata.With(

@@ -16,6 +16,9 @@ internal sealed record QuantizationSettings
     /// <summary>Whether scales of weights are those of the source network's weights, where a source is given.</summary>
     public bool UseSourceScales { get; init; }
 
+    /// <summary>Whether biases are corrected in the end, see <see cref="BiasCorrection"/>.</summary>
+    public bool CorrectBiases { get; init; }
+
     /// <summary>Whether the network is given the Gram matrices of its layers' inputs.</summary>
     public bool KeepInputGrams { get; init; }
 

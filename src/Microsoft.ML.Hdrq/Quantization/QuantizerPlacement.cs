@@ -10,7 +10,7 @@ public enum QuantizerPlacement
     Integer,
 
     /// <summary>
-    /// What the paper quantizes: weights, and the values that feed weighted layers, except the network's input. The value between the last convolution of a residual block
+    /// What the paper quantizes: weights, and the values that feed weighted layers or products of two activations (attention), except the network's input. The value between the last convolution of a residual block
     /// and the addition, and the scores, stay in floating point.
     /// </summary>
     Paper,

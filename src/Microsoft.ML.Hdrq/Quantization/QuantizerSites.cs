@@ -57,21 +57,27 @@ internal sealed class QuantizerSites
 
     private void AddLayers(int weightBits, int activationBits, IReadOnlyList<LayerOverride> overrides)
     {
-        foreach (var layer in _layers)
+        var layers = _layers.ToHashSet();
+        foreach (var node in _graph.Nodes.Where(node => layers.Contains(node) || _flow.IsActivationProduct(node)))
         {
-            var exception = overrides.FirstOrDefault(candidate => candidate.Matches(layer.Name));
+            var exception = overrides.FirstOrDefault(candidate => candidate.Matches(node.Name));
             if (exception is { Skip: true })
-            {
-                _skipped.Add(layer);
-                continue;
-            }
-            var weight = _flow.WeightInput(layer)!;
-            var value = _placement == QuantizerPlacement.Paper ? BeforePooling(layer.Inputs[0]) : BeforeMoving(layer.Inputs[0]);
-            var (isFirst, isLast) = (!_behindLayers.Contains(value), _lasts.Contains(layer));
-            _sites.TryAdd(weight, new QuantizerSite(weight, exception?.WeightBits ?? (isFirst || isLast ? EdgeBits : weightBits), layer));
-            if (!isFirst || _placement == QuantizerPlacement.Integer)
-                AddActivation(value, exception?.ActivationBits ?? (isFirst || isLast ? EdgeBits : activationBits));
+                _skipped.Add(node);
+            else if (layers.Contains(node))
+                AddLayer(node, exception, weightBits, activationBits);
+            else
+                node.Inputs.Distinct().ToList().ForEach(input => AddActivation(BeforeMoving(input), exception?.ActivationBits ?? activationBits));
         }
+    }
+
+    private void AddLayer(GraphNode layer, LayerOverride? exception, int weightBits, int activationBits)
+    {
+        var weight = _flow.WeightInput(layer)!;
+        var value = _placement == QuantizerPlacement.Paper ? BeforePooling(layer.Inputs[0]) : BeforeMoving(layer.Inputs[0]);
+        var (isFirst, isLast) = (!_behindLayers.Contains(value), _lasts.Contains(layer));
+        _sites.TryAdd(weight, new QuantizerSite(weight, exception?.WeightBits ?? (isFirst || isLast ? EdgeBits : weightBits), layer));
+        if (!isFirst || _placement == QuantizerPlacement.Integer)
+            AddActivation(value, exception?.ActivationBits ?? (isFirst || isLast ? EdgeBits : activationBits));
     }
 
     private void AddEdges()

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Networks;
 using TorchSharp;
 
@@ -5,7 +6,7 @@ namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
 /// Reconstructs a quantized network block by block. The inputs of a block, of the network quantized so far and of the network in full precision, are carried on from
-/// the block before, so that the whole costs as much as the network is deep.
+/// the block before, so that the whole costs as much as the network is deep; those that blocks further on read too are kept until then. What is kept stays inside a limit of memory.
 /// </summary>
 internal static class Reconstruction
 {
@@ -25,72 +26,88 @@ internal static class Reconstruction
         var units = Array.ConvertAll([.. blocks], block => settings.IsLayerByLayer ? [.. LayerPartition.Find(network.Graph, block)] : new[] { block });
         var count = units.Sum(parts => parts.Length);
         var index = 0;
-        var (quantized, exact) = (images.alias().DetachFromDisposeScope(), images.alias().DetachFromDisposeScope());
-        try
+        using var store = new ActivationStore(images.device, settings.CacheMemory, settings.CacheDirectory);
+        using var quantized = new CarriedValues(blocks);
+        using var exact = new CarriedValues(blocks);
+        quantized.Add(network.Graph.Inputs[0].Name, ActivationCache.Of(images));
+        exact.Add(network.Graph.Inputs[0].Name, ActivationCache.Of(images));
+        var shapes = InnerShapes(network, blocks, images);
+        quantized.AddShapes(shapes, images.shape[0]);
+        exact.AddShapes(shapes, images.shape[0]);
+        for (var b = 0; b < blocks.Length; b++)
         {
-            for (var b = 0; b < blocks.Length; b++)
+            var block = blocks[b];
+            using var scope = torch.NewDisposeScope();
+            using var original = Part(network, block);
+            var targets = store.Compute(original, exact.Of(block), settings.BatchSize, BypassRounding.Instance);
+            foreach (var unit in units[b])
             {
-                var block = blocks[b];
-                using var scope = torch.NewDisposeScope();
-                using var original = Part(network, block);
-                var targets = Compute(original, exact, settings.BatchSize, BypassRounding.Instance);
-                foreach (var unit in units[b])
-                {
-                    using var unitScope = torch.NewDisposeScope();
-                    Train(original, block, unit, targets);
-                    index++;
-                }
-                using var trained = Part(network, block);
-                var outputs = Compute(trained, quantized, settings.BatchSize, NearestRounding.Instance);
-                quantized.Dispose();
-                exact.Dispose();
-                (quantized, exact) = (outputs.DetachFromDisposeScope(), targets.DetachFromDisposeScope());
+                using var unitScope = torch.NewDisposeScope();
+                if (unit == block)
+                    Train(unit, new BlockData(quantized.Of(block), exact.Of(block), targets));
+                else
+                    TrainPart(original, block, unit);
+                index++;
             }
-        }
-        finally
-        {
-            quantized.Dispose();
-            exact.Dispose();
+            // What is not needed makes room for what is.
+            exact.Add(block.Output, targets);
+            exact.Forget(b);
+            using var trained = Part(network, block);
+            quantized.Add(block.Output, store.Compute(trained, quantized.Of(block), settings.BatchSize, NearestRounding.Instance));
+            quantized.Forget(b);
         }
 
-        void Train(Network original, Block block, Block unit, torch.Tensor targets)
+        void Train(Block unit, BlockData data)
         {
-            var (quantizedInputs, exactInputs, unitTargets) = (quantized, exact, targets);
-            if (unit != block)
-            {
-                var before = LayerPartition.UpTo(network.Graph, block, unit.Input);
-                quantizedInputs = Values(network, before, quantized, NearestRounding.Instance);
-                exactInputs = Values(original, before, exact, BypassRounding.Instance);
-                unitTargets = Values(original, unit, exactInputs, BypassRounding.Instance);
-            }
             using var training = new BlockReconstruction(network, unit, source, settings, random.Next());
-            training.Train(quantizedInputs, exactInputs, unitTargets, progress is null ? null : Report, cancellationToken);
+            training.Train(data, progress is null ? null : Report, cancellationToken);
             training.CopyTo(network);
 
             void Report(int step, float loss) => progress.Report(new QuantizationProgress(unit.Name, index, count, step, settings.Iterations, loss));
         }
 
-        torch.Tensor Values(Network whole, Block part, torch.Tensor inputs, RoundingScheme rounding)
+        void TrainPart(Network original, Block block, Block unit)
         {
-            if (part.Input == part.Output)
-                return inputs;
+            using var partStore = new ActivationStore(images.device, store.Free, settings.CacheDirectory);
+            var before = unit.Inputs.Select(value => LayerPartition.UpTo(network.Graph, block, value)).ToList();
+            var exactInputs = before.ConvertAll(part => Values(partStore, original, part, exact, BypassRounding.Instance));
+            using var exactUnit = Part(original, unit);
+            var targets = partStore.Compute(exactUnit, exactInputs, settings.BatchSize, BypassRounding.Instance);
+            Train(unit, new BlockData(before.ConvertAll(part => Values(partStore, network, part, quantized, NearestRounding.Instance)), exactInputs, targets));
+        }
+
+        ActivationCache Values(ActivationStore partStore, Network whole, Block part, CarriedValues values, RoundingScheme rounding)
+        {
+            if (part.Nodes.IsEmpty)
+                return values.Of(part.Output);
             using var network = Part(whole, part);
-            return Compute(network, inputs, settings.BatchSize, rounding);
+            return partStore.Compute(network, values.Of(part), settings.BatchSize, rounding);
         }
     }
 
-    private static Network Part(Network network, Block block) =>
-        Subgraph.Extract(network, block.Nodes, block.Input, block.Output, (_, tensor) => tensor.detach().clone());
-
-    /// <summary>A block's output for all images, where its inputs are kept.</summary>
-    private static torch.Tensor Compute(Network block, torch.Tensor inputs, int batchSize, RoundingScheme rounding)
+    /// <summary>The sizes, without the images, of values inside of blocks of which other blocks read the shape.</summary>
+    /// <exception cref="InvalidOperationException">The first dimension of such a value is not the images.</exception>
+    private static Dictionary<string, long[]> InnerShapes(Network network, ImmutableArray<Block> blocks, torch.Tensor images)
     {
-        using var noGradients = torch.no_grad();
+        var shapes = new Dictionary<string, long[]>(StringComparer.Ordinal);
+        var borders = blocks.Select(block => block.Output).Append(network.Graph.Inputs[0].Name);
+        var inner = blocks.SelectMany(block => block.Inputs.Where(block.ReadsOnlyShape)).Except(borders, StringComparer.Ordinal).ToHashSet(StringComparer.Ordinal);
+        if (inner.Count == 0)
+            return shapes;
         using var scope = torch.NewDisposeScope();
-        var context = new ComputeContext(ForwardMode.Inference, block.Device) { Rounding = _ => rounding };
-        var outputs = new List<torch.Tensor>();
-        for (long start = 0; start < inputs.shape[0]; start += batchSize)
-            outputs.Add(block.Run([inputs.narrow(0, start, Math.Min(batchSize, inputs.shape[0] - start))], context)[0].to(inputs.device));
-        return torch.cat(outputs).MoveToOuterDisposeScope();
+        const int rows = 2;
+        var image = images.narrow(0, 0, 1);
+        network.Run([torch.cat([image, image])], new ComputeContext(ForwardMode.Inference, network.Device)
+        {
+            Watch = (name, value) =>
+            {
+                if (inner.Contains(name))
+                    shapes.Add(name, value.dim() > 0 && value.shape[0] == rows ? value.shape[1..] : throw new InvalidOperationException($"The first dimension of '{name}', of which other parts of the network read the shape, is not the images: {TensorShape.Describe(value.shape)} for {rows} images."));
+            },
+        });
+        return shapes;
     }
+
+    private static Network Part(Network network, Block block) =>
+        Subgraph.Extract(network, block.Nodes, block.Inputs, block.Output, (_, tensor) => tensor.detach().clone());
 }

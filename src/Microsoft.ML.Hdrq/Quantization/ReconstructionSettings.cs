@@ -9,6 +9,12 @@ internal sealed record ReconstructionSettings
     /// <summary>Images in a step.</summary>
     public int BatchSize { get; init; } = 32;
 
+    /// <summary>The most bytes of activations between blocks in memory; more are kept in files.</summary>
+    public long CacheMemory { get; init; } = 2L << 30;
+
+    /// <summary>The folder of the files.</summary>
+    public string CacheDirectory { get; init; } = Path.GetTempPath();
+
     /// <summary>Learning rate of weights and their scales.</summary>
     public double WeightLearningRate { get; init; } = 1e-4;
 

@@ -109,6 +109,61 @@ public sealed class SegmentationTrainingTests
     }
 
     [TestMethod]
+    public void Crops_are_read_from_images()
+    {
+        var rows = Enumerable.Range(0, 30).Select(i => new Row { Pixels = [.. Enumerable.Range(0, 80).Select(p => 1000f * i + p)] }).ToArray();
+        var data = _ml.Data.LoadFromEnumerable(rows);
+        using var scope = torch.NewDisposeScope();
+        using var crops = DomainRows.Read(data, "Pixels", [1, 8, 10], null, null, null, new RowSample(25, 1, CropSize: 9), CancellationToken.None);
+        // As wide as asked for, and as high as the image.
+        CollectionAssert.AreEqual(new long[] { 25, 1, 8, 9 }, crops.Images.shape);
+        var starts = new List<long>();
+        for (var i = 0; i < 25; i++)
+        {
+            var values = crops.Images[i].data<float>().ToArray();
+            var start = (long)values[0] % 1000;
+            starts.Add(start);
+            CollectionAssert.AreEqual(Enumerable.Range(0, 72).Select(p => values[0] + p / 9 * 10 + p % 9).ToArray(), values);
+        }
+        CollectionAssert.AreEquivalent(new long[] { 0, 1 }, starts.Distinct().ToArray());
+        using var again = DomainRows.Read(data, "Pixels", [1, 8, 10], null, null, null, new RowSample(25, 1, CropSize: 9), CancellationToken.None);
+        Assert.IsTrue(again.Images.equal(crops.Images).all().item<bool>());
+    }
+
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(4)]
+    public void A_network_is_quantized_on_crops(int batchSize)
+    {
+        using var folder = new TemporaryDirectory();
+        using var network = PixelNetwork();
+        var data = Data();
+        using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
+        using var inMemory = Quantize(long.MaxValue);
+        using var inFiles = Quantize(0);
+        Assert.AreEqual(inMemory.Network.ParametersSha256(), inFiles.Network.ParametersSha256());
+        Assert.IsEmpty(Directory.GetFiles(folder.Path));
+        Assert.AreEqual(new VectorDataViewType(NumberDataViewType.Byte, 8, 10), inFiles.Transform(data).Schema["PredictedMask"].Type);
+
+        NetworkTransformer Quantize(long memory) => _ml.Transforms.QuantizeHdrq("Score", "Source", new() { Iterations = 3, BatchSize = batchSize, CropSize = 5, CacheMemory = memory, CacheDirectory = folder.Path, Seed = 2 }).Fit(source.Transform(data));
+    }
+
+    [TestMethod]
+    [DataRow("CropSize")]
+    [DataRow("CacheMemory")]
+    [DataRow("CacheDirectory")]
+    public void Quantizing_names_an_option_that_is_out_of_range(string option)
+    {
+        HdrqQuantizationEstimator.Options options = option switch
+        {
+            "CropSize" => new() { CropSize = 0 },
+            "CacheMemory" => new() { CacheMemory = -1 },
+            _ => new() { CacheDirectory = "/no/such/folder" },
+        };
+        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", options)).ParamName);
+    }
+
+    [TestMethod]
     public void Training_leaves_no_tensor_behind() => LiveTensors.AssertUnchanged(() => Train(Rows(), 255));
 
     private byte[] Train(Row[] rows, byte ignored)

@@ -43,7 +43,7 @@ public sealed class BlockPartitionTests
         using var network = SmallNetworks.Build(builder => builder.Convolve("y", builder.Node("MaxPool", "p", [builder.Node("Relu", "r", [builder.Convolve("a", builder.Node("Relu", "before", ["x"]))])], ("kernel_shape", new long[] { 2, 2 }))));
         AssertBlocks(network.Graph, "a y");
         var blocks = BlockPartition.Find(network.Graph);
-        Assert.AreEqual("x", blocks[0].Input);
+        CollectionAssert.AreEqual(new[] { "x" }, blocks[0].Inputs.ToArray());
         Assert.AreEqual("p", blocks[0].Output);
     }
 
@@ -73,7 +73,7 @@ public sealed class BlockPartitionTests
     }
 
     [TestMethod]
-    public void AShapeThatIsReadLaterHoldsBlocksTogether()
+    public void AShapeThatIsReadLaterIsComputedThere()
     {
         using var network = SmallNetworks.Build(builder =>
         {
@@ -81,7 +81,70 @@ public sealed class BlockPartitionTests
             builder.Node("Reshape", "r", [builder.Convolve("b", builder.Convolve("a", "x")), "shape"]);
             builder.Convolve("y", "r");
         });
-        AssertBlocks(network.Graph, "a y");
+        var blocks = BlockPartition.Find(network.Graph);
+        Assert.AreEqual("a b y", string.Join(' ', blocks.Select(block => block.Name)));
+        CollectionAssert.AreEqual(new[] { "a", "x" }, blocks[1].Inputs.ToArray());
+        Assert.IsTrue(blocks[1].ReadsOnlyShape("x"));
+        Assert.IsFalse(blocks[1].ReadsOnlyShape("a"));
+        CollectionAssert.AreEqual(new[] { "Shape", "Conv", "Reshape" }, blocks[1].Nodes.Select(node => node.Operator.Type).ToArray());
+    }
+
+    [TestMethod]
+    public void LayersThatShareAWeightAreOneBlock()
+    {
+        using var network = SmallNetworks.Build(builder =>
+        {
+            builder.Convolve("a", "x");
+            builder.Node("Relu", "shared", ["a.weight"]);
+            builder.Node("Conv", "b", ["a", "shared"], ("pads", new long[] { 1, 1, 1, 1 }));
+            builder.Node("Conv", "c", ["b", "shared"], ("pads", new long[] { 1, 1, 1, 1 }));
+            builder.Convolve("y", "c");
+        });
+        Assert.AreEqual("a b y", string.Join(' ', BlockPartition.Find(network.Graph).Select(block => block.Name)));
+    }
+
+    [TestMethod]
+    public void WhatPassesByResidualBlocksGoesIntoTheHead()
+    {
+        // Two stages of a residual block each, and a head that reads both.
+        using var network = SmallNetworks.Build(builder =>
+        {
+            var first = Residual(builder, "stage1", builder.Convolve("stem", "x"));
+            var second = Residual(builder, "stage2", builder.Convolve("down", first));
+            builder.Node("Concat", "joined", [builder.Convolve("left", first), builder.Convolve("right", second)], ("axis", 1));
+            builder.Convolve("y", "joined", 4, 2);
+        });
+        AssertBlocks(network.Graph, "stem stage1.a down stage2.a left y");
+        CollectionAssert.AreEquivalent(new[] { "stage1", "stage2" }, BlockPartition.Find(network.Graph)[4].Inputs.ToArray());
+
+        using var scope = torch.NewDisposeScope();
+        using var quantized = SmallNetworks.Quantize(network, SmallNetworks.Random(1, 4, 2, 8, 8), 4, 4, QuantizerPlacement.Integer);
+        AssertBlocks(quantized.Graph, "stem stage1.a down stage2.a left y");
+
+        static string Residual(NetworkBuilder builder, string name, string value) =>
+            builder.Node("Add", name, [builder.Convolve($"{name}.b", builder.Node("Relu", $"{name}.relu", [builder.Convolve($"{name}.a", value)])), value]);
+    }
+
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void AttentionAndWhatFollowsItAreOneBlock(bool isQuantized)
+    {
+        using var network = SmallNetworks.Build(builder =>
+        {
+            var value = builder.Convolve("stem", "x");
+            for (var b = 0; b < 2; b++)
+            {
+                var (query, key) = (builder.Convolve($"{b}.query", value), builder.Convolve($"{b}.key", value));
+                var attention = builder.Convolve($"{b}.out", builder.Node("MatMul", $"{b}.product", [builder.Node("Softmax", $"{b}.softmax", [query]), key]));
+                value = builder.Node("Add", $"{b}.add1", [attention, value]);
+                value = builder.Node("Add", $"{b}.add2", [builder.Convolve($"{b}.second", builder.Node("Gelu", $"{b}.gelu", [builder.Convolve($"{b}.first", value)])), value]);
+            }
+            builder.Convolve("y", value);
+        });
+        using var scope = torch.NewDisposeScope();
+        using var quantized = SmallNetworks.Quantize(network, SmallNetworks.Random(1, 4, 2, 8, 8), 4, 4, QuantizerPlacement.Integer);
+        AssertBlocks(isQuantized ? quantized.Graph : network.Graph, "stem 0.query 1.query y");
     }
 
     [TestMethod]
@@ -105,9 +168,9 @@ public sealed class BlockPartitionTests
     {
         var blocks = BlockPartition.Find(graph);
         Assert.IsTrue(blocks.SelectMany(block => block.Nodes).SequenceEqual(graph.Nodes), "Not every node is in exactly one block.");
-        Assert.AreEqual(graph.Inputs[0].Name, blocks[0].Input);
+        Assert.AreEqual(graph.Inputs[0].Name, blocks[0].Inputs.Single());
         Assert.AreEqual(graph.Outputs[0].Name, blocks[^1].Output);
         for (var b = 1; b < blocks.Length; b++)
-            Assert.AreEqual(blocks[b - 1].Output, blocks[b].Input);
+            Assert.Contains(blocks[b - 1].Output, blocks[b].Inputs);
     }
 }

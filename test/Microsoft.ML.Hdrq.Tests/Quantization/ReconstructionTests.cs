@@ -55,7 +55,7 @@ public sealed class ReconstructionTests
                 {
                     using var trained = quantized.Clone();
                     using var training = new BlockReconstruction(trained, block, network.Parameters, _short with { BatchSize = 16 }, seed: 1);
-                    training.Train(input, input, input, null, CancellationToken.None);
+                    training.Train(BlockData.Of(input, input, input), null, CancellationToken.None);
                     training.CopyTo(trained);
                     return Golden.Parameters(trained);
                 }
@@ -82,7 +82,7 @@ public sealed class ReconstructionTests
             using var trained = quantized.Clone();
             using var training = new BlockReconstruction(trained, block, network.Parameters, _short with { TrainBiases = isTrained }, seed: 1);
             var input = SmallNetworks.Random(2, 8, 4, 8, 8).relu();
-            training.Train(input, input, input.add(5), null, CancellationToken.None);
+            training.Train(BlockData.Of(input, input, input.add(5)), null, CancellationToken.None);
             training.CopyTo(trained);
             foreach (var bias in biases)
                 Assert.AreEqual(isTrained, trained.Parameters[bias].ne(network.Parameters[bias]).any().item<bool>(), bias);
@@ -117,7 +117,7 @@ public sealed class ReconstructionTests
             using var trained = quantized.Clone();
             using var training = new BlockReconstruction(trained, block, source.Parameters, with, seed: 1);
             var input = SmallNetworks.Random(2, 8, 4, 8, 8).relu();
-            training.Train(input, input, SmallNetworks.Random(3, 8, 4, 8, 8).relu(), null, CancellationToken.None);
+            training.Train(BlockData.Of(input, input, SmallNetworks.Random(3, 8, 4, 8, 8).relu()), null, CancellationToken.None);
             training.CopyTo(trained);
             return (Distance(network), Distance(source));
 
@@ -137,7 +137,7 @@ public sealed class ReconstructionTests
             using var training = new BlockReconstruction(quantized, BlockPartition.Find(quantized.Graph)[1], network.Parameters, _short with { Iterations = 60, TrainBiases = perChannel, DriftWeight = 0.1 }, seed: 1);
             var input = SmallNetworks.Random(2, 8, 4, 8, 8).relu();
             var live = new Dictionary<int, long>();
-            training.Train(input, input, input, (step, _) => live[step] = DisposeScopeManager.Statistics.ThreadTotalLiveCount, CancellationToken.None);
+            training.Train(BlockData.Of(input, input, input), (step, _) => live[step] = DisposeScopeManager.Statistics.ThreadTotalLiveCount, CancellationToken.None);
             Assert.AreEqual(live[10], live[60]);
         }
     }
@@ -199,7 +199,7 @@ public sealed class ReconstructionTests
         var block = BlockPartition.Find(quantized.Graph)[1];
         using var training = new BlockReconstruction(quantized, block, network.Parameters, _short, seed: 1);
         var input = SmallNetworks.Random(2, 8, 4, 8, 8).relu();
-        training.Train(input, input, SmallNetworks.Random(3, 8, 4, 8, 8), null, CancellationToken.None);
+        training.Train(BlockData.Of(input, input, SmallNetworks.Random(3, 8, 4, 8, 8)), null, CancellationToken.None);
         CollectionAssert.AreEqual(Golden.Parameters(untouched), Golden.Parameters(quantized), "Training itself must leave the network alone.");
         training.CopyTo(quantized);
         string[] expected = ["layer1.0.conv1.weight", "layer1.0.conv1.weight.scale", "layer1.0.conv2.weight", "layer1.0.conv2.weight.scale", "layer1.0.relu1.scale", "layer1.0.relu2.scale"];
@@ -244,7 +244,8 @@ public sealed class ReconstructionTests
         void Train()
         {
             using var training = new BlockReconstruction(quantized, block, network.Parameters, settings, seed: 1);
-            training.Train(input, input, input, null, CancellationToken.None);
+            using var data = BlockData.Of(input, input, input);
+            training.Train(data, null, CancellationToken.None);
         }
 
         static long Resident()

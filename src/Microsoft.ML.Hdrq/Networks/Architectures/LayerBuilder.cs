@@ -20,7 +20,10 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
         TorchRuntime.EnsureLoaded();
     }
 
-    public string Input(int size) => _builder.Input("input", TensorShape.Dynamic, 3, size, size);
+    public string Input(int size) => Input(size, size);
+
+    /// <summary>Images of a height and width; null for any.</summary>
+    public string Input(int? height, int? width) => _builder.Input("input", TensorShape.Dynamic, 3, height ?? TensorShape.Dynamic, width ?? TensorShape.Dynamic);
 
     public string Relu(string name, string value) => _builder.Node("Relu", name, [value]);
 
@@ -35,14 +38,35 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
     ]);
 
     /// <summary>A convolution without bias, padded to keep the size at stride 1, and a batch normalization.</summary>
-    public string Normalized(string convolution, string normalization, string value, int inputChannels, int outputChannels, int kernel, int stride = 1, int groups = 1)
+    public string Normalized(string convolution, string normalization, string value, int inputChannels, int outputChannels, int kernel, int stride = 1, int groups = 1, int dilation = 1) =>
+        Normalize(normalization, Convolution(convolution, value, inputChannels, outputChannels, kernel, stride, groups, dilation), outputChannels);
+
+    /// <summary>A convolution, padded to keep the size at stride 1.</summary>
+    public string Convolution(string name, string value, int inputChannels, int outputChannels, int kernel, int stride = 1, int groups = 1, int dilation = 1, bool hasBias = false)
     {
         long[] shape = [outputChannels, inputChannels / groups, kernel, kernel];
         var fan = (fanOut ? outputChannels : inputChannels) / groups * kernel * kernel;
-        var weight = _builder.Parameter($"{convolution}.weight", torch.randn(shape, generator: _generator).mul_(Scalars.Keep(Math.Sqrt(2.0 / fan))));
-        var pad = kernel / 2;
-        (string, object)[] window = [("kernel_shape", new long[] { kernel, kernel }), ("strides", new long[] { stride, stride }), ("pads", new long[] { pad, pad, pad, pad })];
-        value = _builder.Node("Conv", convolution, [value, weight], groups == 1 ? window : [.. window, ("group", (long)groups)]);
+        var weight = _builder.Parameter($"{name}.weight", torch.randn(shape, generator: _generator).mul_(Scalars.Keep(Math.Sqrt(2.0 / fan))));
+        string[] inputs = hasBias ? [value, weight, _builder.Parameter($"{name}.bias", torch.zeros(outputChannels))] : [value, weight];
+        var pad = kernel / 2 * dilation;
+        var attributes = new List<(string, object)> { ("kernel_shape", new long[] { kernel, kernel }), ("strides", new long[] { stride, stride }), ("pads", new long[] { pad, pad, pad, pad }) };
+        if (groups != 1)
+            attributes.Add(("group", (long)groups));
+        if (dilation != 1)
+            attributes.Add(("dilations", new long[] { dilation, dilation }));
+        return _builder.Node("Conv", name, inputs, [.. attributes]);
+    }
+
+    /// <summary>A convolution of windows beside each other, with a bias.</summary>
+    public string Patches(string name, string value, int channels, int size)
+    {
+        var weight = _builder.Parameter($"{name}.weight", torch.randn([channels, channels, size, size], generator: _generator).mul_(Scalars.Keep(Math.Sqrt(2.0 / (channels * size * size)))));
+        return _builder.Node("Conv", name, [value, weight, _builder.Parameter($"{name}.bias", torch.zeros(channels))], ("kernel_shape", new long[] { size, size }), ("strides", new long[] { size, size }));
+    }
+
+    /// <summary>A batch normalization.</summary>
+    public string Normalize(string normalization, string value, int outputChannels)
+    {
         return _builder.Node("BatchNormalization", normalization,
         [
             value,
@@ -53,17 +77,17 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
         ]);
     }
 
-    public string BasicBlock(string name, string value, int inputChannels, int outputChannels, int stride, string shortcut)
+    public string BasicBlock(string name, string value, int inputChannels, int outputChannels, int stride, string shortcut, int firstDilation = 1, int dilation = 1)
     {
-        value = Relu($"{name}.relu1", Normalized($"{name}.conv1", $"{name}.bn1", value, inputChannels, outputChannels, 3, stride));
-        value = Normalized($"{name}.conv2", $"{name}.bn2", value, outputChannels, outputChannels, 3);
+        value = Relu($"{name}.relu1", Normalized($"{name}.conv1", $"{name}.bn1", value, inputChannels, outputChannels, 3, stride, dilation: firstDilation));
+        value = Normalized($"{name}.conv2", $"{name}.bn2", value, outputChannels, outputChannels, 3, dilation: dilation);
         return Relu($"{name}.relu2", _builder.Node("Add", $"{name}.add", [value, shortcut]));
     }
 
-    public string Bottleneck(string name, string value, int inputChannels, int innerChannels, int outputChannels, int stride, string shortcut)
+    public string Bottleneck(string name, string value, int inputChannels, int innerChannels, int outputChannels, int stride, string shortcut, int dilation = 1)
     {
         value = Relu($"{name}.relu1", Normalized($"{name}.conv1", $"{name}.bn1", value, inputChannels, innerChannels, 1));
-        value = Relu($"{name}.relu2", Normalized($"{name}.conv2", $"{name}.bn2", value, innerChannels, innerChannels, 3, stride));
+        value = Relu($"{name}.relu2", Normalized($"{name}.conv2", $"{name}.bn2", value, innerChannels, innerChannels, 3, stride, dilation: dilation));
         value = Normalized($"{name}.conv3", $"{name}.bn3", value, innerChannels, outputChannels, 1);
         return Relu($"{name}.relu3", _builder.Node("Add", $"{name}.add", [value, shortcut]));
     }
@@ -92,6 +116,76 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
         ]);
         var before = addedChannels / 2;
         return _builder.Node("Pad", $"{name}.pad", [value, _builder.Constant($"{name}.pads", 0, before, 0, 0, 0, addedChannels - before, 0, 0)]);
+    }
+
+    /// <summary>The values of several layers, channel after channel.</summary>
+    public string Concatenate(string name, params string[] values) => _builder.Node("Concat", name, values, ("axis", 1));
+
+    /// <summary>The mean of each channel as an image of one pixel.</summary>
+    public string GlobalAverage(string name, string value) => _builder.Node("GlobalAveragePool", name, [value]);
+
+    /// <summary>Brings images to the height and width of others, by bilinear interpolation between pixels' middles.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="value">The images.</param>
+    /// <param name="like">Images of the sizes to make.</param>
+    public string ResizeLike(string name, string value, string like)
+    {
+        var sizes = _builder.Node("Shape", $"{name}.size", [like], ("start", 2L));
+        var channels = _builder.Node("Shape", $"{name}.channels", [value], ("start", 0L), ("end", 2L));
+        var shape = _builder.Node("Concat", $"{name}.shape", [channels, sizes], ("axis", 0));
+        return _builder.Node("Resize", name, [value, "", "", shape], ("mode", "linear"), ("coordinate_transformation_mode", "half_pixel"));
+    }
+
+    /// <summary>Images with their channels last: [N, C, H, W] to [N, H, W, C].</summary>
+    public string ChannelsLast(string name, string value) => _builder.Node("Transpose", name, [value], ("perm", new long[] { 0, 2, 3, 1 }));
+
+    /// <summary>Images with their channels first again.</summary>
+    public string ChannelsFirst(string name, string value) => _builder.Node("Transpose", name, [value], ("perm", new long[] { 0, 3, 1, 2 }));
+
+    /// <summary>Normalization over the last dimension.</summary>
+    public string LayerNormalize(string name, string value, int channels) =>
+        _builder.Node("LayerNormalization", name, [value, _builder.Parameter($"{name}.weight", torch.ones(channels)), _builder.Parameter($"{name}.bias", torch.zeros(channels))], ("axis", -1L), ("epsilon", 1e-6f));
+
+    /// <summary>A linear layer over the last dimension: a product with a weight of [inputs, outputs], and a bias. The weight is normal with deviation 0.02, as of transformers.</summary>
+    public string Linear(string name, string value, int inputs, int outputs)
+    {
+        var weight = _builder.Parameter($"{name}.weight", torch.randn([inputs, outputs], generator: _generator).mul_(Scalars.Keep(0.02)));
+        var bias = _builder.Parameter($"{name}.bias", torch.zeros(outputs));
+        return _builder.Node("Add", $"{name}.add", [_builder.Node("MatMul", name, [value, weight]), bias]);
+    }
+
+    public string Gelu(string name, string value) => _builder.Node("Gelu", name, [value]);
+
+    public string Add(string name, string value, string other) => _builder.Node("Add", name, [value, other]);
+
+    /// <summary>Attention of each pixel of [N, H, W, C] to those of another such image, with <c>softmax(Q K^T / sqrt(C / heads)) V</c> for each head (Vaswani et al., NeurIPS 2017).</summary>
+    /// <param name="name">The name of what it consists of.</param>
+    /// <param name="queries">The queries, [N, H, W, C].</param>
+    /// <param name="keys">The keys.</param>
+    /// <param name="values">The values, of the keys' sizes.</param>
+    /// <param name="channels">C.</param>
+    /// <param name="heads">The number of heads.</param>
+    public string Attention(string name, string queries, string keys, string values, int channels, int heads)
+    {
+        var query = Heads($"{name}.query_heads", queries, 0, 2, 1, 3);
+        var key = Heads($"{name}.key_heads", keys, 0, 2, 3, 1);
+        var value = Heads($"{name}.value_heads", values, 0, 2, 1, 3);
+        var scale = _builder.Parameter($"{name}.scale", torch.tensor((float)(1 / Math.Sqrt(channels / heads))), ParameterRole.Constant);
+        var scores = _builder.Node("Mul", $"{name}.scaled", [_builder.Node("MatMul", $"{name}.scores", [query, key]), scale]);
+        var mixed = _builder.Node("MatMul", $"{name}.context", [_builder.Node("Softmax", $"{name}.softmax", [scores], ("axis", -1L)), value]);
+        // Back to the sizes of the queries, whatever they are.
+        var joined = _builder.Node("Transpose", $"{name}.joined", [mixed], ("perm", new long[] { 0, 2, 1, 3 }));
+        return _builder.Node("Reshape", $"{name}.image", [joined, _builder.Node("Shape", $"{name}.shape", [queries])]);
+
+        string Heads(string part, string image, params long[] order) =>
+            _builder.Node("Transpose", part, [_builder.Node("Reshape", $"{part}.split", [image, _builder.Constant($"{part}.sizes", 0, -1, heads, channels / heads)])], ("perm", order));
+    }
+
+    /// <summary>A score for each class and pixel, of the input's height and width; finishes the network.</summary>
+    public Network Segmenter(string value, string input, int? height, int? width, int classes)
+    {
+        ResizeLike("scores", value, input);
+        return _builder.Build(new GraphValue("scores", ElementType.Float32, [TensorShape.Dynamic, classes, height ?? TensorShape.Dynamic, width ?? TensorShape.Dynamic]));
     }
 
     /// <summary>Global average pooling and a linear layer; finishes the network.</summary>

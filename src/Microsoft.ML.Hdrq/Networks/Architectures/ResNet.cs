@@ -57,36 +57,58 @@ public static class ResNet
     /// <exception cref="ArgumentOutOfRangeException">A parameter is out of range.</exception>
     public static Network ImageNet(int depth, int classes, long seed, int inputSize = 224)
     {
-        var (blocks, isBottleneck) = depth switch
-        {
-            18 => (new[] { 2, 2, 2, 2 }, false),
-            34 => ([3, 4, 6, 3], false),
-            50 => ([3, 4, 6, 3], true),
-            101 => ([3, 4, 23, 3], true),
-            _ => throw new ArgumentOutOfRangeException(nameof(depth), depth, "The depth must be 18, 34, 50 or 101."),
-        };
+        CheckDepth(depth);
         LayerBuilder.CheckCommon(classes, inputSize, 32);
         using var scope = torch.NewDisposeScope();
         using var layers = new LayerBuilder(seed, fanOut: true);
-        var value = layers.Input(inputSize);
-        value = layers.Relu("relu", layers.Normalized("conv1", "bn1", value, 3, 64, 7, 2));
-        value = layers.MaxPool("maxpool", value);
-        var channels = 64;
+        var (value, channels) = Backbone(layers, "", layers.Input(inputSize), depth, outputStride: 32);
+        return layers.Classifier("fc", value, channels, classes);
+    }
+
+    /// <summary>Checks the depth of a network for large images.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such network.</exception>
+    internal static void CheckDepth(int depth)
+    {
+        if (depth is not (18 or 34 or 50 or 101))
+            throw new ArgumentOutOfRangeException(nameof(depth), depth, "The depth must be 18, 34, 50 or 101.");
+    }
+
+    /// <summary>The network for large images without its classifier.</summary>
+    /// <param name="layers">Makes the layers.</param>
+    /// <param name="prefix">What names begin with.</param>
+    /// <param name="value">The images.</param>
+    /// <param name="depth">18, 34, 50 or 101.</param>
+    /// <param name="outputStride">How many times smaller the output is: 32, or 16 or 8, where strides of the last stages become dilations, as torchvision does it: from the second block of a stage on.</param>
+    internal static (string Value, int Channels) Backbone(LayerBuilder layers, string prefix, string value, int depth, int outputStride)
+    {
+        int[] blocks = depth == 18 ? [2, 2, 2, 2] : depth == 101 ? [3, 4, 23, 3] : [3, 4, 6, 3];
+        var isBottleneck = depth >= 50;
+        value = layers.Relu($"{prefix}relu", layers.Normalized($"{prefix}conv1", $"{prefix}bn1", value, 3, 64, 7, 2));
+        value = layers.MaxPool($"{prefix}maxpool", value);
+        var (channels, reached, dilation) = (64, 4, 1);
         for (var stage = 1; stage <= 4; stage++)
         {
             var innerChannels = 64 << (stage - 1);
             var outputChannels = isBottleneck ? 4 * innerChannels : innerChannels;
+            // What the first block of the stage has, whose input is not dilated yet.
+            var firstDilation = dilation;
+            var isDilated = stage > 1 && reached == outputStride;
+            if (isDilated)
+                dilation *= 2;
+            else if (stage > 1)
+                reached *= 2;
             for (var block = 0; block < blocks[stage - 1]; block++)
             {
-                var name = $"layer{stage}.{block}";
-                var stride = stage > 1 && block == 0 ? 2 : 1;
+                var name = $"{prefix}layer{stage}.{block}";
+                var stride = stage > 1 && block == 0 && !isDilated ? 2 : 1;
                 var shortcut = stride == 1 && channels == outputChannels ? value : layers.Normalized($"{name}.downsample.0", $"{name}.downsample.1", value, channels, outputChannels, 1, stride);
+                var first = block == 0 ? firstDilation : dilation;
                 value = isBottleneck
-                    ? layers.Bottleneck(name, value, channels, innerChannels, outputChannels, stride, shortcut)
-                    : layers.BasicBlock(name, value, channels, outputChannels, stride, shortcut);
+                    ? layers.Bottleneck(name, value, channels, innerChannels, outputChannels, stride, shortcut, first)
+                    : layers.BasicBlock(name, value, channels, outputChannels, stride, shortcut, first, dilation);
                 channels = outputChannels;
             }
         }
-        return layers.Classifier("fc", value, channels, classes);
+        return (value, channels);
     }
 }

@@ -1,0 +1,90 @@
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Quantization;
+
+/// <summary>What the calibration images become at one place of the network, a row for each image: in memory, or in a file.</summary>
+internal sealed class ActivationCache : IDisposable
+{
+    private readonly Action<ActivationCache>? _disposed;
+    private readonly SpillFile? _file;
+
+    private ActivationCache(torch.Tensor? memory, SpillFile? file, long count, long[] rowShape, Action<ActivationCache>? disposed)
+    {
+        (Memory, _file, Count, RowShape, _disposed) = (memory, file, count, rowShape, disposed);
+    }
+
+    /// <summary>The number of rows.</summary>
+    public long Count { get; }
+
+    /// <summary>The sizes of a row.</summary>
+    public long[] RowShape { get; }
+
+    /// <summary>All rows, [rows, ...]; null where they are in a file.</summary>
+    public torch.Tensor? Memory { get; }
+
+    /// <summary>Whether nothing but the shape is known.</summary>
+    public bool HasOnlyShape { get; private init; }
+
+    /// <summary>Bytes of all rows.</summary>
+    public long Size => Count * RowShape.Aggregate(sizeof(float), (long size, long length) => size * length);
+
+    /// <summary>A tensor's rows; the tensor stays the caller's.</summary>
+    public static ActivationCache Of(torch.Tensor rows) => new(rows.alias(), null, rows.shape[0], rows.shape[1..], null);
+
+    /// <summary>Rows of which nothing but the shape is known, which take no memory.</summary>
+    public static ActivationCache ShapeOf(long count, long[] rowShape)
+    {
+        using var scope = torch.NewDisposeScope();
+        return new(torch.zeros(1).expand([count, .. rowShape]).DetachFromDisposeScope(), null, count, rowShape, null) { HasOnlyShape = true };
+    }
+
+    /// <summary>Rows to be written.</summary>
+    /// <param name="count">How many.</param>
+    /// <param name="rowShape">The sizes of a row.</param>
+    /// <param name="device">Where they are kept; null for a file.</param>
+    /// <param name="directory">Where files are put.</param>
+    /// <param name="disposed">Told when they are not needed any more.</param>
+    public static ActivationCache Create(long count, long[] rowShape, torch.Device? device, string directory, Action<ActivationCache> disposed) =>
+        new(device is null ? null : torch.empty([count, .. rowShape], torch.ScalarType.Float32, device).DetachFromDisposeScope(), device is null ? new SpillFile(directory) : null, count, rowShape, disposed);
+
+    /// <summary>Writes rows from a place on.</summary>
+    public void Write(long start, torch.Tensor rows)
+    {
+        using var scope = torch.NewDisposeScope();
+        if (Memory is not null)
+        {
+            Memory.narrow(0, start, rows.shape[0]).copy_(rows);
+            return;
+        }
+        var host = rows.cpu().contiguous();
+        for (long i = 0; i < host.shape[0]; i++)
+            _file!.Write((start + i) * (Size / Count), host[i].bytes);
+    }
+
+    /// <summary>Some rows, one after the other.</summary>
+    public torch.Tensor Read(long start, long count)
+    {
+        if (Memory is not null)
+            return Memory.narrow(0, start, count);
+        var rows = torch.empty([count, .. RowShape], torch.ScalarType.Float32);
+        Read([.. Enumerable.Range(0, (int)count).Select(i => start + i)], rows);
+        return rows;
+    }
+
+    /// <summary>Reads rows from the file.</summary>
+    /// <param name="indices">Which.</param>
+    /// <param name="rows">Where they go, in host memory.</param>
+    public void Read(long[] indices, torch.Tensor rows)
+    {
+        using var scope = torch.NewDisposeScope();
+        for (var i = 0; i < indices.Length; i++)
+            _file!.Read(indices[i] * (Size / Count), rows[i].bytes);
+    }
+
+    public void Dispose()
+    {
+        Memory?.Dispose();
+        _file?.Dispose();
+        _disposed?.Invoke(this);
+    }
+}
