@@ -90,9 +90,9 @@ internal static class Histograms
             using var scope = torch.NewDisposeScope();
             var scale = _quantizer.Spread(_scale.to(values.device), values);
             var steps = values.div(scale);
-            _clipped += steps.gt(_quantizer.Range.Maximum + 0.5).logical_or(steps.lt(_quantizer.Range.Minimum - 0.5)).sum().item<long>();
+            _clipped += steps.gt(Scalars.Keep(_quantizer.Range.Maximum + 0.5)).logical_or(steps.lt(Scalars.Keep(_quantizer.Range.Minimum - 0.5))).sum().item<long>();
             _total += values.numel();
-            var places = values.sub(Start).mul(Bins / (End - Start)).floor_().clamp_(0, Bins - 1).to(torch.ScalarType.Int64).flatten();
+            var places = values.sub(Scalars.Keep(Start)).mul(Scalars.Keep(Bins / (End - Start))).floor_().clamp_(Scalars.Keep(0), Scalars.Keep(Bins - 1)).to(torch.ScalarType.Int64).flatten();
             var counts = torch.bincount(places, minlength: Bins).cpu().data<long>();
             for (var bin = 0; bin < Bins; bin++)
                 _counts[bin] += counts[bin];

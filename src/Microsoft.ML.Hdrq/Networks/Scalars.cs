@@ -5,7 +5,7 @@ namespace Microsoft.ML.Hdrq.Networks;
 /// <summary>
 /// Numbers as arguments of libtorch that live as long as it reads them. TorchSharp takes the handle out of a <see cref="Scalar"/> and then forgets the object: where another thread collects garbage just
 /// then, its finalizer frees the number under libtorch's hands, and the operation fails or, worse, computes with another number. Those that TorchSharp makes itself, by implicit conversions and as
-/// factors of sums, are no better, so this assembly uses none of them.
+/// factors of sums, are no better, so this assembly uses none of them (BannedSymbols.txt).
 /// </summary>
 internal static class Scalars
 {

@@ -39,9 +39,9 @@ internal static class BiasCorrection
                 if (!layers.TryGetValue(name, out var layer) || !means.TryGetValue(layer.Name, out var mean))
                     return;
                 var shift = mean.sub(Mean(layer, value));
-                quantized.Parameters[layer.Inputs[2]].add_(shift);
+                quantized.Parameters[layer.Inputs[2]].add_(shift, Scalars.One);
                 // What follows is computed from the corrected value.
-                value.add_(layer.Operator is Gemm ? shift : shift.reshape([-1, .. Enumerable.Repeat(1L, (int)value.dim() - 2)]));
+                value.add_(layer.Operator is Gemm ? shift : shift.reshape([-1, .. Enumerable.Repeat(1L, (int)value.dim() - 2)]), Scalars.One);
             },
         });
     }
