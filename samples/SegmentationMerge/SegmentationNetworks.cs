@@ -48,7 +48,7 @@ internal sealed class SegmentationNetworks : DomainNetworks
 
     public override IEnumerable<DomainScore> Measure(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken)
     {
-        var scoring = Context.Transforms.ApplyNetwork(Score, Pixels, network, new NetworkScoringEstimator.Options { BatchSize = Options.BatchSize, ClassNames = _folder.Classes });
+        var scoring = Context.Transforms.ApplyNetwork(Score, Pixels, network, new NetworkScoringEstimator.Options { BatchSize = Options.BatchSize, Threads = Options.Threads, ClassNames = _folder.Classes });
         using var scorer = scoring.Fit(Images(Domains[0], DataSplit.Test, cancellationToken));
         foreach (var domain in domains)
         {
