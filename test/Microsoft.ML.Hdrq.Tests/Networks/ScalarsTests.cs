@@ -14,7 +14,10 @@ public sealed class ScalarsTests
         var collector = new Thread(() =>
         {
             while (!stop.IsCancellationRequested)
+            {
                 GC.Collect(0);
+                Thread.Sleep(1);
+            }
         });
         collector.Start();
         var (operations, wrong) = (0, 0);
@@ -22,7 +25,7 @@ public sealed class ScalarsTests
         try
         {
             // With numbers that TorchSharp converts itself, some operations a second fail or give another number.
-            for (var watch = Stopwatch.StartNew(); watch.ElapsedMilliseconds < 2000; operations++)
+            for (var watch = Stopwatch.StartNew(); watch.ElapsedMilliseconds < 3000 || operations < 500; operations++)
             {
                 using var scope = torch.NewDisposeScope();
                 var result = ones.add(ones, Scalars.One).add(Scalars.Keep(0.5), Scalars.One).mul(Scalars.Keep(3L)).clamp(Scalars.Keep(1f), Scalars.Keep(7));
@@ -35,7 +38,6 @@ public sealed class ScalarsTests
             stop.Cancel();
             collector.Join();
         }
-        Assert.IsGreaterThan(100, operations);
         Assert.AreEqual(0, wrong);
     }
 
