@@ -11,7 +11,7 @@ namespace Microsoft.ML.Hdrq.Analysis;
 /// The trace is Hutchinson's estimate, the mean of <c>v^T H v</c> over vectors v of random signs (Hutchinson 1990; Yao et al., "PyHessian", 2020); eigenvalues are found by power iteration.
 /// Of a quantized network the Hessian is taken at the weights on their grid, and its activation quantizers count as the straight-through estimator has them: values are those of the quantized network, and each
 /// quantizer is the line of slope 1 through its value, or of slope 0 where it clips. <c>H v</c> is computed by differentiating twice; where a network has an operator for which that is not known to work, by central differences
-/// <c>(g(w + e v) - g(w - e v)) / 2e</c> of gradients, with e a hundredth of the ratio of the lengths of w and v, which also see what changes at kinks of activations between the two points, and in single precision are right to about a tenth.
+/// <c>(g(w + e v) - g(w - e v)) / 2e</c> of gradients, with e a hundredth of the ratio of the lengths of w and v, which in single precision were right to about a tenth on a smooth network, and also see what changes at kinks of activations between the two points: where a small network has many, the result can be far off.
 /// </remarks>
 public sealed class CurvatureReport
 {
