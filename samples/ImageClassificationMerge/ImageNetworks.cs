@@ -24,8 +24,12 @@ internal sealed class ImageNetworks : DomainNetworks
 
     private const int ShownSize = 128;
 
+    /// <summary>The side of images that networks are trained for with shifts of two pixels; larger images are shifted as much in proportion.</summary>
+    private const int SmallImage = 32;
+
     private readonly DomainFolder _folder;
     private readonly ImagePipeline _images;
+    private readonly NetworkAdaptationEstimator.Options _adaptation = new();
     private readonly Dictionary<string, IDataView> _tests = new(StringComparer.Ordinal);
 
     /// <summary>Prepares the images for the source network.</summary>
@@ -49,11 +53,19 @@ internal sealed class ImageNetworks : DomainNetworks
         ImageSize = height * width;
     }
 
+    /// <summary>The networks that can be trained.</summary>
+    public static IReadOnlyList<string> Architectures { get; } = ["resnet-14", "resnet-18", "mobilenet-v2"];
+
     public override SampleTask Task { get; } = new("classification", "Top-1 accuracy", "top-1 accuracies");
 
     public override IReadOnlyList<string> Domains => _folder.Domains;
 
     private long ImageSize { get; }
+
+    /// <summary>A mirrored sign is another one; of other images, most are what they were.</summary>
+    private bool MayMirror => Options.Data is not null;
+
+    private int Shift => Math.Max(_adaptation.CropPadding, _adaptation.CropPadding * _images.Height / SmallImage);
 
     public override IEnumerable<string> TrainingFiles(string domain) => _folder.Files(domain, DataSplit.Train).Select(file => file.Path);
 
@@ -94,15 +106,21 @@ internal sealed class ImageNetworks : DomainNetworks
         return png.ToArray();
     }
 
-    protected override Network CreateSource() => ResNet.Cifar(depth: 14, _folder.Classes.Count, Options.Seed, width: 16, inputSize: _images.Height);
+    protected override Network CreateSource() => Options.Architecture switch
+    {
+        "resnet-18" => ResNet.ImageNet(depth: 18, _folder.Classes.Count, Options.Seed, inputSize: _images.Height),
+        "mobilenet-v2" => MobileNetV2.Create(_folder.Classes.Count, Options.Seed, inputSize: _images.Height),
+        _ => ResNet.Cifar(depth: 14, _folder.Classes.Count, Options.Seed, width: 16, inputSize: _images.Height),
+    };
 
     protected override NetworkAdaptationEstimator.Options SourceTraining(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken) => new()
     {
-        Epochs = 8,
+        Epochs = Options.SourceEpochs ?? 8,
         LearningRate = 0.1,
         WeightDecay = 5e-4,
         UpdateStatistics = true,
-        HorizontalFlip = false,
+        HorizontalFlip = MayMirror,
+        CropPadding = Shift,
         Seed = Options.Seed,
         Progress = progress,
         CancellationToken = cancellationToken,
@@ -110,8 +128,10 @@ internal sealed class ImageNetworks : DomainNetworks
 
     protected override NetworkAdaptationEstimator.Options Adaptation(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken) => new()
     {
-        // A mirrored sign or letter is another one; whoever knows the images knows better.
-        HorizontalFlip = Options.Data is not null,
+        Epochs = Options.AdaptationEpochs ?? _adaptation.Epochs,
+        LearningRate = Options.AdaptationLearningRate ?? _adaptation.LearningRate,
+        HorizontalFlip = MayMirror,
+        CropPadding = Shift,
         Seed = Options.Seed,
         Progress = progress,
         CancellationToken = cancellationToken,

@@ -17,7 +17,7 @@ internal sealed class Sample(SampleOptions options, IAnsiConsole console) : Merg
         Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"hdrq-traffic-signs-v1-{Options.Seed}-{TrainPerClass}-{TestPerClass}")),
         SignDataset.Domains.Count * SignDataset.Classes.Count * (TrainPerClass + TestPerClass));
 
-    protected override DomainNetworks Open(MLContext context, string folder) => new ImageNetworks(context, DomainFolder.Open(folder), Options);
+    protected override DomainNetworks Open(MLContext context, string folder) => new ImageNetworks(context, DomainFolder.Open(folder, Options.Source), Options);
 
     protected override void Draw(IProgress<int> progress, CancellationToken cancellationToken) =>
         SignDataset.Write(Drawing.Folder, Options.Seed, TrainPerClass, TestPerClass, progress, cancellationToken);

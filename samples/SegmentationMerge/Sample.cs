@@ -17,7 +17,7 @@ internal sealed class Sample(SampleOptions options, IAnsiConsole console) : Merg
         Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"hdrq-streets-v1-{Options.Seed}-{Train}-{Test}")),
         StreetDataset.Domains.Count * (Train + Test));
 
-    protected override DomainNetworks Open(MLContext context, string folder) => new SegmentationNetworks(context, FrameFolder.Open(folder), Options);
+    protected override DomainNetworks Open(MLContext context, string folder) => new SegmentationNetworks(context, FrameFolder.Open(folder, Options.Source), Options);
 
     protected override void Draw(IProgress<int> progress, CancellationToken cancellationToken) =>
         StreetDataset.Write(Drawing.Folder, Options.Seed, Train, Test, progress, cancellationToken);

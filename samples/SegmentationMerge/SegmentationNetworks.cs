@@ -5,6 +5,7 @@ using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using SegmentationMerge.Data;
@@ -37,6 +38,9 @@ internal sealed class SegmentationNetworks : DomainNetworks
         // trained for does not change with where it is trained.
         _classWeights = new(() => options.Data is null ? ClassBalance.Weights(Images(Domains[0], DataSplit.Train, default).GetColumn<VBuffer<byte>>(Label), folder.Classes.Count) : null);
     }
+
+    /// <summary>The networks that can be trained.</summary>
+    public static IReadOnlyList<string> Architectures { get; } = ["small-deeplab", "deeplab-18", "segformer-b0"];
 
     public override SampleTask Task { get; } = new("segmentation", "Mean IoU", "mean IoUs");
 
@@ -71,11 +75,16 @@ internal sealed class SegmentationNetworks : DomainNetworks
         }
     }
 
-    protected override Network CreateSource() => SmallDeepLab.Create(_folder.Classes.Count, width: 16, _frames.Height, _frames.Width, Options.Seed);
+    protected override Network CreateSource() => Options.Architecture switch
+    {
+        "deeplab-18" => DeepLab.Create(depth: 18, _folder.Classes.Count, Options.Seed, _frames.Height, _frames.Width),
+        "segformer-b0" => SegFormer.Create(encoder: 0, _folder.Classes.Count, Options.Seed, _frames.Height, _frames.Width),
+        _ => SmallDeepLab.Create(_folder.Classes.Count, width: 16, _frames.Height, _frames.Width, Options.Seed),
+    };
 
     protected override NetworkAdaptationEstimator.Options SourceTraining(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken) => new()
     {
-        Epochs = Options.Data is null ? 16 : 12,
+        Epochs = Options.SourceEpochs ?? (Options.Data is null ? 16 : 12),
         BatchSize = TrainingBatch,
         Optimizer = FineTuningOptimizer.AdamW,
         LearningRate = 2e-3,
@@ -89,10 +98,10 @@ internal sealed class SegmentationNetworks : DomainNetworks
 
     protected override NetworkAdaptationEstimator.Options Adaptation(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken) => new()
     {
-        Epochs = Options.Data is null ? 6 : 10,
+        Epochs = Options.AdaptationEpochs ?? (Options.Data is null ? 6 : 10),
         BatchSize = TrainingBatch,
         Optimizer = FineTuningOptimizer.AdamW,
-        LearningRate = 3e-4,
+        LearningRate = Options.AdaptationLearningRate ?? 3e-4,
         ClassWeights = _classWeights.Value,
         Seed = Options.Seed,
         Progress = progress,

@@ -91,7 +91,7 @@ internal sealed class MergeJob
     {
         var row = new ResultRow { Stage = "adapted", Method = "FP32", Network = "", Domains = [], Domain = domain, Seed = _options.Adapted is null ? _options.Seed : null };
         if (_options.Adapted is null)
-            return Make<FineTuningProgress>($"adapted-{domain}", row, [source.Recipe, .. Images(domain), Seed(_options.Seed)], State, (progress, token) => _networks.Adapt(source.Network, domain, progress, token));
+            return Make<FineTuningProgress>($"adapted-{domain}", row, [source.Recipe, .. Images(domain), Seed(_options.Seed), .. Training(_options.AdaptationEpochs, _options.AdaptationLearningRate)], State, (progress, token) => _networks.Adapt(source.Network, domain, progress, token));
         var path = _options.Adapted.Replace("{domain}", domain, StringComparison.Ordinal);
         return Make<FineTuningProgress>($"adapted-{domain}", row, [.. File(path), Normalization], State, (_, _) => _networks.Read(path));
     }
@@ -232,7 +232,9 @@ internal sealed class MergeJob
 
     private string Normalization => _options.Normalization is { } normalization ? string.Create(CultureInfo.InvariantCulture, $"{string.Join(' ', normalization.Mean)} {string.Join(' ', normalization.StandardDeviation)}") : "";
 
-    private IEnumerable<string> SourceIngredients() => _options.Network is null ? [.. Images(_networks.Domains[0]), Seed(_options.Seed)] : [.. File(_options.Network), Normalization];
+    private static IEnumerable<string> Training(int? epochs, double? learningRate) => [string.Create(CultureInfo.InvariantCulture, $"{epochs} epochs at {learningRate}")];
+
+    private IEnumerable<string> SourceIngredients() => _options.Network is null ? [.. Images(_networks.Domains[0]), Seed(_options.Seed), _options.Architecture ?? "", .. Training(_options.SourceEpochs, null)] : [.. File(_options.Network), Normalization];
 
     private IEnumerable<string> Images(string domain) => _networks.TrainingFiles(domain).SelectMany(File);
 

@@ -21,6 +21,9 @@ internal sealed record SampleCommand
     /// <summary>What is done without <c>--network</c>.</summary>
     public required string WithoutNetwork { get; init; }
 
+    /// <summary>The architectures of source networks that can be trained, by the names that <c>--architecture</c> takes; the first is the default.</summary>
+    public required IReadOnlyList<string> Architectures { get; init; }
+
     /// <summary>The methods of quantization without <c>--methods</c>.</summary>
     public required IReadOnlyList<MethodChoice> Methods { get; init; }
 
@@ -43,7 +46,12 @@ internal sealed record SampleCommand
     public RootCommand ToCommand()
     {
         var data = new Option<string?>("--data") { Description = Data };
+        var source = new Option<string?>("--source") { Description = "The source domain. Default: clean, clear or day, or the first by name." };
         var network = new Option<string?>("--network") { Description = $"ONNX file of the source network. {WithoutNetwork}" };
+        var architecture = new Option<string?>("--architecture") { Description = $"What is trained without --network: {string.Join(", ", Architectures)}. Default: the first." };
+        var epochs = new Option<int?>("--epochs") { Description = "Passes over the source domain's images to train the source network. Default: the sample's choice." };
+        var adaptationEpochs = new Option<int?>("--adaptation-epochs") { Description = "Passes over a domain's images to adapt the source network. Default: the sample's choice." };
+        var adaptationRate = new Option<double?>("--adaptation-rate") { Description = "Learning rate with which the source network is adapted. Default: the sample's choice, for networks that are trained well." };
         var normalization = new Option<string?>("--normalization") { Description = "What the network wants of the pixels: imagenet (mean and deviation of ImageNet) or none (0 to 255). Default: none with --network, imagenet without." };
         var adapted = new Option<string?>("--adapted") { Description = "ONNX files of networks that are adapted already, with {domain} in place of the domain. Without it the sample adapts the source network." };
         var stage = new Option<Stage>("--stage") { Description = "Stop after this stage.", DefaultValueFactory = _ => Stage.Merged };
@@ -66,10 +74,11 @@ internal sealed record SampleCommand
         var threads = new Option<int?>("--threads") { Description = "Threads that score; 1 where other work shares the cores. Default: one for each core." };
         var gpu = new Option<int?>("--gpu") { Description = "Number of the GPU to use. Without it the CPU is used." };
         normalization.AcceptOnlyFromAmong("imagenet", "none");
+        architecture.AcceptOnlyFromAmong([.. Architectures]);
         settings.AcceptOnlyFromAmong("default", "paper");
         var command = new RootCommand(Description)
         {
-            data, network, adapted, normalization, stage, domains, merge, bits, settings, iterations, calibration, output, seed, batchSize, threads, gpu, compare, methods, merging, seeds, average, allocation, explain,
+            data, source, network, architecture, epochs, adapted, adaptationEpochs, adaptationRate, normalization, stage, domains, merge, bits, settings, iterations, calibration, output, seed, batchSize, threads, gpu, compare, methods, merging, seeds, average, allocation, explain,
         };
         command.SetAction((result, cancellationToken) => Task.Run(() =>
         {
@@ -78,7 +87,12 @@ internal sealed record SampleCommand
             return Run(() => new SampleOptions
             {
                 Data = result.GetValue(data),
+                Source = result.GetValue(source),
                 Network = result.GetValue(network),
+                Architecture = result.GetValue(architecture),
+                SourceEpochs = result.GetValue(epochs),
+                AdaptationEpochs = result.GetValue(adaptationEpochs),
+                AdaptationLearningRate = result.GetValue(adaptationRate),
                 Adapted = result.GetValue(adapted),
                 Normalization = (result.GetValue(normalization) ?? (result.GetValue(network) is null ? "imagenet" : "none")) == "imagenet" ? ChannelNormalization.ImageNet() : null,
                 LastStage = result.GetValue(stage),

@@ -12,8 +12,23 @@ internal sealed record SampleOptions
     /// <summary>Folder of domains; null for the images that the sample draws.</summary>
     public string? Data { get; init; }
 
+    /// <summary>The source domain; null for clean, clear or day, or the first by name.</summary>
+    public string? Source { get; init; }
+
     /// <summary>ONNX file of the source network; null to train one on the first domain.</summary>
     public string? Network { get; init; }
+
+    /// <summary>What the source network is where one is trained; null for the first of the architectures of the sample.</summary>
+    public string? Architecture { get; init; }
+
+    /// <summary>Passes over the source domain's images to train the source network; null for the sample's choice.</summary>
+    public int? SourceEpochs { get; init; }
+
+    /// <summary>Passes over a domain's images to adapt the source network; null for the sample's choice.</summary>
+    public int? AdaptationEpochs { get; init; }
+
+    /// <summary>The learning rate with which the source network is adapted; null for the sample's choice.</summary>
+    public double? AdaptationLearningRate { get; init; }
 
     /// <summary>ONNX files of networks that are adapted already, with <c>{domain}</c> in place of the domain's name; null to adapt the source network.</summary>
     public string? Adapted { get; init; }

@@ -24,7 +24,7 @@ internal sealed class DomainFolder
     /// <summary>Full path of the data folder.</summary>
     public string Folder { get; }
 
-    /// <summary>Domain names: <c>clean</c>, <c>clear</c> or <c>day</c> first, the others in ordinal order.</summary>
+    /// <summary>Domain names: the source's first, the others in ordinal order.</summary>
     public IReadOnlyList<string> Domains { get; }
 
     /// <summary>Class names in ordinal order; a class's place is its label.</summary>
@@ -32,11 +32,12 @@ internal sealed class DomainFolder
 
     /// <summary>Scans a data folder.</summary>
     /// <param name="folder">The folder that holds the domains.</param>
+    /// <param name="source">The source domain; null for <c>clean</c>, <c>clear</c> or <c>day</c>, or the first by name.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="InvalidDataException">No domain, an empty split, or classes that differ between domains or splits.</exception>
-    public static DomainFolder Open(string folder)
+    public static DomainFolder Open(string folder, string? source = null)
     {
-        var (root, domains) = DomainLayout.Find(folder, "<domain>/<train|test>/<class>/<image>");
+        var (root, domains) = DomainLayout.Find(folder, "<domain>/<train|test>/<class>/<image>", source);
         var classes = DataSplits.All
             .SelectMany(split => DomainLayout.Subfolders(Path.Combine(root, domains[0], split.FolderName())))
             .Distinct()

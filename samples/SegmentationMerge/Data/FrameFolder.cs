@@ -23,7 +23,7 @@ internal sealed class FrameFolder
         _frames = new(folder, domains, Scan);
     }
 
-    /// <summary>Domain names: <c>clean</c>, <c>clear</c> or <c>day</c> first, the others in ordinal order.</summary>
+    /// <summary>Domain names: the source's first, the others in ordinal order.</summary>
     public IReadOnlyList<string> Domains { get; }
 
     /// <summary>Class names in the order of their numbers.</summary>
@@ -31,11 +31,12 @@ internal sealed class FrameFolder
 
     /// <summary>Scans a data folder.</summary>
     /// <param name="folder">The folder that holds the domains.</param>
+    /// <param name="source">The source domain; null for <c>clean</c>, <c>clear</c> or <c>day</c>, or the first by name.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="InvalidDataException">No domain, an empty split, an image without a mask or a mask without an image, a mask of another size than its image, or a list of classes that is empty or names one twice.</exception>
-    public static FrameFolder Open(string folder)
+    public static FrameFolder Open(string folder, string? source = null)
     {
-        var (root, domains) = DomainLayout.Find(folder, "<domain>/<train|test>/<images|labels>/<frame>");
+        var (root, domains) = DomainLayout.Find(folder, "<domain>/<train|test>/<images|labels>/<frame>", source);
         return new(root, domains, ReadClasses(Path.Combine(root, ClassFile)));
     }
 

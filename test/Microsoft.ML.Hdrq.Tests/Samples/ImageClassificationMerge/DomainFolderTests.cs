@@ -25,6 +25,16 @@ public sealed class DomainFolderTests
     }
 
     [TestMethod]
+    public void The_source_domain_can_be_named()
+    {
+        using var folder = new TemporaryDirectory();
+        foreach (var domain in new[] { "clean", "art", "photo" })
+            AddBoth(folder, domain, "cat");
+        CollectionAssert.AreEqual(new[] { "photo", "art", "clean" }, DomainFolder.Open(folder.Path, "photo").Domains.ToArray());
+        Assert.AreEqual($"--source: there is no domain 'Photo' in '{folder.Path}'; there are art, clean, photo.", Assert.ThrowsExactly<InvalidDataException>(() => DomainFolder.Open(folder.Path, "Photo")).Message);
+    }
+
+    [TestMethod]
     public void Files_are_the_images_with_their_class()
     {
         using var folder = new TemporaryDirectory();

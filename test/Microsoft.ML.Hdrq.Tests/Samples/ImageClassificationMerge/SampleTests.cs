@@ -5,6 +5,7 @@ using Hdrq.Samples.Comparison;
 using Hdrq.Samples.Results;
 using ImageClassificationMerge;
 using ImageClassificationMerge.TrafficSigns;
+using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
@@ -40,7 +41,7 @@ public sealed class SampleTests
     [TestMethod]
     public void Every_stage_is_measured_and_kept()
     {
-        var (results, text) = Run(Options);
+        var (results, text) = RunNetwork(Options);
 
         CollectionAssert.AreEqual(
             new[]
@@ -78,7 +79,7 @@ public sealed class SampleTests
     [TestMethod]
     public void Merged_networks_classify_image_files_without_this_library()
     {
-        var (results, _) = Run(Options with { Domains = ["fog", "rain"] });
+        var (results, _) = RunNetwork(Options with { Domains = ["fog", "rain"] });
 
         foreach (var row in results.Rows.Where(row => row.Merged is not null))
         {
@@ -98,17 +99,17 @@ public sealed class SampleTests
     public void A_run_that_was_stopped_goes_on_and_gives_the_same()
     {
         var options = Options with { Domains = ["fog", "rain"] };
-        Run(options with { LastStage = Stage.Quantized });
+        RunNetwork(options with { LastStage = Stage.Quantized });
         // As if it had been stopped while the last network was written.
         File.Delete(_folder.Combine("out", "hdrq-w4a4-rain.recipe"));
         var kept = File.GetLastWriteTimeUtc(_folder.Combine("out", "hdrq-w4a4-fog.onnx"));
         var halfway = File.GetLastWriteTimeUtc(_folder.Combine("out", "hdrq-w4a4-rain.onnx"));
-        var (resumed, _) = Run(options);
+        var (resumed, _) = RunNetwork(options);
         Assert.AreEqual(kept, File.GetLastWriteTimeUtc(_folder.Combine("out", "hdrq-w4a4-fog.onnx")));
 
         Assert.AreNotEqual(halfway, File.GetLastWriteTimeUtc(_folder.Combine("out", "hdrq-w4a4-rain.onnx")));
 
-        var (whole, _) = Run(options, "whole");
+        var (whole, _) = RunNetwork(options, "whole");
         Assert.AreEqual(File.ReadAllText(_folder.Combine("whole", "results.json")), File.ReadAllText(_folder.Combine("out", "results.json")));
         foreach (var row in whole.Rows)
             CollectionAssert.AreEqual(File.ReadAllBytes(_folder.Combine("whole", $"{row.Network}.onnx")), File.ReadAllBytes(_folder.Combine("out", $"{row.Network}.onnx")), row.Network);
@@ -129,7 +130,7 @@ public sealed class SampleTests
                 Mergings = ComparisonOptions.Choose(MergingChoice.All, choice => choice.Name, ["mean", "nearest"], "--merging"),
             },
         };
-        var (results, text) = Run(options);
+        var (results, text) = RunNetwork(options);
         CollectionAssert.AreEqual(
             new[]
             {
@@ -152,7 +153,7 @@ public sealed class SampleTests
         var kept = Directory.GetFiles(_folder.Combine("out"), "*.onnx").ToDictionary(path => path, File.GetLastWriteTimeUtc);
         var scores = _folder.Combine("out", "rtn-w4a4-s1-fog.scores");
         File.WriteAllLines(scores, [File.ReadAllLines(scores)[0], "0.125\tfog"]);
-        var (more, _) = Run(options with { Comparison = options.Comparison with { Seeds = [1, 2] } });
+        var (more, _) = RunNetwork(options with { Comparison = options.Comparison with { Seeds = [1, 2] } });
         Assert.HasCount(results.Rows.Count + 16, more.Rows);
         Assert.AreEqual(0.125, more.Rows.Single(row => row.Network == "rtn-w4a4-s1-fog").Domains["fog"]);
         foreach (var (path, time) in kept)
@@ -163,7 +164,7 @@ public sealed class SampleTests
     public void A_run_is_explained_and_bits_are_shared_out()
     {
         var options = Options with { Domains = ["fog", "rain"], AverageBits = [3.5], Allocation = BitAllocationBasis.Images, Explanation = new() { Images = 8, Steps = 2, Probes = 2, PowerIterations = 2 } };
-        var (results, _) = Run(options);
+        var (results, _) = RunNetwork(options);
 
         var mixed = results.Rows.Where(row => row.AverageWeightBits == 3.5).ToList();
         CollectionAssert.AreEqual(new[] { "quantized", "quantized", "merged" }, mixed.Select(row => row.Stage).ToArray());
@@ -182,7 +183,7 @@ public sealed class SampleTests
 
         // What was found out is kept.
         var time = File.GetLastWriteTimeUtc(explanation);
-        Run(options);
+        RunNetwork(options);
         Assert.AreEqual(time, File.GetLastWriteTimeUtc(explanation));
         Assert.AreEqual(report, File.ReadAllText(_folder.Combine("out", "report.html")));
     }
@@ -190,26 +191,52 @@ public sealed class SampleTests
     [TestMethod]
     public void Other_settings_make_networks_anew()
     {
-        Run(Options with { LastStage = Stage.Quantized, Domains = ["fog"] });
+        RunNetwork(Options with { LastStage = Stage.Quantized, Domains = ["fog"] });
         var before = File.ReadAllBytes(_folder.Combine("out", "hdrq-w4a4-fog.onnx"));
-        Run(Options with { LastStage = Stage.Quantized, Domains = ["fog"], Seed = 2 });
+        RunNetwork(Options with { LastStage = Stage.Quantized, Domains = ["fog"], Seed = 2 });
         CollectionAssert.AreNotEqual(before, File.ReadAllBytes(_folder.Combine("out", "hdrq-w4a4-fog.onnx")));
     }
 
     [TestMethod]
     public void Stages_domains_and_merges_are_chosen()
     {
-        Assert.HasCount(1, Run(Options with { LastStage = Stage.Source }).Results.Rows);
-        Assert.HasCount(3, Run(Options with { LastStage = Stage.Adapted, Domains = ["rain", "fog"] }).Results.Rows);
-        var merged = Run(Options with { Domains = ["rain", "fog", "night"], Merges = ["night+rain"] }).Results.Rows.Where(row => row.Stage == "merged").ToList();
+        Assert.HasCount(1, RunNetwork(Options with { LastStage = Stage.Source }).Results.Rows);
+        Assert.HasCount(3, RunNetwork(Options with { LastStage = Stage.Adapted, Domains = ["rain", "fog"] }).Results.Rows);
+        var merged = RunNetwork(Options with { Domains = ["rain", "fog", "night"], Merges = ["night+rain"] }).Results.Rows.Where(row => row.Stage == "merged").ToList();
         Assert.HasCount(3, merged);
         CollectionAssert.AreEqual(new[] { "night", "rain" }, merged[0].Merged!.ToArray());
     }
 
     [TestMethod]
+    [DataRow(null, "layer3.1.conv2.weight")]
+    [DataRow("resnet-18", "layer4.1.conv2.weight")]
+    [DataRow("mobilenet-v2", "features.18.0.weight")]
+    public void A_source_network_is_trained_on_the_source_domain(string? architecture, string parameter)
+    {
+        var options = Options with { Data = _folder.Combine("data"), Output = _folder.Combine("out"), Source = "night", Architecture = architecture, SourceEpochs = 1, AdaptationEpochs = 1, AdaptationLearningRate = 1e-4, LastStage = Stage.Adapted };
+        Run(options);
+
+        var rows = ResultsFile.Read(_folder.Combine("out", "results.json")).Rows;
+        CollectionAssert.AreEqual(new[] { "source", "adapted-clear", "adapted-fog", "adapted-rain" }, rows.Select(row => row.Network).ToArray());
+        using (var network = Network.LoadOnnx(_folder.Combine("out", "source.onnx")))
+            Assert.IsTrue(network.Parameters.ContainsKey(parameter));
+
+        // How it is trained decides about a network; how the others are adapted, about these alone.
+        var (source, adapted) = (File.ReadAllText(_folder.Combine("out", "source.recipe")), File.ReadAllText(_folder.Combine("out", "adapted-fog.recipe")));
+        if (architecture is null)
+        {
+            Run(options with { AdaptationLearningRate = 1e-3, Domains = ["fog"] });
+            Assert.AreEqual(source, File.ReadAllText(_folder.Combine("out", "source.recipe")));
+            Assert.AreNotEqual(adapted, File.ReadAllText(_folder.Combine("out", "adapted-fog.recipe")));
+            Run(options with { SourceEpochs = 2, LastStage = Stage.Source });
+            Assert.AreNotEqual(source, File.ReadAllText(_folder.Combine("out", "source.recipe")));
+        }
+    }
+
+    [TestMethod]
     public void Bits_and_methods_are_chosen()
     {
-        var rows = Run(Options with { LastStage = Stage.Quantized, Domains = ["fog"], Bits = [(8, 4), (3, 5)], Methods = MethodChoice.Named("brecq", "rtn") }).Results.Rows.Where(row => row.Stage == "quantized");
+        var rows = RunNetwork(Options with { LastStage = Stage.Quantized, Domains = ["fog"], Bits = [(8, 4), (3, 5)], Methods = MethodChoice.Named("brecq", "rtn") }).Results.Rows.Where(row => row.Stage == "quantized");
         CollectionAssert.AreEqual(new[] { "brecq-w8a4-fog 2", "rtn-w8a4-fog ", "brecq-w3a5-fog 2", "rtn-w3a5-fog " }, rows.Select(row => $"{row.Network} {row.Iterations}").ToArray());
     }
 
@@ -220,7 +247,7 @@ public sealed class SampleTests
     [DataRow(new[] { "fog", "rain" }, new[] { "fog" }, "--merge fog: it takes at least two domains, joined by +, or the words pairs or all.")]
     public void What_cannot_be_chosen_is_refused(string[] domains, string[] merges, string message)
     {
-        var exception = Assert.ThrowsExactly<ArgumentException>(() => Run(Options with { Domains = domains, Merges = merges }));
+        var exception = Assert.ThrowsExactly<ArgumentException>(() => RunNetwork(Options with { Domains = domains, Merges = merges }));
         Assert.AreEqual(message, exception.Message);
     }
 
@@ -230,12 +257,18 @@ public sealed class SampleTests
     public void Bits_that_are_no_pair_are_refused(string bits, string message) =>
         Assert.AreEqual(message, global::ImageClassificationMerge.CommandLine.Create().Parse(["--bits", bits]).Errors.Single().Message);
 
-    private (ResultsDocument Results, string Text) Run(SampleOptions options, string output = "out")
+    private (ResultsDocument Results, string Text) RunNetwork(SampleOptions options, string output = "out")
+    {
+        var text = Run(options with { Data = _folder.Combine("data"), Network = _folder.Combine("network.onnx"), Output = _folder.Combine(output) });
+        return (ResultsFile.Read(_folder.Combine(output, "results.json")), text);
+    }
+
+    private static string Run(SampleOptions options)
     {
         using var text = new StringWriter();
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, Interactive = InteractionSupport.No, Out = new AnsiConsoleOutput(text) });
         console.Profile.Width = 250;
-        new Sample(options with { Data = _folder.Combine("data"), Network = _folder.Combine("network.onnx"), Output = _folder.Combine(output) }, console).Run(CancellationToken.None);
-        return (ResultsFile.Read(_folder.Combine(output, "results.json")), text.ToString());
+        new Sample(options, console).Run(CancellationToken.None);
+        return text.ToString();
     }
 }

@@ -116,9 +116,12 @@ public sealed class SampleTests
     }
 
     [TestMethod]
-    public void Without_a_network_one_is_trained()
+    [DataRow(null)]
+    [DataRow("deeplab-18")]
+    [DataRow("segformer-b0")]
+    public void Without_a_network_one_is_trained(string? architecture)
     {
-        var (results, _) = Run(Options with { LastStage = Stage.Source });
+        var (results, _) = Run(Options with { LastStage = Stage.Source, Architecture = architecture, SourceEpochs = architecture is null ? null : 1 });
         Assert.AreEqual("source", results.Rows.Single().Network);
         using var network = Network.LoadOnnx(_folder.Combine("out", "source.onnx"));
         CollectionAssert.AreEqual(new long[] { -1, 8, StreetRenderer.Height, StreetRenderer.Width }, network.Graph.Outputs[0].Shape.ToArray());
