@@ -1,5 +1,6 @@
 using Hdrq.Samples;
 using Hdrq.Samples.Data;
+using Hdrq.Samples.Report;
 using Hdrq.Samples.Results;
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -61,17 +62,21 @@ internal sealed class SegmentationNetworks : DomainNetworks
         }
     }
 
+    public override IReadOnlyList<SamplePrediction> Predict(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken) => Pictures.Predictions(network, domains, cancellationToken);
+
+    public override IReadOnlyList<(string Name, string Colour)> PictureKey => [.. _folder.Classes.Zip(ClassColours.Of(_folder.Classes), (name, colour) => (name, $"#{colour.Red:x2}{colour.Green:x2}{colour.Blue:x2}"))];
+
     public override void Illustrate(ResultsDocument results, string folder, CancellationToken cancellationToken)
     {
         // The network for the most domains says the most.
         if (results.Rows.Where(row => row.Merged is not null).MaxBy(row => row.Merged!.Count)?.Merged is not { } group)
             return;
         var rows = results.Rows.Where(row => row.Merged?.SequenceEqual(group) == true).ToList();
-        var pictures = new SheetPictures(Context, _frames, _folder, Options.BatchSize);
+        var pictures = Pictures;
         foreach (var bits in rows.Select(ResultTable.Bits).Where(bits => bits.Length > 0).Distinct())
         {
             var columns = rows.Where(row => row.WeightBits is null || ResultTable.Bits(row) == bits).Select(row => ($"{row.Method} merged", Path.Combine(folder, $"{row.Network}.onnx")));
-            pictures.Create(group, [.. columns], cancellationToken).SavePng(Path.Combine(folder, $"masks-{bits.ToLowerInvariant()}.png"));
+            pictures.Sheet(group, [.. columns], cancellationToken).SavePng(Path.Combine(folder, $"masks-{bits.ToLowerInvariant()}.png"));
         }
     }
 
@@ -113,6 +118,8 @@ internal sealed class SegmentationNetworks : DomainNetworks
     protected override (IEstimator<ITransformer> Pipeline, IDataView Rows) Serving(Network network) => (
         _frames.Reading.Append(Context.Transforms.ApplyNetwork(Score, Pixels, network, new NetworkScoringEstimator.Options { ClassNames = _folder.Classes })),
         Context.Data.LoadFromEnumerable<ImageRow>([]));
+
+    private MaskPictures Pictures => new(Context, _frames, _folder, Options.BatchSize);
 
     private IEnumerable<string> Files(string domain, DataSplit split) => _folder.Frames(domain, split).SelectMany(frame => new[] { frame.ImagePath, frame.MaskPath });
 

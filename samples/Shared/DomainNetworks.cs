@@ -90,6 +90,9 @@ internal abstract class DomainNetworks(MLContext context, SampleOptions options)
     /// <summary>What a network says of some test images of each of some domains, for people to look at.</summary>
     public virtual IReadOnlyList<SamplePrediction> Predict(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken) => [];
 
+    /// <summary>What the colours of predicted pictures mean, as CSS; empty where predictions are no pictures.</summary>
+    public virtual IReadOnlyList<(string Name, string Colour)> PictureKey => [];
+
     /// <summary>Has networks analysed on the labelled test images of a domain.</summary>
     /// <param name="domain">The domain.</param>
     /// <param name="parts">The networks.</param>

@@ -162,6 +162,7 @@ internal sealed class MergeJob
         Histograms = _histograms.Values,
         HistogramNetwork = _histograms.Network,
         Predictions = _predictions,
+        PictureKey = _networks.PictureKey,
     };
 
     /// <summary>Notes what merged networks say of test images: those that serve most domains.</summary>

@@ -1,6 +1,5 @@
 using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Networks.Architectures;
-using Microsoft.ML.Hdrq.Tests.Build;
 using Microsoft.ML.Hdrq.Tests.Pipeline;
 using SkiaSharp;
 
@@ -14,10 +13,7 @@ public sealed class ReadmeSegmentationTests
     [TestMethod]
     public void Segmentation_runs_as_it_is_printed()
     {
-        var source = File.ReadAllLines(Path.Combine(Repository.Root, "test", "Microsoft.ML.Hdrq.Tests", "ReadmeSegmentationTests.cs"));
-        var code = source.SkipWhile(line => line.Trim() != "// <segmentation>").Skip(1).TakeWhile(line => line.Trim() != "// </segmentation>").Select(line => line.Length > 8 ? line[8..] : "");
-        var readme = File.ReadAllLines(Path.Combine(Repository.Root, "README.md")).SkipWhile(line => line != "## Segmentation").SkipWhile(line => line != "```csharp").Skip(1).TakeWhile(line => line != "```");
-        CollectionAssert.AreEqual(readme.ToArray(), code.ToArray());
+        ReadmeCode.AssertIsPrinted("## Segmentation", "ReadmeSegmentationTests.cs", "segmentation");
 
         using var folder = new TemporaryDirectory();
         var streets = new List<Street>();

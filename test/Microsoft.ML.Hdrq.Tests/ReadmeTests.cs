@@ -1,10 +1,10 @@
 using System.IO.Compression;
+using System.Text.RegularExpressions;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
-using Microsoft.ML.Hdrq.Tests.Build;
 using SkiaSharp;
 using static Microsoft.ML.Transforms.ValueToKeyMappingEstimator;
 
@@ -13,15 +13,15 @@ namespace Microsoft.ML.Hdrq.Tests;
 [TestClass]
 public sealed class ReadmeTests
 {
+    private const string AnalysisMark = "-- analysis";
+
     private sealed record ImageFile(string Path, string Domain, string Class);
 
     [TestMethod]
-    public void Quick_start_runs_as_it_is_printed()
+    public void Quick_start_and_analysis_run_as_they_are_printed()
     {
-        var source = File.ReadAllLines(Path.Combine(Repository.Root, "test", "Microsoft.ML.Hdrq.Tests", "ReadmeTests.cs"));
-        var code = Between(source, line => line.Trim() == "// <quick start>", line => line.Trim() == "// </quick start>").Select(line => line.Length > 8 ? line[8..] : "");
-        var readme = File.ReadAllLines(Path.Combine(Repository.Root, "README.md"));
-        CollectionAssert.AreEqual(Between(readme, line => line == "```csharp", line => line == "```").ToArray(), code.ToArray());
+        ReadmeCode.AssertIsPrinted("## The pipeline", "ReadmeTests.cs", "quick start");
+        ReadmeCode.AssertIsPrinted("## Why a merge works, and which layer hurts", "ReadmeTests.cs", "analysis");
 
         using var folder = new TemporaryDirectory();
         string[] classes = ["cat", "dog", "horse"];
@@ -55,9 +55,13 @@ public sealed class ReadmeTests
             Environment.CurrentDirectory = directory;
         }
         var lines = printed.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
-        Assert.HasCount(12, lines);
-        foreach (var line in lines)
+        var predictions = lines.TakeWhile(line => line != AnalysisMark).ToList();
+        Assert.HasCount(12, predictions);
+        foreach (var line in predictions)
             CollectionAssert.Contains(classes, line);
+        var analysis = printed.ToString().Split(AnalysisMark)[1];
+        StringAssert.Contains(analysis, "FogQuantized - NightQuantized: barrier ");
+        Assert.HasCount(3, Regex.Matches(analysis, """new\(@"\^.*\$"\) \{ WeightBits = 8"""), analysis);
         // One network is in the file, its weights as integers; the source alone has more bytes.
         var saved = new FileInfo(Path.Combine(folder.Path, "merged.zip"));
         Assert.IsTrue(saved.Exists);
@@ -96,8 +100,15 @@ public sealed class ReadmeTests
             Console.WriteLine(prediction);
         ml.Model.Save(merged, images.Schema, "merged.zip");
         // </quick start>
-    }
 
-    private static IEnumerable<string> Between(string[] lines, Func<string, bool> isStart, Func<string, bool> isEnd) =>
-        lines.SkipWhile(line => !isStart(line)).Skip(1).TakeWhile(line => !isEnd(line));
+        Console.WriteLine(AnalysisMark);
+        // <analysis>
+        var data = model.Transform(images);
+        var rows = new NetworkAnalysisOptions { DomainColumnName = "Domain", Domain = "fog" };
+        Console.WriteLine(ml.Model.InterpolateNetworks(data, ["FogQuantized", "NightQuantized"], rows));       // curve and barrier
+        Console.WriteLine(ml.Model.CompareNetworks(data, ["Fog", "FogQuantized"], rows));                      // curvature, distance, barriers: one table
+        var layers = ml.Model.MeasureSensitivity(data, "FogQuantized", "Fog", rows);
+        Console.WriteLine(layers.OverridesCode(3));                                                            // the three worst at 8 bits, to paste
+        // </analysis>
+    }
 }

@@ -47,8 +47,11 @@ internal static class HtmlReport
     internal static string Method(ResultRow row) => row.Method;
 
     /// <summary>Names and colours.</summary>
-    internal static Html Legend(IEnumerable<(string Name, int Color)> entries) => Html.Of($"""
-        <ul class="legend">{entries.Select(entry => Html.Of($"<li><i style='background:{ReportStyle.Color(entry.Color)}'></i>{entry.Name}</li>"))}</ul>
+    internal static Html Legend(IEnumerable<(string Name, int Color)> entries) => Legend(entries.Select(entry => (entry.Name, ReportStyle.Color(entry.Color))));
+
+    /// <summary>Names and colours, these as CSS.</summary>
+    internal static Html Legend(IEnumerable<(string Name, string Color)> entries) => Html.Of($"""
+        <ul class="legend">{entries.Select(entry => Html.Of($"<li><i style='background:{entry.Color}'></i>{entry.Name}</li>"))}</ul>
         """);
 
     internal static string Percent(double fraction) => (100 * fraction).ToString("0.00", CultureInfo.InvariantCulture);

@@ -14,7 +14,8 @@ internal static class PredictionSection
         var images = run.Predictions[0].Predictions;
         return Html.Of($"""
             <h2>Test images</h2>
-            <p>What the merged networks say. Right answers are green.</p>
+            <p>What the merged networks say.{(run.PictureKey.Count == 0 ? " Right answers are green." : "")}</p>
+            {(run.PictureKey.Count == 0 ? Html.Empty : HtmlReport.Legend(run.PictureKey))}
             {images.GroupBy(image => image.Domain).Select(domain => Html.Of($"""
                 <h3>{domain.Key}</h3>
                 <div class="images {(IsTiny(domain.First().Picture) ? "tiny" : "")}">{domain.Select(image => Image(run, image))}</div>
@@ -23,7 +24,7 @@ internal static class PredictionSection
     }
 
     private static Html Image(RunReport run, SamplePrediction image) => Html.Of($"""
-        <div><img src="{Data(image.Picture)}" alt="{image.Truth}" loading="lazy"><p class="soft">{image.Truth}</p>
+        <div><img src="{Data(image.Picture)}" alt="{image.Truth}" loading="lazy"><p class="soft">{image.Truth}</p>{(image.TruePicture is { } truth ? Html.Of($"<img src=\"{Data(truth)}\" alt=\"truth\" loading=\"lazy\"><p class=\"soft\">truth</p>") : Html.Empty)}
         {run.Predictions.Select(entry => entry.Predictions.FirstOrDefault(other => (other.Domain, other.Name) == (image.Domain, image.Name)) is { } prediction ? Answer(entry.Method, prediction) : Html.Empty)}</div>
         """);
 

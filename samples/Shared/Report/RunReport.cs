@@ -27,4 +27,7 @@ internal sealed record RunReport
 
     /// <summary>What merged networks say of test images, by method.</summary>
     public IReadOnlyList<(string Method, IReadOnlyList<SamplePrediction> Predictions)> Predictions { get; init; } = [];
+
+    /// <summary>What the colours of predicted pictures mean, as CSS; empty where predictions are no pictures.</summary>
+    public IReadOnlyList<(string Name, string Colour)> PictureKey { get; init; } = [];
 }

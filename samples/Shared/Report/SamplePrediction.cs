@@ -6,5 +6,11 @@ namespace Hdrq.Samples.Report;
 /// <param name="Picture">The image as PNG.</param>
 /// <param name="Truth">What it is.</param>
 /// <param name="Predicted">What the network says.</param>
-/// <param name="PredictedPicture">What the network says as PNG, where that is a picture; null elsewhere.</param>
-internal sealed record SamplePrediction(string Domain, string Name, byte[] Picture, string Truth, string Predicted, byte[]? PredictedPicture = null);
+internal sealed record SamplePrediction(string Domain, string Name, byte[] Picture, string Truth, string Predicted)
+{
+    /// <summary>What the image is, as PNG, where that is a picture; null elsewhere.</summary>
+    public byte[]? TruePicture { get; init; }
+
+    /// <summary>What the network says, as PNG, where that is a picture; null elsewhere.</summary>
+    public byte[]? PredictedPicture { get; init; }
+}

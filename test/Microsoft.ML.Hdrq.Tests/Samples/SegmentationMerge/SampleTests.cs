@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Hdrq.Samples;
 using Hdrq.Samples.Comparison;
 using Hdrq.Samples.Data;
@@ -70,6 +71,13 @@ public sealed class SampleTests
             Assert.IsGreaterThan(5 * 192, sheet.Width);
             Assert.IsGreaterThan(4 * 128, sheet.Height);
         }
+
+        // Of each of two domains two images, with their masks and the answers of three merged networks.
+        var report = File.ReadAllText(_folder.Combine("out", "report.html"));
+        Assert.HasCount(2 * 2 * (2 + 3), Regex.Matches(report, "data:image/png;base64,"));
+        Assert.HasCount(2 * 2 * 3, Regex.Matches(report, "<p>(FP32|RTN|HDRQ): [0-9]+ % right</p>"));
+        foreach (var name in StreetDataset.Classes)
+            StringAssert.Contains(report, $"</i>{name}</li>");
 
         var written = File.ReadAllText(_folder.Combine("out", "results.json"));
         var before = File.GetLastWriteTimeUtc(_folder.Combine("out", "hdrq-w4a4-dusk.onnx"));
