@@ -7,67 +7,31 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>Adapts a network to a domain: fine-tunes all its weights on the domain's labelled rows, with cross-entropy, for each image or, where the network classifies pixels, for each pixel.</summary>
-/// <remarks>
-/// Starts from the score column of another step and reads that step's input column. Training images are kept in memory. The result, a
-/// <see cref="NetworkTransformer"/>, remembers the network that the first step applied as its source. Create it with
-/// <see cref="HdrqCatalog.AdaptNetwork(TransformsCatalog, string, string, Options)"/>.
-/// </remarks>
-public sealed class NetworkAdaptationEstimator : IEstimator<NetworkTransformer>
+/// <remarks>Training images are kept in memory. Create it with <see cref="HdrqCatalog.AdaptNetwork(TransformsCatalog, string, string, Options)"/>.</remarks>
+public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
 {
-    private readonly IHostEnvironment _environment;
-    private readonly string _outputColumnName;
-    private readonly string _inputColumnName;
     private readonly Options _options;
 
     internal NetworkAdaptationEstimator(IHostEnvironment environment, string outputColumnName, string inputColumnName, Options options)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
-        ArgumentException.ThrowIfNullOrEmpty(inputColumnName);
-        ArgumentNullException.ThrowIfNull(options);
-        options.Check();
-        _environment = environment;
-        _outputColumnName = outputColumnName;
-        _inputColumnName = inputColumnName;
-        _options = options;
-    }
+        : base(environment, "AdaptNetwork", outputColumnName, inputColumnName, options) => _options = options;
 
-    /// <summary>Trains a copy of the network.</summary>
-    /// <param name="input">Data with the score column to start from, its network's input column, and the label and domain columns.</param>
-    /// <returns>The transformer; it owns the trained network: dispose it.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">A column is missing or has the wrong type, or the network does not have as many classes as the label.</exception>
-    /// <exception cref="InvalidOperationException">There are no rows of the domain, a row has values that are not numbers, the GPU is not there, or the loss grew beyond all numbers.</exception>
-    /// <exception cref="OperationCanceledException">The token was cancelled; nothing was changed.</exception>
-    public NetworkTransformer Fit(IDataView input)
+    private protected override Network Train(Start start)
     {
-        ArgumentNullException.ThrowIfNull(input);
-        var host = _environment.Register("AdaptNetwork");
-        using var channel = host.Start("Fit");
-        var annotation = TrainingHost.Network(input.Schema, _inputColumnName);
-        var shape = InputColumn.RowShape(annotation.Network.Graph.Inputs[0], InputColumn.Find(input.Schema, annotation.InputColumnName));
-        var device = CatalogEnvironment.Device(_environment, _options.GpuDeviceId, _options.FallbackToCpu);
+        var annotation = start.Annotation;
+        var input = start.Data.Schema;
         var isSegmenter = Prediction.KindOf(annotation.Network, annotation.Settings) == PredictionKind.Mask;
-        if (isSegmenter && shape.Length != 3)
-            throw Errors.SchemaMismatch(annotation.InputColumnName, "images of channels, height and width, as the masks have height and width", input.Schema[annotation.InputColumnName].Type);
-        TrainingHost.CheckCrop(annotation.Network, shape, _options.CropSize);
-        var label = new LabelColumn(_options.LabelColumnName, isSegmenter ? shape[1..] : null, _options.IgnoredLabel);
-        using var rows = DomainRows.Read(input, annotation.InputColumnName, shape, label, _options.DomainColumnName, _options.Domain, sample: null, _options.CancellationToken);
-        CheckClasses(annotation, rows.Labels!, isSegmenter, input.Schema[_options.LabelColumnName].Type);
-        channel.Info(MessageSensitivity.Schema, "Column '{0}': adapting the network of '{1}' to {2} rows{3}, {4} epochs, on {5}.", _outputColumnName, _inputColumnName, rows.Images.shape[0], _options.Domain is null ? "" : $" of '{_options.Domain}'", _options.Epochs, device);
-        using var initial = annotation.Network.To(device);
-        var trained = FineTuning.Train(initial, rows.Images, rows.Labels!, _options.ToSettings(), TrainingHost.Seed(host, _options.Seed), _options.Progress, _options.CancellationToken);
+        if (isSegmenter && start.RowShape.Length != 3)
+            throw Errors.SchemaMismatch(annotation.InputColumnName, "images of channels, height and width, as the masks have height and width", input[annotation.InputColumnName].Type);
+        TrainingHost.CheckCrop(annotation.Network, start.RowShape, _options.CropSize);
+        using var rows = start.Read(_options, new LabelColumn(_options.LabelColumnName, isSegmenter ? start.RowShape[1..] : null, _options.IgnoredLabel), sample: null);
+        CheckClasses(annotation, rows.Labels!, isSegmenter, input[_options.LabelColumnName].Type);
+        start.Channel.Info(MessageSensitivity.Schema, "Column '{0}': adapting the network of '{1}' to {2} rows{3}, {4} epochs, on {5}.",
+            start.OutputColumnName, start.InputColumnName, rows.Images.shape[0], Start.Of(_options), _options.Epochs, start.Device);
+        using var initial = annotation.Network.To(start.Device);
+        var trained = FineTuning.Train(initial, rows.Images, rows.Labels!, _options.ToSettings(), TrainingHost.Seed(start.Host, _options.Seed), _options.Progress, _options.CancellationToken);
         if (_options.KeepInputGrams)
             InputGrams.Collect(trained, rows.Images, _options.BatchSize, _options.CancellationToken);
-        return new NetworkTransformer(trained, annotation.Source, _outputColumnName, annotation.InputColumnName, annotation.Settings, input.Schema);
-    }
-
-    /// <summary>The shape of the schema after this estimator.</summary>
-    /// <param name="inputSchema">The shape before it.</param>
-    /// <returns>The input's columns with the score column and the predicted label or mask.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The score column to start from is missing.</exception>
-    public SchemaShape GetOutputSchema(SchemaShape inputSchema)
-    {
-        ArgumentNullException.ThrowIfNull(inputSchema);
-        return SchemaShapes.AddScoresLike(inputSchema, _outputColumnName, _inputColumnName);
+        return trained;
     }
 
     private void CheckClasses(NetworkAnnotation annotation, torch.Tensor labels, bool isSegmenter, DataViewType type)
@@ -83,7 +47,7 @@ public sealed class NetworkAdaptationEstimator : IEstimator<NetworkTransformer>
     }
 
     /// <summary>How a network is adapted. The defaults are those for a network that has been trained well on images of another domain.</summary>
-    public sealed class Options
+    public sealed record Options : NetworkRowOptions
     {
         /// <summary>
         /// The column of the classes, a key or, for a network that classifies pixels, masks of the images' height and width, <c>Vector&lt;Byte, height, width&gt;</c>, such as <c>LoadMasks</c> gives;
@@ -98,12 +62,6 @@ public sealed class NetworkAdaptationEstimator : IEstimator<NetworkTransformer>
         /// How much each class counts, in the order of the scores, all positive: the mean of the cross-entropy becomes one weighted by the pixels' or images' classes. Null, the default, for all alike.
         /// </summary>
         public IReadOnlyList<float>? ClassWeights { get; init; }
-
-        /// <summary>The column that says which domain a row is of, text or a key with text values; null, the default, to use all rows.</summary>
-        public string? DomainColumnName { get; init; }
-
-        /// <summary>The domain whose rows are used; null together with <see cref="DomainColumnName"/>.</summary>
-        public string? Domain { get; init; }
 
         /// <summary>Passes over the rows, at least 1; 6 by default.</summary>
         public int Epochs { get; init; } = 6;
@@ -146,27 +104,15 @@ public sealed class NetworkAdaptationEstimator : IEstimator<NetworkTransformer>
         /// </summary>
         public bool KeepInputGrams { get; init; }
 
-        /// <summary>The seed of order and augmentation; null, the default, for one that follows from the context's.</summary>
-        public int? Seed { get; init; }
-
         /// <summary>Told of every step, on the thread that trains; null by default.</summary>
         public IProgress<FineTuningProgress>? Progress { get; init; }
 
-        /// <summary>Ends training between two steps.</summary>
-        public CancellationToken CancellationToken { get; init; }
-
-        /// <summary>The GPU to train on; null, the default, for what <see cref="MLContext.GpuDeviceId"/> says.</summary>
-        public int? GpuDeviceId { get; init; }
-
-        /// <summary>Whether the CPU takes the place of a GPU that is not there; null, the default, for what <see cref="MLContext.FallbackToCpu"/> says.</summary>
-        public bool? FallbackToCpu { get; init; }
-
         /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
-        internal void Check()
+        internal override void Check()
         {
+            base.Check();
             if (string.IsNullOrEmpty(LabelColumnName))
                 throw Errors.Option(nameof(LabelColumnName), LabelColumnName, $"{nameof(LabelColumnName)} is missing.");
-            TrainingHost.CheckDomain(DomainColumnName, Domain);
             TrainingHost.CheckRange(nameof(Epochs), Epochs, 1, int.MaxValue, "at least 1");
             TrainingHost.CheckRange(nameof(BatchSize), BatchSize, 1, int.MaxValue, "at least 1");
             TrainingHost.CheckRange(nameof(LearningRate), LearningRate, double.Epsilon, double.MaxValue, "positive");
@@ -176,7 +122,6 @@ public sealed class NetworkAdaptationEstimator : IEstimator<NetworkTransformer>
             TrainingHost.CheckRange(nameof(CropSize), CropSize ?? 1, 1, int.MaxValue, "null or at least 1");
             foreach (var weight in ClassWeights ?? [])
                 TrainingHost.CheckRange(nameof(ClassWeights), weight, float.Epsilon, float.MaxValue, "positive for every class");
-            TrainingHost.CheckRange(nameof(GpuDeviceId), GpuDeviceId ?? 0, 0, int.MaxValue, "null or not negative");
             if (!Enum.IsDefined(Optimizer))
                 throw Errors.Option(nameof(Optimizer), Optimizer, $"{nameof(Optimizer)} is {Optimizer}, which is not an optimizer.");
         }

@@ -5,7 +5,7 @@ using Microsoft.ML.Hdrq.Networks;
 namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>On which rows networks are analysed, and how closely. One set of options serves all analyses; each reads those that concern it.</summary>
-public sealed record NetworkAnalysisOptions
+public sealed record NetworkAnalysisOptions : NetworkRowOptions
 {
     /// <summary>
     /// The column of the classes, a key or, for networks that classify pixels, masks such as <c>LoadMasks</c> gives; <c>Label</c> by default. Rows without a label are passed over.
@@ -14,12 +14,6 @@ public sealed record NetworkAnalysisOptions
 
     /// <summary>The value of a mask's pixels that have no class and do not count; <see cref="MaskLoadingEstimator.Ignored"/>, 255, by default.</summary>
     public byte IgnoredLabel { get; init; } = MaskLoadingEstimator.Ignored;
-
-    /// <summary>The column that says which domain a row is of, text or a key with text values; null, the default, to use all rows.</summary>
-    public string? DomainColumnName { get; init; }
-
-    /// <summary>The domain whose rows are used; null together with <see cref="DomainColumnName"/>.</summary>
-    public string? Domain { get; init; }
 
     /// <summary>The most rows that are used, drawn at random from those of the domain, at least 1; 512 by default.</summary>
     public int MaxRows { get; init; } = 512;
@@ -48,33 +42,20 @@ public sealed record NetworkAnalysisOptions
     /// <summary>The network to measure distances from; null, the default, for the one that the score columns name as their source. The caller keeps it.</summary>
     public Network? Source { get; init; }
 
-    /// <summary>The seed of the choice of rows and of random vectors; null, the default, for one that follows from the context's.</summary>
-    public int? Seed { get; init; }
-
     /// <summary>Told of every step, on the thread that computes; null by default.</summary>
     public IProgress<AnalysisProgress>? Progress { get; init; }
 
-    /// <summary>Ends an analysis between two batches.</summary>
-    public CancellationToken CancellationToken { get; init; }
-
-    /// <summary>The GPU to compute on; null, the default, for what <see cref="MLContext.GpuDeviceId"/> says.</summary>
-    public int? GpuDeviceId { get; init; }
-
-    /// <summary>Whether the CPU takes the place of a GPU that is not there; null, the default, for what <see cref="MLContext.FallbackToCpu"/> says.</summary>
-    public bool? FallbackToCpu { get; init; }
-
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
-    internal void Check()
+    internal override void Check()
     {
+        base.Check();
         if (string.IsNullOrEmpty(LabelColumnName))
             throw Errors.Option(nameof(LabelColumnName), LabelColumnName, $"{nameof(LabelColumnName)} is missing.");
-        TrainingHost.CheckDomain(DomainColumnName, Domain);
         TrainingHost.CheckRange(nameof(MaxRows), MaxRows, 1, int.MaxValue, "at least 1");
         TrainingHost.CheckRange(nameof(BatchSize), BatchSize, 1, int.MaxValue, "at least 1");
         TrainingHost.CheckRange(nameof(Steps), Steps, 1, int.MaxValue, "at least 1");
         TrainingHost.CheckRange(nameof(Probes), Probes, 1, int.MaxValue, "at least 1");
         TrainingHost.CheckRange(nameof(PowerIterations), PowerIterations, 0, int.MaxValue, "not negative");
-        TrainingHost.CheckRange(nameof(GpuDeviceId), GpuDeviceId ?? 0, 0, int.MaxValue, "null or not negative");
         if (!Enum.IsDefined(Loss))
             throw Errors.Option(nameof(Loss), Loss, $"{nameof(Loss)} is {Loss}, which is not a loss.");
         if (Rounding is null)

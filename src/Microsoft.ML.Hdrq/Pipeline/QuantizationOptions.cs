@@ -4,7 +4,7 @@ using Microsoft.ML.Hdrq.Quantization;
 namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>How a network is quantized, by whatever method. What a method does not have, it leaves alone; the settings that only some have say which.</summary>
-public abstract record QuantizationOptions
+public abstract record QuantizationOptions : NetworkRowOptions
 {
     private protected QuantizationOptions()
     {
@@ -125,26 +125,8 @@ public abstract record QuantizationOptions
     /// </summary>
     public Network? Source { get; init; }
 
-    /// <summary>The column that says which domain a row is of, text or a key with text values; null, the default, to use all rows.</summary>
-    public string? DomainColumnName { get; init; }
-
-    /// <summary>The domain whose rows are used; null together with <see cref="DomainColumnName"/>.</summary>
-    public string? Domain { get; init; }
-
-    /// <summary>The seed of order, noise and mixing; null, the default, for one that follows from the context's.</summary>
-    public int? Seed { get; init; }
-
     /// <summary>Told of every step, on the thread that trains; null by default.</summary>
     public IProgress<QuantizationProgress>? Progress { get; init; }
-
-    /// <summary>Ends quantization between two steps.</summary>
-    public CancellationToken CancellationToken { get; init; }
-
-    /// <summary>The GPU to train on; null, the default, for what <see cref="MLContext.GpuDeviceId"/> says.</summary>
-    public int? GpuDeviceId { get; init; }
-
-    /// <summary>Whether the CPU takes the place of a GPU that is not there; null, the default, for what <see cref="MLContext.FallbackToCpu"/> says.</summary>
-    public bool? FallbackToCpu { get; init; }
 
     /// <summary>The method.</summary>
     private protected abstract QuantizationMethod UsedMethod { get; }
@@ -164,10 +146,10 @@ public abstract record QuantizationOptions
     };
 
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
-    internal void Check()
+    internal override void Check()
     {
+        base.Check();
         const string bits = "from 2 to 8";
-        TrainingHost.CheckDomain(DomainColumnName, Domain);
         TrainingHost.CheckRange(nameof(WeightBits), WeightBits, QuantizationRange.MinBits, QuantizationRange.MaxBits, bits);
         TrainingHost.CheckRange(nameof(ActivationBits), ActivationBits, QuantizationRange.MinBits, QuantizationRange.MaxBits, bits);
         TrainingHost.CheckRange(nameof(TargetSize), TargetSize ?? 1, 1, long.MaxValue / 8, "null or at least 1");
@@ -187,7 +169,6 @@ public abstract record QuantizationOptions
         TrainingHost.CheckRange(nameof(CacheMemory), CacheMemory, 0, long.MaxValue, "not negative");
         if (CacheDirectory is not null && !Directory.Exists(CacheDirectory))
             throw Errors.Option(nameof(CacheDirectory), CacheDirectory, $"{nameof(CacheDirectory)} is '{CacheDirectory}', which is not a folder.");
-        TrainingHost.CheckRange(nameof(GpuDeviceId), GpuDeviceId ?? 0, 0, int.MaxValue, "null or not negative");
         if (!Enum.IsDefined(UsedMethod))
             throw Errors.Option("Method", UsedMethod, $"Method is {UsedMethod}, which is not a method.");
         if (!Enum.IsDefined(Placement))

@@ -3,23 +3,13 @@ using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 
-/// <summary>What the estimators that start from a score column share: finding its network, the rule for domains, the seed.</summary>
+/// <summary>What the estimators that start from a score column share: finding its network, the seed, checks.</summary>
 internal static class TrainingHost
 {
     /// <summary>The network behind a score column.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The column is missing, or has no network.</exception>
     public static NetworkAnnotation Network(DataViewSchema schema, string columnName) => NetworkAnnotation.Find(InputColumn.Find(schema, columnName))
         ?? throw Errors.SchemaMismatch(columnName, "the score column of a network (of ApplyNetwork, AdaptNetwork, QuantizeHdrq or MergeNetworks)", schema[columnName].Type);
-
-    /// <summary>Checks that a domain and its column are given both or not at all.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">One is missing.</exception>
-    public static void CheckDomain(string? domainColumnName, string? domain)
-    {
-        if (domainColumnName is "" || (domainColumnName is null && domain is not null))
-            throw Errors.Option("DomainColumnName", domainColumnName, $"DomainColumnName is missing, and Domain is '{domain}'; give both, or neither to use all rows.");
-        if (domainColumnName is not null && string.IsNullOrEmpty(domain))
-            throw Errors.Option("Domain", domain, $"Domain is missing, and DomainColumnName is '{domainColumnName}'; give both, or neither to use all rows.");
-    }
 
     /// <summary>The seed that options give, or one that follows from the context's.</summary>
     public static int Seed(IHost host, int? seed) => seed ?? host.Rand.Next();

@@ -1,0 +1,88 @@
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Runtime;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Pipeline;
+
+/// <summary>Makes a network of the one behind a score column, with the rows of a domain: what adapting and quantizing have in common.</summary>
+/// <remarks>It starts from the score column of another step and reads that step's input column. The result remembers the network that the first step applied as its source.</remarks>
+public abstract class NetworkTrainingEstimator : IEstimator<NetworkTransformer>
+{
+    private readonly IHostEnvironment _environment;
+    private readonly string _name;
+    private readonly string _outputColumnName;
+    private readonly string _inputColumnName;
+    private readonly NetworkRowOptions _options;
+
+    /// <summary>Checks what all steps need.</summary>
+    /// <param name="environment">The environment.</param>
+    /// <param name="name">The step's name in messages.</param>
+    /// <param name="outputColumnName">The score column to add.</param>
+    /// <param name="inputColumnName">The score column to start from.</param>
+    /// <param name="options">How.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+    private protected NetworkTrainingEstimator(IHostEnvironment environment, string name, string outputColumnName, string inputColumnName, NetworkRowOptions options)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
+        ArgumentException.ThrowIfNullOrEmpty(inputColumnName);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Check();
+        (_environment, _name, _outputColumnName, _inputColumnName, _options) = (environment, name, outputColumnName, inputColumnName, options);
+    }
+
+    /// <summary>Makes the network, of a copy of the one behind the score column.</summary>
+    /// <param name="input">Data with the score column to start from, its network's input column, and the label and domain columns that the options name.</param>
+    /// <returns>The transformer; it owns the network: dispose it.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or has the wrong type, or the network does not have as many classes as the label.</exception>
+    /// <exception cref="ArgumentException">The source network is not of the network's graph; the message names the first difference. Or the weights do not fit into the size that is asked for.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// There are no rows of the domain, a row has values that are not numbers, the GPU is not there, the loss grew beyond all numbers, or the accuracy falls by more than is allowed.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled; nothing was changed.</exception>
+    public NetworkTransformer Fit(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        var host = _environment.Register(_name);
+        using var channel = host.Start("Fit");
+        var annotation = TrainingHost.Network(input.Schema, _inputColumnName);
+        var shape = InputColumn.RowShape(annotation.Network.Graph.Inputs[0], InputColumn.Find(input.Schema, annotation.InputColumnName));
+        var device = CatalogEnvironment.Device(_environment, _options.GpuDeviceId, _options.FallbackToCpu);
+        var network = Train(new Start(host, channel, input, annotation, shape, device, _inputColumnName, _outputColumnName));
+        return new NetworkTransformer(network, annotation.Source, _outputColumnName, annotation.InputColumnName, annotation.Settings, input.Schema);
+    }
+
+    /// <summary>The shape of the schema after this estimator.</summary>
+    /// <param name="inputSchema">The shape before it.</param>
+    /// <returns>The input's columns with the score column and the predicted label or mask.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The score column to start from is missing.</exception>
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        return SchemaShapes.AddScoresLike(inputSchema, _outputColumnName, _inputColumnName);
+    }
+
+    /// <summary>Makes the network.</summary>
+    /// <param name="start">What there is to start from.</param>
+    /// <returns>The network, owned by the caller.</returns>
+    private protected abstract Network Train(Start start);
+
+    /// <summary>What a step has to start from.</summary>
+    /// <param name="Host">The step's host.</param>
+    /// <param name="Channel">Where it says what it does.</param>
+    /// <param name="Data">The data.</param>
+    /// <param name="Annotation">The network behind the score column, and how it is applied.</param>
+    /// <param name="RowShape">The sizes of an input, without the batch.</param>
+    /// <param name="Device">Where to compute.</param>
+    /// <param name="InputColumnName">The score column that it starts from.</param>
+    /// <param name="OutputColumnName">The score column that it adds.</param>
+    private protected sealed record Start(
+        IHost Host, IChannel Channel, IDataView Data, NetworkAnnotation Annotation, long[] RowShape, torch.Device Device, string InputColumnName, string OutputColumnName)
+    {
+        /// <summary>What the options' domain adds to a message.</summary>
+        public static string Of(NetworkRowOptions options) => options.Domain is null ? "" : $" of '{options.Domain}'";
+
+        /// <summary>Reads the options' rows.</summary>
+        public DomainRows Read(NetworkRowOptions options, LabelColumn? label, RowSample? sample) =>
+            DomainRows.Read(Data, Annotation.InputColumnName, RowShape, label, options.DomainColumnName, options.Domain, sample, options.CancellationToken);
+    }
+}
