@@ -143,7 +143,7 @@ internal sealed class MergeJob
             foreach (var group in _merges)
             {
                 var parts = group.Select(domain => family.Networks[domain]).ToList();
-                var suffix = merging == MergingPlan.Mean ? "" : $"-{merging.Name}";
+                var suffix = merging == MergingPlan.Default ? "" : $"-{merging.Name}";
                 var row = family.Shared with { Stage = "merged", Merged = group, Merging = merging.Name };
                 using var merged = Make<int>($"{family.Name}-merged-{string.Join('+', group)}{suffix}", row, [.. parts.Select(part => part.Recipe), source.Recipe, merging.Name, Seed(seed)], _ => (0, null),
                     (_, _) => _networks.Merge([.. parts.Select(part => part.Network)], merging.Options(source.Network, seed)));
@@ -168,7 +168,7 @@ internal sealed class MergeJob
     /// <summary>Notes what merged networks say of test images: those that serve most domains.</summary>
     private void Predict(Network merged, Family family, IReadOnlyList<string> group, MergingPlan merging)
     {
-        if (_options.Output is not null && merging == MergingPlan.Mean && group == _merges.MaxBy(other => other.Count) && _predictions.Count < MostPredictions && _predictions.TrueForAll(entry => entry.Method != family.Shared.Method))
+        if (_options.Output is not null && merging == MergingPlan.Default && group == _merges.MaxBy(other => other.Count) && _predictions.Count < MostPredictions && _predictions.TrueForAll(entry => entry.Method != family.Shared.Method))
             _predictions.Add((family.Shared.Method, _networks.Predict(merged, group, _cancellationToken)));
     }
 

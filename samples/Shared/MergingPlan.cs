@@ -10,5 +10,5 @@ namespace Hdrq.Samples;
 internal sealed record MergingPlan(string Name, bool IsForIntegers, Func<Network, int, MergeOptions> Options)
 {
     /// <summary>The library's default.</summary>
-    public static MergingPlan Mean { get; } = new("mean", false, (_, _) => new MergeOptions());
+    public static MergingPlan Default { get; } = new("default", false, (_, _) => new MergeOptions());
 }

@@ -96,5 +96,5 @@ internal sealed record SampleOptions
     ];
 
     /// <summary>The ways to merge.</summary>
-    public IReadOnlyList<MergingPlan> Mergings => Comparison?.Mergings ?? [MergingPlan.Mean];
+    public IReadOnlyList<MergingPlan> Mergings => Comparison?.Mergings ?? [MergingPlan.Default];
 }

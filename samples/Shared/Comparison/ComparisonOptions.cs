@@ -25,7 +25,7 @@ internal sealed record ComparisonOptions
         .. from seed in Seeds
            from bits in Bits
            from method in Methods
-           let plan = method.Plan(shared with { KeepInputGrams = true }, bits, seed)
+           let plan = method.Plan(shared, bits, seed)
            select plan with { Name = string.Create(CultureInfo.InvariantCulture, $"{plan.Name}-s{seed}") },
     ];
 

@@ -8,12 +8,12 @@ internal static class MergingChoice
     /// <summary>All of them, the default first.</summary>
     public static IReadOnlyList<MergingPlan> All { get; } =
     [
-        MergingPlan.Mean,
-        new("nearest", true, (_, _) => new MergeOptions { Rounding = MergeRounding.None }),
-        new("scale-search", true, (_, _) => new MergeOptions { SearchScales = true }),
+        MergingPlan.Default,
+        new("mean", false, (_, _) => new MergeOptions { Method = MergeMethod.Mean }),
+        new("nearest", true, (_, _) => new MergeOptions { Method = MergeMethod.Mean, Rounding = MergeRounding.None }),
+        new("scale-search", true, (_, _) => new MergeOptions { Method = MergeMethod.Mean, SearchScales = true }),
         new("task-arithmetic", false, (source, _) => new MergeOptions { Method = MergeMethod.TaskArithmetic(source) }),
         new("ties", false, (source, _) => new MergeOptions { Method = MergeMethod.Ties(source) }),
-        new("regmean", true, (_, _) => new MergeOptions { Method = MergeMethod.RegMean() }),
-        new("best-of-100", true, (_, seed) => new MergeOptions { Rounding = MergeRounding.BestOf(100, seed) }),
+        new("best-of-100", true, (_, seed) => new MergeOptions { Method = MergeMethod.Mean, Rounding = MergeRounding.BestOf(100, seed) }),
     ];
 }

@@ -39,7 +39,7 @@ internal sealed record ResultRow
     /// <summary>The domains whose networks were merged; null for a network that is not merged.</summary>
     public IReadOnlyList<string>? Merged { get; init; }
 
-    /// <summary>How networks were merged: <c>mean</c>, or another of the ways that are compared; null for a network that is not merged.</summary>
+    /// <summary>How networks were merged: <c>default</c> (by RegMean where they carry Gram matrices, else by their mean), or another of the ways that are compared; null for a network that is not merged.</summary>
     public string? Merging { get; init; }
 
     /// <summary>Harmonic mean of the scores in the merged domains, a fraction in [0, 1]; null for a network that is not merged.</summary>

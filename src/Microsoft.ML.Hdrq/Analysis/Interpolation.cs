@@ -27,7 +27,7 @@ internal static class Interpolation
         {
             cancellationToken.ThrowIfCancellationRequested();
             var corner = weights.IndexOf(1);
-            using var mixture = corner < 0 ? NetworkMerger.Merge(parts, new MergeOptions { Weights = weights, Rounding = rounding }) : null;
+            using var mixture = corner < 0 ? NetworkMerger.Merge(parts, new MergeOptions { Weights = weights, Method = MergeMethod.Mean, Rounding = rounding }) : null;
             var (loss, accuracy) = evaluation.Measure(mixture ?? parts[corner], null, null, cancellationToken);
             points.Add(new InterpolationPoint(weights, loss, accuracy));
             progress?.Report(new AnalysisProgress(points.Count, grid.Count));

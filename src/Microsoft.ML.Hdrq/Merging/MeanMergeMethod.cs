@@ -7,5 +7,5 @@ internal sealed class MeanMergeMethod : MergeMethod
 {
     internal override string Name => "mean";
 
-    internal override Func<ParameterDefinition, double[]?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources) => null;
+    internal override Func<ParameterDefinition, MergeTarget?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources) => null;
 }

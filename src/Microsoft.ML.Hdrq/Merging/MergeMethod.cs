@@ -4,7 +4,8 @@ namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>
 /// What the merged network is, before it is rounded. The networks' weights lambda are <see cref="MergeOptions.Weights"/>. Scales of activations and statistics of normalizations are
-/// merged as by <see cref="Mean"/> in any case; quantized weights are merged as what they stand for, and become integers again with the scale of least squared weight error, each rounded to nearest.
+/// merged as by <see cref="Mean"/> in any case; by other methods quantized weights are merged as what they stand for, and become integers again with the scale of least squared weight error: each the nearest, or by
+/// <see cref="RegMean"/> so that the layer's outputs change least.
 /// </summary>
 public abstract class MergeMethod
 {
@@ -12,7 +13,10 @@ public abstract class MergeMethod
     {
     }
 
-    /// <summary>The default: <c>W = sum lambda_d W_d</c>, its integers chosen as <see cref="MergeOptions.Rounding"/> says.</summary>
+    /// <summary>The default: <see cref="RegMean"/> where all networks carry Gram matrices of their layers' inputs, as they do unless <c>KeepInputGrams</c> is false, and else <see cref="Mean"/>.</summary>
+    public static MergeMethod Automatic { get; } = new AutomaticMergeMethod();
+
+    /// <summary><c>W = sum lambda_d W_d</c>, the paper's; its integers are chosen as <see cref="MergeOptions.Rounding"/> says.</summary>
     public static MergeMethod Mean { get; } = new MeanMergeMethod();
 
     /// <summary>
@@ -44,17 +48,21 @@ public abstract class MergeMethod
     /// <summary>
     /// RegMean: each convolution and linear layer is the one whose outputs differ least from those of all networks on their own inputs,
     /// <c>W = (sum lambda_d W_d G_d) (sum lambda_d G_d)^-1</c>, where G_d are the Gram matrices of the layer's inputs (Jin et al., "Dataless Knowledge Fusion by Merging Weights of Language Models", ICLR
-    /// 2023, arXiv 2212.09849). The networks carry them in their metadata, see <see cref="InputGrams"/>; layers that have none there (grouped and transposed convolutions) and all other parameters are merged by their mean.
+    /// 2023, arXiv 2212.09849). Quantized weights are rounded one after the other, where each makes up for what rounding those before it has done to the outputs (GPTQ: Frantar et al., ICLR 2023, arXiv
+    /// 2210.17323). The networks carry the matrices in their metadata, see <see cref="InputGrams"/>; layers that have none there (grouped and transposed convolutions) and all other parameters are merged by their mean.
     /// </summary>
-    /// <param name="correlation">What numbers beside the diagonals of Gram matrices are multiplied by, from 0 to 1; 0.9 by default, as in the paper.</param>
+    /// <param name="correlation">What numbers beside the diagonals of Gram matrices are multiplied by, from 0 to 1; 0.97 by default (the paper has 0.9, with whole matrices).</param>
     /// <returns>The method.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="correlation"/> is out of range.</exception>
-    public static MergeMethod RegMean(double correlation = 0.9)
+    public static MergeMethod RegMean(double correlation = 0.97)
     {
         if (!(correlation >= 0 && correlation <= 1))
             throw new ArgumentOutOfRangeException(nameof(correlation), correlation, "The share of correlations must be from 0 to 1.");
         return new RegMeanMergeMethod(correlation);
     }
+
+    /// <summary>The method itself or, where it leaves that to the networks, another one.</summary>
+    internal virtual MergeMethod For(IReadOnlyList<MergeSource> sources) => this;
 
     /// <summary>What networks' metadata calls it.</summary>
     internal abstract string Name { get; }
@@ -64,7 +72,7 @@ public abstract class MergeMethod
     /// <param name="sources">The networks, in an order that does not depend on the one in which they were given.</param>
     /// <returns>For a weight or bias, its merged numbers in the order of <see cref="MergeSource.Exact"/>; null, or null for a parameter, where it is merged by its mean.</returns>
     /// <exception cref="ArgumentException">The networks are not suitable; the message says which and why.</exception>
-    internal abstract Func<ParameterDefinition, double[]?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources);
+    internal abstract Func<ParameterDefinition, MergeTarget?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources);
 
     private static Network Checked(Network source)
     {

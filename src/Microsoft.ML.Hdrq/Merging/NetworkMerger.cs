@@ -36,14 +36,15 @@ public static class NetworkMerger
         using var scope = torch.NewDisposeScope();
         var sources = networks.Select((network, d) => new MergeSource(network, lambdas[d], $"network {d}")).Order().ToArray();
         var graph = MergedRanges.Merge(sources);
-        var merged = ParameterMerge.All(graph, sources, QuantizedWeight.Find(graph), options);
+        var method = options.Method.For(sources);
+        var merged = ParameterMerge.All(graph, sources, QuantizedWeight.Find(graph), method, options);
         // What all sites have as integers is integers again.
         foreach (var bias in IntegerBias.Find(graph).Where(bias => networks.All(network => bias.Integers(network.Parameters) is not null)))
             bias.Round(merged);
         return new Network(graph, merged, networks[0].Device)
         {
             Metadata = InputGrams.Without(NetworkMetadata.Common(networks)).With(
-                (NetworkMetadata.MergeMethod, options.Method.Name),
+                (NetworkMetadata.MergeMethod, method.Name),
                 (NetworkMetadata.Merged, string.Join(' ', sources.Select(source => source.Hash))),
                 (NetworkMetadata.MergeWeights, string.Join(' ', sources.Select(source => source.Lambda.ToString(CultureInfo.InvariantCulture))))),
         };

@@ -11,12 +11,13 @@ internal static class ParameterMerge
     /// <param name="graph">The graph of all networks.</param>
     /// <param name="sources">What the networks contribute, in an order that does not depend on theirs.</param>
     /// <param name="quantized">The quantized weights, by name.</param>
-    /// <param name="options">How.</param>
+    /// <param name="mergeMethod">The method.</param>
+    /// <param name="options">How else.</param>
     /// <returns>The tensors by name, owned by the caller's scope.</returns>
     /// <exception cref="ArgumentException">A constant differs, or the networks do not suit the method.</exception>
-    public static Dictionary<string, torch.Tensor> All(Graph graph, IReadOnlyList<MergeSource> sources, IReadOnlyDictionary<string, QuantizedWeight> quantized, MergeOptions options)
+    public static Dictionary<string, torch.Tensor> All(Graph graph, IReadOnlyList<MergeSource> sources, IReadOnlyDictionary<string, QuantizedWeight> quantized, MergeMethod mergeMethod, MergeOptions options)
     {
-        var method = options.Method.Prepare(graph, sources);
+        var method = mergeMethod.Prepare(graph, sources);
         var activationScales = graph.Nodes.Where(node => node.Operator is FakeQuantize).Select(node => node.Inputs[1]).ToHashSet(StringComparer.Ordinal);
         var merged = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal);
         var variances = graph.Nodes.Where(node => node.Operator is BatchNormalization).ToLookup(node => node.Inputs[4], node => node.Inputs[3], StringComparer.Ordinal);
@@ -26,12 +27,11 @@ internal static class ParameterMerge
             var name = definition.Name;
             if (quantized.ContainsKey(name) || scales.Contains(name))
                 continue;
-            if (MergeSource.IsConstant(definition))
-                merged.Add(name, Constant(definition, sources));
-            else if (definition.Role == ParameterRole.Statistic || activationScales.Contains(name))
-                merged.Add(name, ToTorch(variances.Contains(name) ? MixtureVariance(name, variances[name].First(), sources) : Mean(name, sources), definition));
-            else
-                merged.Add(name, ToTorch(method?.Invoke(definition) ?? Mean(name, sources), definition));
+            using var parameterScope = torch.NewDisposeScope();
+            var tensor = MergeSource.IsConstant(definition) ? Constant(definition, sources)
+                : definition.Role == ParameterRole.Statistic || activationScales.Contains(name) ? ToTorch(variances.Contains(name) ? MixtureVariance(name, variances[name].First(), sources) : Mean(name, sources), definition)
+                : ToTorch(method?.Invoke(definition)?.Values ?? Mean(name, sources), definition);
+            merged.Add(name, tensor.MoveToOuterDisposeScope());
         }
         var layer = 0;
         foreach (var weight in quantized.Values)
@@ -39,8 +39,9 @@ internal static class ParameterMerge
         return merged;
     }
 
-    private static void Quantized(Graph graph, QuantizedWeight quantized, int layer, IReadOnlyList<MergeSource> sources, MergeOptions options, Func<ParameterDefinition, double[]?>? method, Dictionary<string, torch.Tensor> merged)
+    private static void Quantized(Graph graph, QuantizedWeight quantized, int layer, IReadOnlyList<MergeSource> sources, MergeOptions options, Func<ParameterDefinition, MergeTarget?>? method, Dictionary<string, torch.Tensor> merged)
     {
+        using var scope = torch.NewDisposeScope();
         var definition = graph.Parameters.Single(parameter => parameter.Name == quantized.Weight);
         var scaleDefinition = graph.Parameters.Single(parameter => parameter.Name == quantized.Scale);
         var shape = definition.Shape.ToArray();
@@ -50,11 +51,10 @@ internal static class ParameterMerge
         var lambdas = sources.Select(source => source.Lambda).ToArray();
         var target = method?.Invoke(definition);
         var mergedScales = Mean(quantized.Scale, sources);
-        if (method is not null || options.SearchScales)
-            mergedScales = ScaleSearch.Find(target ?? ExactMean(quantized.Weight, sources), mergedScales, quantized.Range);
-        var weight = new MergedWeight(integers, scales, mergedScales, lambdas, quantized.Range, (int)shape[0], (int)Math.Max(1, TensorShape.ElementCount(shape.AsSpan(Math.Min(2, shape.Length))) ?? 1), target);
-        var rounded = target is null ? options.Rounding.Round(weight, layer) : weight.Nearest();
-        using var scope = torch.NewDisposeScope();
+        if (target is not null || options.SearchScales)
+            mergedScales = ScaleSearch.Find(target?.Values ?? ExactMean(quantized.Weight, sources), mergedScales, quantized.Range);
+        var weight = new MergedWeight(integers, scales, mergedScales, lambdas, quantized.Range, (int)shape[0], (int)Math.Max(1, TensorShape.ElementCount(shape.AsSpan(Math.Min(2, shape.Length))) ?? 1), target?.Values);
+        var rounded = target is null ? options.Rounding.Round(weight, layer) : target.Round(weight);
         var scale = ToTorch(weight.MergedScales, scaleDefinition).MoveToOuterDisposeScope();
         merged[quantized.Scale] = scale;
         var spread = scale.numel() == 1 ? scale.reshape([]) : scale.reshape([-1, .. Enumerable.Repeat(1L, shape.Length - 1)]);

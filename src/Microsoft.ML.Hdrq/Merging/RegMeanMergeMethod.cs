@@ -11,7 +11,7 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
 
     internal override string Name => "RegMean";
 
-    internal override Func<ParameterDefinition, double[]?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources)
+    internal override Func<ParameterDefinition, MergeTarget?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources)
     {
         foreach (var network in sources)
         {
@@ -20,10 +20,10 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
         }
         var layers = InputGrams.Layers(graph).ToDictionary(layer => layer.Parameter, StringComparer.Ordinal);
         var quantized = QuantizedWeight.Find(graph);
-        return definition => layers.TryGetValue(definition.Name, out var layer) ? Solve(definition, layer, quantized.ContainsKey(definition.Name), sources) : null;
+        return definition => layers.TryGetValue(definition.Name, out var layer) && sources.Any(network => InputGrams.AreIn(network.Metadata, definition.Name)) ? Solve(definition, layer, quantized.ContainsKey(definition.Name), sources) : null;
     }
 
-    private double[] Solve(ParameterDefinition definition, InputGrams.Layer layer, bool outputsFirst, IReadOnlyList<MergeSource> sources)
+    private MergeTarget Solve(ParameterDefinition definition, InputGrams.Layer layer, bool outputsFirst, IReadOnlyList<MergeSource> sources)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
@@ -33,19 +33,28 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
         var outputs = shape[layer.OutputAxis];
         var inputs = layer.InputSize(definition.Shape);
         var product = torch.zeros([outputs, inputs], torch.ScalarType.Float64);
-        var total = torch.zeros([inputs, inputs], torch.ScalarType.Float64);
+        var rest = torch.zeros([inputs], torch.ScalarType.Float64);
+        var factors = new List<torch.Tensor>();
         foreach (var network in sources)
         {
             var gram = InputGrams.Read(network.Metadata, definition.Name, inputs) ?? throw new ArgumentException($"RegMean needs the Gram matrix of the inputs of '{definition.Name}', of {inputs} rows, and {network.Name} has none.");
-            var diagonal = gram.diagonal();
-            gram = gram.mul(Scalars.Keep(correlation)).add(diagonal.mul(Scalars.Keep(1 - correlation)).add(diagonal.mean().mul(Scalars.Keep(Damping)).add(Scalars.Keep(double.Epsilon), Scalars.One), Scalars.One).diag(), Scalars.One).mul(Scalars.Keep(network.Lambda));
+            var kept = gram.Factor.square().sum(1);
+            var diagonal = gram.Rest.add(kept.mul(Scalars.Keep(1 - correlation)), Scalars.One).add(gram.Rest.add(kept, Scalars.One).mean().mul(Scalars.Keep(Damping)).add(Scalars.Keep(double.Epsilon), Scalars.One), Scalars.One).mul(Scalars.Keep(network.Lambda));
+            var factor = gram.Factor.mul(Scalars.Keep(Math.Sqrt(correlation * network.Lambda)));
             var weight = torch.tensor(network.Exact(definition.Name));
             weight = isTransposed ? weight.reshape(inputs, outputs).t() : weight.reshape(outputs, inputs);
-            product.add_(weight.mm(gram), Scalars.One);
-            total.add_(gram, Scalars.One);
+            product.add_(weight.mul(diagonal), Scalars.One).add_(weight.mm(factor).mm(factor.t()), Scalars.One);
+            rest.add_(diagonal, Scalars.One);
+            factors.Add(factor);
         }
-        // W total = product; total is symmetric.
-        var solved = torch.linalg.solve(total, product.t());
-        return (isTransposed ? solved : solved.t()).contiguous().data<double>().ToArray();
+        // W (diag(rest) + F F^T) = product, by Woodbury's identity: nothing here has the square of the inputs.
+        var all = torch.cat(factors, 1);
+        var scaled = all.div(rest.unsqueeze(1));
+        var first = product.div(rest);
+        var core = torch.eye(all.shape[1], dtype: torch.ScalarType.Float64).add(all.t().mm(scaled), Scalars.One);
+        var solved = first.sub(torch.linalg.solve(core, first.mm(all).t()).t().mm(scaled.t()));
+        var values = (isTransposed ? solved.t() : solved).contiguous().data<double>().ToArray();
+        var total = new InputGram(rest.MoveToOuterDisposeScope(), all.MoveToOuterDisposeScope());
+        return new(values) { Round = merged => CompensatedRounding.Round(merged, total) };
     }
 }

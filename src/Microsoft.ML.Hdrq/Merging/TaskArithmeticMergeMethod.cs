@@ -7,13 +7,13 @@ internal sealed class TaskArithmeticMergeMethod(Network source, double scale) : 
 {
     internal override string Name => "task arithmetic";
 
-    internal override Func<ParameterDefinition, double[]?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources)
+    internal override Func<ParameterDefinition, MergeTarget?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources)
     {
         var differences = new TaskVectors(source, graph, sources);
         return definition =>
         {
             var origin = differences.Origin(definition);
-            return [.. Enumerable.Range(0, origin.Length).Select(i => origin[i] + scale * sources.Sum(network => network.Lambda * (network.Exact(definition.Name)[i] - origin[i])))];
+            return new([.. Enumerable.Range(0, origin.Length).Select(i => origin[i] + scale * sources.Sum(network => network.Lambda * (network.Exact(definition.Name)[i] - origin[i])))]);
         };
     }
 }

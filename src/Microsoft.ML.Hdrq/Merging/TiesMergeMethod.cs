@@ -7,7 +7,7 @@ internal sealed class TiesMergeMethod(Network source, double density, double sca
 {
     internal override string Name => "TIES";
 
-    internal override Func<ParameterDefinition, double[]?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources)
+    internal override Func<ParameterDefinition, MergeTarget?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources)
     {
         var differences = new TaskVectors(source, graph, sources);
         // Over a whole network at once, as the paper's code does it.
@@ -33,7 +33,7 @@ internal sealed class TiesMergeMethod(Network source, double density, double sca
                 if (weights > 0)
                     merged[i] += scale * total / weights;
             }
-            return merged;
+            return new(merged);
         };
 
         IEnumerable<double> Difference(MergeSource network, ParameterDefinition definition) => network.Exact(definition.Name).Zip(differences.Origin(definition), (value, origin) => value - origin);

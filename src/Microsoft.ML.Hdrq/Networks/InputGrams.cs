@@ -1,27 +1,45 @@
 using System.Collections.Immutable;
-using System.Runtime.InteropServices;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>
-/// Gram matrices of what goes into layers, <c>G = mean of x x^T</c>, where x are the inputs of one output position: what merging by regression asks of a site, and from which no image can be had back one by one.
-/// They travel in <see cref="Network.Metadata"/>, and so in ONNX files, under names that begin with <see cref="Prefix"/>: for each weight the upper triangle in half precision, base64.
+/// Gram matrices of what goes into layers, <c>G = mean of x x^T</c>, where x are the inputs of one output position: what merging by regression asks of a site. Of each only the diagonal and <see cref="Rank"/> directions
+/// are kept, <c>G = diag(d) + F F^T</c>, from which no image can be had back: some bytes for each input of a layer, where its weights are some for each input and output.
+/// They travel in <see cref="Network.Metadata"/>, and so in ONNX files, under names that begin with <see cref="Prefix"/>.
 /// </summary>
 public static class InputGrams
 {
     /// <summary>What the names of the entries begin with; the weight's name follows.</summary>
     public const string Prefix = "hdrq.input_gram/";
 
+    /// <summary>The directions that are kept of each matrix, those of its largest eigenvalues.</summary>
+    public const int Rank = 8;
+
     /// <summary>The most images that are looked at.</summary>
     internal const int MostImages = 256;
 
-    /// <summary>Rows after which a layer is no longer looked at: convolutions have many in each image.</summary>
-    private const long EnoughRows = 32_768;
+    /// <summary>Random directions by which the largest are found: some more than are kept (Halko, Martinsson and Tropp, "Finding Structure with Randomness", 2011).</summary>
+    private const int SketchSize = 4 * Rank;
+
+    /// <summary>Passes over the images: after the first, the directions in which they gave most take the place of random ones.</summary>
+    private const int Passes = 2;
+
+    /// <summary>Output positions of all images together by which a layer is measured, or all that there are: convolutions have many in each image.</summary>
+    private const int EnoughRows = 32_768;
+
+    /// <summary>The least eigenvalue that counts, relative to the largest.</summary>
+    private const double LeastEigenvalue = 1e-6;
+
+    /// <summary>Numbers that the windows of a convolution may take at a time.</summary>
+    private const long MostNumbers = 1 << 24;
 
     /// <summary>Whether metadata has Gram matrices.</summary>
     internal static bool AreIn(ImmutableSortedDictionary<string, string> metadata) => metadata.Keys.Any(key => key.StartsWith(Prefix, StringComparison.Ordinal));
+
+    /// <summary>Whether metadata has the Gram matrix of a weight's inputs.</summary>
+    internal static bool AreIn(ImmutableSortedDictionary<string, string> metadata, string parameter) => metadata.ContainsKey(Prefix + parameter);
 
     /// <summary>Metadata without Gram matrices.</summary>
     internal static ImmutableSortedDictionary<string, string> Without(ImmutableSortedDictionary<string, string> metadata) =>
@@ -70,78 +88,130 @@ public static class InputGrams
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        var layers = Layers(network.Graph).ToList();
+        var count = Math.Min(images.shape[0], MostImages);
+        // Which positions are looked at does not depend on anything but their number.
+        var random = new Random(0);
+        var layers = Layers(network.Graph).DistinctBy(layer => layer.Parameter).ToList();
         var inputs = layers.ToLookup(layer => layer.Node.Inputs[0], StringComparer.Ordinal);
-        var sums = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal);
-        var counts = new Dictionary<string, long>(StringComparer.Ordinal);
+        var sketches = new Dictionary<string, Sketch>(StringComparer.Ordinal);
         var context = new ComputeContext(ForwardMode.Inference, network.Device);
         var watching = new ComputeContext(ForwardMode.Inference, network.Device) { Watch = Add };
-        var count = Math.Min(images.shape[0], MostImages);
-        for (long start = 0; start < count; start += batchSize)
+        for (var pass = 0; pass < Passes; pass++)
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            using var batchScope = torch.NewDisposeScope();
-            var batch = images.narrow(0, start, Math.Min(batchSize, count - start)).to(network.Device);
-            Add(network.Graph.Inputs[0].Name, batch);
-            network.Run([batch], watching);
+            foreach (var sketch in sketches.Values)
+                sketch.Sharpen();
+            for (long start = 0; start < count; start += batchSize)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                using var batchScope = torch.NewDisposeScope();
+                var batch = images.narrow(0, start, Math.Min(batchSize, count - start)).to(network.Device);
+                Add(network.Graph.Inputs[0].Name, batch);
+                network.Run([batch], watching);
+            }
         }
-        network.Metadata = Without(network.Metadata).SetItems(layers.Where(layer => sums.ContainsKey(layer.Parameter))
-            .DistinctBy(layer => layer.Parameter).Select(layer => KeyValuePair.Create(Prefix + layer.Parameter, Encode(sums[layer.Parameter].div(Scalars.Keep(counts[layer.Parameter]))))));
+        network.Metadata = Without(network.Metadata).SetItems(layers.Where(layer => sketches.ContainsKey(layer.Parameter))
+            .Select(layer => KeyValuePair.Create(Prefix + layer.Parameter, sketches[layer.Parameter].Encode())));
 
         void Add(string name, torch.Tensor value)
         {
             foreach (var layer in inputs[name])
             {
-                if (counts.GetValueOrDefault(layer.Parameter) >= EnoughRows)
-                    continue;
                 using var layerScope = torch.NewDisposeScope();
-                var rows = layer.Node.Operator is Convolution convolution ? convolution.Windows(value, network.Parameters[layer.Parameter].shape, context) : value.reshape(-1, value.shape[^1]);
-                var gram = rows.t().mm(rows).to(torch.ScalarType.Float64);
-                if (sums.TryGetValue(layer.Parameter, out var sum))
-                    sum.add_(gram, Scalars.One);
-                else
-                    sums.Add(layer.Parameter, gram.MoveToOtherDisposeScope(scope));
-                counts[layer.Parameter] = counts.GetValueOrDefault(layer.Parameter) + rows.shape[0];
+                foreach (var rows in Rows(layer, value))
+                {
+                    if (!sketches.TryGetValue(layer.Parameter, out var sketch))
+                        sketches.Add(layer.Parameter, sketch = new Sketch(rows.shape[1], rows.device, scope));
+                    sketch.Add(rows);
+                }
             }
         }
+
+        IEnumerable<torch.Tensor> Rows(Layer layer, torch.Tensor value)
+        {
+            if (layer.Node.Operator is not Convolution convolution)
+            {
+                yield return Some(value.reshape(-1, value.shape[^1]), value.shape[0]);
+                yield break;
+            }
+            // The first image says how large the windows of one are.
+            var step = 1L;
+            for (long image = 0; image < value.shape[0];)
+            {
+                using var chunkScope = torch.NewDisposeScope();
+                var part = Math.Min(step, value.shape[0] - image);
+                var windows = convolution.Windows(value.narrow(0, image, part), network.Parameters[layer.Parameter].shape, context);
+                yield return Some(windows, part);
+                image += part;
+                step = Math.Max(1, MostNumbers / (windows.numel() / part));
+            }
+        }
+
+        torch.Tensor Some(torch.Tensor rows, long images)
+        {
+            var wanted = Math.Max(1, EnoughRows / count) * images;
+            if (rows.shape[0] <= wanted)
+                return rows;
+            var places = new long[wanted];
+            for (var i = 0; i < places.Length; i++)
+                places[i] = random.NextInt64(rows.shape[0]);
+            return rows.index_select(0, torch.tensor(places, device: rows.device));
+        }
     }
 
-    /// <summary>A Gram matrix of metadata, [size, size], in double precision; null where there is none of this size.</summary>
-    internal static torch.Tensor? Read(ImmutableSortedDictionary<string, string> metadata, string parameter, long size)
-    {
-        if (!metadata.TryGetValue(Prefix + parameter, out var text))
-            return null;
-        var bytes = new byte[text.Length];
-        var count = size * (size + 1) / 2;
-        if (!Convert.TryFromBase64String(text, bytes, out var length) || length != 4 + 2 * count)
-            return null;
-        var largest = BitConverter.ToSingle(bytes);
-        var triangle = MemoryMarshal.Cast<byte, Half>(bytes.AsSpan(4, length - 4));
-        var values = new double[size * size];
-        var next = 0;
-        for (var row = 0L; row < size; row++)
-        {
-            for (var column = row; column < size; column++)
-                values[row * size + column] = values[column * size + row] = (double)triangle[next++] * largest;
-        }
-        return values.All(double.IsFinite) ? torch.tensor(values).reshape(size, size) : null;
-    }
+    /// <summary>A Gram matrix of metadata; null where there is none of this size.</summary>
+    internal static InputGram? Read(ImmutableSortedDictionary<string, string> metadata, string parameter, long size) =>
+        metadata.TryGetValue(Prefix + parameter, out var text) ? InputGram.Decode(text, size) : null;
 
-    /// <summary>The largest magnitude, and the upper triangle in units of it.</summary>
-    private static string Encode(torch.Tensor gram)
+    /// <summary>Sums by which a Gram matrix is found without being there: <c>Y = G Q</c> for few directions Q, and the diagonal.</summary>
+    private sealed class Sketch
     {
-        var size = (int)gram.shape[0];
-        var values = gram.cpu().contiguous().data<double>().ToArray();
-        var largest = Math.Max(float.Epsilon, (float)values.Max(Math.Abs));
-        var bytes = new byte[4 + (long)size * (size + 1)];
-        BitConverter.TryWriteBytes(bytes, largest);
-        var triangle = MemoryMarshal.Cast<byte, Half>(bytes.AsSpan(4));
-        var next = 0;
-        for (var row = 0; row < size; row++)
+        private readonly torch.Tensor _directions;
+        private readonly torch.Tensor _product;
+        private readonly torch.Tensor _diagonal;
+        private long _count;
+
+        public Sketch(long size, torch.Device device, DisposeScope scope)
         {
-            for (var column = row; column < size; column++)
-                triangle[next++] = (Half)(values[row * size + column] / largest);
+            using var generator = new torch.Generator((ulong)size);
+            // All directions, where there are no more than are looked for.
+            var directions = size <= SketchSize ? torch.eye(size, dtype: torch.ScalarType.Float64) : torch.randn([size, SketchSize], torch.ScalarType.Float64, generator: generator);
+            _directions = directions.to(torch.ScalarType.Float32).to(device).MoveToOtherDisposeScope(scope);
+            _product = torch.zeros(_directions.shape, torch.ScalarType.Float64, device).MoveToOtherDisposeScope(scope);
+            _diagonal = torch.zeros([size], torch.ScalarType.Float64, device).MoveToOtherDisposeScope(scope);
         }
-        return Convert.ToBase64String(bytes);
+
+        /// <summary>Begins anew, with the directions that the sums point to.</summary>
+        public void Sharpen()
+        {
+            using var scope = torch.NewDisposeScope();
+            var (orthogonal, _) = torch.linalg.qr(_product.div(Scalars.Keep(_count)));
+            _directions.copy_(orthogonal.to(torch.ScalarType.Float32));
+            _product.zero_();
+            _diagonal.zero_();
+            _count = 0;
+        }
+
+        public void Add(torch.Tensor rows)
+        {
+            using var scope = torch.NewDisposeScope();
+            _product.add_(rows.t().mm(rows.mm(_directions)), Scalars.One);
+            _diagonal.add_(rows.square().sum(dim: 0), Scalars.One);
+            _count += rows.shape[0];
+        }
+
+        /// <summary>Nystrom's approximation <c>Y (Q^T Y)^-1 Y^T</c>, of which the largest directions are kept, as text.</summary>
+        public string Encode()
+        {
+            using var scope = torch.NewDisposeScope();
+            var (directions, product) = (_directions.to(torch.ScalarType.Float64).cpu(), _product.cpu().div(Scalars.Keep(_count)));
+            var core = directions.t().mm(product);
+            var (values, vectors) = torch.linalg.eigh(core.add(core.t(), Scalars.One).div(Scalars.Keep(2)));
+            // What is nearly 0 is rounding in single precision.
+            var inverse = torch.where(values.gt(values.max().mul(Scalars.Keep(LeastEigenvalue))), values.rsqrt(), torch.zeros_like(values));
+            var factor = product.mm(vectors.mul(inverse));
+            var (left, singular, _) = torch.linalg.svd(factor, fullMatrices: false);
+            var kept = Math.Min(Rank, singular.shape[0]);
+            return InputGram.Of(_diagonal.cpu().div(Scalars.Keep(_count)), left.narrow(1, 0, kept).mul(singular.narrow(0, 0, kept))).Encode();
+        }
     }
 }

@@ -29,6 +29,7 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
             start.OutputColumnName, start.InputColumnName, rows.Images.shape[0], Start.Of(_options), _options.Epochs, start.Device);
         using var initial = annotation.Network.To(start.Device);
         var trained = FineTuning.Train(initial, rows.Images, rows.Labels!, _options.ToSettings(), TrainingHost.Seed(start.Host, _options.Seed), _options.Progress, _options.CancellationToken);
+        trained.Metadata = InputGrams.Without(trained.Metadata);
         if (_options.KeepInputGrams)
             InputGrams.Collect(trained, rows.Images, _options.BatchSize, _options.CancellationToken);
         return trained;
@@ -100,9 +101,10 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
         public bool HorizontalFlip { get; init; } = true;
 
         /// <summary>
-        /// Whether the adapted network carries the Gram matrices of its layers' inputs, which <see cref="Merging.MergeMethod.RegMean"/> asks for, see <see cref="InputGrams"/>; false by default.
+        /// Whether the adapted network carries the Gram matrices of its layers' inputs, as a few numbers for each input, so that networks that are merged in full precision are merged by
+        /// <see cref="Merging.MergeMethod.RegMean"/>, see <see cref="InputGrams"/>; true by default.
         /// </summary>
-        public bool KeepInputGrams { get; init; }
+        public bool KeepInputGrams { get; init; } = true;
 
         /// <summary>Told of every step, on the thread that trains; null by default.</summary>
         public IProgress<FineTuningProgress>? Progress { get; init; }

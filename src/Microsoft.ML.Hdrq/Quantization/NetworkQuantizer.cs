@@ -34,7 +34,8 @@ internal static class NetworkQuantizer
                 BiasCorrection.Apply(quantized, folded, images.narrow(0, 0, Math.Min(images.shape[0], settings.Calibration.ActivationImages)));
             if (settings.Placement == QuantizerPlacement.Integer)
                 quantized = ForIntegers(quantized);
-            quantized.Metadata = network.Metadata.With(
+            // Those of the network in full precision say nothing of values on a grid.
+            quantized.Metadata = InputGrams.Without(network.Metadata).With(
                 (NetworkMetadata.Method, settings.Method),
                 (NetworkMetadata.WeightBits, settings.WeightBits),
                 (NetworkMetadata.ActivationBits, settings.ActivationBits),

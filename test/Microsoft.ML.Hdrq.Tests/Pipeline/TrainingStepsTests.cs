@@ -1,6 +1,5 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
-using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
@@ -140,20 +139,29 @@ public sealed class TrainingStepsTests
     }
 
     [TestMethod]
-    public void Steps_keep_Gram_matrices_where_they_are_asked_to()
+    public void Steps_keep_Gram_matrices_unless_they_are_told_not_to()
     {
         var data = Data();
         using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-        using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Source", new() { Epochs = 1, BatchSize = 8, Seed = 3, KeepInputGrams = true }).Fit(source.Transform(data));
-        using var quantized = _ml.Transforms.QuantizeHdrq("Quantized", "Source", new() { WeightBits = 4, ActivationBits = 4, Iterations = 0, KeepInputGrams = true }).Fit(source.Transform(data));
-        using var without = _ml.Transforms.QuantizeHdrq("Quantized", "Source", new() { WeightBits = 4, ActivationBits = 4, Iterations = 0 }).Fit(source.Transform(data));
+        using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Source", new() { Epochs = 1, BatchSize = 8, Seed = 3 }).Fit(source.Transform(data));
+        using var quantized = _ml.Transforms.QuantizeHdrq("Quantized", "Source", new() { WeightBits = 4, ActivationBits = 4, Iterations = 0 }).Fit(source.Transform(data));
+        using var without = _ml.Transforms.QuantizeHdrq("Quantized", "Adapted", new() { WeightBits = 4, ActivationBits = 4, Iterations = 0, KeepInputGrams = false }).Fit(adapted.Transform(source.Transform(data)));
+        using var again = _ml.Transforms.AdaptNetwork("Again", "Adapted", new() { Epochs = 1, BatchSize = 8, Seed = 3, KeepInputGrams = false }).Fit(adapted.Transform(source.Transform(data)));
         // Seven convolutions and the classifier.
         Assert.AreEqual(8, Count(adapted.Network));
         Assert.AreEqual(8, Count(quantized.Network));
         Assert.AreEqual(0, Count(without.Network));
-        using var merged = _ml.Transforms.MergeNetworks("Score", "Pixels", [quantized.Network, quantized.Network], new() { Method = MergeMethod.RegMean() }).Fit(data);
-        Assert.AreEqual("RegMean", merged.Network.Metadata[NetworkMetadata.MergeMethod]);
+        Assert.AreEqual(0, Count(again.Network));
+        Assert.IsFalse(HdrqQuantizationEstimator.Options.Paper.KeepInputGrams);
+
+        // Networks are merged by what all of them carry.
+        foreach (var (other, method) in new[] { (quantized.Network, "RegMean"), (without.Network, "mean") })
+        {
+            using var merged = _ml.Transforms.MergeNetworks("Score", "Pixels", quantized.Network, other).Fit(data);
+            Assert.AreEqual(method, merged.Network.Metadata[NetworkMetadata.MergeMethod]);
+            Assert.AreEqual(0, Count(merged.Network));
+        }
 
         static int Count(Network network) => network.Metadata.Keys.Count(key => key.StartsWith(InputGrams.Prefix, StringComparison.Ordinal));
     }

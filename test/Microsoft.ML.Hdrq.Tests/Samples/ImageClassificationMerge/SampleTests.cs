@@ -127,7 +127,7 @@ public sealed class SampleTests
                 Methods = ComparisonOptions.Choose(MethodChoice.All, choice => choice.Name, ["rtn", "qdrop"], "--methods"),
                 Bits = [(4, 4), (3, 3)],
                 Seeds = [1],
-                Mergings = ComparisonOptions.Choose(MergingChoice.All, choice => choice.Name, ["mean", "nearest"], "--merging"),
+                Mergings = ComparisonOptions.Choose(MergingChoice.All, choice => choice.Name, ["default", "nearest"], "--merging"),
             },
         };
         var (results, text) = RunNetwork(options);

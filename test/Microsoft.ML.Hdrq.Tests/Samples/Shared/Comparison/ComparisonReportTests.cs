@@ -17,9 +17,9 @@ public sealed class ComparisonReportTests
         // 70, 72 and 77: mean 73, differences -3, -1 and 4, so sqrt(26 / 2) = 3.6. Both domains: 65, 66.5 and 69.5, so 67 and sqrt(10.5 / 2) = 2.3.
         CollectionAssert.Contains(report, "| QDrop | 73.0 ± 3.6 | 61.0 ± 1.0 | 67.0 ± 2.3 |");
         CollectionAssert.Contains(report, "| FP32 | 80.0 | 70.0 | 75.0 |");
-        CollectionAssert.Contains(report, "| QDrop | mean | 50.0 ± 10.0 | 50.0 ± 10.0 |");
+        CollectionAssert.Contains(report, "| QDrop | default | 50.0 ± 10.0 | 50.0 ± 10.0 |");
         CollectionAssert.Contains(report, "| QDrop | nearest | 30.0 | 30.0 |");
-        CollectionAssert.Contains(report, "| QDrop | mean | 45.0 ± 5.0 | 60.0 ± 20.0 |");
+        CollectionAssert.Contains(report, "| QDrop | default | 45.0 ± 5.0 | 60.0 ± 20.0 |");
         CollectionAssert.Contains(report, "**W4A4: each network on its own domain**");
         CollectionAssert.Contains(report, "**W3A3: merged, harmonic mean of the merged domains**");
         Assert.AreEqual("Top-1 accuracy, %; mean ± sample standard deviation over 3 seeds.", report[0]);
@@ -77,7 +77,7 @@ public sealed class ComparisonReportTests
     };
 
     private static ResultRow Merged(string method, int? bits, int? seed, double mean, params (string Domain, double Score)[] scores) =>
-        Row("merged", method, bits, seed, scores) with { Merged = ["fog", "night"], Merging = "mean", HarmonicMean = mean };
+        Row("merged", method, bits, seed, scores) with { Merged = ["fog", "night"], Merging = "default", HarmonicMean = mean };
 
     private static ResultRow Row(string stage, string method, int? bits, int? seed, params (string Domain, double Score)[] scores) => new()
     {

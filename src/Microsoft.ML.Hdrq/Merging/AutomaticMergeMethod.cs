@@ -1,0 +1,13 @@
+using Microsoft.ML.Hdrq.Networks;
+
+namespace Microsoft.ML.Hdrq.Merging;
+
+/// <summary>What the networks have all that it needs for.</summary>
+internal sealed class AutomaticMergeMethod : MergeMethod
+{
+    internal override string Name => "automatic";
+
+    internal override MergeMethod For(IReadOnlyList<MergeSource> sources) => sources.All(source => InputGrams.AreIn(source.Metadata)) ? RegMean() : Mean;
+
+    internal override Func<ParameterDefinition, MergeTarget?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources) => For(sources).Prepare(graph, sources);
+}
