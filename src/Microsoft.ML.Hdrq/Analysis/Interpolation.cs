@@ -5,7 +5,7 @@ using Microsoft.ML.Hdrq.Networks;
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>
-/// Measures mixtures of networks on a grid of weights. Mixtures are those that merging makes: quantized networks give quantized mixtures, and running statistics are mixed as distributions are.
+/// Measures mixtures of networks on a grid of weights. Mixtures are those that merging by the mean makes, which are on the line between networks: quantized networks give quantized mixtures, and running statistics are mixed as distributions are.
 /// </summary>
 internal static class Interpolation
 {

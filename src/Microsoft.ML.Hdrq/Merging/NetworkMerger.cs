@@ -5,9 +5,10 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>
-/// Merges networks of one graph into one network, without data and without training: <c>W = sum lambda_d W_d</c>, or what else <see cref="MergeOptions.Method"/> says.
+/// Merges networks of one graph into one network, without data and without training, as <see cref="MergeOptions.Method"/> says: by RegMean where all networks carry Gram matrices of their layers' inputs, else
+/// <c>W = sum lambda_d W_d</c>.
 /// <para>
-/// A quantized weight is taken as what its site would send: integers <c>q_d = clamp(round(w_d / s_d))</c> and scales <c>s_d</c>. Its merged scale is
+/// A quantized weight is taken as what its site would send: integers <c>q_d = clamp(round(w_d / s_d))</c> and scales <c>s_d</c>. By the mean, its merged scale is
 /// <c>s = sum lambda_d s_d</c>, and its integers are the mean <c>sum lambda_d q_d s_d / s</c>, rounded as <see cref="MergeOptions.Rounding"/> says; the merged network holds
 /// <c>q s</c>. Biases that all networks hold as integers, in steps of the scales of input and weight, become integers again. Scales of activations, other biases and all other floating-point weights become weighted means; running statistics of normalizations become those of the
 /// mixture of the networks' data, <c>mean = sum lambda_d mean_d</c> and <c>variance = sum lambda_d (variance_d + mean_d^2) - mean^2</c>. Constants must be equal.

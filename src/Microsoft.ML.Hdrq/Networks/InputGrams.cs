@@ -133,16 +133,16 @@ public static class InputGrams
                 yield return Some(value.reshape(-1, value.shape[^1]), value.shape[0]);
                 yield break;
             }
-            // The first image says how large the windows of one are.
-            var step = 1L;
-            for (long image = 0; image < value.shape[0];)
+            var weight = network.Parameters[layer.Parameter].shape;
+            var (height, width) = convolution.OutputSize(value, weight);
+            // A grid of positions is laid out before some of them are drawn: most need not be looked at.
+            var every = Math.Clamp((int)Math.Sqrt(height * width / Math.Max(1, EnoughRows / count)), 1, (int)Math.Min(height, width));
+            var step = Math.Max(1, MostNumbers / (weight[1] * weight[2] * weight[3] * (height / every + 1) * (width / every + 1)));
+            for (long image = 0; image < value.shape[0]; image += step)
             {
                 using var chunkScope = torch.NewDisposeScope();
                 var part = Math.Min(step, value.shape[0] - image);
-                var windows = convolution.Windows(value.narrow(0, image, part), network.Parameters[layer.Parameter].shape, context);
-                yield return Some(windows, part);
-                image += part;
-                step = Math.Max(1, MostNumbers / (windows.numel() / part));
+                yield return Some(convolution.Windows(value.narrow(0, image, part), weight, context, every, random.Next(every), random.Next(every)), part);
             }
         }
 

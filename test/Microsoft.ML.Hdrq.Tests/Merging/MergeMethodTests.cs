@@ -237,6 +237,11 @@ public sealed class MergeMethodTests
         var expected = convolution.Compute([data, weight], context)[0];
         var actual = convolution.Windows(data, weight.shape, context).mm(weight.reshape(4, -1).t());
         Assert.IsTrue(expected.permute(0, 2, 3, 1).reshape(-1, 4).allclose(actual, 1e-4, 1e-5));
+        Assert.AreEqual((expected.shape[2], expected.shape[3]), convolution.OutputSize(data, weight.shape));
+        // Every second position, from row 1 and column 0 on.
+        var (rows, columns) = (torch.arange(1, expected.shape[2], 2), torch.arange(0, expected.shape[3], 2));
+        var some = convolution.Windows(data, weight.shape, context, every: 2, row: 1, column: 0).mm(weight.reshape(4, -1).t());
+        Assert.IsTrue(expected.index_select(2, rows).index_select(3, columns).permute(0, 2, 3, 1).reshape(-1, 4).allclose(some, 1e-4, 1e-5));
     }
 
     [TestMethod]

@@ -33,16 +33,32 @@ internal sealed class Convolution : Operator
         return [Convolve(data, weight, bias, _window.Strides(dimensions), before, _window.Dilations(dimensions), Groups)];
     }
 
+    /// <summary>Height and width of the output of a convolution over two dimensions.</summary>
+    public (long Height, long Width) OutputSize(torch.Tensor data, long[] weightShape)
+    {
+        var (before, after) = _window.Padding(data.shape.AsSpan(2), weightShape.AsSpan(2));
+        var sizes = _window.OutputSizes(data.shape.AsSpan(2), weightShape.AsSpan(2), before, after);
+        return (sizes[0], sizes[1]);
+    }
+
     /// <summary>What the output positions of a convolution of one group over two dimensions see: [positions, in * kernel].</summary>
-    public torch.Tensor Windows(torch.Tensor data, long[] weightShape, ComputeContext context)
+    /// <param name="data">The convolution's input.</param>
+    /// <param name="weightShape">The shape of its weight.</param>
+    /// <param name="context">Where its size is checked.</param>
+    /// <param name="every">All positions, or every second, third, ... in each direction.</param>
+    /// <param name="row">The first row of positions.</param>
+    /// <param name="column">The first column.</param>
+    public torch.Tensor Windows(torch.Tensor data, long[] weightShape, ComputeContext context, int every = 1, int row = 0, int column = 0)
     {
         var kernel = weightShape.AsSpan(2);
         var (before, after) = _window.Padding(data.shape.AsSpan(2), kernel);
-        var sizes = _window.OutputSizes(data.shape.AsSpan(2), kernel, before, after);
-        context.CheckSize([data.shape[0], weightShape[1] * kernel[0] * kernel[1], .. sizes]);
+        var (height, width) = OutputSize(data, weightShape);
+        context.CheckSize([data.shape[0], weightShape[1] * kernel[0] * kernel[1], height / every, width / every]);
         data = SpatialWindow.Pad(data, before, after, 0, context);
         var (strides, dilations) = (_window.Strides(2), _window.Dilations(2));
-        var windows = torch.nn.functional.unfold(data, (kernel[0], kernel[1]), dilation: (dilations[0], dilations[1]), padding: (0, 0), stride: (strides[0], strides[1]));
+        if (row > 0 || column > 0)
+            data = data.narrow(2, row * strides[0], data.shape[2] - row * strides[0]).narrow(3, column * strides[1], data.shape[3] - column * strides[1]);
+        var windows = torch.nn.functional.unfold(data, (kernel[0], kernel[1]), dilation: (dilations[0], dilations[1]), padding: (0, 0), stride: (every * strides[0], every * strides[1]));
         return windows.transpose(1, 2).reshape(-1, windows.shape[1]);
     }
 
