@@ -43,7 +43,7 @@ internal sealed class Explainer(DomainNetworks networks, ExplanationOptions opti
         {
             var profile = networks.Analyse(domain, [parts[domain]], (catalog, data, columns) => catalog.CompareNetworks(data, columns, Options with { Source = source }), cancellationToken).Networks[0];
             var (whole, distance) = (profile.Curvature.Whole, profile.Distance!);
-            explained.Add(new(domain, profile.Loss, profile.Accuracy, whole.Trace, whole.TraceStandardError, whole.LargestEigenvalue ?? double.NaN, distance.Distance, distance.Relative,
+            explained.Add(new(domain, profile.Loss, profile.Accuracy, whole.Trace, double.IsFinite(whole.TraceStandardError) ? whole.TraceStandardError : null, whole.LargestEigenvalue, distance.Distance, distance.Relative,
                 new(profile.Curvature.Blocks.Select(block => KeyValuePair.Create(block.Name, block.Trace)))));
             progress((double)++done / total);
         }

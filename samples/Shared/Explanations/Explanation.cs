@@ -27,13 +27,13 @@ internal sealed record Explanation
 /// <param name="Loss">The mean cross-entropy.</param>
 /// <param name="Accuracy">The accuracy, a fraction.</param>
 /// <param name="Trace">The trace of the Hessian.</param>
-/// <param name="TraceError">Its standard error.</param>
-/// <param name="LargestEigenvalue">The largest eigenvalue.</param>
+/// <param name="TraceError">Its standard error; null with a single random vector, which has none.</param>
+/// <param name="LargestEigenvalue">The largest eigenvalue; null where it was not looked for.</param>
 /// <param name="Distance">The distance of the weights to the source's.</param>
 /// <param name="RelativeDistance">The same, divided by the length of the source's weights.</param>
 /// <param name="Blocks">The traces of blocks, by name.</param>
 internal sealed record NetworkExplanation(
-    string Domain, double Loss, double Accuracy, double Trace, double TraceError, double LargestEigenvalue, double Distance, double RelativeDistance, OrderedDictionary<string, double> Blocks);
+    string Domain, double Loss, double Accuracy, double Trace, double? TraceError, double? LargestEigenvalue, double Distance, double RelativeDistance, OrderedDictionary<string, double> Blocks);
 
 /// <summary>What lies between two networks.</summary>
 /// <param name="From">The domain of the first.</param>

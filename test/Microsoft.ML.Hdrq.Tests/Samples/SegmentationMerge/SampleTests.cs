@@ -136,6 +136,19 @@ public sealed class SampleTests
     }
 
     [TestMethod]
+    public void A_run_is_explained()
+    {
+        using (var network = SmallDeepLab.Create(StreetDataset.Classes.Count, width: 2, StreetRenderer.Height, StreetRenderer.Width, seed: 1))
+            network.SaveOnnx(_folder.Combine("network.onnx"));
+        Run(Options with { Network = _folder.Combine("network.onnx"), Domains = ["dusk", "night"], Methods = MethodChoice.Named("hdrq"), Explanation = new() { Images = 2, Steps = 2, Probes = 1, PowerIterations = 1 } });
+
+        var report = File.ReadAllText(_folder.Combine("out", "report.html"));
+        foreach (var section in new[] { "Between two networks", "Curvature and distance", "Which layers hurt", "Values and their ranges", "Test images" })
+            StringAssert.Contains(report, $"<h2>{section}</h2>");
+        Assert.IsLessThan(5_000_000, report.Length);
+    }
+
+    [TestMethod]
     public void A_network_for_other_classes_is_refused()
     {
         using (var network = SmallDeepLab.Create(classes: 3, width: 2, StreetRenderer.Height, StreetRenderer.Width, seed: 1))
