@@ -52,7 +52,7 @@ internal static class CompensatedRounding
         var whole = Enumerable.Range(0, size).Select(i => rest[i] + factor.AsSpan(i * rank, rank).ToArray().Sum(value => value * value)).ToArray();
         // Inputs that matter most come first, when there are the most others left to make up for them.
         var order = Enumerable.Range(0, size).OrderByDescending(i => whole[i]).ToArray();
-        var damping = Damping * whole.Average() + double.Epsilon;
+        var damping = Damping * whole.Average() + RegMeanMergeMethod.Tiny;
         var inverse = new double[rank * rank];
         for (var k = 0; k < rank; k++)
             inverse[k * rank + k] = 1;

@@ -9,6 +9,9 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
     /// <summary>What is added to diagonals, relative to their mean: where no network has an input, the mean is left.</summary>
     private const double Damping = 1e-6;
 
+    /// <summary>What is added where a layer never has an input other than 0: small against all moments that there are, and not so small that products with it are lost.</summary>
+    internal const double Tiny = 1e-100;
+
     internal override string Name => "RegMean";
 
     internal override Func<ParameterDefinition, MergeTarget?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources)
@@ -39,7 +42,9 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
         {
             var gram = InputGrams.Read(network.Metadata, definition.Name, inputs) ?? throw new ArgumentException($"RegMean needs the Gram matrix of the inputs of '{definition.Name}', of {inputs} rows, and {network.Name} has none.");
             var kept = gram.Factor.square().sum(1);
-            var diagonal = gram.Rest.add(kept.mul(Scalars.Keep(1 - correlation)), Scalars.One).add(gram.Rest.add(kept, Scalars.One).mean().mul(Scalars.Keep(Damping)).add(Scalars.Keep(double.Epsilon), Scalars.One), Scalars.One).mul(Scalars.Keep(network.Lambda));
+            var damping = gram.Rest.add(kept, Scalars.One).mean().mul(Scalars.Keep(Damping)).add(Scalars.Keep(Tiny), Scalars.One);
+            // What the correlation takes from beside the diagonal stays on it.
+            var diagonal = gram.Rest.add(kept, Scalars.Keep(1 - correlation)).add(damping, Scalars.One).mul(Scalars.Keep(network.Lambda));
             var factor = gram.Factor.mul(Scalars.Keep(Math.Sqrt(correlation * network.Lambda)));
             var weight = torch.tensor(network.Exact(definition.Name));
             weight = isTransposed ? weight.reshape(inputs, outputs).t() : weight.reshape(outputs, inputs);

@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using TorchSharp;
 
@@ -49,9 +50,15 @@ public sealed class InputGramsTests
     {
         using var scope = torch.NewDisposeScope();
         using var network = Linear(20);
+        using var other = Linear(20, seed: 4);
         InputGrams.Collect(network, torch.zeros([4, 20]), 2, default);
+        InputGrams.Collect(other, torch.zeros([4, 20]), 2, default);
         var sent = InputGrams.Read(network.Metadata, "weight", 20)!;
         Assert.AreEqual(0, sent.Rest.sum().item<double>() + sent.Factor.abs().sum().item<double>(), 1e-30);
+        // Nothing is known of what matters, and the mean is left.
+        using var merged = NetworkMerger.Merge([network, other]);
+        Assert.AreEqual("RegMean", merged.Metadata[NetworkMetadata.MergeMethod]);
+        Assert.IsTrue(merged.Parameters["weight"].allclose(network.Parameters["weight"].add(other.Parameters["weight"]).div(2)));
     }
 
     [TestMethod]
@@ -72,9 +79,9 @@ public sealed class InputGramsTests
         Assert.IsLessThan(0.1 * expected, diagonal.sub(expected).abs().max().item<double>());
     }
 
-    private static Network Linear(int inputs)
+    private static Network Linear(int inputs, ulong seed = 9)
     {
-        using var generator = new torch.Generator(9);
+        using var generator = new torch.Generator(seed);
         using var builder = new NetworkBuilder();
         builder.Node("MatMul", "y", [builder.Input("x", -1, inputs), builder.Parameter("weight", torch.randn([inputs, 2], generator: generator))]);
         return builder.Build(new GraphValue("y", ElementType.Float32, [-1, 2]));
