@@ -61,8 +61,10 @@ public static class InputGrams
         }
     }
 
-    /// <summary>The layers whose outputs are a matrix times their inputs: convolutions of one group over two dimensions, and linear layers.</summary>
-    internal static IEnumerable<Layer> Layers(Graph graph)
+    /// <summary>The layers whose outputs are a matrix times their inputs: convolutions of one group over two dimensions, and linear layers; of those that share a weight the first.</summary>
+    internal static IEnumerable<Layer> Layers(Graph graph) => AllLayers(graph).DistinctBy(layer => layer.Parameter);
+
+    private static IEnumerable<Layer> AllLayers(Graph graph)
     {
         var flow = new DataFlow(graph);
         var parameters = graph.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
@@ -91,7 +93,7 @@ public static class InputGrams
         var count = Math.Min(images.shape[0], MostImages);
         // Which positions are looked at does not depend on anything but their number.
         var random = new Random(0);
-        var layers = Layers(network.Graph).DistinctBy(layer => layer.Parameter).ToList();
+        var layers = Layers(network.Graph).ToList();
         var inputs = layers.ToLookup(layer => layer.Node.Inputs[0], StringComparer.Ordinal);
         var sketches = new Dictionary<string, Sketch>(StringComparer.Ordinal);
         var context = new ComputeContext(ForwardMode.Inference, network.Device);

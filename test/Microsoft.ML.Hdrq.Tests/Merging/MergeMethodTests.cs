@@ -223,6 +223,21 @@ public sealed class MergeMethodTests
     }
 
     [TestMethod]
+    public void Layers_that_share_a_weight_have_one_matrix()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var generator = new torch.Generator(1);
+        using var builder = new NetworkBuilder();
+        var weight = builder.Parameter("weight", torch.randn([4, 4], generator: generator));
+        builder.Node("MatMul", "y", [builder.Node("Relu", "relu", [builder.Node("MatMul", "first", [builder.Input("x", -1, 4), weight])]), weight]);
+        using var network = builder.Build(new GraphValue("y", ElementType.Float32, [-1, 4]));
+        InputGrams.Collect(network, torch.randn([30, 4], generator: generator), 8, default);
+        using var merged = NetworkMerger.Merge([network, network]);
+        Assert.AreEqual("RegMean", merged.Metadata[NetworkMetadata.MergeMethod]);
+        AssertClose(network.Values("weight"), merged.Values("weight"), 1e-5f);
+    }
+
+    [TestMethod]
     [DataRow(1, 1, 1, "1,1,1,1")]
     [DataRow(3, 2, 1, "0,1,2,1")]
     [DataRow(2, 1, 2, "0,0,0,0")]
