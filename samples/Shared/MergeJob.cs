@@ -168,7 +168,7 @@ internal sealed class MergeJob
     /// <summary>Notes what merged networks say of test images: those that serve most domains.</summary>
     private void Predict(Network merged, Family family, IReadOnlyList<string> group, MergingPlan merging)
     {
-        if (_options.Output is not null && merging == MergingPlan.Default && group == _merges.MaxBy(other => other.Count) && _predictions.Count < MostPredictions && _predictions.TrueForAll(entry => entry.Method != family.Shared.Method))
+        if (_options.Output is not null && merging == _options.Mergings[0] && group == _merges.MaxBy(other => other.Count) && _predictions.Count < MostPredictions && _predictions.TrueForAll(entry => entry.Method != family.Shared.Method))
             _predictions.Add((family.Shared.Method, _networks.Predict(merged, group, _cancellationToken)));
     }
 

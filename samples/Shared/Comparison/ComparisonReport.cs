@@ -12,6 +12,7 @@ internal sealed class ComparisonReport
 
     private readonly SampleTask _task;
     private readonly IReadOnlyList<ResultRow> _rows;
+    private readonly string? _shownMerging;
     private readonly List<string> _domains;
     private readonly List<string> _groups;
     private readonly List<(int Weights, int Activations)> _bits;
@@ -22,6 +23,7 @@ internal sealed class ComparisonReport
     {
         _task = task;
         _rows = document.Rows;
+        _shownMerging = document.ShownMerging();
         _domains = [.. _rows.Where(row => row.Domain is not null).Select(row => row.Domain!).Distinct()];
         _groups = [.. _rows.Select(Group).OfType<string>().Distinct()];
         _bits = [.. _rows.Where(row => row.WeightBits is not null).Select(Bits).Distinct().OrderDescending()];
@@ -75,7 +77,7 @@ internal sealed class ComparisonReport
             foreach (var group in _groups)
             {
                 var domains = _rows.First(row => Group(row) == group).Merged!;
-                var bars = methods.Prepend(FullPrecision).Select(method => new ChartBars(method, [.. domains.Select(domain => Statistics(bits, method, Charted, row => Group(row) == group, row => row.Domains[domain])?.Mean)]))
+                var bars = methods.Prepend(FullPrecision).Select(method => new ChartBars(method, [.. domains.Select(domain => Statistics(bits, method, _shownMerging, row => Group(row) == group, row => row.Domains[domain])?.Mean)]))
                     .Where(bar => bar.Values.Any(value => value is not null)).ToList();
                 if (bars.Count > 0)
                     yield return ($"domains-{Name(bits).ToLowerInvariant()}-{group}", new GroupedBarChart($"{Name(bits)}: {group} in one network", [.. domains], bars) { ValueTitle = $"{_task.Score}, %", ShowValues = true });
@@ -85,7 +87,7 @@ internal sealed class ComparisonReport
         ChartLine Line(string method) => new(method,
         [
             .. from bits in _bits
-               let value = Statistics(bits, method, Charted, row => row.Merged is not null, row => row.HarmonicMean!.Value)
+               let value = Statistics(bits, method, _shownMerging, row => row.Merged is not null, row => row.HarmonicMean!.Value)
                where value is not null
                orderby bits
                select new ChartPoint((bits.Weights + bits.Activations) / 2.0, value.Value.Mean, value.Value.Deviation),
@@ -114,10 +116,7 @@ internal sealed class ComparisonReport
     /// <summary>Full precision is shown beside all bit widths.</summary>
     private static bool IsOf(ResultRow row, (int, int) bits) => row.Method == FullPrecision || row.WeightBits is not null && Bits(row) == bits;
 
-    private bool IsDefault(ResultRow row) => row.Merging == Charted;
-
-    /// <summary>The way of merging that charts show: the default, or the first where that was not asked for.</summary>
-    private string? Charted => _rows.Select(row => row.Merging).OfType<string>().OrderBy(merging => merging == MergingPlan.Default.Name ? 0 : 1).FirstOrDefault();
+    private bool IsDefault(ResultRow row) => row.Merging == _shownMerging;
 
     private static string? Group(ResultRow row) => row.Merged is null ? null : string.Join('+', row.Merged);
 

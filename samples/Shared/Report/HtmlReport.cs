@@ -67,7 +67,8 @@ internal static class HtmlReport
 
     private static Html Merged(RunReport run, List<string> methods)
     {
-        var merged = run.Results.Rows.Where(row => row is { Stage: "merged", HarmonicMean: not null } && row.Merging is null or "default").ToList();
+        var shown = run.Results.ShownMerging();
+        var merged = run.Results.Rows.Where(row => row is { Stage: "merged", HarmonicMean: not null } && row.Merging == shown).ToList();
         if (merged.Count == 0)
             return Html.Empty;
         var groups = merged.GroupBy(row => string.Join(" + ", row.Merged!)).ToList();

@@ -35,6 +35,17 @@ public sealed class ComparisonReportTests
     }
 
     [TestMethod]
+    public void Without_the_default_the_first_way_of_merging_is_shown()
+    {
+        var document = Document();
+        var others = document with { Rows = [.. document.Rows.Select(row => row.Merging == "default" ? row with { Merging = "mean" } : row)] };
+        Assert.AreEqual("default", document.ShownMerging());
+        Assert.AreEqual("mean", others.ShownMerging());
+        Assert.IsNull((document with { Rows = [.. document.Rows.Where(row => row.Merging is null)] }).ShownMerging());
+        Assert.HasCount(3, new ComparisonReport(others, Task).Charts());
+    }
+
+    [TestMethod]
     public void What_is_not_finished_yet_is_left_out()
     {
         var document = Document();
