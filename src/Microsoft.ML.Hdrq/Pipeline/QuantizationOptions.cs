@@ -94,7 +94,7 @@ public abstract record QuantizationOptions : NetworkRowOptions
     /// <summary>
     /// Whether the quantized network carries the Gram matrices of its layers' inputs, as a few numbers for each input, see <see cref="InputGrams"/>; true by default. With them networks are merged by
     /// <see cref="Merging.MergeMethod.RegMean"/>, which serves their domains better than their mean does. They are second moments of the calibration images and of what layers make of them, and no image can be had back from
-    /// them; where not even these may leave, set it to false. Files are larger by them (ResNet-20: by 77 kB, ResNet-50: by 5 %); no merged network has them. The paper has none.
+    /// them; where not even these may leave, set it to false. Files are larger by them (ResNet-20: by 77 kB, ResNet-50: by 0.7 MB); no merged network has them. The paper has none.
     /// </summary>
     public bool KeepInputGrams { get; init; } = true;
 
