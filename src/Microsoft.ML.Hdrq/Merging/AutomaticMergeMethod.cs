@@ -7,7 +7,8 @@ internal sealed class AutomaticMergeMethod : MergeMethod
 {
     internal override string Name => "automatic";
 
-    internal override MergeMethod For(IReadOnlyList<MergeSource> sources) => sources.All(source => InputGrams.AreIn(source.Metadata)) ? RegMean() : Mean;
+    internal override MergeMethod For(IReadOnlyList<MergeSource> sources, MergeOptions options) =>
+        options.Rounding == MergeRounding.Balanced && sources.All(source => InputGrams.AreIn(source.Metadata)) ? RegMean() : Mean;
 
-    internal override Func<ParameterDefinition, MergeTarget?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources) => For(sources).Prepare(graph, sources);
+    internal override Func<ParameterDefinition, MergeTarget?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources) => throw new InvalidOperationException("What it stands for prepares.");
 }

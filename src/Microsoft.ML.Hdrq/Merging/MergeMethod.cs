@@ -13,7 +13,7 @@ public abstract class MergeMethod
     {
     }
 
-    /// <summary>The default: <see cref="RegMean"/> where all networks carry Gram matrices of their layers' inputs, as they do unless <c>KeepInputGrams</c> is false, and else <see cref="Mean"/>.</summary>
+    /// <summary>The default: <see cref="RegMean"/> where all networks carry Gram matrices of their layers' inputs, as they do unless <c>KeepInputGrams</c> is false, and else <see cref="Mean"/>. A <see cref="MergeOptions.Rounding"/> other than the default one asks for the mean too, as it is one of means.</summary>
     public static MergeMethod Automatic { get; } = new AutomaticMergeMethod();
 
     /// <summary><c>W = sum lambda_d W_d</c>, the paper's; its integers are chosen as <see cref="MergeOptions.Rounding"/> says.</summary>
@@ -62,7 +62,7 @@ public abstract class MergeMethod
     }
 
     /// <summary>The method itself or, where it leaves that to the networks, another one.</summary>
-    internal virtual MergeMethod For(IReadOnlyList<MergeSource> sources) => this;
+    internal virtual MergeMethod For(IReadOnlyList<MergeSource> sources, MergeOptions options) => this;
 
     /// <summary>What networks' metadata calls it.</summary>
     internal abstract string Name { get; }

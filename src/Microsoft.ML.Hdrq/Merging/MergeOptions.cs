@@ -15,7 +15,7 @@ public sealed class MergeOptions
     /// </summary>
     public bool SearchScales { get; init; }
 
-    /// <summary>How means of quantized weights become integers again. Default: <see cref="MergeRounding.Balanced"/>. The paper's choice is <c>MergeRounding.BestOf(100, seed)</c>.</summary>
+    /// <summary>How means of quantized weights become integers again; other methods than <see cref="MergeMethod.Mean"/> round in their own way. Default: <see cref="MergeRounding.Balanced"/>. The paper's choice is <c>MergeRounding.BestOf(100, seed)</c>.</summary>
     public MergeRounding Rounding { get; init; } = MergeRounding.Balanced;
 
     /// <summary>The same with other weights.</summary>

@@ -37,7 +37,7 @@ public static class NetworkMerger
         using var scope = torch.NewDisposeScope();
         var sources = networks.Select((network, d) => new MergeSource(network, lambdas[d], $"network {d}")).Order().ToArray();
         var graph = MergedRanges.Merge(sources);
-        var method = options.Method.For(sources);
+        var method = options.Method.For(sources, options);
         var merged = ParameterMerge.All(graph, sources, QuantizedWeight.Find(graph), method, options);
         // What all sites have as integers is integers again.
         foreach (var bias in IntegerBias.Find(graph).Where(bias => networks.All(network => bias.Integers(network.Parameters) is not null)))

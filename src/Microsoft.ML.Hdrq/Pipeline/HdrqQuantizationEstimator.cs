@@ -24,7 +24,7 @@ public sealed class HdrqQuantizationEstimator : NetworkQuantizationEstimator
     public new sealed record Options : QuantizationOptions
     {
         /// <summary>
-        /// The settings of the paper and its public code: quantizers where they put them, one scale for a weight and each network's own, fixed biases, 20,000 steps a block.
+        /// The settings of the paper and its public code: quantizers where they put them, one scale for a weight and each network's own, fixed biases, no Gram matrices, 20,000 steps a block.
         /// Use it as <c>HdrqQuantizationEstimator.Options.Paper with { WeightBits = 4, ActivationBits = 4 }</c>.
         /// </summary>
         public static Options Paper { get; } = (Options)new Options().WithPaperSettings();

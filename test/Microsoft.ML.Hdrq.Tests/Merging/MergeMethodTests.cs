@@ -220,6 +220,10 @@ public sealed class MergeMethodTests
         Assert.IsFalse(InputGrams.AreIn(here.Metadata));
         using var itself = NetworkMerger.Merge([a, a]);
         Assert.IsFalse(InputGrams.AreIn(itself.Metadata));
+        Assert.AreEqual("RegMean", itself.Metadata[NetworkMetadata.MergeMethod]);
+        // Who chooses how means are rounded wants means.
+        using var drawn = NetworkMerger.Merge([a, b], new() { Rounding = MergeRounding.BestOf(3) });
+        Assert.AreEqual("mean", drawn.Metadata[NetworkMetadata.MergeMethod]);
     }
 
     [TestMethod]
