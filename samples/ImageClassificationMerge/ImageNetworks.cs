@@ -119,6 +119,8 @@ internal sealed class ImageNetworks : DomainNetworks
         LearningRate = 0.1,
         WeightDecay = 5e-4,
         UpdateStatistics = true,
+        // The source network is not merged.
+        KeepInputGrams = false,
         HorizontalFlip = MayMirror,
         CropPadding = Shift,
         Seed = Options.Seed,

@@ -95,6 +95,8 @@ internal sealed class SegmentationNetworks : DomainNetworks
         LearningRate = 2e-3,
         WeightDecay = 1e-2,
         UpdateStatistics = true,
+        // The source network is not merged.
+        KeepInputGrams = false,
         ClassWeights = _classWeights.Value,
         Seed = Options.Seed,
         Progress = progress,

@@ -62,7 +62,7 @@ internal sealed class ComparisonReport
     /// <summary>The charts, by the names of their files without extension, for networks that were merged in the default way.</summary>
     public IEnumerable<(string File, Chart Chart)> Charts()
     {
-        var methods = _rows.Where(row => IsDefault(row) && row.WeightBits is not null).Select(row => row.Method).Distinct().ToList();
+        var methods = _rows.Where(row => IsShown(row) && row.WeightBits is not null).Select(row => row.Method).Distinct().ToList();
         if (methods.Count == 0)
             yield break;
         var isEqual = _bits.TrueForAll(bits => bits.Weights == bits.Activations);
@@ -116,7 +116,7 @@ internal sealed class ComparisonReport
     /// <summary>Full precision is shown beside all bit widths.</summary>
     private static bool IsOf(ResultRow row, (int, int) bits) => row.Method == FullPrecision || row.WeightBits is not null && Bits(row) == bits;
 
-    private bool IsDefault(ResultRow row) => row.Merging == _shownMerging;
+    private bool IsShown(ResultRow row) => row.Merging == _shownMerging;
 
     private static string? Group(ResultRow row) => row.Merged is null ? null : string.Join('+', row.Merged);
 

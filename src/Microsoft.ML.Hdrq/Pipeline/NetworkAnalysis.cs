@@ -100,7 +100,7 @@ internal sealed class NetworkAnalysis : IDisposable
     private DistanceReport? Distance(int column)
     {
         var annotation = _columns[column].Annotation;
-        var source = _options.Source ?? (ReferenceEquals(annotation.Source, annotation.Network) ? null : annotation.Source);
+        var source = _options.Source ?? annotation.Ancestor;
         return source is null ? null : NetworkDistance.Measure(annotation.Network, source);
     }
 

@@ -15,6 +15,9 @@ internal sealed record NetworkAnnotation(Network Network, Network Source, string
 {
     private const string Kind = "HdrqNetwork";
 
+    /// <summary>The network that it descends from; null where it was not made of another.</summary>
+    public Network? Ancestor => ReferenceEquals(Source, Network) ? null : Source;
+
     /// <summary>Adds the annotation to those of a score column.</summary>
     public void AddTo(DataViewSchema.Annotations.Builder annotations) => annotations.Add(Kind, AnnotationType.Instance, (ref NetworkAnnotation value) => value = this);
 

@@ -24,7 +24,7 @@ public class NetworkQuantizationEstimator : NetworkTrainingEstimator
     {
         var annotation = start.Annotation;
         TrainingHost.CheckCrop(annotation.Network, start.RowShape, _options.CropSize);
-        var source = _options.Source ?? (ReferenceEquals(annotation.Source, annotation.Network) ? null : annotation.Source);
+        var source = _options.Source ?? annotation.Ancestor;
         var settings = _options.ToSettings();
         if (source is null && settings.NeedsSource)
             start.Channel.Warning(MessageSensitivity.Schema, "Column '{0}': no source network is known, so the distance term is 0. Start from AdaptNetwork, or set {1}.", start.OutputColumnName, nameof(Options.Source));
