@@ -9,6 +9,7 @@ using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
+using Microsoft.ML.Hdrq.Scoring;
 
 namespace Hdrq.Samples;
 

@@ -6,8 +6,8 @@ using Microsoft.ML;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
+using Microsoft.ML.Hdrq.Scoring;
 
 namespace Hdrq.Samples;
 

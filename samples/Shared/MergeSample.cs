@@ -4,7 +4,7 @@ using Hdrq.Samples.Explanations;
 using Hdrq.Samples.Report;
 using Hdrq.Samples.Results;
 using Microsoft.ML;
-using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Scoring;
 using Spectre.Console;
 
 namespace Hdrq.Samples;

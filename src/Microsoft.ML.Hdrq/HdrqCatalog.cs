@@ -3,6 +3,7 @@ using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Pipeline.Masks;
 
 namespace Microsoft.ML;
 

@@ -3,8 +3,8 @@ using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Passes;
-using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
+using Microsoft.ML.Hdrq.Scoring;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Benchmarks;

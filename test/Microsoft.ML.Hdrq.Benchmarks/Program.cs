@@ -1,6 +1,6 @@
 using BenchmarkDotNet.Running;
 using Microsoft.ML.Hdrq.Benchmarks;
-using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Torch;
 
 // As in applications, where a network is the first that asks for Torch: the library then lets idle threads sleep, where Torch alone lets them spin.
 TorchRuntime.EnsureLoaded();

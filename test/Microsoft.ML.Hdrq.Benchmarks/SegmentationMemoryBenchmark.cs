@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Networks.Quantizers;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
@@ -32,7 +33,7 @@ public static class SegmentationMemoryBenchmark
         using (torch.NewDisposeScope())
         {
             // The largest activation of a batch, under the default observer. The rest of the calibration is with one that takes a hundredth of the time and less memory.
-            new MseObserver().Observe(torch.rand([1, options.BatchSize * 64L * (Size / 2) * (Size / 2)], generator: generator), new Networks.QuantizationRange(8, false));
+            new MseObserver().Observe(torch.rand([1, options.BatchSize * 64L * (Size / 2) * (Size / 2)], generator: generator), new QuantizationRange(8, false));
         }
         Line("default observer");
         using var source = DeepLab.Create(101, Classes, seed: 1);

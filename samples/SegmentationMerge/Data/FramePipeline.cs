@@ -2,7 +2,7 @@ using Hdrq.Samples;
 using Hdrq.Samples.Data;
 using Microsoft.ML;
 using Microsoft.ML.Data;
-using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Pipeline.Masks;
 using Microsoft.ML.Transforms.Image;
 
 namespace SegmentationMerge.Data;

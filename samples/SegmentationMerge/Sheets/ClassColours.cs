@@ -1,4 +1,4 @@
-using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Pipeline.Masks;
 
 namespace SegmentationMerge.Sheets;
 

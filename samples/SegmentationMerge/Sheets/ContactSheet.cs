@@ -1,7 +1,7 @@
 using Hdrq.Samples;
 using Hdrq.Samples.Charts;
 using Hdrq.Samples.Drawing;
-using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Pipeline.Masks;
 using SkiaSharp;
 
 namespace SegmentationMerge.Sheets;

@@ -8,6 +8,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Pipeline.Masks;
 using SegmentationMerge.Data;
 
 namespace SegmentationMerge.Sheets;

@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 using TorchSharp.Modules;
 

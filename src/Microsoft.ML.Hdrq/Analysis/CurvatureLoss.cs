@@ -1,3 +1,5 @@
+
+
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>The loss whose curvature is measured.</summary>

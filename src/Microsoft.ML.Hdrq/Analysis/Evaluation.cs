@@ -1,5 +1,7 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Operators;
+using Microsoft.ML.Hdrq.Networks.Quantizers;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Analysis;
@@ -15,21 +17,8 @@ internal sealed record Evaluation(torch.Tensor Images, torch.Tensor Labels, int 
 
     public long Count => Images.shape[0];
 
-    /// <summary>Where batches start, and how many images they have. Networks for a fixed batch are given whole ones only.</summary>
-    /// <exception cref="ArgumentException">There are fewer images than in the network's batch.</exception>
-    public IEnumerable<(long Start, long Count)> Batches(Graph graph)
-    {
-        var isFixed = graph.Inputs[0].Shape[0] > 0;
-        var size = isFixed ? graph.Inputs[0].Shape[0] : BatchSize;
-        if (isFixed && Count < size)
-            throw new ArgumentException($"The network takes batches of {size} images, and there are {Count}.");
-        for (long start = 0; start < Count; start += size)
-        {
-            if (isFixed && start + size > Count)
-                break;
-            yield return (start, Math.Min(size, Count - start));
-        }
-    }
+    /// <inheritdoc cref="NetworkBatches.Of"/>
+    public IEnumerable<(long Start, long Count)> Batches(Graph graph) => NetworkBatches.Of(graph, Count, BatchSize);
 
     /// <summary>The loss of scores, averaged over what has a label.</summary>
     public static torch.Tensor CrossEntropy(torch.Tensor scores, torch.Tensor labels) => torch.nn.functional.cross_entropy(scores, labels, ignore_index: Ignored);
@@ -38,21 +27,8 @@ internal sealed record Evaluation(torch.Tensor Images, torch.Tensor Labels, int 
     public double Entropy(Network network, CancellationToken cancellationToken)
     {
         using var scope = torch.NewDisposeScope();
-        var logarithms = Scores(network, cancellationToken).log_softmax(1);
+        var logarithms = NetworkBatches.Scores(network, Images, BatchSize, cancellationToken).log_softmax(1);
         return -logarithms.exp().mul(logarithms).sum(1).mean().item<float>();
-    }
-
-    /// <summary>All scores of a network, a new tensor on its device.</summary>
-    public torch.Tensor Scores(Network network, CancellationToken cancellationToken)
-    {
-        using var scope = torch.NewDisposeScope();
-        var scores = new List<torch.Tensor>();
-        foreach (var (start, count) in Batches(network.Graph))
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            scores.Add(network.Forward(Images.narrow(0, start, count)));
-        }
-        return torch.cat(scores).MoveToOuterDisposeScope();
     }
 
     /// <summary>Mean cross-entropy and top-1 accuracy (of pixels, where these have labels) of a network.</summary>

@@ -1,6 +1,9 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Passes;
+using Microsoft.ML.Hdrq.Networks.Quantizers;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
 using TorchSharp.Modules;

@@ -1,4 +1,4 @@
-using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Layers;
 
 namespace Microsoft.ML.Hdrq.Merging;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Layers;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Merging;

@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 
 namespace Microsoft.ML.Hdrq.Onnx;

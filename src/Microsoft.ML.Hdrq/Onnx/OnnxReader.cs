@@ -3,6 +3,7 @@ using Google.Protobuf;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Passes;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 using TorchSharp;
 

@@ -1,5 +1,5 @@
 using System.Reflection;
-using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Runtime;
 using TorchSharp;
 

@@ -1,6 +1,9 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Networks.Torch;
+using Microsoft.ML.Hdrq.Pipeline.Masks;
 using Microsoft.ML.Runtime;
 using TorchSharp;
 

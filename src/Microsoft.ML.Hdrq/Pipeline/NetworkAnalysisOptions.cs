@@ -1,6 +1,7 @@
 using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Pipeline.Masks;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 

@@ -1,6 +1,6 @@
-using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Quantization;
+using Microsoft.ML.Hdrq.Scoring;
 using Microsoft.ML.Runtime;
 using TorchSharp;
 

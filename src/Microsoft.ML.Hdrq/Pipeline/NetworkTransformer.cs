@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Hdrq.Pipeline.Masks;
+using Microsoft.ML.Hdrq.Scoring;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 
@@ -41,7 +43,8 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
         OutputColumnName = outputColumnName;
         try
         {
-            _scorer = new NetworkScorer(network, InputColumn.RowShape(network.Graph.Inputs[0], InputColumn.Find(inputSchema, inputColumnName)), settings);
+            var rowShape = InputColumn.RowShape(network.Graph.Inputs[0], InputColumn.Find(inputSchema, inputColumnName));
+            _scorer = new NetworkScorer(network, rowShape, settings.Softmax, settings.Engine, settings.Threads);
             _prediction = Prediction.Of(network, settings, _scorer.ScoreShape);
         }
         catch

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Pipeline.Masks;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 

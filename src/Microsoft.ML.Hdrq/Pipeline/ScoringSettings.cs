@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Microsoft.ML.Hdrq.Scoring;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 

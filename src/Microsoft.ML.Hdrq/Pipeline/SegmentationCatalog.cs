@@ -1,5 +1,6 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Analysis;
+using Microsoft.ML.Hdrq.Pipeline.Masks;
 using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.Hdrq.Pipeline;

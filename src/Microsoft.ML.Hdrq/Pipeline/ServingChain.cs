@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Hdrq.Pipeline.Masks;
+using Microsoft.ML.Hdrq.Scoring;
 using Microsoft.ML.Transforms;
 
 namespace Microsoft.ML.Hdrq.Pipeline;

@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks.Quantizers;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -5,5 +6,5 @@ namespace Microsoft.ML.Hdrq.Quantization;
 /// <summary>The largest absolute value there is.</summary>
 internal sealed class MinMaxObserver : RangeObserver
 {
-    protected override torch.Tensor Choose(torch.Tensor values, Networks.QuantizationRange range) => values.abs().amax([1]);
+    protected override torch.Tensor Choose(torch.Tensor values, QuantizationRange range) => values.abs().amax([1]);
 }

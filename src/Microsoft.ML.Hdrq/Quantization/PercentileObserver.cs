@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks.Quantizers;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -5,7 +6,7 @@ namespace Microsoft.ML.Hdrq.Quantization;
 /// <summary>The value below which the given percentage of the absolute values lies; of several batches the largest.</summary>
 internal sealed class PercentileObserver(double percentile) : RangeObserver
 {
-    protected override torch.Tensor Choose(torch.Tensor values, Networks.QuantizationRange range)
+    protected override torch.Tensor Choose(torch.Tensor values, QuantizationRange range)
     {
         var absolute = values.abs();
         // The kth smallest: torch.quantile refuses more than 16 million values.

@@ -1,4 +1,5 @@
-using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Quantizers;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;

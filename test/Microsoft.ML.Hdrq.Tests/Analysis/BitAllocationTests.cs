@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using Microsoft.ML.Hdrq.Analysis;
+using Microsoft.ML.Hdrq.Quantization;
 
 namespace Microsoft.ML.Hdrq.Tests.Analysis;
 

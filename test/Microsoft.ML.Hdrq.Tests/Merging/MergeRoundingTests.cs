@@ -1,5 +1,5 @@
 using Microsoft.ML.Hdrq.Merging;
-using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Quantizers;
 
 namespace Microsoft.ML.Hdrq.Tests.Merging;
 

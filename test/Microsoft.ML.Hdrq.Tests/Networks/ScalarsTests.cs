@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Networks;

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Hdrq.Tests.Build;
 using TorchSharp;
 

@@ -1,5 +1,5 @@
 using Microsoft.ML.Data;
-using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Pipeline.Masks;
 using Microsoft.ML.Transforms.Image;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;

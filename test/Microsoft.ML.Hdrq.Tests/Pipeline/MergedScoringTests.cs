@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Scoring;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;
 

@@ -1,6 +1,6 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Pipeline.Masks;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;
 

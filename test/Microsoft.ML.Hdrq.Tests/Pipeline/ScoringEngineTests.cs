@@ -1,8 +1,8 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Passes;
-using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
+using Microsoft.ML.Hdrq.Scoring;
 using Microsoft.ML.Hdrq.Tests.Onnx;
 using TorchSharp;
 

@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Quantizers;
 using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
 

@@ -1,4 +1,4 @@
-using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Quantizers;
 using Microsoft.ML.Hdrq.Quantization;
 
 namespace Microsoft.ML.Hdrq.Tests.Quantization;

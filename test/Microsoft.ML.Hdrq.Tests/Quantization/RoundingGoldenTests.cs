@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Quantizers;
 using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
 

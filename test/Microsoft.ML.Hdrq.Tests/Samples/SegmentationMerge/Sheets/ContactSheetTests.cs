@@ -1,4 +1,4 @@
-using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Pipeline.Masks;
 using Microsoft.ML.Hdrq.Tests.Samples.Shared.Charts;
 using SegmentationMerge.Sheets;
 using SkiaSharp;

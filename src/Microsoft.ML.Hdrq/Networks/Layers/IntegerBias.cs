@@ -1,0 +1,82 @@
+using Microsoft.ML.Hdrq.Networks.Operators;
+using Microsoft.ML.Hdrq.Networks.Torch;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks.Layers;
+
+/// <summary>
+/// The bias of a layer of which input and weight are quantized. Integer hardware adds it to sums of products of integers, as an integer in steps of the input's scale times the weight's.
+/// </summary>
+/// <param name="Layer">The layer.</param>
+/// <param name="Bias">The bias.</param>
+/// <param name="InputScale">The scale of the input, one number.</param>
+/// <param name="WeightScale">The scale or scales of the weight.</param>
+internal sealed record IntegerBias(GraphNode Layer, string Bias, string InputScale, string WeightScale)
+{
+    // In single precision k times a step, divided by the step, rounds to k again up to here; and sums have room left in 32 bits.
+    private const double Largest = 1 << 22;
+
+    /// <summary>Finds the biases of a graph that can be integers.</summary>
+    public static IReadOnlyList<IntegerBias> Find(Graph graph)
+    {
+        var flow = new DataFlow(graph);
+        var parameters = graph.Parameters.Where(parameter => parameter is { Role: ParameterRole.Weight, ElementType: ElementType.Float32 }).ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
+        return [.. graph.Nodes.Select(OfLayer).OfType<IntegerBias>()];
+
+        IntegerBias? OfLayer(GraphNode layer)
+        {
+            if (layer.Operator is not (Convolution or Gemm { Alpha: 1, Beta: 1 }) || layer.Inputs.Length < 3
+                || !parameters.TryGetValue(layer.Inputs[2], out var bias) || bias.Shape.Length != 1 || flow.Readers(bias.Name).Count() != 1)
+            {
+                return null;
+            }
+            var input = flow.Definer(GridFlow.Origin(flow, layer.Inputs[0]));
+            if (input?.Operator is not FakeQuantize { Axis: null } || !parameters.TryGetValue(input.Inputs[1], out var inputScale) || TensorShape.ElementCount(inputScale.Shape) != 1)
+                return null;
+            if (flow.Definer(layer.Inputs[1]) is not { Operator: FakeQuantize quantizer } weight || !parameters.TryGetValue(weight.Inputs[0], out var values) || !parameters.TryGetValue(weight.Inputs[1], out var scale))
+                return null;
+            var axis = DataFlow.OutputAxis(layer, values.Shape.Length);
+            var fits = quantizer.Axis is { } scaleAxis
+                ? HostValues.Axis(scaleAxis, values.Shape.Length) == axis && scale.Shape.SequenceEqual(bias.Shape)
+                : TensorShape.ElementCount(scale.Shape) == 1;
+            return fits ? new IntegerBias(layer, bias.Name, inputScale.Name, scale.Name) : null;
+        }
+    }
+
+    /// <summary>The steps: one number, or one for each output channel.</summary>
+    public torch.Tensor Step(IReadOnlyDictionary<string, torch.Tensor> parameters)
+    {
+        var scale = parameters[WeightScale].detach();
+        // One number may come as a list of one, which is no list of one number for each channel.
+        return parameters[InputScale].detach().reshape([]).mul(scale.numel() == 1 ? scale.reshape([]) : scale);
+    }
+
+    /// <summary>The integers, as a new tensor; null where the bias is not exactly these many steps.</summary>
+    public torch.Tensor? Integers(IReadOnlyDictionary<string, torch.Tensor> parameters)
+    {
+        using var scope = torch.NewDisposeScope();
+        var (bias, step) = (parameters[Bias].detach(), Step(parameters));
+        var integers = Nearest(bias, step);
+        var isExact = integers.abs().le(Scalars.Keep(2 * Largest)).all().item<bool>() && Numbers(integers, step).eq(bias).all().item<bool>();
+        return isExact ? integers.to(torch.ScalarType.Int32).MoveToOuterDisposeScope() : null;
+    }
+
+    /// <summary>
+    /// Rounds the bias to its integers. Where the weights are so small that there would be too many steps, their scale becomes larger: against such a bias they are nothing.
+    /// </summary>
+    public void Round(IReadOnlyDictionary<string, torch.Tensor> parameters)
+    {
+        using var noGradients = torch.no_grad();
+        using var scope = torch.NewDisposeScope();
+        var (bias, scale) = (parameters[Bias], parameters[WeightScale]);
+        var magnitude = scale.numel() == 1 ? bias.abs().max().reshape(scale.shape) : bias.abs();
+        scale.copy_(scale.maximum(magnitude.div(parameters[InputScale].reshape([])).div(Scalars.Keep(Largest))));
+        var step = Step(parameters);
+        bias.copy_(Numbers(Nearest(bias, step), step));
+    }
+
+    // Adding zero leaves no negative one: integers have none.
+    private static torch.Tensor Nearest(torch.Tensor bias, torch.Tensor step) => bias.to(torch.ScalarType.Float64).div(step.to(torch.ScalarType.Float64)).round().add(Scalars.Keep(0.0), Scalars.One);
+
+    private static torch.Tensor Numbers(torch.Tensor integers, torch.Tensor step) => integers.to(torch.ScalarType.Float32).mul(step);
+}

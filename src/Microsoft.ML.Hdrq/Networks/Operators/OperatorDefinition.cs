@@ -1,0 +1,30 @@
+namespace Microsoft.ML.Hdrq.Networks.Operators;
+
+/// <summary>One line of the operator table.</summary>
+/// <param name="Create">Makes the operator from its ONNX name and attributes.</param>
+internal sealed record OperatorDefinition(Func<string, OperatorAttributes, Operator> Create)
+{
+    /// <summary>The fewest inputs, all of them present.</summary>
+    public int MinInputs { get; init; } = 1;
+
+    /// <summary>The most inputs.</summary>
+    public int MaxInputs { get; init; } = 1;
+
+    /// <summary>The most outputs; there is always at least one.</summary>
+    public int MaxOutputs { get; init; } = 1;
+
+    /// <summary>The first opset that can express the operator, if need be with inputs written as attributes.</summary>
+    public int SinceOpset { get; init; } = 1;
+
+    /// <summary>Inputs that hold running statistics (<see cref="ParameterRole.Statistic"/>).</summary>
+    public int[] StatisticInputs { get; init; } = [];
+
+    /// <summary>Inputs that training changes whatever holds them (<see cref="ParameterRole.Weight"/>).</summary>
+    public int[] WeightInputs { get; init; } = [];
+
+    /// <summary>Floating-point inputs that say how to compute, such as bounds, scales or an exponent, and are never trained.</summary>
+    public int[] SteeringInputs { get; init; } = [];
+
+    /// <summary>Whether constants may be computed through it once, when a network is loaded: cheap, and bounded by the size of its inputs or checked.</summary>
+    public bool Foldable { get; init; }
+}

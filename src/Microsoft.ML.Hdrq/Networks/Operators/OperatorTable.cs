@@ -1,0 +1,212 @@
+using System.Collections.Frozen;
+using Microsoft.ML.Hdrq.Networks.Torch;
+using TorchSharp;
+using Attributes = Microsoft.ML.Hdrq.Networks.Operators.OperatorAttributes;
+using Map = System.Func<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor>;
+using Reduce = System.Func<TorchSharp.torch.Tensor, long[], bool, TorchSharp.torch.Tensor>;
+using Zip = System.Func<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor, TorchSharp.torch.Tensor>;
+
+namespace Microsoft.ML.Hdrq.Networks.Operators;
+
+/// <summary>All operators there are: one line each.</summary>
+internal static class OperatorTable
+{
+    public static readonly FrozenDictionary<string, OperatorDefinition> Definitions = new Dictionary<string, OperatorDefinition>(StringComparer.Ordinal)
+    {
+        // Layers with weights
+        ["Conv"] = new((type, attributes) => new Convolution(type, attributes)) { MinInputs = 2, MaxInputs = 3, WeightInputs = [1, 2] },
+        ["ConvTranspose"] = new((type, attributes) => new TransposedConvolution(type, attributes)) { MinInputs = 2, MaxInputs = 3, WeightInputs = [1, 2] },
+        ["Gemm"] = new((type, attributes) => new Gemm(type, attributes)) { MinInputs = 2, MaxInputs = 3, WeightInputs = [1, 2] },
+        ["MatMul"] = new((type, attributes) => new MatMul(type, attributes)) { MinInputs = 2, MaxInputs = 2, WeightInputs = [0, 1] },
+        ["Einsum"] = new((type, attributes) => new Einsum(type, attributes)) { MaxInputs = int.MaxValue, SinceOpset = 12 },
+
+        // Normalization
+        ["BatchNormalization"] = new((type, attributes) => new BatchNormalization(type, attributes)) { MinInputs = 5, MaxInputs = 5, WeightInputs = [1, 2], StatisticInputs = [3, 4] },
+        ["GroupNormalization"] = new((type, attributes) => new GroupNormalization(type, attributes)) { MinInputs = 3, MaxInputs = 3, WeightInputs = [1, 2], SinceOpset = 21 },
+        ["InstanceNormalization"] = new((type, attributes) => new GroupNormalization(type, attributes)) { MinInputs = 3, MaxInputs = 3, WeightInputs = [1, 2] },
+        ["LayerNormalization"] = new((type, attributes) => new LayerNormalization(type, attributes)) { MinInputs = 2, MaxInputs = 3, WeightInputs = [1, 2], SinceOpset = 17 },
+        ["LpNormalization"] = new((type, attributes) => new LpNormalization(type, attributes)),
+        ["LRN"] = new((type, attributes) => new LocalResponseNormalization(type, attributes)),
+
+        // Activations
+        ["Relu"] = Unary(x => x.relu()),
+        ["Sigmoid"] = Unary(x => x.sigmoid()),
+        ["Tanh"] = Unary(x => x.tanh()),
+        ["Softplus"] = Unary(x => x.softplus()),
+        ["Softsign"] = Unary(x => x.div(x.abs().add(Scalars.Keep(1), Scalars.One))),
+        ["HardSwish"] = Unary(x => x.hardswish(), since: 14),
+        ["Mish"] = Unary(x => torch.nn.functional.mish(x), since: 18),
+        ["LeakyRelu"] = Unary(("alpha", 0.01f), (x, alpha) => x.leaky_relu(Scalars.Keep(alpha))),
+        ["Elu"] = Unary(("alpha", 1), (x, alpha) => x.elu(alpha)),
+        ["Celu"] = Unary(("alpha", 1), (x, alpha) => x.celu(Scalars.Keep(alpha)), since: 12),
+        ["ThresholdedRelu"] = Unary(("alpha", 1), (x, alpha) => torch.nn.functional.threshold(x, alpha, 0), since: 10),
+        ["Selu"] = Unary(("alpha", 1.67326319217681884765625f), ("gamma", 1.05070102214813232421875f), (x, alpha, gamma) => x.elu(Scalars.Keep(alpha), Scalars.Keep(gamma), Scalars.Keep(1))),
+        ["HardSigmoid"] = Unary(("alpha", 0.2f), ("beta", 0.5f), (x, alpha, beta) => x.mul(Scalars.Keep(alpha)).add(Scalars.Keep(beta), Scalars.One).clamp(Scalars.Keep(0), Scalars.Keep(1))),
+        ["Gelu"] = Parametric(Gelu, since: 20),
+        ["PRelu"] = Binary((x, slope) => torch.where(x.lt(Scalars.Keep(0)), x.mul(slope), x)) with { WeightInputs = [1] },
+        ["Softmax"] = AlongAxis((x, axis) => x.softmax(axis)),
+        ["LogSoftmax"] = AlongAxis((x, axis) => x.log_softmax(axis)),
+        ["Dropout"] = new((type, attributes) => new Dropout(type, attributes)) { MaxInputs = 3, MaxOutputs = 2, SteeringInputs = [1] },
+
+        // Quantizers in simulation; ONNX knows them as QuantizeLinear and DequantizeLinear
+        [FakeQuantize.Name] = new((type, attributes) => new FakeQuantize(type, attributes)) { MinInputs = 2, MaxInputs = 2, WeightInputs = [0, 1] },
+
+        // Elementwise, one input
+        ["Abs"] = Unary(x => x.abs()),
+        ["Acos"] = Unary(x => x.acos()),
+        ["Acosh"] = Unary(x => x.acosh()),
+        ["Asin"] = Unary(x => x.asin()),
+        ["Asinh"] = Unary(x => x.asinh()),
+        ["Atan"] = Unary(x => x.atan()),
+        ["Atanh"] = Unary(x => x.atanh()),
+        ["Ceil"] = Unary(x => x.ceil()),
+        ["Cos"] = Unary(x => x.cos()),
+        ["Cosh"] = Unary(x => x.cosh()),
+        ["Erf"] = Unary(x => x.erf()),
+        ["Exp"] = Unary(x => x.exp()),
+        ["Floor"] = Unary(x => x.floor()),
+        ["IsInf"] = Parametric(IsInfinite, since: 10),
+        ["IsNaN"] = Unary(x => x.isnan()),
+        ["Identity"] = Unary(x => x.alias()),
+        ["Log"] = Unary(x => x.log()),
+        ["Neg"] = Unary(x => x.neg()),
+        ["Not"] = Unary(x => x.logical_not()),
+        ["Reciprocal"] = Unary(x => x.reciprocal()),
+        ["Round"] = Unary(x => x.round(), since: 11),
+        ["Sign"] = Unary(x => x.sign()),
+        ["Sin"] = Unary(x => x.sin()),
+        ["Sinh"] = Unary(x => x.sinh()),
+        ["Sqrt"] = Unary(x => x.sqrt()),
+        ["Tan"] = Unary(x => x.tan()),
+        ["Cast"] = new((type, attributes) => new Cast(type, attributes)) { Foldable = true },
+        ["CastLike"] = new((type, attributes) => new CastLike(type, attributes)) { MinInputs = 2, MaxInputs = 2, SinceOpset = 15, Foldable = true },
+        ["Clip"] = new((type, attributes) => new Clip(type, attributes)) { MaxInputs = 3, SteeringInputs = [1, 2], Foldable = true },
+
+        // Elementwise with broadcasting
+        ["Add"] = Binary((a, b) => a.add(b, Scalars.One)),
+        ["Sub"] = Binary((a, b) => a.sub(b)),
+        ["Mul"] = Binary((a, b) => a.mul(b)),
+        ["Div"] = Binary((a, b) => a.is_floating_point() ? a.div(b) : a.div(b, torch.RoundingMode.trunc)) with { SteeringInputs = [1] },
+        ["Pow"] = Binary((a, b) => a.pow(b).to(a.dtype)) with { SteeringInputs = [1] },
+        ["Mod"] = new((type, attributes) => new Binary(type, attributes, attributes.Integer("fmod", 0) != 0 ? (a, b) => a.fmod(b) : (a, b) => a.remainder(b))) { MinInputs = 2, MaxInputs = 2, SinceOpset = 10, Foldable = true },
+        ["Equal"] = Binary((a, b) => a.eq(b)) with { SteeringInputs = [0, 1] },
+        ["Less"] = Binary((a, b) => a.lt(b)) with { SteeringInputs = [0, 1] },
+        ["LessOrEqual"] = Binary((a, b) => a.le(b)) with { SteeringInputs = [0, 1], SinceOpset = 12 },
+        ["Greater"] = Binary((a, b) => a.gt(b)) with { SteeringInputs = [0, 1] },
+        ["GreaterOrEqual"] = Binary((a, b) => a.ge(b)) with { SteeringInputs = [0, 1], SinceOpset = 12 },
+        ["And"] = Binary((a, b) => a.logical_and(b)) with { SteeringInputs = [0, 1] },
+        ["Or"] = Binary((a, b) => a.logical_or(b)) with { SteeringInputs = [0, 1] },
+        ["Xor"] = Binary((a, b) => a.logical_xor(b)) with { SteeringInputs = [0, 1] },
+        ["Where"] = new((type, attributes) => new Where(type, attributes)) { MinInputs = 3, MaxInputs = 3, Foldable = true },
+        ["Max"] = Variadic((a, b) => a.maximum(b)),
+        ["Min"] = Variadic((a, b) => a.minimum(b)),
+        ["Sum"] = Variadic((a, b) => a.add(b, Scalars.One)),
+        ["Mean"] = Variadic((a, b) => a.add(b, Scalars.One)),
+
+        // Pooling
+        ["AveragePool"] = new((type, attributes) => new AveragePooling(type, attributes)),
+        ["MaxPool"] = new((type, attributes) => new MaxPooling(type, attributes)),
+        ["GlobalAveragePool"] = new((type, attributes) => new GlobalPooling(type, attributes, (x, axes) => x.mean(axes, keepdim: true))),
+        ["GlobalMaxPool"] = new((type, attributes) => new GlobalPooling(type, attributes, (x, axes) => x.amax(axes, keepdim: true))),
+
+        // Reductions
+        ["ReduceSum"] = Reduce(Reduction.Sum),
+        ["ReduceMean"] = Reduce(Reduction.Mean),
+        ["ReduceMax"] = Reduce((x, axes, keep) => x.amax(axes, keep)),
+        ["ReduceMin"] = Reduce((x, axes, keep) => x.amin(axes, keep)),
+        ["ReduceProd"] = Reduce((x, axes, keep) => Reduction.OneByOne(x, axes, keep, (part, axis, keepAxis) => part.prod(axis, keepAxis, part.dtype))),
+        ["ReduceL1"] = Reduce((x, axes, keep) => Reduction.Sum(x.abs(), axes, keep)),
+        ["ReduceL2"] = Reduce(Reduction.EuclideanNorm),
+        ["ReduceSumSquare"] = Reduce((x, axes, keep) => Reduction.Sum(x.mul(x), axes, keep)),
+        ["ReduceLogSum"] = Reduce((x, axes, keep) => Reduction.Sum(x, axes, keep).log()),
+        ["ReduceLogSumExp"] = Reduce((x, axes, keep) => Reduction.OneByOne(x, axes, keep, (part, axis, keepAxis) => part.logsumexp(axis, keepAxis))),
+        ["ArgMax"] = new((type, attributes) => new ArgReduction(type, attributes)) { Foldable = true },
+        ["ArgMin"] = new((type, attributes) => new ArgReduction(type, attributes)) { Foldable = true },
+        ["CumSum"] = new((type, attributes) => new CumulativeSum(type, attributes)) { MinInputs = 2, MaxInputs = 2, SinceOpset = 11, Foldable = true },
+        ["TopK"] = new((type, attributes) => new TopK(type, attributes)) { MinInputs = 2, MaxInputs = 2, MaxOutputs = 2, SinceOpset = 10, Foldable = true },
+
+        // Shapes
+        ["Shape"] = new((type, attributes) => new Shape(type, attributes)) { Foldable = true },
+        ["Size"] = new((type, attributes) => new Size(type, attributes)) { Foldable = true },
+        ["Reshape"] = new((type, attributes) => new Reshape(type, attributes)) { MinInputs = 2, MaxInputs = 2, Foldable = true },
+        ["Flatten"] = new((type, attributes) => new Flatten(type, attributes)) { Foldable = true },
+        ["Squeeze"] = new((type, attributes) => new Squeeze(type, attributes)) { MaxInputs = 2, Foldable = true },
+        ["Unsqueeze"] = new((type, attributes) => new Unsqueeze(type, attributes)) { MinInputs = 2, MaxInputs = 2, Foldable = true },
+        ["Transpose"] = new((type, attributes) => new Transpose(type, attributes)) { Foldable = true },
+        ["Expand"] = new((type, attributes) => new Expand(type, attributes)) { MinInputs = 2, MaxInputs = 2, Foldable = true },
+        ["Tile"] = new((type, attributes) => new Tile(type, attributes)) { MinInputs = 2, MaxInputs = 2, Foldable = true },
+        ["DepthToSpace"] = new((type, attributes) => new DepthToSpace(type, attributes)) { Foldable = true },
+        ["SpaceToDepth"] = new((type, attributes) => new DepthToSpace(type, attributes)) { Foldable = true },
+
+        // Parts
+        ["Concat"] = new((type, attributes) => new Concatenation(type, attributes)) { MaxInputs = int.MaxValue, Foldable = true },
+        ["Slice"] = new((type, attributes) => new Slice(type, attributes)) { MinInputs = 3, MaxInputs = 5, Foldable = true },
+        ["Split"] = new((type, attributes) => new Split(type, attributes)) { MaxInputs = 2, MaxOutputs = int.MaxValue, Foldable = true },
+        ["Gather"] = new((type, attributes) => new Gather(type, attributes)) { MinInputs = 2, MaxInputs = 2, Foldable = true },
+        ["GatherElements"] = new((type, attributes) => new Gather(type, attributes)) { MinInputs = 2, MaxInputs = 2, SinceOpset = 11, Foldable = true },
+        ["Pad"] = new((type, attributes) => new Pad(type, attributes)) { MinInputs = 2, MaxInputs = 4, SteeringInputs = [2], Foldable = true },
+        ["Resize"] = new((type, attributes) => new Resize(type, attributes)) { MaxInputs = 4, SteeringInputs = [1, 2] },
+        ["Trilu"] = new((type, attributes) => new Trilu(type, attributes)) { MaxInputs = 2, SinceOpset = 14, Foldable = true },
+
+        // Made of nothing
+        ["ConstantOfShape"] = new((type, attributes) => new ConstantOfShape(type, attributes)) { Foldable = true },
+        ["Range"] = new((type, attributes) => new Sequence(type, attributes)) { MinInputs = 3, MaxInputs = 3, SteeringInputs = [0, 1, 2], SinceOpset = 11, Foldable = true },
+
+        // Quantization. Not foldable: a quantized weight stays one.
+        ["QuantizeLinear"] = new((type, attributes) => new QuantizeLinear(type, attributes)) { MinInputs = 2, MaxInputs = 3, SteeringInputs = [1], SinceOpset = 10 },
+        ["DequantizeLinear"] = new((type, attributes) => new DequantizeLinear(type, attributes)) { MinInputs = 2, MaxInputs = 3, SteeringInputs = [1], SinceOpset = 10 },
+    }.ToFrozenDictionary(StringComparer.Ordinal);
+
+    private static OperatorDefinition Unary(Map function, int since = 1) =>
+        new((type, attributes) => new Unary(type, attributes, function)) { SinceOpset = since, Foldable = true };
+
+    private static OperatorDefinition Unary((string Name, float Default) parameter, Func<torch.Tensor, float, torch.Tensor> function, int since = 1) =>
+        Parametric(
+            attributes =>
+            {
+                var value = attributes.Float(parameter.Name, parameter.Default);
+                return x => function(x, value);
+            },
+            since);
+
+    private static OperatorDefinition Unary((string Name, float Default) first, (string Name, float Default) second, Func<torch.Tensor, float, float, torch.Tensor> function) =>
+        Parametric(attributes =>
+        {
+            var (one, two) = (attributes.Float(first.Name, first.Default), attributes.Float(second.Name, second.Default));
+            return x => function(x, one, two);
+        });
+
+    private static OperatorDefinition Parametric(Func<Attributes, Map> bind, int since = 1) =>
+        new((type, attributes) => new ParametricUnary(type, attributes, bind)) { SinceOpset = since, Foldable = true };
+
+    private static Map Gelu(Attributes attributes) => attributes.Text("approximate", "none") switch
+    {
+        "none" => x => x.gelu(),
+        "tanh" => x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh),
+        var other => throw new InvalidDataException($"Attribute 'approximate' is '{other}'; it must be none or tanh."),
+    };
+
+    private static Map IsInfinite(Attributes attributes)
+    {
+        var (negative, positive) = (attributes.Integer("detect_negative", 1) != 0, attributes.Integer("detect_positive", 1) != 0);
+        return x => (negative, positive) switch
+        {
+            (true, true) => x.isinf(),
+            (true, false) => x.isneginf(),
+            (false, true) => x.isposinf(),
+            _ => torch.zeros_like(x, torch.ScalarType.Bool),
+        };
+    }
+
+    private static OperatorDefinition AlongAxis(Func<torch.Tensor, long, torch.Tensor> function) =>
+        new((type, attributes) => new AlongAxis(type, attributes, function)) { Foldable = true };
+
+    private static OperatorDefinition Binary(Zip function) =>
+        new((type, attributes) => new Binary(type, attributes, function)) { MinInputs = 2, MaxInputs = 2, Foldable = true };
+
+    private static OperatorDefinition Variadic(Zip function) =>
+        new((type, attributes) => new Variadic(type, attributes, function)) { MaxInputs = int.MaxValue, Foldable = true };
+
+    private static OperatorDefinition Reduce(Reduce function) =>
+        new((type, attributes) => new Reduction(type, attributes, function)) { MaxInputs = 2, Foldable = true };
+}

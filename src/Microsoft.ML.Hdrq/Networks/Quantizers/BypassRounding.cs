@@ -1,0 +1,16 @@
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks.Quantizers;
+
+/// <summary>No rounding and no clipping: the quantizer lets its input through. With it everywhere, a quantized network is its full-precision self.</summary>
+internal sealed class BypassRounding : RoundingScheme
+{
+    private BypassRounding()
+    {
+    }
+
+    /// <summary>The only instance: the scheme has no state.</summary>
+    public static BypassRounding Instance { get; } = new();
+
+    internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range) => values.alias();
+}

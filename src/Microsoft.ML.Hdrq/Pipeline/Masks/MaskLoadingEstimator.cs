@@ -1,0 +1,119 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Scoring;
+using Microsoft.ML.Transforms;
+using Microsoft.ML.Transforms.Image;
+
+namespace Microsoft.ML.Hdrq.Pipeline.Masks;
+
+/// <summary>Loads masks, the labels of semantic segmentation: images with the number of a class in every pixel.</summary>
+/// <remarks>
+/// Input: a column of texts, the paths of PNG files, grey or indexed, with 8 bits or fewer a pixel. Their values are taken as numbers: of an indexed file the numbers in
+/// the palette, not its colours. Output: <c>Vector&lt;Byte, height, width&gt;</c> with classes from 0, and <see cref="Ignored"/> where a pixel has no class. A row without a path has a mask
+/// without classes. Masks are resized as <c>ResizeImages</c> with the same sizes and options resizes the images that they belong to, by the nearest pixel. Fitting reads no
+/// data. The transformer cannot be saved: masks are for training and evaluation; see <see cref="FittedPipelines"/>. Create it with
+/// <see cref="HdrqCatalog.LoadMasks(TransformsCatalog, string, string?, int, int, Options)"/>.
+/// </remarks>
+public sealed class MaskLoadingEstimator : IEstimator<ITransformer>
+{
+    /// <summary>The value of pixels that have no class, by which everything here knows them: 255.</summary>
+    public const byte Ignored = BestClass.NoClass;
+
+    private readonly CustomMappingEstimator<Source, Mask> _mapping;
+
+    internal MaskLoadingEstimator(TransformsCatalog catalog, string outputColumnName, string? inputColumnName, int imageWidth, int imageHeight, Options options)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
+        ArgumentOutOfRangeException.ThrowIfLessThan(imageWidth, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(imageHeight, 1);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Check();
+        var (resizing, classes, folder) = (new MaskResizing(imageWidth, imageHeight, options.Resizing, options.CropAnchor), options.Classes(), options.ImageFolder);
+        var input = SchemaDefinition.Create(typeof(Source));
+        input[0].ColumnName = string.IsNullOrEmpty(inputColumnName) ? outputColumnName : inputColumnName;
+        var output = SchemaDefinition.Create(typeof(Mask));
+        output[0].ColumnName = outputColumnName;
+        output[0].ColumnType = new VectorDataViewType(NumberDataViewType.Byte, imageHeight, imageWidth);
+        _mapping = catalog.CustomMapping<Source, Mask>((source, mask) =>
+        {
+            var path = source.Path.IsEmpty ? null : Path.Combine(folder ?? "", source.Path.ToString());
+            var values = path is null ? Nothing(imageWidth * imageHeight) : Load(path, resizing, classes);
+            mask.Values = new VBuffer<byte>(values.Length, values);
+        }, contractName: null, input, output);
+    }
+
+    /// <summary>Makes the transformer. Reads no data.</summary>
+    /// <param name="input">Data with the column of paths.</param>
+    /// <returns>The transformer, a row-to-row mapper: it loads a mask when a cursor is asked for it.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The column is missing, or is not text.</exception>
+    public ITransformer Fit(IDataView input) => _mapping.Fit(input);
+
+    /// <summary>The shape of the schema after this estimator.</summary>
+    /// <param name="inputSchema">The shape before it.</param>
+    /// <returns>The input's columns with the masks.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The column of paths is missing, or is not text.</exception>
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema) => _mapping.GetOutputSchema(inputSchema);
+
+    private static byte[] Load(string path, MaskResizing resizing, byte[] classes)
+    {
+        var (samples, width, height) = IndexedPng.Read(path);
+        for (var i = 0; i < samples.Length; i++)
+            samples[i] = classes[samples[i]];
+        return resizing.Apply(samples, width, height, Ignored);
+    }
+
+    private static byte[] Nothing(int size)
+    {
+        var values = new byte[size];
+        values.AsSpan().Fill(Ignored);
+        return values;
+    }
+
+    /// <summary>How masks are loaded.</summary>
+    public sealed class Options
+    {
+        /// <summary>The folder that paths are relative to; null, the default, for the current one.</summary>
+        public string? ImageFolder { get; init; }
+
+        /// <summary>What happens where images have another ratio of width and height; <c>IsoCrop</c> by default, as of <c>ResizeImages</c>. What <c>IsoPad</c> adds has no class.</summary>
+        public ImageResizingEstimator.ResizingKind Resizing { get; init; } = ImageResizingEstimator.ResizingKind.IsoCrop;
+
+        /// <summary>What <c>IsoCrop</c> keeps; the middle by default.</summary>
+        public ImageResizingEstimator.Anchor CropAnchor { get; init; } = ImageResizingEstimator.Anchor.Center;
+
+        /// <summary>The value in the files of pixels without a class, besides <see cref="Ignored"/>; null, the default, for none.</summary>
+        public byte? IgnoredValue { get; init; }
+
+        /// <summary>
+        /// The class of each value in the files; values that it leaves out have no class. Null, the default, takes the values as they are.
+        /// </summary>
+        public IReadOnlyDictionary<byte, byte>? ClassMap { get; init; }
+
+        /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
+        internal void Check()
+        {
+            if (!Enum.IsDefined(Resizing))
+                throw Errors.Option(nameof(Resizing), Resizing, $"{nameof(Resizing)} is {Resizing}, which is not a kind of resizing.");
+            if (!Enum.IsDefined(CropAnchor))
+                throw Errors.Option(nameof(CropAnchor), CropAnchor, $"{nameof(CropAnchor)} is {CropAnchor}, which is not an anchor.");
+        }
+
+        /// <summary>The class of every value.</summary>
+        internal byte[] Classes()
+        {
+            var classes = Enumerable.Range(0, byte.MaxValue + 1).Select(value => ClassMap is null ? (byte)value : ClassMap.GetValueOrDefault((byte)value, Ignored)).ToArray();
+            if (IgnoredValue is { } ignored)
+                classes[ignored] = Ignored;
+            return classes;
+        }
+    }
+
+    private sealed class Source
+    {
+        public ReadOnlyMemory<char> Path { get; set; }
+    }
+
+    private sealed class Mask
+    {
+        public VBuffer<byte> Values { get; set; }
+    }
+}

@@ -1,0 +1,173 @@
+using System.Collections.Immutable;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Networks.Passes;
+using Microsoft.ML.Hdrq.Networks.Quantizers;
+using Microsoft.ML.Hdrq.Networks.Torch;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Quantization;
+
+/// <summary>Chooses the bits of each layer's weight for a size, or for a loss of accuracy.</summary>
+/// <param name="network">The network in full precision, on the device to compute on; not changed.</param>
+/// <param name="source">The network that it descends from; null where none is known.</param>
+/// <param name="images">The calibration images.</param>
+/// <param name="settings">How the network will be quantized.</param>
+/// <param name="basis">By what bits are chosen.</param>
+/// <param name="cancellationToken">Ends the choice between two batches.</param>
+internal sealed class MixedPrecision(Network network, Network? source, torch.Tensor images, QuantizationSettings settings, BitAllocationBasis basis, CancellationToken cancellationToken)
+{
+    /// <summary>Images by which layers are measured.</summary>
+    private const int MostImages = 64;
+
+    /// <summary>The exceptions with which the weights fit into a size.</summary>
+    /// <param name="bytes">The size of all quantized weights, in bytes.</param>
+    /// <exception cref="ArgumentException">They do not fit with the fewest bits.</exception>
+    public IReadOnlyList<LayerOverride> WithinSize(long bytes)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var folded = FoldBatchNormalization.Apply(network);
+        var (free, fixedBits) = Layers(folded);
+        try
+        {
+            return Overrides(Allocation(folded, free).Within(8 * bytes - fixedBits));
+        }
+        catch (ArgumentException exception)
+        {
+            throw new ArgumentException($"TargetSize is {bytes} bytes. {exception.Message} To these come {(fixedBits + 7) / 8} bytes for layers of fixed bits.", exception);
+        }
+    }
+
+    /// <summary>
+    /// The exceptions with the smallest size at which no more than a share of the calibration images is given another class, by the network rounded to nearest, than by the network in full precision. The accuracy
+    /// on these images cannot fall by more than that share.
+    /// </summary>
+    /// <param name="drop">The share.</param>
+    /// <exception cref="InvalidOperationException">It is exceeded with the most bits too, or the network does not choose among classes.</exception>
+    public IReadOnlyList<LayerOverride> WithinDrop(double drop)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var folded = FoldBatchNormalization.Apply(network);
+        var (free, _) = Layers(folded);
+        var allocation = Allocation(folded, free);
+        var expected = Classes(folded);
+        // More bits, fewer changes: the least number of steps, by halving.
+        var (low, high) = (0, allocation.Steps.Length);
+        var most = Changed(high);
+        if (most > drop)
+            throw new InvalidOperationException(FormattableString.Invariant($"MaxAccuracyDrop is {drop}, and with weights of {QuantizationRange.MaxBits} bits the network rounded to nearest still gives {most:P1} of the calibration images another class; raise ActivationBits or MaxAccuracyDrop."));
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (Changed(middle) <= drop)
+                high = middle;
+            else
+                low = middle + 1;
+        }
+        return Overrides(allocation.After(high));
+
+        double Changed(int steps)
+        {
+            using var stepScope = torch.NewDisposeScope();
+            var rounded = settings with { Reconstruction = null, UseSourceScales = false, Overrides = Overrides(allocation.After(steps)) };
+            using var quantized = NetworkQuantizer.Quantize(network, null, images, rounded, 0, null, cancellationToken);
+            return Classes(quantized).ne(expected).to(torch.ScalarType.Float32).mean().item<float>();
+        }
+    }
+
+    /// <summary>The layers whose bits are open, and the size in bits of the others that are quantized: the first and last ones, and those with exceptions.</summary>
+    private (ImmutableArray<WeightedLayer> Free, long FixedBits) Layers(Network folded)
+    {
+        var few = Bits(QuantizationRange.MinBits);
+        var more = Bits(QuantizationRange.MinBits + 1);
+        var free = ImmutableArray.CreateBuilder<WeightedLayer>();
+        var size = 0L;
+        foreach (var layer in WeightedLayer.Find(folded.Graph).DistinctBy(layer => layer.Weight))
+        {
+            if (!few.TryGetValue(layer.Weight, out var bits))
+                continue;
+            if (more[layer.Weight] != bits)
+                free.Add(layer);
+            else
+                size += bits * layer.Count(folded);
+        }
+        return (free.ToImmutable(), size);
+
+        Dictionary<string, int> Bits(int weightBits) => QuantizerSites.Find(folded, settings.Placement, weightBits, settings.ActivationBits, settings.Overrides)
+            .Where(site => site.WeightedLayer is not null).ToDictionary(site => site.Value, site => site.Bits, StringComparer.Ordinal);
+    }
+
+    private BitAllocation Allocation(Network folded, ImmutableArray<WeightedLayer> free)
+    {
+        using var foldedSource = basis == BitAllocationBasis.SourceWeights && source is not null ? FoldBatchNormalization.Apply(source) : null;
+        var origin = foldedSource ?? folded;
+        var weights = WeightedLayer.Find(origin.Graph).ToLookup(layer => layer.Name, StringComparer.Ordinal);
+        if (free.FirstOrDefault(layer => !weights.Contains(layer.Name)) is { } missing)
+            throw new ArgumentException($"The source network has no layer '{missing.Name}'.");
+        var (reference, exact) = basis == BitAllocationBasis.Images ? (folded.Clone(), Scores(folded)) : (null, null);
+        using (reference)
+        {
+            // Layers of one name cannot be told apart by exceptions, and have the same bits.
+            return new BitAllocation([.. from layer in free
+                                         group layer by layer.Name into layers
+                                         select new BitAllocation.Layer(layers.Key, layers.Sum(layer => layer.Count(folded)),
+                                             [.. Enumerable.Range(QuantizationRange.MinBits, QuantizationRange.MaxBits - QuantizationRange.MinBits + 1).Select(bits => layers.Sum(layer => Error(layer, bits)))])]);
+        }
+
+        double Error(WeightedLayer layer, int bits)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            using var scope = torch.NewDisposeScope();
+            using var noGradients = torch.no_grad();
+            if (reference is null)
+            {
+                return weights[layer.Name].Sum(other =>
+                {
+                    var weight = origin.Parameters[other.Weight].detach();
+                    var norm = Vectors.Norm([weight]);
+                    var error = Vectors.Norm([Rounded(other, weight, bits).sub(weight)]);
+                    return norm > 0 ? error * error / (norm * norm) : 0;
+                });
+            }
+            var original = folded.Parameters[layer.Weight].detach();
+            reference.Parameters[layer.Weight].copy_(Rounded(layer, original, bits));
+            var change = Vectors.Norm([Scores(reference).sub(exact!)]);
+            reference.Parameters[layer.Weight].copy_(original);
+            return change * change;
+        }
+    }
+
+    /// <summary>A weight on the grid that calibration would choose for it.</summary>
+    private torch.Tensor Rounded(WeightedLayer layer, torch.Tensor weight, int bits)
+    {
+        var axis = DataFlow.OutputAxis(layer.Node, weight.dim());
+        var range = new QuantizationRange(bits, isSigned: true);
+        var moved = weight.transpose(0, axis);
+        var rows = settings.Calibration.PerChannel ? moved.reshape(moved.shape[0], -1) : moved.reshape(1, -1);
+        var observer = settings.Calibration.CreateWeightObserver();
+        observer.Observe(rows, range);
+        return NearestRounding.Instance.Apply(rows, observer.Scale().reshape(-1, 1), range).reshape(moved.shape).transpose(0, axis);
+    }
+
+    private torch.Tensor Scores(Network measured) =>
+        NetworkBatches.Scores(measured, images.narrow(0, 0, Math.Min(MostImages, images.shape[0])), settings.Calibration.BatchSize, cancellationToken);
+
+    private torch.Tensor Classes(Network measured)
+    {
+        var scores = NetworkBatches.Scores(measured, images, settings.Calibration.BatchSize, cancellationToken);
+        return scores.dim() > 1 && scores.shape[1] > 1
+            ? scores.argmax(1)
+            : throw new InvalidOperationException("MaxAccuracyDrop needs a network that gives a score for each of several classes; give TargetSize instead.");
+    }
+
+    /// <summary>The settings' exceptions, after those for the layers whose bits have been chosen; what the settings say of such a layer's input still holds.</summary>
+    private IReadOnlyList<LayerOverride> Overrides(Dictionary<string, int> bits) =>
+    [
+        .. bits.Select(entry => new LayerOverride(LayerOverride.Exactly(entry.Key))
+        {
+            WeightBits = entry.Value,
+            ActivationBits = settings.Overrides.FirstOrDefault(exception => exception.Matches(entry.Key))?.ActivationBits,
+        }),
+        .. settings.Overrides,
+    ];
+}

@@ -1,0 +1,104 @@
+using System.Runtime.InteropServices;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Passes;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Scoring;
+
+/// <summary>
+/// Computes the scores of rows with an engine that is given a copy of a network made for it: batch normalization folded.
+/// Thread-safe.
+/// </summary>
+internal sealed class NetworkScorer : IDisposable
+{
+    private readonly ScoringEngine _engine;
+    private readonly bool _softmax;
+
+    /// <summary>The batch that the network was exported for; null where it takes any.</summary>
+    private readonly int? _fixedBatch;
+    private readonly long[] _inputShape;
+    private readonly long[] _scoreShape;
+
+    /// <summary>Prepares a network, and finds the shape of its scores by computing them for rows of zeros.</summary>
+    /// <param name="network">The network; it stays the caller's.</param>
+    /// <param name="inputShape">The input's sizes without the batch.</param>
+    /// <param name="softmax">Whether the scores become probabilities over the first dimension after the batch.</param>
+    /// <param name="engine">What computes.</param>
+    /// <param name="threads">The threads of ONNX Runtime; null for its own choice.</param>
+    /// <exception cref="InvalidOperationException">The network cannot compute, the engine that is asked for does not take it, or its output does not have one row for every input row.</exception>
+    public NetworkScorer(Network network, long[] inputShape, bool softmax, ScoringEngineKind engine, int? threads)
+    {
+        _softmax = softmax;
+        _inputShape = inputShape;
+        InputSize = checked((int)TensorShape.ElementCount(inputShape)!.Value);
+        _fixedBatch = network.Graph.Inputs[0].Shape[0] is > 0 and var batch ? checked((int)batch) : null;
+        using (var folded = FoldBatchNormalization.Apply(network))
+            _engine = ScoringEngine.For(folded, engine, threads);
+        try
+        {
+            using var scope = torch.NewDisposeScope();
+            var rows = _fixedBatch ?? 2;
+            var scores = _engine.Forward(torch.zeros([rows, .. inputShape]));
+            if (scores.dim() < 2 || scores.shape[0] != rows)
+                throw new InvalidOperationException($"The network's output '{network.Graph.Outputs[0].Name}' has shape {TensorShape.Describe(scores.shape)} for {rows} rows; its first dimension must be the batch, with the scores after it.");
+            _scoreShape = scores.shape[1..];
+            ScoreSize = checked((int)TensorShape.ElementCount(_scoreShape)!.Value);
+        }
+        catch
+        {
+            _engine.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The sizes of the input without the batch.</summary>
+    public ReadOnlySpan<long> InputShape => _inputShape;
+
+    /// <summary>Values of a row's input.</summary>
+    public int InputSize { get; }
+
+    /// <summary>The sizes of the scores without the batch.</summary>
+    public ReadOnlySpan<long> ScoreShape => _scoreShape;
+
+    /// <summary>Values of a row's scores.</summary>
+    public int ScoreSize { get; }
+
+    /// <summary>Memory for the inputs of some rows, owned by the caller.</summary>
+    public torch.Tensor NewBatch(int rows) => torch.empty([rows, .. _inputShape]).DetachFromDisposeScope();
+
+    /// <summary>The input of one row in a batch.</summary>
+    public Span<float> Row(torch.Tensor batch, int row) => MemoryMarshal.Cast<byte, float>(batch.bytes).Slice(row * InputSize, InputSize);
+
+    /// <summary>Computes the scores of the first rows of a batch.</summary>
+    /// <param name="batch">The inputs, from <see cref="NewBatch"/>.</param>
+    /// <param name="rows">How many rows to score.</param>
+    /// <param name="scores">Where the scores go, row after row.</param>
+    public void Score(torch.Tensor batch, int rows, Span<float> scores)
+    {
+        using var scope = torch.NewDisposeScope();
+        var step = _fixedBatch ?? rows;
+        for (var start = 0; start < rows; start += step)
+        {
+            var count = Math.Min(step, rows - start);
+            var input = batch.narrow(0, start, count);
+            if (count < step)
+                input = torch.cat([input, torch.zeros([step - count, .. _inputShape])]);
+            using var output = _engine.Forward(input);
+            Copy(output, count, scores.Slice(start * ScoreSize, count * ScoreSize));
+        }
+    }
+
+    public void Dispose() => _engine.Dispose();
+
+    private void Copy(torch.Tensor output, int rows, Span<float> scores)
+    {
+        using var scope = torch.NewDisposeScope();
+        if (output.dim() != _scoreShape.Length + 1 || !output.shape.AsSpan(1).SequenceEqual(_scoreShape))
+            throw new InvalidOperationException($"The network gave scores of shape {TensorShape.Describe(output.shape.AsSpan(1))} instead of {TensorShape.Describe(_scoreShape)}.");
+        // A result on the tape of nobody: the forward pass was without gradients.
+        var values = output.narrow(0, 0, rows);
+        if (_softmax)
+            values = values.to(torch.ScalarType.Float32).softmax(1);
+        MemoryMarshal.Cast<byte, float>(values.cpu().to(torch.ScalarType.Float32).contiguous().bytes).CopyTo(scores);
+    }
+}

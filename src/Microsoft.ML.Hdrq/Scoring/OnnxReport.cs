@@ -1,0 +1,136 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Networks.Operators;
+using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.OnnxRuntime;
+
+namespace Microsoft.ML.Hdrq.Scoring;
+
+/// <summary>How large a network's ONNX file is, and which of its layers ONNX Runtime computes on integers, on this machine.</summary>
+public sealed class OnnxReport
+{
+    private OnnxReport(long fileSize, long fullPrecisionSize, ImmutableArray<LayerReport> layers, OptimizedGraph graph)
+    {
+        FileSize = fileSize;
+        FullPrecisionSize = fullPrecisionSize;
+        Layers = layers;
+        IntegerOperators = graph.IntegerOperators;
+        FloatOperators = graph.FloatOperators;
+        Conversions = graph.Conversions;
+    }
+
+    /// <summary>The bytes of the file, with those of an external one.</summary>
+    public long FileSize { get; }
+
+    /// <summary>The bytes of the network's weights and statistics in single precision, which are all but all of a file in full precision.</summary>
+    public long FullPrecisionSize { get; }
+
+    /// <summary>The layers with weights, in the order of the graph.</summary>
+    public ImmutableArray<LayerReport> Layers { get; }
+
+    /// <summary>How often each operator computes on integers, by its name in ONNX Runtime's optimized graph.</summary>
+    public ImmutableSortedDictionary<string, int> IntegerOperators { get; }
+
+    /// <summary>How often each operator computes in floating point.</summary>
+    public ImmutableSortedDictionary<string, int> FloatOperators { get; }
+
+    /// <summary>How often integers are made of numbers, and numbers of integers. A network of integers throughout has two: at its input and at its scores.</summary>
+    public int Conversions { get; }
+
+    /// <summary>Size, layers by their bits, and operators, in one line.</summary>
+    public string Summary => string.Create(CultureInfo.InvariantCulture,
+        $"{FileSize:N0} bytes, {(double)FileSize / FullPrecisionSize:P1} of full precision; {Layers.Count(layer => layer.IsInteger)} of {Layers.Length} layers are integer kernels ({DescribeBits()}); {IntegerOperators.Values.Sum()} of {IntegerOperators.Values.Sum() + FloatOperators.Values.Sum()} operators compute on integers, {Conversions} conversions");
+
+    /// <summary>Writes a network as an ONNX file, as <see cref="OnnxNetworkExtensions.SaveOnnx(Network, string, OnnxSaveOptions?)"/> does, has ONNX Runtime optimize it, and looks at the result.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="options">How it is written; null for the defaults.</param>
+    /// <returns>The report.</returns>
+    /// <exception cref="ArgumentException">The options are out of range, or the external file is not a plain name.</exception>
+    /// <exception cref="NotSupportedException">ONNX cannot express the network.</exception>
+    /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses it; the file is written nevertheless.</exception>
+    public static OnnxReport Save(Network network, string path, OnnxSaveOptions? options = null)
+    {
+        network.SaveOnnx(path, options);
+        var external = options?.ExternalDataFile is { } name ? new FileInfo(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, name)).Length : 0;
+        return Of(network, new FileInfo(path).Length + external, OptimizedGraph.Of(path));
+    }
+
+    /// <summary>Writes a network to memory, has ONNX Runtime optimize it, and looks at the result.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="options">How it is written; null for the defaults.</param>
+    /// <returns>The report.</returns>
+    /// <exception cref="ArgumentException">The options ask for an external file.</exception>
+    /// <exception cref="NotSupportedException">ONNX cannot express the network.</exception>
+    /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses it.</exception>
+    public static OnnxReport Of(Network network, OnnxSaveOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        using var file = new MemoryStream();
+        network.SaveOnnx(file, options);
+        return Of(network, file.Length, OptimizedGraph.Of(file.ToArray()));
+    }
+
+    private static OnnxReport Of(Network network, long fileSize, OptimizedGraph optimized)
+    {
+        var flow = new DataFlow(network.Graph);
+        var biases = IntegerBias.Find(network.Graph).ToDictionary(bias => bias.Layer);
+        var layers = network.Graph.Nodes.Where(flow.IsWeighted).Select(Describe).ToImmutableArray();
+        var fullPrecision = network.Graph.Parameters.Where(parameter => parameter.Role != ParameterRole.Constant).Sum(parameter => 4 * TensorShape.ElementCount(parameter.Shape) ?? 0);
+        return new OnnxReport(fileSize, fullPrecision, layers, optimized);
+
+        LayerReport Describe(GraphNode layer)
+        {
+            var weight = flow.Definer(layer.Inputs[1]);
+            var input = flow.Definer(GridFlow.Origin(flow, layer.Inputs[0]));
+            var (weightBits, inputBits) = ((weight?.Operator as FakeQuantize)?.Range.Bits, (input?.Operator as FakeQuantize)?.Range.Bits);
+            var isInteger = optimized.ComputesOnIntegers(weightBits is null ? [layer.Inputs[1]] : [weight!.Inputs[0], layer.Inputs[1]]);
+            return new LayerReport(layer.Name, layer.Operator.Type, weightBits, inputBits, isInteger, isInteger ? null : Reason(layer, weightBits, inputBits));
+        }
+
+        string Reason(GraphNode layer, int? weightBits, int? inputBits) => (weightBits, inputBits) switch
+        {
+            (null, _) => "Its weight is not quantized.",
+            (_, null) => "Its input is not quantized.",
+            _ when !IsOutputQuantized(layer) => "Its output is not quantized.",
+            _ when layer.Inputs.Length > 2 && !HasIntegerBias(layer) => "Its bias is not a whole number of the steps in which products are summed.",
+            _ => "ONNX Runtime has no integer kernel for it, or none for what comes between it and the next quantizer.",
+        };
+
+        bool IsOutputQuantized(GraphNode layer)
+        {
+            var readers = flow.Readers(layer.Outputs[0]).ToList();
+            while (readers is [{ Operator.Type: "Relu" or "Clip" } activation])
+                readers = [.. flow.Readers(activation.Outputs[0])];
+            return readers.Count > 0 && readers.All(reader => reader.Operator is FakeQuantize);
+        }
+
+        bool HasIntegerBias(GraphNode layer)
+        {
+            using var integers = biases.TryGetValue(layer, out var bias) ? bias.Integers(network.Parameters) : null;
+            return integers is not null;
+        }
+    }
+
+    /// <summary>The report as text: the summary, the operators, and the layers that are not integer, with the reason.</summary>
+    /// <returns>Some lines.</returns>
+    public override string ToString()
+    {
+        var text = new StringBuilder();
+        text.AppendLine(Summary);
+        text.AppendLine(CultureInfo.InvariantCulture, $"integer: {Describe(IntegerOperators)}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"floating point: {Describe(FloatOperators)}");
+        foreach (var layer in Layers.Where(layer => !layer.IsInteger))
+            text.AppendLine(CultureInfo.InvariantCulture, $"{layer.Name} ({layer.Type}): {layer.Reason}");
+        return text.ToString();
+
+        static string Describe(ImmutableSortedDictionary<string, int> operators) => operators.IsEmpty ? "none" : string.Join(", ", operators.Select(pair => $"{pair.Value} {pair.Key}"));
+    }
+
+    /// <summary>For example <c>2 W8A8, 18 W4A4</c>; 32 bits are those of floating point.</summary>
+    private string DescribeBits() =>
+        string.Join(", ", Layers.GroupBy(layer => string.Create(CultureInfo.InvariantCulture, $"W{layer.WeightBits ?? 32}A{layer.InputBits ?? 32}")).Select(bits => $"{bits.Count()} {bits.Key}"));
+}

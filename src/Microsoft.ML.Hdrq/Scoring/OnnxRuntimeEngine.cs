@@ -1,0 +1,63 @@
+using System.Runtime.InteropServices;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Scoring;
+
+/// <summary>Scores with a session of ONNX Runtime, whose threads sleep when they wait.</summary>
+internal sealed class OnnxRuntimeEngine : ScoringEngine
+{
+    private readonly InferenceSession _session;
+    private readonly string[] _input;
+    private readonly string[] _output;
+
+    /// <summary>Hands a network over to ONNX Runtime.</summary>
+    /// <param name="network">The network; it stays the caller's.</param>
+    /// <param name="threads">The threads that compute; null for the runtime's own choice.</param>
+    /// <param name="signedWeights">Whether weights of 8 bits are signed; null for where it is as exact, and faster.</param>
+    /// <exception cref="NotSupportedException">ONNX cannot express the network.</exception>
+    /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses it.</exception>
+    public OnnxRuntimeEngine(Network network, int? threads = null, bool? signedWeights = null)
+    {
+        _input = [network.Graph.Inputs[0].Name];
+        _output = [network.Graph.Outputs[0].Name];
+        using var model = new MemoryStream();
+        network.SaveOnnx(model, new() { SignedWeights = signedWeights ?? SignedKernels.AreExact });
+        using var options = new SessionOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
+        if (threads is { } count)
+            options.IntraOpNumThreads = count;
+        options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
+        _session = new InferenceSession(model.ToArray(), options);
+    }
+
+    /// <summary>Whether a network is one for ONNX Runtime: on a CPU, in full precision or with integers throughout, and with scores of single precision.</summary>
+    public static bool Fits(Network network) => network.Device.type == DeviceType.CPU && network.Graph.Outputs[0].ElementType == ElementType.Float32
+        && (network.Graph.Nodes.All(node => !node.Operator.IsSimulation) || IntegerNetwork.IsComplete(network));
+
+    public override torch.Tensor Forward(torch.Tensor batch)
+    {
+        using var scope = torch.NewDisposeScope();
+        // Only a view of the rows of a larger batch, so that it lies in one piece.
+        var rows = batch.contiguous();
+        var bytes = rows.bytes;
+        unsafe
+        {
+            fixed (byte* pointer = bytes)
+            {
+                using var input = OrtValue.CreateTensorValueWithData(OrtMemoryInfo.DefaultInstance, TensorElementType.Float, rows.shape, (nint)pointer, bytes.Length);
+                using var run = new RunOptions();
+                using var outputs = _session.Run(run, _input, [input], _output);
+                var shape = outputs[0].GetTensorTypeAndShape().Shape;
+                var scores = torch.empty(shape);
+                outputs[0].GetTensorDataAsSpan<float>().CopyTo(MemoryMarshal.Cast<byte, float>(scores.bytes));
+                return scores.MoveToOuterDisposeScope();
+            }
+        }
+    }
+
+    public override void Dispose() => _session.Dispose();
+}

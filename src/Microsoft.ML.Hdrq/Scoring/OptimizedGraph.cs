@@ -1,0 +1,91 @@
+using System.Collections.Immutable;
+using Microsoft.ML.Hdrq.Onnx.Protobuf;
+using Microsoft.ML.OnnxRuntime;
+
+namespace Microsoft.ML.Hdrq.Scoring;
+
+/// <summary>The graph that ONNX Runtime makes of a model on this machine.</summary>
+internal sealed class OptimizedGraph
+{
+    private readonly Dictionary<string, NodeProto> _definers = new(StringComparer.Ordinal);
+    private readonly List<NodeProto> _nodes;
+
+    private OptimizedGraph(GraphProto graph)
+    {
+        _nodes = [.. graph.Node.Where(node => node.OpType != "Constant")];
+        foreach (var node in _nodes)
+        {
+            foreach (var output in node.Output)
+                _definers.TryAdd(output, node);
+        }
+        var operators = _nodes.Where(node => !IsConversion(node)).ToLookup(IsInteger);
+        IntegerOperators = Count(operators[true]);
+        FloatOperators = Count(operators[false]);
+        Conversions = _nodes.Count(IsConversion);
+    }
+
+    /// <summary>How often each operator computes on integers, or moves them.</summary>
+    public ImmutableSortedDictionary<string, int> IntegerOperators { get; }
+
+    /// <summary>How often each operator does not.</summary>
+    public ImmutableSortedDictionary<string, int> FloatOperators { get; }
+
+    /// <summary>How many nodes make integers of numbers, or numbers of integers.</summary>
+    public int Conversions { get; }
+
+    /// <summary>Has ONNX Runtime optimize a model in memory.</summary>
+    /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses it.</exception>
+    public static OptimizedGraph Of(byte[] model) => Of(options => new InferenceSession(model, options));
+
+    /// <summary>Has ONNX Runtime optimize the model in a file, with what lies beside it.</summary>
+    /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses it.</exception>
+    public static OptimizedGraph Of(string path) => Of(options => new InferenceSession(path, options));
+
+    private static OptimizedGraph Of(Func<SessionOptions, InferenceSession> open)
+    {
+        var path = Path.GetTempFileName();
+        try
+        {
+            using (var options = new SessionOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL, OptimizedModelFilePath = path })
+            using (open(options))
+            {
+            }
+            using var file = File.OpenRead(path);
+            return new OptimizedGraph(ModelProto.Parser.WithDiscardUnknownFields(true).ParseFrom(file).Graph);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    /// <summary>Whether integer kernels read a weight, and nothing else does.</summary>
+    /// <param name="names">The weight's name, and that of what its quantizer made of it; what is computed of the integers on the way has a name that begins with the second.</param>
+    public bool ComputesOnIntegers(IReadOnlyCollection<string> names)
+    {
+        var readers = _nodes.Where(node => node.Input.Any(input => names.Contains(input) || input.StartsWith($"{names.Last()}.", StringComparison.Ordinal))).ToList();
+        return readers.Count > 0 && readers.All(IsKernel);
+    }
+
+    private static ImmutableSortedDictionary<string, int> Count(IEnumerable<NodeProto> nodes) =>
+        nodes.GroupBy(node => node.OpType, StringComparer.Ordinal).ToImmutableSortedDictionary(group => group.Key, group => group.Count(), StringComparer.Ordinal);
+
+    private static bool IsConversion(NodeProto node) => node.OpType is "QuantizeLinear" or "DequantizeLinear";
+
+    private static bool IsKernel(NodeProto node) => node.OpType.StartsWith("QLinear", StringComparison.Ordinal) || node.OpType is "QGemm" or "MatMulIntegerToFloat" or "NhwcMaxPool";
+
+    /// <summary>Whether a node is an integer kernel, or does something with integers that one or a conversion gives.</summary>
+    private bool IsInteger(NodeProto node)
+    {
+        for (; ; )
+        {
+            if (IsKernel(node))
+                return true;
+            if (node.Input.Count == 0 || !_definers.TryGetValue(node.Input[0], out var definer))
+                return false;
+            if (IsConversion(definer))
+                return definer.OpType == "QuantizeLinear";
+            node = definer;
+        }
+    }
+}
