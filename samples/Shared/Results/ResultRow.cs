@@ -1,5 +1,6 @@
 
 
+
 namespace Hdrq.Samples.Results;
 
 /// <summary>One measured network: where it comes from and its accuracy in each domain.</summary>

@@ -29,16 +29,16 @@ internal static class Histograms
         using var noGradients = torch.no_grad();
         using var folded = FoldBatchNormalization.Apply(fullPrecision);
         var histograms = ImmutableArray.CreateBuilder<QuantizerHistogram>();
-        foreach (var (layer, exact) in WeightedLayer.Pair(quantized, folded))
+        foreach (var (layer, exact) in GraphLayers.Pair(quantized, folded))
         {
-            if (layer.WeightQuantizer is not { } node)
+            if (layer.WeightQuantizer is not { } quantizer)
                 continue;
-            var counter = new Counter(layer.Name, isWeight: true, (FakeQuantize)node.Operator, quantized.Parameters[node.Inputs[1]].detach());
+            var counter = new Counter(layer.Name, isWeight: true, quantizer.Operator, quantized.Parameters[quantizer.Scale].detach());
             counter.Add(folded.Parameters[exact.Weight].detach());
             histograms.Add(counter.Histogram);
         }
-        var activations = quantized.Graph.Nodes.Where(node => node.Operator is FakeQuantize && !quantized.Parameters.ContainsKey(node.Inputs[0]))
-            .Select(node => (Value: node.Inputs[0], Counter: new Counter(node.Inputs[0], isWeight: false, (FakeQuantize)node.Operator, quantized.Parameters[node.Inputs[1]].detach()))).ToList();
+        var activations = quantized.Graph.Layers.Quantizers.Where(quantizer => !quantizer.IsWeight)
+            .Select(quantizer => (quantizer.Value, Counter: new Counter(quantizer.Value, isWeight: false, quantizer.Operator, quantized.Parameters[quantizer.Scale].detach()))).ToList();
         var byValue = activations.ToLookup(entry => entry.Value, entry => entry.Counter, StringComparer.Ordinal);
         var input = quantized.Graph.Inputs[0].Name;
         foreach (var (start, count) in evaluation.Batches(quantized.Graph))

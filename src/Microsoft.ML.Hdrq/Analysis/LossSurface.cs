@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
 using Microsoft.ML.Hdrq.Networks.Torch;
@@ -17,17 +17,6 @@ internal sealed class LossSurface : IDisposable
 {
     /// <summary>The share of the weights' length by which they are moved for a central difference.</summary>
     private const double Step = 1e-2;
-
-    /// <summary>Operators that can be differentiated twice, and those that carry no gradients. Torch ends the process where a second derivative is missing, so nothing else is tried.</summary>
-    private static readonly HashSet<string> _smooth =
-    [
-        "Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "InstanceNormalization", "GroupNormalization", "LayerNormalization", "FakeQuantize",
-        "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Clip", "HardSigmoid", "HardSwish", "Gelu", "Erf", "Softmax", "LogSoftmax", "Dropout", "Identity",
-        "Add", "Sub", "Mul", "Div", "Neg", "Sqrt", "Exp", "Log", "Pow", "Reciprocal", "Max", "Min", "Where",
-        "AveragePool", "MaxPool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceSum",
-        "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Concat", "Slice", "Split", "Gather", "Pad", "Resize",
-        "Shape", "Size", "Cast", "ConstantOfShape", "Range", "Equal",
-    ];
 
     private readonly Network _network;
     private readonly ImmutableArray<Parameter> _weights;
@@ -47,7 +36,7 @@ internal sealed class LossSurface : IDisposable
         using var scope = torch.NewDisposeScope();
         using var folded = FoldBatchNormalization.Apply(network);
         var needed = NeededForScores(folded.Graph);
-        var layers = WeightedLayer.Find(folded.Graph).Where(layer => needed.Contains(layer.Node)).ToList();
+        var layers = folded.Graph.Layers.All.Where(layer => needed.Contains(layer.Node)).ToList();
         var byWeight = layers.DistinctBy(layer => layer.Weight).ToDictionary(layer => layer.Weight, StringComparer.Ordinal);
         _weightQuantizers = layers.Select(layer => layer.WeightQuantizer?.Operator).OfType<object>().ToHashSet(ReferenceEqualityComparer.Instance);
         var weights = new Dictionary<string, Parameter>(StringComparer.Ordinal);
@@ -58,7 +47,7 @@ internal sealed class LossSurface : IDisposable
             return weights[definition.Name] = new Parameter(layer.Value(folded));
         }), folded.Device);
         _weights = [.. byWeight.Keys.Select(name => weights[name])];
-        _isSmooth = mayDifferentiateTwice && folded.Graph.Nodes.All(node => _smooth.Contains(node.Operator.Type));
+        _isSmooth = mayDifferentiateTwice && folded.Graph.Nodes.All(node => node.Operator.Traits.HasFlag(OperatorTraits.TwiceDifferentiable));
         Blocks =
         [
             .. from block in BlockPartition.Find(folded.Graph)

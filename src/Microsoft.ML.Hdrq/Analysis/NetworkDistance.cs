@@ -20,7 +20,7 @@ internal static class NetworkDistance
         using var foldedSource = FoldBatchNormalization.Apply(source);
         var layers = ImmutableArray.CreateBuilder<LayerDistance>();
         var squares = 0.0;
-        foreach (var (layer, other) in WeightedLayer.Pair(folded, foldedSource))
+        foreach (var (layer, other) in GraphLayers.Pair(folded, foldedSource))
         {
             var origin = other.Value(foldedSource);
             var distance = Vectors.Norm([layer.Value(folded).to(origin.device).sub(origin)]);

@@ -17,7 +17,7 @@ internal sealed class Sensitivity : IDisposable
     private readonly Network _exact;
     private readonly Network _quantized;
     private readonly Network _mixture;
-    private readonly List<(WeightedLayer Quantized, WeightedLayer Exact)> _layers;
+    private readonly List<(Layer Quantized, Layer Exact)> _layers;
     private readonly Dictionary<object, RoundingScheme> _bypass = new(ReferenceEqualityComparer.Instance);
 
     private Sensitivity(Network fullPrecision, Network quantized)
@@ -27,7 +27,7 @@ internal sealed class Sensitivity : IDisposable
         _mixture = quantized.Clone();
         try
         {
-            _layers = [.. WeightedLayer.Pair(quantized, _exact)];
+            _layers = [.. GraphLayers.Pair(quantized, _exact)];
             FindClips();
         }
         catch
@@ -119,8 +119,8 @@ internal sealed class Sensitivity : IDisposable
                 sum.Alone.Mean.Loss, sum.Without.Mean.Loss, sum.Alone.Mean.Accuracy, sum.Without.Mean.Accuracy)));
     }
 
-    private static HashSet<object> Quantizers(WeightedLayer layer) =>
-        new[] { layer.WeightQuantizer, layer.InputQuantizer }.OfType<GraphNode>().Select(node => (object)node.Operator).ToHashSet(ReferenceEqualityComparer.Instance);
+    private static HashSet<object> Quantizers(Layer layer) =>
+        new[] { layer.WeightQuantizer, layer.InputQuantizer }.OfType<Quantizer>().Select(quantizer => (object)quantizer.Operator).ToHashSet(ReferenceEqualityComparer.Instance);
 
     private Func<FakeQuantize, RoundingScheme> Rounding(Func<object, bool> isActive) =>
         quantizer => isActive(quantizer) ? NearestRounding.Instance : _bypass.GetValueOrDefault(quantizer, BypassRounding.Instance);
@@ -128,12 +128,12 @@ internal sealed class Sensitivity : IDisposable
     private void SetAll(bool isQuantized) => _layers.ForEach(layer => Set(layer, isQuantized));
 
     /// <summary>Gives a layer the weight and bias of one network or the other.</summary>
-    private void Set((WeightedLayer Quantized, WeightedLayer Exact) layer, bool isQuantized)
+    private void Set((Layer Quantized, Layer Exact) layer, bool isQuantized)
     {
         using var noGradients = torch.no_grad();
         Copy(layer.Quantized.Weight, layer.Exact.Weight);
-        if (layer.Quantized.Node.Inputs.Length > 2 && layer.Exact.Node.Inputs.Length > 2 && layer.Quantized.Node.Inputs[2] is { Length: > 0 } bias && _exact.Parameters.ContainsKey(layer.Exact.Node.Inputs[2]) && _mixture.Parameters.ContainsKey(bias))
-            Copy(bias, layer.Exact.Node.Inputs[2]);
+        if (layer is { Quantized.Bias: { } bias, Exact.Bias: { } exactBias } && _exact.Parameters.ContainsKey(exactBias) && _mixture.Parameters.ContainsKey(bias))
+            Copy(bias, exactBias);
 
         void Copy(string name, string exact) => _mixture.Parameters[name].copy_(isQuantized ? _quantized.Parameters[name] : _exact.Parameters[exact]);
     }
@@ -144,11 +144,11 @@ internal sealed class Sensitivity : IDisposable
         var nodes = _quantized.Graph.Nodes.Where(node => node.Operator is not FakeQuantize).ToList();
         if (nodes.Count != _exact.Graph.Nodes.Length)
             return;
-        var flow = new DataFlow(_quantized.Graph);
+        var flow = _quantized.Graph.Flow;
         for (var n = 0; n < nodes.Count; n++)
         {
             var original = _exact.Graph.Nodes[n];
-            if (original.Operator is not Clip || nodes[n].Operator.Type != "Relu" || original.Inputs.Length < 3 || !_exact.Parameters.TryGetValue(original.Inputs[2], out var most))
+            if (original.Operator is not Clip || nodes[n].Operator is Clip || original.Inputs.Length < 3 || !_exact.Parameters.TryGetValue(original.Inputs[2], out var most))
                 continue;
             foreach (var reader in flow.Readers(nodes[n].Outputs[0]).Where(reader => reader.Operator is FakeQuantize))
                 _bypass[reader.Operator] = new UpperBound(most.to(torch.ScalarType.Float32).item<float>());

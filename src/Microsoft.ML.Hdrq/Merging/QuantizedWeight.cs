@@ -1,5 +1,4 @@
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
 
@@ -17,7 +16,7 @@ internal sealed record QuantizedWeight(string Weight, string Scale, Quantization
     public static IReadOnlyDictionary<string, QuantizedWeight> Find(Graph graph)
     {
         var parameters = graph.Parameters.Where(parameter => parameter.ElementType.IsFloat()).ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
-        var flow = new DataFlow(graph);
+        var layers = graph.Layers;
         var found = new Dictionary<string, QuantizedWeight>(StringComparer.Ordinal);
         foreach (var node in graph.Nodes)
         {
@@ -25,7 +24,7 @@ internal sealed record QuantizedWeight(string Weight, string Scale, Quantization
                 throw new NotSupportedException($"Node {node} holds '{node.Inputs[0]}' as integers with zero points that differ between channels, scales of blocks, or more than 8 bits; such networks cannot be merged.");
             if (node.Operator is not FakeQuantize quantizer || !parameters.TryGetValue(node.Inputs[0], out var weight) || !parameters.ContainsKey(node.Inputs[1]))
                 continue;
-            var axis = quantizer.Axis ?? DataFlow.OutputAxis(flow.Readers(node.Outputs[0]).FirstOrDefault(reader => flow.WeightInput(reader) == node.Outputs[0]), weight.Shape.Length);
+            var axis = quantizer.Axis ?? layers.All.FirstOrDefault(layer => layer.WeightInput == node.Outputs[0])?.OutputAxis ?? 0;
             var entry = new QuantizedWeight(weight.Name, node.Inputs[1], quantizer.Range, weight.Shape.IsEmpty ? 0 : HostValues.Axis(axis, weight.Shape.Length));
             if (!found.TryAdd(weight.Name, entry) && found[weight.Name] != entry)
                 throw new NotSupportedException($"Weight '{weight.Name}' goes through two quantizers that differ; such networks cannot be merged.");

@@ -23,12 +23,12 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
             if (!InputGrams.AreIn(network.Metadata))
                 throw new ArgumentException($"RegMean needs the Gram matrices of layers' inputs, and {network.Name} carries none; quantize or adapt it with KeepInputGrams.");
         }
-        var layers = InputGrams.Layers(graph).ToDictionary(layer => layer.Parameter, StringComparer.Ordinal);
+        var layers = graph.Layers.MatrixProducts.ToDictionary(layer => layer.Weight, StringComparer.Ordinal);
         var quantized = QuantizedWeight.Find(graph);
         return definition => layers.TryGetValue(definition.Name, out var layer) && sources.Any(network => InputGrams.AreIn(network.Metadata, definition.Name)) ? Solve(definition, layer, quantized.ContainsKey(definition.Name), sources) : null;
     }
 
-    private MergeTarget Solve(ParameterDefinition definition, InputGrams.Layer layer, bool outputsFirst, IReadOnlyList<MergeSource> sources)
+    private MergeTarget Solve(ParameterDefinition definition, Layer layer, bool outputsFirst, IReadOnlyList<MergeSource> sources)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
@@ -36,7 +36,7 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
         var shape = definition.Shape.ToArray();
         var isTransposed = layer.OutputAxis != 0 && !outputsFirst;
         var outputs = shape[layer.OutputAxis];
-        var inputs = layer.InputSize(definition.Shape);
+        var inputs = layer.InputSize;
         var product = torch.zeros([outputs, inputs], torch.ScalarType.Float64);
         var rest = torch.zeros([inputs], torch.ScalarType.Float64);
         var factors = new List<torch.Tensor>();

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Microsoft.ML.Hdrq.Networks.Layers;
 
 namespace Microsoft.ML.Hdrq.Networks;
 
@@ -10,6 +11,8 @@ namespace Microsoft.ML.Hdrq.Networks;
 public sealed class Graph : IEquatable<Graph>
 {
     private readonly Lazy<ExecutionPlan> _plan;
+    private readonly Lazy<DataFlow> _flow;
+    private readonly Lazy<GraphLayers> _layers;
 
     /// <summary>Puts a graph together.</summary>
     /// <param name="inputs">What a pass is given; at least one.</param>
@@ -26,6 +29,8 @@ public sealed class Graph : IEquatable<Graph>
         Outputs = outputs;
         Validate();
         _plan = new Lazy<ExecutionPlan>(() => new ExecutionPlan(this));
+        _flow = new Lazy<DataFlow>(() => new DataFlow(this));
+        _layers = new Lazy<GraphLayers>(() => new GraphLayers(this));
     }
 
     /// <summary>What a pass is given.</summary>
@@ -42,6 +47,12 @@ public sealed class Graph : IEquatable<Graph>
 
     /// <summary>Where each value is kept during a pass and when it dies.</summary>
     internal ExecutionPlan Plan => _plan.Value;
+
+    /// <summary>Which values carry data, and who defines and reads them.</summary>
+    internal DataFlow Flow => _flow.Value;
+
+    /// <summary>Layers and quantizers.</summary>
+    internal GraphLayers Layers => _layers.Value;
 
     /// <summary>Says where two graphs first differ.</summary>
     /// <param name="other">The graph to compare with.</param>

@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
-using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
@@ -18,7 +17,7 @@ internal static class ParameterHash
     {
         using var noGradients = torch.no_grad();
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var quantizers = network.Graph.Nodes.Where(node => node.Operator is FakeQuantize && network.Parameters.ContainsKey(node.Inputs[1])).ToLookup(node => node.Inputs[0], StringComparer.Ordinal);
+        var quantizers = network.Graph.Layers.Quantizers.Where(quantizer => quantizer.IsWeight).ToLookup(quantizer => quantizer.Value, StringComparer.Ordinal);
         foreach (var definition in network.Graph.Parameters.Where(definition => definition.Role != ParameterRole.Constant).OrderBy(definition => definition.Name, StringComparer.Ordinal))
         {
             using var scope = torch.NewDisposeScope();
@@ -31,7 +30,7 @@ internal static class ParameterHash
                 Number(size);
             var tensor = network.Parameters[definition.Name].detach();
             if (quantizers[definition.Name].FirstOrDefault() is { } quantizer)
-                tensor = quantizer.Operator.Compute([tensor, network.Parameters[quantizer.Inputs[1]]], new ComputeContext(ForwardMode.Inference, network.Device))[0];
+                tensor = quantizer.Operator.Compute([tensor, network.Parameters[quantizer.Scale]], new ComputeContext(ForwardMode.Inference, network.Device))[0];
             hash.AppendData(TensorData.FromTorch(tensor.is_floating_point() ? tensor.add(torch.zeros_like(tensor), Scalars.One) : tensor, definition.ElementType).Bytes);
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());

@@ -1,4 +1,3 @@
-using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Operators;
 
 namespace Microsoft.ML.Hdrq.Onnx;
@@ -51,7 +50,7 @@ internal static class MovedValueForms
             {
                 if (definer.Type == FakeQuantize.Name && (!isMoved || !removed.ContainsKey(value)))
                     return isMoved ? definer : null;
-                if (definer.Type != FakeQuantize.Name && (definer.Outputs[0] != value || !GridFlow.Keeps(definer.Type, definer.Inputs.Count)))
+                if (definer.Type != FakeQuantize.Name && (definer.Outputs[0] != value || OperatorTable.Definitions.GetValueOrDefault(definer.Type)?.MovesValues(definer.Inputs.Count) != true))
                     return null;
                 value = definer.Input(0);
             }

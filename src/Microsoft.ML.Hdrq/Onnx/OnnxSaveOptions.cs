@@ -1,5 +1,7 @@
 
 
+
+
 namespace Microsoft.ML.Hdrq.Onnx;
 
 /// <summary>How a network is written as ONNX.</summary>

@@ -173,7 +173,7 @@ internal sealed class OnnxWriter
             yield return numbers;
         }
         yield return layer;
-        if (!GridFlow.Keeps(node.Operator.Type, node.Inputs.Length) || !_quantizers.TryGetValue(node.Inputs[0], out var source) || source.Operator is not FakeQuantize { Axis: null } quantizer
+        if (!DataFlow.MovesValues(node) || !_quantizers.TryGetValue(node.Inputs[0], out var source) || source.Operator is not FakeQuantize { Axis: null } quantizer
             || _network.Graph.Outputs.Any(output => output.Name == node.Outputs[0]))
         {
             yield break;

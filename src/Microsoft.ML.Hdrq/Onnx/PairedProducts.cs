@@ -1,6 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Layers;
-using Microsoft.ML.Hdrq.Networks.Operators;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Onnx;
@@ -16,22 +15,19 @@ internal static class PairedProducts
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        var flow = new DataFlow(network.Graph);
-        return network.Graph.Nodes.Where(node => node.Operator is FakeQuantize && network.Parameters.ContainsKey(node.Inputs[0]) && AreSmall(node)).ToHashSet<GraphNode>(ReferenceEqualityComparer.Instance);
+        var (flow, layers) = (network.Graph.Flow, network.Graph.Layers);
+        return layers.Quantizers.Where(quantizer => quantizer.IsWeight && AreSmall(quantizer)).Select(quantizer => quantizer.Node).ToHashSet<GraphNode>(ReferenceEqualityComparer.Instance);
 
-        bool AreSmall(GraphNode weight)
+        bool AreSmall(Quantizer weight)
         {
-            var greatest = flow.Readers(weight.Outputs[0]).Select(layer => GreatestByte(layer, weight.Outputs[0])).DefaultIfEmpty(null).ToList();
+            var greatest = flow.Readers(weight.Output).Select(reader => GreatestByte(layers.Of(reader))).DefaultIfEmpty(null).ToList();
             if (greatest.Contains(null))
                 return false;
-            var integers = ((FakeQuantize)weight.Operator).Integers(network.Parameters[weight.Inputs[0]], network.Parameters[weight.Inputs[1]]);
+            var integers = weight.Operator.Integers(network.Parameters[weight.Value], network.Parameters[weight.Scale]);
             return 2 * greatest.Max()!.Value * (long)integers.abs_().max().item<float>() <= short.MaxValue;
         }
 
         // Activations are kept with their least integer as 0.
-        int? GreatestByte(GraphNode layer, string weight) =>
-            layer.Operator is Convolution or Gemm or MatMul && layer.Inputs[1] == weight && flow.Definer(GridFlow.Origin(flow, layer.Inputs[0])) is { Operator: FakeQuantize { Range: var range } }
-                ? range.Maximum - range.Minimum
-                : null;
+        static int? GreatestByte(Layer? layer) => layer is { Operator.HasIntegerKernel: true, InputQuantizer.Operator.Range: var range } ? range.Maximum - range.Minimum : null;
     }
 }

@@ -1,6 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Layers;
-using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
@@ -21,7 +20,7 @@ internal static class BiasCorrection
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         images = images.to(quantized.Device);
-        var layers = Layers(quantized.Graph).ToDictionary(layer => layer.Outputs[0], StringComparer.Ordinal);
+        var layers = Layers(quantized.Graph).ToDictionary(layer => layer.Output, StringComparer.Ordinal);
         // By the layers' names: a quantizer of the network's output takes the name of what it quantizes.
         var names = layers.Values.Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal);
         var originals = exact.Graph.Nodes.Where(node => names.Contains(node.Name)).ToDictionary(node => node.Outputs[0], StringComparer.Ordinal);
@@ -31,7 +30,7 @@ internal static class BiasCorrection
             Watch = (name, value) =>
             {
                 if (originals.TryGetValue(name, out var layer))
-                    means.Add(layer.Name, Mean(layer, value).MoveToOtherDisposeScope(scope));
+                    means.Add(layer.Name, Mean(value).MoveToOtherDisposeScope(scope));
             },
         });
         quantized.Run([images], new ComputeContext(ForwardMode.Inference, quantized.Device)
@@ -40,23 +39,22 @@ internal static class BiasCorrection
             {
                 if (!layers.TryGetValue(name, out var layer) || !means.TryGetValue(layer.Name, out var mean))
                     return;
-                var shift = mean.sub(Mean(layer, value));
-                quantized.Parameters[layer.Inputs[2]].add_(shift, Scalars.One);
+                var shift = mean.sub(Mean(value));
+                quantized.Parameters[layer.Bias!].add_(shift, Scalars.One);
                 // What follows is computed from the corrected value.
-                value.add_(layer.Operator is Gemm ? shift : shift.reshape([-1, .. Enumerable.Repeat(1L, (int)value.dim() - 2)]), Scalars.One);
+                value.add_(shift.reshape([-1, .. Enumerable.Repeat(1L, (int)value.dim() - 2)]), Scalars.One);
             },
         });
     }
 
-    /// <summary>Layers of a quantized weight with a bias that no other layer has.</summary>
-    private static IEnumerable<GraphNode> Layers(Graph graph)
+    /// <summary>Layers of a quantized weight with a bias that no other layer has and that counts as it is.</summary>
+    private static IEnumerable<Layer> Layers(Graph graph)
     {
-        var flow = new DataFlow(graph);
         var parameters = graph.Parameters.Select(parameter => parameter.Name).ToHashSet(StringComparer.Ordinal);
-        return graph.Nodes.Where(node => node.Operator is Networks.Operators.Convolution or TransposedConvolution or Gemm { Beta: 1 } && node.Inputs.Length > 2
-            && parameters.Contains(node.Inputs[2]) && flow.Readers(node.Inputs[2]).Count() == 1 && flow.Definer(node.Inputs[1]) is { Operator: FakeQuantize });
+        return graph.Layers.Weighted.Where(layer => layer is { WeightQuantizer: not null, Bias: { } bias, Operator.BiasFactor: 1 }
+            && parameters.Contains(bias) && graph.Flow.Readers(bias).Count() == 1);
     }
 
-    private static torch.Tensor Mean(GraphNode layer, torch.Tensor value) =>
-        layer.Operator is Gemm ? value.mean([0]) : value.mean([0, .. Enumerable.Range(2, (int)value.dim() - 2).Select(axis => (long)axis)]);
+    /// <summary>The mean of each channel, dimension 1.</summary>
+    private static torch.Tensor Mean(torch.Tensor value) => value.mean([0, .. Enumerable.Range(2, (int)value.dim() - 2).Select(axis => (long)axis)]);
 }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Networks.Operators;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
@@ -37,5 +38,5 @@ internal sealed record Block(string Name, ImmutableArray<GraphNode> Nodes, Immut
     }
 
     /// <summary>Whether only the shape of an input is read.</summary>
-    public bool ReadsOnlyShape(string input) => Nodes.All(node => node.Operator.Type is "Shape" or "Size" || !node.Inputs.Contains(input));
+    public bool ReadsOnlyShape(string input) => Nodes.All(node => node.Operator.Traits.HasFlag(OperatorTraits.ReadsShape) || !node.Inputs.Contains(input));
 }

@@ -28,7 +28,7 @@ internal sealed class BlockPartition
     private BlockPartition(Graph graph)
     {
         _graph = graph;
-        _flow = new DataFlow(graph);
+        _flow = graph.Flow;
         var needed = new HashSet<string>(StringComparer.Ordinal) { graph.Outputs[0].Name };
         foreach (var node in graph.Nodes.Reverse().Where(node => node.Outputs.Any(needed.Contains)))
             needed.UnionWith(node.Inputs);
@@ -121,7 +121,7 @@ internal sealed class BlockPartition
     private bool IsJoin(GraphNode node, string value)
     {
         var data = _flow.DataInputs(node).Distinct().Select(Unquantized).ToList();
-        return node.Operator.Type is "Add" or "Sum" or "Concat" && data.Count > 1 && data.Contains(Unquantized(value));
+        return node.Operator.Traits.HasFlag(OperatorTraits.Joins) && data.Count > 1 && data.Contains(Unquantized(value));
     }
 
     private string Unquantized(string value)

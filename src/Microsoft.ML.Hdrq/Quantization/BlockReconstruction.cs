@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
 using Microsoft.ML.Hdrq.Networks.Torch;
@@ -20,7 +21,7 @@ internal sealed class BlockReconstruction : IDisposable
     private readonly BatchSelection _batches;
     private readonly Random _random;
     private readonly HashSet<FakeQuantize> _weightQuantizers = new(ReferenceEqualityComparer.Instance);
-    private readonly Dictionary<FakeQuantize, (GraphNode Node, AdaptiveRounding Rounding)> _directions = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<FakeQuantize, (Quantizer Quantizer, AdaptiveRounding Rounding)> _directions = new(ReferenceEqualityComparer.Instance);
     private readonly List<Parameter> _weights = [];
     private readonly List<Parameter> _biases = [];
     private readonly List<Parameter> _weightScales = [];
@@ -42,29 +43,22 @@ internal sealed class BlockReconstruction : IDisposable
         _random = new Random(seed);
         _pool = new RandomPool(_random.Next(), network.Device, NoiseRounding.TableSize, 1 - settings.DropProbability);
         _batches = new BatchSelection(network.Device, _pool, _workspace);
-        var quantized = new Dictionary<string, string>(StringComparer.Ordinal);
-        var activationScaleNames = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var node in block.Nodes)
-        {
-            if (node.Operator is not FakeQuantize quantizer)
-                continue;
-            if (network.Parameters.ContainsKey(node.Inputs[0]))
-            {
-                _weightQuantizers.Add(quantizer);
-                quantized.Add(node.Inputs[0], node.Inputs[1]);
-            }
-            else
-            {
-                activationScaleNames.Add(node.Inputs[1]);
-            }
-        }
-        var biasNames = settings.TrainBiases ? LayerBiases(block).ToHashSet(StringComparer.Ordinal) : [];
-        var weightScaleNames = quantized.Values.ToHashSet(StringComparer.Ordinal);
+        var layers = network.Graph.Layers;
+        var quantizers = block.Nodes.Select(layers.QuantizerOf).OfType<Quantizer>().ToList();
+        var weights = quantizers.Where(quantizer => quantizer.IsWeight).ToDictionary(quantizer => quantizer.Value, StringComparer.Ordinal);
+        var weightScaleNames = weights.Values.Select(quantizer => quantizer.Scale).ToHashSet(StringComparer.Ordinal);
+        var activationScaleNames = quantizers.Where(quantizer => !quantizer.IsWeight).Select(quantizer => quantizer.Scale).ToHashSet(StringComparer.Ordinal);
+        var biasNames = settings.TrainBiases ? LayerBiases(block, layers).ToHashSet(StringComparer.Ordinal) : [];
+        _weightQuantizers.UnionWith(weights.Values.Select(quantizer => quantizer.Operator));
         _block = Subgraph.Extract(network, block.Nodes, block.Inputs, block.Output, (definition, tensor) =>
         {
             using var detached = tensor.detach();
             var copy = detached.clone();
-            var list = quantized.ContainsKey(definition.Name) ? _weights : biasNames.Contains(definition.Name) ? _biases : weightScaleNames.Contains(definition.Name) ? _weightScales : activationScaleNames.Contains(definition.Name) ? _activationScales : null;
+            var list = weights.ContainsKey(definition.Name) ? _weights
+                : biasNames.Contains(definition.Name) ? _biases
+                : weightScaleNames.Contains(definition.Name) ? _weightScales
+                : activationScaleNames.Contains(definition.Name) ? _activationScales
+                : null;
             if (list is null || settings.Weights == WeightTraining.Adaptive && list != _activationScales)
                 return copy;
             var parameter = new Parameter(copy);
@@ -77,8 +71,8 @@ internal sealed class BlockReconstruction : IDisposable
         });
         if (settings.Weights == WeightTraining.Adaptive)
         {
-            foreach (var node in block.Nodes.Where(node => quantized.ContainsKey(node.Inputs[0]) && node.Operator is FakeQuantize))
-                _directions.Add((FakeQuantize)node.Operator, (node, new AdaptiveRounding(_block.Parameters[node.Inputs[0]], Scale(node))));
+            foreach (var quantizer in weights.Values)
+                _directions.Add(quantizer.Operator, (quantizer, new AdaptiveRounding(_block.Parameters[quantizer.Value], Scale(quantizer))));
         }
         _weightOptimizer = torch.optim.Adam(_weights.Concat(_biases).Concat(_weightScales).Concat(_directions.Values.Select(entry => entry.Rounding.Direction)), WeightRate);
         _activationOptimizer = _activationScales.Count > 0 ? torch.optim.Adam(_activationScales, settings.ActivationScaleLearningRate) : null;
@@ -151,8 +145,8 @@ internal sealed class BlockReconstruction : IDisposable
         foreach (var definition in _block.Graph.Parameters)
             network.Parameters[definition.Name].copy_(_block.Parameters[definition.Name]);
         using var scope = torch.NewDisposeScope();
-        foreach (var (quantizer, (node, directions)) in _directions)
-            network.Parameters[node.Inputs[0]].copy_(directions.Rounded(Scale(node), quantizer.Range));
+        foreach (var (quantizer, directions) in _directions.Values)
+            network.Parameters[quantizer.Value].copy_(directions.Rounded(Scale(quantizer), quantizer.Operator.Range));
     }
 
     public void Dispose()
@@ -169,16 +163,13 @@ internal sealed class BlockReconstruction : IDisposable
     }
 
     /// <summary>The biases of a block's layers of which the weight is quantized.</summary>
-    private static IEnumerable<string> LayerBiases(Block block)
-    {
-        var quantized = block.Nodes.Where(node => node.Operator is FakeQuantize).Select(node => node.Outputs[0]).ToHashSet(StringComparer.Ordinal);
-        return block.Nodes.Where(node => node.Operator is Networks.Operators.Convolution or TransposedConvolution or Gemm && node.Inputs.Length > 2 && quantized.Contains(node.Inputs[1])).Select(node => node.Inputs[2]);
-    }
+    private static IEnumerable<string> LayerBiases(Block block, GraphLayers layers) =>
+        block.Nodes.Select(layers.Of).OfType<Layer>().Where(layer => layer.WeightQuantizer is not null).Select(layer => layer.Bias).OfType<string>();
 
     private double WeightRate => _settings.Weights == WeightTraining.Adaptive ? _settings.DirectionLearningRate : _settings.WeightLearningRate;
 
     /// <summary>The scale of a quantized weight, broadcast to its shape.</summary>
-    private torch.Tensor Scale(GraphNode node) => ((FakeQuantize)node.Operator).Spread(_block.Parameters[node.Inputs[1]], _block.Parameters[node.Inputs[0]]);
+    private torch.Tensor Scale(Quantizer quantizer) => quantizer.Operator.Spread(_block.Parameters[quantizer.Scale], _block.Parameters[quantizer.Value]);
 
     private static void SetLearningRate(Adam? optimizer, double rate)
     {

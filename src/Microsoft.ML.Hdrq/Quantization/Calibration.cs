@@ -1,5 +1,4 @@
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
@@ -29,12 +28,12 @@ internal static class Calibration
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        var activations = sites.Where(site => site.WeightedLayer is null).ToDictionary(site => site.Value, StringComparer.Ordinal);
+        var activations = sites.Where(site => site.Layer is null).ToDictionary(site => site.Value, StringComparer.Ordinal);
         var signed = SignAnalysis.FindSigned(network.Graph, network.Parameters, batches.All(batch => batch.min().item<float>() >= 0));
         var scales = FindScales(network, activations, signed, batches.Take((options.ActivationImages + options.BatchSize - 1) / options.BatchSize), options, cancellationToken);
 
         var rewriter = new GraphRewriter(network);
-        var weights = sites.Where(site => site.WeightedLayer is not null).ToDictionary(site => site.Value, StringComparer.Ordinal);
+        var weights = sites.Where(site => site.Layer is not null).ToDictionary(site => site.Value, StringComparer.Ordinal);
         foreach (var input in network.Graph.Inputs)
             QuantizeActivation(input.Name);
         foreach (var node in network.Graph.Nodes)
@@ -59,7 +58,7 @@ internal static class Calibration
         void QuantizeWeight(QuantizerSite site)
         {
             var weight = rewriter.Tensor(site.Value);
-            var axis = DataFlow.OutputAxis(site.WeightedLayer, weight.dim());
+            var axis = site.Layer!.OutputAxis;
             var range = new QuantizationRange(site.Bits, true);
             var scale = WeightScale(weight);
             if (source is not null && source.TryGetValue(site.Value, out var sourceWeight))

@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -50,7 +49,7 @@ public sealed class LayerOverride
         ArgumentNullException.ThrowIfNull(network);
         return
         [
-            .. from layer in WeightedLayer.Find(network.Graph).DistinctBy(layer => layer.Name)
+            .. from layer in network.Graph.Layers.All.DistinctBy(layer => layer.Name)
                select new LayerOverride(Exactly(layer.Name)) { Skip = layer.WeightBits is null && layer.ActivationBits is null, WeightBits = layer.WeightBits, ActivationBits = layer.ActivationBits },
         ];
     }

@@ -1,5 +1,4 @@
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Operators;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -15,7 +14,7 @@ internal static class LayerPartition
     /// <returns>The layers, in order.</returns>
     public static IEnumerable<Block> Find(Graph graph, Block block)
     {
-        var flow = new DataFlow(graph);
+        var flow = graph.Flow;
         var inside = block.Nodes.ToHashSet();
         var taken = new HashSet<GraphNode>();
         foreach (var layer in block.Nodes.Where(flow.IsWeighted))
@@ -40,7 +39,7 @@ internal static class LayerPartition
     /// <summary>The part of a block that computes one of its values.</summary>
     public static Block UpTo(Graph graph, Block block, string value)
     {
-        var flow = new DataFlow(graph);
+        var flow = graph.Flow;
         var inside = block.Nodes.ToHashSet();
         var nodes = new HashSet<GraphNode>();
         var open = new Stack<string>([value]);

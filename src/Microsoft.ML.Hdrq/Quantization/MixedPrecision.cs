@@ -76,13 +76,13 @@ internal sealed class MixedPrecision(Network network, Network? source, torch.Ten
     }
 
     /// <summary>The layers whose bits are open, and the size in bits of the others that are quantized: the first and last ones, and those with exceptions.</summary>
-    private (ImmutableArray<WeightedLayer> Free, long FixedBits) Layers(Network folded)
+    private (ImmutableArray<Layer> Free, long FixedBits) Layers(Network folded)
     {
         var few = Bits(QuantizationRange.MinBits);
         var more = Bits(QuantizationRange.MinBits + 1);
-        var free = ImmutableArray.CreateBuilder<WeightedLayer>();
+        var free = ImmutableArray.CreateBuilder<Layer>();
         var size = 0L;
-        foreach (var layer in WeightedLayer.Find(folded.Graph).DistinctBy(layer => layer.Weight))
+        foreach (var layer in folded.Graph.Layers.All.DistinctBy(layer => layer.Weight))
         {
             if (!few.TryGetValue(layer.Weight, out var bits))
                 continue;
@@ -94,14 +94,14 @@ internal sealed class MixedPrecision(Network network, Network? source, torch.Ten
         return (free.ToImmutable(), size);
 
         Dictionary<string, int> Bits(int weightBits) => QuantizerSites.Find(folded, settings.Placement, weightBits, settings.ActivationBits, settings.Overrides)
-            .Where(site => site.WeightedLayer is not null).ToDictionary(site => site.Value, site => site.Bits, StringComparer.Ordinal);
+            .Where(site => site.Layer is not null).ToDictionary(site => site.Value, site => site.Bits, StringComparer.Ordinal);
     }
 
-    private BitAllocation Allocation(Network folded, ImmutableArray<WeightedLayer> free)
+    private BitAllocation Allocation(Network folded, ImmutableArray<Layer> free)
     {
         using var foldedSource = basis == BitAllocationBasis.SourceWeights && source is not null ? FoldBatchNormalization.Apply(source) : null;
         var origin = foldedSource ?? folded;
-        var weights = WeightedLayer.Find(origin.Graph).ToLookup(layer => layer.Name, StringComparer.Ordinal);
+        var weights = origin.Graph.Layers.All.ToLookup(layer => layer.Name, StringComparer.Ordinal);
         if (free.FirstOrDefault(layer => !weights.Contains(layer.Name)) is { } missing)
             throw new ArgumentException($"The source network has no layer '{missing.Name}'.");
         var (reference, exact) = basis == BitAllocationBasis.Images ? (folded.Clone(), Scores(folded)) : (null, null);
@@ -114,7 +114,7 @@ internal sealed class MixedPrecision(Network network, Network? source, torch.Ten
                                              [.. Enumerable.Range(QuantizationRange.MinBits, QuantizationRange.MaxBits - QuantizationRange.MinBits + 1).Select(bits => layers.Sum(layer => Error(layer, bits)))])]);
         }
 
-        double Error(WeightedLayer layer, int bits)
+        double Error(Layer layer, int bits)
         {
             cancellationToken.ThrowIfCancellationRequested();
             using var scope = torch.NewDisposeScope();
@@ -138,9 +138,9 @@ internal sealed class MixedPrecision(Network network, Network? source, torch.Ten
     }
 
     /// <summary>A weight on the grid that calibration would choose for it.</summary>
-    private torch.Tensor Rounded(WeightedLayer layer, torch.Tensor weight, int bits)
+    private torch.Tensor Rounded(Layer layer, torch.Tensor weight, int bits)
     {
-        var axis = DataFlow.OutputAxis(layer.Node, weight.dim());
+        var axis = layer.OutputAxis;
         var range = new QuantizationRange(bits, isSigned: true);
         var moved = weight.transpose(0, axis);
         var rows = settings.Calibration.PerChannel ? moved.reshape(moved.shape[0], -1) : moved.reshape(1, -1);

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Networks.Operators;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
@@ -12,7 +13,7 @@ internal sealed class QuantizerSites
     private readonly QuantizerPlacement _placement;
     private readonly Graph _graph;
     private readonly DataFlow _flow;
-    private readonly List<GraphNode> _layers;
+    private readonly ImmutableArray<Layer> _layers;
     private readonly HashSet<GraphNode> _lasts;
     private readonly HashSet<GraphNode> _skipped = [];
     private readonly HashSet<string> _behindLayers;
@@ -22,9 +23,9 @@ internal sealed class QuantizerSites
     {
         _placement = placement;
         _graph = network.Graph;
-        _flow = new DataFlow(_graph);
-        _layers = [.. _graph.Nodes.Where(node => _flow.WeightInput(node) is { } weight && network.Parameters.ContainsKey(weight))];
-        var layers = _layers.ToHashSet();
+        _flow = _graph.Flow;
+        _layers = _graph.Layers.All;
+        var layers = _layers.Select(layer => layer.Node).ToHashSet();
         // Values in which a weighted layer has had a part, and values that one has still to read.
         _behindLayers = new HashSet<string>(StringComparer.Ordinal);
         foreach (var node in _graph.Nodes)
@@ -38,7 +39,7 @@ internal sealed class QuantizerSites
             if (layers.Contains(node) || node.Outputs.Any(before.Contains))
                 before.UnionWith(_flow.DataInputs(node));
         }
-        _lasts = _layers.Where(layer => !layer.Outputs.Any(before.Contains)).ToHashSet();
+        _lasts = layers.Where(layer => !layer.Outputs.Any(before.Contains)).ToHashSet();
     }
 
     /// <summary>Finds the places.</summary>
@@ -58,25 +59,24 @@ internal sealed class QuantizerSites
 
     private void AddLayers(int weightBits, int activationBits, IReadOnlyList<LayerOverride> overrides)
     {
-        var layers = _layers.ToHashSet();
-        foreach (var node in _graph.Nodes.Where(node => layers.Contains(node) || _flow.IsActivationProduct(node)))
+        var layers = _layers.ToDictionary(layer => layer.Node);
+        foreach (var node in _graph.Nodes.Where(node => layers.ContainsKey(node) || _flow.IsActivationProduct(node)))
         {
             var exception = overrides.FirstOrDefault(candidate => candidate.Matches(node.Name));
             if (exception is { Skip: true })
                 _skipped.Add(node);
-            else if (layers.Contains(node))
-                AddLayer(node, exception, weightBits, activationBits);
+            else if (layers.TryGetValue(node, out var layer))
+                AddLayer(layer, exception, weightBits, activationBits);
             else
                 node.Inputs.Distinct().ToList().ForEach(input => AddActivation(BeforeMoving(input), exception?.ActivationBits ?? activationBits));
         }
     }
 
-    private void AddLayer(GraphNode layer, LayerOverride? exception, int weightBits, int activationBits)
+    private void AddLayer(Layer layer, LayerOverride? exception, int weightBits, int activationBits)
     {
-        var weight = _flow.WeightInput(layer)!;
-        var value = _placement == QuantizerPlacement.Paper ? BeforePooling(layer.Inputs[0]) : BeforeMoving(layer.Inputs[0]);
-        var (isFirst, isLast) = (!_behindLayers.Contains(value), _lasts.Contains(layer));
-        _sites.TryAdd(weight, new QuantizerSite(weight, exception?.WeightBits ?? (isFirst || isLast ? EdgeBits : weightBits), layer));
+        var value = _placement == QuantizerPlacement.Paper ? BeforePooling(layer.Input) : BeforeMoving(layer.Input);
+        var (isFirst, isLast) = (!_behindLayers.Contains(value), _lasts.Contains(layer.Node));
+        _sites.TryAdd(layer.Weight, new QuantizerSite(layer.Weight, exception?.WeightBits ?? (isFirst || isLast ? EdgeBits : weightBits), layer));
         if (!isFirst || _placement == QuantizerPlacement.Integer)
             AddActivation(value, exception?.ActivationBits ?? (isFirst || isLast ? EdgeBits : activationBits));
     }
@@ -86,8 +86,8 @@ internal sealed class QuantizerSites
         foreach (var node in _graph.Nodes)
         {
             var inputs = _flow.DataInputs(node).Distinct().ToList();
-            var joins = node.Operator.Type is "Add" or "Concat" && inputs.Count > 1;
-            var pools = node.Operator.Type is "MaxPool" or "AveragePool" or "GlobalAveragePool" or "GlobalMaxPool";
+            var joins = node.Operator.Traits.HasFlag(OperatorTraits.Joins) && inputs.Count > 1;
+            var pools = node.Operator.Traits.HasFlag(OperatorTraits.Pools);
             if (joins || pools)
                 inputs.ForEach(AddEdge);
             if (pools)
@@ -107,12 +107,12 @@ internal sealed class QuantizerSites
     private bool StaysFloat(string value) => _flow.Definer(value) is { } definer && _skipped.Contains(definer) || FeedsSkipped(value);
 
     private bool FeedsSkipped(string value) =>
-        _flow.Readers(value).Any(reader => _skipped.Contains(reader) || IsReshaping(reader) && reader.Inputs[0] == value && FeedsSkipped(reader.Outputs[0]));
+        _flow.Readers(value).Any(reader => _skipped.Contains(reader) || KeepsElements(reader) && reader.Inputs[0] == value && FeedsSkipped(reader.Outputs[0]));
 
     /// <summary>Where to round a value that consists of elements of another: there, so that it is rounded once. Not where a layer in floating point reads the other too.</summary>
     private string BeforeMoving(string value)
     {
-        var origin = GridFlow.Origin(_flow, value);
+        var origin = _flow.Origin(value);
         return StaysFloat(origin) ? value : origin;
     }
 
@@ -126,14 +126,14 @@ internal sealed class QuantizerSites
     /// <summary>The value before pooling and changes of shape: the paper quantizes the last block's output, not the vector that pooling makes of it.</summary>
     private string BeforePooling(string value)
     {
-        while (_flow.Definer(value) is { } definer && (IsReshaping(definer) || definer.Operator.Type is "AveragePool" or "GlobalAveragePool" or "ReduceMean"))
+        while (_flow.Definer(value) is { } definer && (KeepsElements(definer) || definer.Operator.Traits.HasFlag(OperatorTraits.Averages)))
             value = definer.Inputs[0];
         return value;
     }
 
     /// <summary>The scores of a layer whose bias is added by a node of its own.</summary>
     private string AfterBias(string value) =>
-        _flow.Readers(value).ToList() is [{ Operator.Type: "Add" } adder] && _flow.DataInputs(adder).Count() == 1 ? adder.Outputs[0] : value;
+        _flow.Readers(value).ToList() is [var adder] && adder.Operator.Traits.HasFlag(OperatorTraits.Adds) && _flow.DataInputs(adder).Count() == 1 ? adder.Outputs[0] : value;
 
-    private static bool IsReshaping(GraphNode node) => node.Operator.Type is "Flatten" or "Reshape" or "Squeeze" or "Dropout" or "Identity";
+    private static bool KeepsElements(GraphNode node) => node.Operator.Traits.HasFlag(OperatorTraits.KeepsElements);
 }

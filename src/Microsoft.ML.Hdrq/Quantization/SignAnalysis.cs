@@ -1,5 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Networks.Operators;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -16,7 +16,7 @@ internal static class SignAnalysis
     /// <param name="isInputPositive">Whether the network's input has no negative values.</param>
     public static HashSet<string> FindSigned(Graph graph, IReadOnlyDictionary<string, torch.Tensor> parameters, bool isInputPositive)
     {
-        var flow = new DataFlow(graph);
+        var flow = graph.Flow;
         var signed = isInputPositive ? new HashSet<string>(StringComparer.Ordinal) : graph.Inputs.Select(input => input.Name).ToHashSet(StringComparer.Ordinal);
         foreach (var node in graph.Nodes)
         {
@@ -25,19 +25,20 @@ internal static class SignAnalysis
         }
         return signed;
 
-        bool IsPositive(GraphNode node) => node.Operator.Type switch
+        bool IsPositive(GraphNode node)
         {
-            "Relu" or "Sigmoid" or "HardSigmoid" or "Softmax" or "Softplus" or "Exp" or "Abs" or "Sqrt" => true,
-            "Clip" when node.Inputs.Length > 1 && parameters.TryGetValue(node.Inputs[1], out var least) && least.item<float>() >= 0 => true,
-            // What selects, averages, adds or multiplies values that are not negative gives such values.
-            "MaxPool" or "AveragePool" or "GlobalAveragePool" or "GlobalMaxPool" or "ReduceMean" or "ReduceMax" or "ReduceSum" or "Identity" or "Dropout" or "Flatten" or "Reshape" or "Squeeze" or "Unsqueeze"
-                or "Transpose" or "Slice" or "Split" or "Expand" or "Gather" or "Concat" or "Add" or "Mul" or "Max" or "DepthToSpace" or "SpaceToDepth" or "Tile" => node.Inputs.All(IsPositiveInput),
-            // Padding adds zeros unless the node names another value; cubic interpolation overshoots.
-            "Pad" => node.Inputs.Length < 3 && IsPositiveInput(node.Inputs[0]),
-            "Resize" => node.Operator.Attributes.Text("mode", "nearest") != "cubic" && IsPositiveInput(node.Inputs[0]),
-            _ => false,
-        };
+            var (traits, definition) = (node.Operator.Traits, node.Operator.Definition);
+            if (traits.HasFlag(OperatorTraits.NeverNegative))
+                return true;
+            if (definition.LowerBoundInput is { } bound && bound < node.Inputs.Length && parameters.TryGetValue(node.Inputs[bound], out var lowest) && lowest.item<float>() >= 0)
+                return true;
+            // What is among moved values by a value of its own may be negative; inputs that say how to compute are no values.
+            return traits.HasFlag(OperatorTraits.KeepsSign) && !(definition.FillInput < node.Inputs.Length)
+                && node.Inputs.Where((_, input) => !definition.SteeringInputs.Contains(input)).All(IsPositiveInput);
+        }
 
-        bool IsPositiveInput(string value) => flow.IsData(value) ? !signed.Contains(value) : !parameters.TryGetValue(value, out var tensor) || !tensor.is_floating_point() || tensor.min().item<float>() >= 0;
+        bool IsPositiveInput(string value) => flow.IsData(value)
+            ? !signed.Contains(value)
+            : !parameters.TryGetValue(value, out var tensor) || !tensor.is_floating_point() || tensor.min().item<float>() >= 0;
     }
 }

@@ -76,41 +76,38 @@ public sealed class OnnxReport
 
     private static OnnxReport Of(Network network, long fileSize, OptimizedGraph optimized)
     {
-        var flow = new DataFlow(network.Graph);
+        var flow = network.Graph.Flow;
         var biases = IntegerBias.Find(network.Graph).ToDictionary(bias => bias.Layer);
-        var layers = network.Graph.Nodes.Where(flow.IsWeighted).Select(Describe).ToImmutableArray();
+        var layers = network.Graph.Layers.Weighted.Select(Describe).ToImmutableArray();
         var fullPrecision = network.Graph.Parameters.Where(parameter => parameter.Role != ParameterRole.Constant).Sum(parameter => 4 * TensorShape.ElementCount(parameter.Shape) ?? 0);
         return new OnnxReport(fileSize, fullPrecision, layers, optimized);
 
-        LayerReport Describe(GraphNode layer)
+        LayerReport Describe(Layer layer)
         {
-            var weight = flow.Definer(layer.Inputs[1]);
-            var input = flow.Definer(GridFlow.Origin(flow, layer.Inputs[0]));
-            var (weightBits, inputBits) = ((weight?.Operator as FakeQuantize)?.Range.Bits, (input?.Operator as FakeQuantize)?.Range.Bits);
-            var isInteger = optimized.ComputesOnIntegers(weightBits is null ? [layer.Inputs[1]] : [weight!.Inputs[0], layer.Inputs[1]]);
-            return new LayerReport(layer.Name, layer.Operator.Type, weightBits, inputBits, isInteger, isInteger ? null : Reason(layer, weightBits, inputBits));
+            var isInteger = optimized.ComputesOnIntegers(layer.WeightQuantizer is null ? [layer.WeightInput] : [layer.Weight, layer.WeightInput]);
+            return new LayerReport(layer.Name, layer.Operator.Type, layer.WeightBits, layer.ActivationBits, isInteger, isInteger ? null : Reason(layer));
         }
 
-        string Reason(GraphNode layer, int? weightBits, int? inputBits) => (weightBits, inputBits) switch
+        string Reason(Layer layer) => (layer.WeightBits, layer.ActivationBits) switch
         {
             (null, _) => "Its weight is not quantized.",
             (_, null) => "Its input is not quantized.",
             _ when !IsOutputQuantized(layer) => "Its output is not quantized.",
-            _ when layer.Inputs.Length > 2 && !HasIntegerBias(layer) => "Its bias is not a whole number of the steps in which products are summed.",
+            _ when layer.Bias is not null && !HasIntegerBias(layer) => "Its bias is not a whole number of the steps in which products are summed.",
             _ => "ONNX Runtime has no integer kernel for it, or none for what comes between it and the next quantizer.",
         };
 
-        bool IsOutputQuantized(GraphNode layer)
+        bool IsOutputQuantized(Layer layer)
         {
-            var readers = flow.Readers(layer.Outputs[0]).ToList();
-            while (readers is [{ Operator.Type: "Relu" or "Clip" } activation])
+            var readers = flow.Readers(layer.Output).ToList();
+            while (readers is [var activation] && activation.Operator.Traits.HasFlag(OperatorTraits.FusedActivation))
                 readers = [.. flow.Readers(activation.Outputs[0])];
             return readers.Count > 0 && readers.All(reader => reader.Operator is FakeQuantize);
         }
 
-        bool HasIntegerBias(GraphNode layer)
+        bool HasIntegerBias(Layer layer)
         {
-            using var integers = biases.TryGetValue(layer, out var bias) ? bias.Integers(network.Parameters) : null;
+            using var integers = biases.TryGetValue(layer.Node, out var bias) ? bias.Integers(network.Parameters) : null;
             return integers is not null;
         }
     }

@@ -1,5 +1,7 @@
 
 
+
+
 namespace Microsoft.ML.Hdrq.Scoring;
 
 /// <summary>What computes scores.</summary>

@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Scoring;
@@ -21,7 +22,7 @@ internal sealed class TorchEngine(Network network) : ScoringEngine
             return network.Clone();
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        var weights = network.Graph.Nodes.Where(node => node.Operator.Type == "Conv").Select(node => node.Inputs[1]).ToHashSet(StringComparer.Ordinal);
+        var weights = network.Graph.Nodes.Where(node => node.Operator is Convolution).Select(node => node.Inputs[1]).ToHashSet(StringComparer.Ordinal);
         return new Network(network.Graph, network.Parameters.ToDictionary(
             pair => pair.Key,
             pair => weights.Contains(pair.Key) && pair.Value.dim() == 4 ? pair.Value.detach().permute(0, 2, 3, 1).clone().contiguous().permute(0, 3, 1, 2) : pair.Value.detach().clone()));

@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Quantization;
@@ -38,7 +39,7 @@ public sealed class TorchSegmentationTests
 
         static void AssertBlocks(Graph graph)
         {
-            var flow = new DataFlow(graph);
+            var flow = graph.Flow;
             var blocks = BlockPartition.Find(graph);
             // Patches and transformer of each stage, the layers of the head before and with the concatenation, the two after it.
             string[] expected = ["stage0.patch", "stage0.sr", "stage1.patch", "stage1.query", "head1.proj", "head0.proj", "linear_fuse", "classifier"];

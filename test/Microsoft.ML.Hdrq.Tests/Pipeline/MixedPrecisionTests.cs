@@ -28,12 +28,12 @@ public sealed class MixedPrecisionTests
         using var first = Quantize(source, source, _options with { TargetSize = size }, seed: 1);
         using var second = Quantize(other, source, _options with { TargetSize = size }, seed: 2);
         Assert.IsNull(first.Network.Graph.FirstDifference(second.Network.Graph));
-        var used = WeightedLayer.Find(first.Network.Graph).Sum(layer => layer.WeightBits!.Value * layer.Count(first.Network));
+        var used = first.Network.Graph.Layers.All.Sum(layer => layer.WeightBits!.Value * layer.Count(first.Network));
         Assert.IsLessThanOrEqualTo(8 * size, used);
         Assert.IsGreaterThan(8 * size * 0.9, used);
         // The first and the last layer keep their 8 bits.
-        Assert.AreEqual(8, WeightedLayer.Find(first.Network.Graph)[0].WeightBits);
-        Assert.AreEqual(8, WeightedLayer.Find(first.Network.Graph)[^1].WeightBits);
+        Assert.AreEqual(8, first.Network.Graph.Layers.All[0].WeightBits);
+        Assert.AreEqual(8, first.Network.Graph.Layers.All[^1].WeightBits);
     }
 
     [TestMethod]
@@ -42,7 +42,7 @@ public sealed class MixedPrecisionTests
         using var source = ResNet.Cifar(8, TestNetworks.Classes, seed: 1, width: 4, inputSize: 8);
         using var other = Moved(source);
         using var first = Quantize(source, null, _options with { TargetSize = Size(source, 3.7), Allocation = BitAllocationBasis.Images }, seed: 1);
-        Assert.IsGreaterThan(2, WeightedLayer.Find(first.Network.Graph).Select(layer => layer.WeightBits).Distinct().Count());
+        Assert.IsGreaterThan(2, first.Network.Graph.Layers.All.Select(layer => layer.WeightBits).Distinct().Count());
         using var file = new MemoryStream();
         first.Network.SaveOnnx(file);
         file.Position = 0;
@@ -58,10 +58,10 @@ public sealed class MixedPrecisionTests
     public void Exceptions_of_the_user_stay()
     {
         using var source = ResNet.Cifar(8, TestNetworks.Classes, seed: 1, width: 4, inputSize: 8);
-        var names = WeightedLayer.Find(source.Graph).Select(layer => layer.Name).ToList();
+        var names = source.Graph.Layers.All.Select(layer => layer.Name).ToList();
         LayerOverride[] exceptions = [new(LayerOverride.Exactly(names[1])) { WeightBits = 7 }, new(LayerOverride.Exactly(names[2])) { ActivationBits = 6 }, new(LayerOverride.Exactly(names[3])) { Skip = true }];
         using var quantized = Quantize(source, source, _options with { TargetSize = Size(source, 4), Overrides = exceptions }, seed: 1);
-        var layers = WeightedLayer.Find(quantized.Network.Graph);
+        var layers = quantized.Network.Graph.Layers.All;
         Assert.AreEqual(7, layers[1].WeightBits);
         Assert.AreEqual(6, layers[2].ActivationBits);
         Assert.IsNull(layers[3].WeightBits);
@@ -80,7 +80,7 @@ public sealed class MixedPrecisionTests
             var images = torch.tensor(Images.Rows(24).SelectMany(row => row.Pixels).ToArray()).reshape(24, 3, 8, 8);
             var changed = quantized.Network.Forward(images).argmax(1).ne(source.Forward(images).argmax(1)).to(torch.float32).mean().item<float>();
             Assert.IsLessThanOrEqualTo(drop, changed);
-            sizes.Add(WeightedLayer.Find(quantized.Network.Graph).Sum(layer => layer.WeightBits!.Value * layer.Count(quantized.Network)));
+            sizes.Add(quantized.Network.Graph.Layers.All.Sum(layer => layer.WeightBits!.Value * layer.Count(quantized.Network)));
         }
         // Everything is allowed with the fewest bits.
         Assert.IsTrue(sizes[0] <= sizes[1] && sizes[1] <= sizes[2] && sizes[0] < sizes[2], string.Join(", ", sizes));
@@ -132,7 +132,7 @@ public sealed class MixedPrecisionTests
         using var scope = torch.NewDisposeScope();
         var network = ResNet.Cifar(8, TestNetworks.Classes, seed: 1, width: 4, inputSize: 8);
         var scores = network.Forward(torch.tensor(Images.Rows(24).SelectMany(row => row.Pixels).ToArray()).reshape(24, 3, 8, 8));
-        network.Parameters[WeightedLayer.Find(network.Graph)[^1].Node.Inputs[2]].sub_(scores.mean([0]));
+        network.Parameters[network.Graph.Layers.All[^1].Node.Inputs[2]].sub_(scores.mean([0]));
         return network;
     }
 
@@ -147,6 +147,6 @@ public sealed class MixedPrecisionTests
     private static long Size(Network network, double averageBits)
     {
         using var folded = FoldBatchNormalization.Apply(network);
-        return (long)(WeightedLayer.Find(folded.Graph).Sum(layer => layer.Count(folded)) * averageBits / 8);
+        return (long)(folded.Graph.Layers.All.Sum(layer => layer.Count(folded)) * averageBits / 8);
     }
 }

@@ -32,7 +32,7 @@ public sealed class BiasCorrectionTests
         Dictionary<string, torch.Tensor> Means(Network watched)
         {
             var means = new Dictionary<string, torch.Tensor>();
-            var flow = new DataFlow(watched.Graph);
+            var flow = watched.Graph.Flow;
             var layers = watched.Graph.Nodes.Where(flow.IsWeighted).ToDictionary(node => node.Outputs[0], node => node.Name);
             watched.Run([images], new ComputeContext(ForwardMode.Inference, torch.CPU)
             {

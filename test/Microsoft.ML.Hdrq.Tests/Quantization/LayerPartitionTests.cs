@@ -17,7 +17,7 @@ public sealed class LayerPartitionTests
         using var scope = torch.NewDisposeScope();
         using var network = SmallNetworks.Residual();
         using var quantized = SmallNetworks.Quantize(network, SmallNetworks.Random(1, 4, 3, 8, 8), 4, 4, placement);
-        var flow = new DataFlow(quantized.Graph);
+        var flow = quantized.Graph.Flow;
         var layers = BlockPartition.Find(quantized.Graph, quantizersFirst: true).SelectMany(block => LayerPartition.Find(quantized.Graph, block)).ToList();
 
         CollectionAssert.AreEqual(quantized.Graph.Nodes.Where(flow.IsWeighted).Select(node => node.Name).ToArray(), layers.Select(layer => layer.Name).ToArray());

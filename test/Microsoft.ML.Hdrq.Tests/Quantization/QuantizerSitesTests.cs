@@ -1,4 +1,6 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Quantization;
 
 namespace Microsoft.ML.Hdrq.Tests.Quantization;
@@ -126,6 +128,6 @@ public sealed class QuantizerSitesTests
         Assert.AreEqual(
             string.Join(Environment.NewLine, expected.Split(' ').Order(StringComparer.Ordinal)),
             string.Join(Environment.NewLine, sites.Select(site => $"{site.Value}:{site.Bits}").Order(StringComparer.Ordinal)));
-        Assert.IsTrue(sites.All(site => site.WeightedLayer is null != network.Parameters.ContainsKey(site.Value)));
+        Assert.IsTrue(sites.All(site => site.Layer is null != network.Parameters.ContainsKey(site.Value)));
     }
 }

@@ -1,4 +1,4 @@
-
+using Microsoft.ML.Hdrq.Networks.Operators;
 
 namespace Microsoft.ML.Hdrq.Networks.Layers;
 
@@ -19,7 +19,7 @@ internal sealed class DataFlow
                 if (output.Length == 0)
                     continue;
                 _definers.Add(output, node);
-                if (node.Operator.Type is not ("Shape" or "Size") && node.Inputs.Any(_data.Contains))
+                if (!node.Operator.Traits.HasFlag(OperatorTraits.ReadsShape) && node.Inputs.Any(_data.Contains))
                     _data.Add(output);
             }
         }
@@ -37,24 +37,22 @@ internal sealed class DataFlow
     /// <summary>The data that a node reads.</summary>
     public IEnumerable<string> DataInputs(GraphNode node) => node.Inputs.Where(IsData);
 
-    /// <summary>Whether a node is a layer with a weight of its own: a convolution, or a matrix product with a parameter.</summary>
-    public bool IsWeighted(GraphNode node) => WeightInput(node) is not null;
-
-    /// <summary>The name of what a weighted layer takes for its weight, possibly through a quantizer; null for other nodes.</summary>
-    public string? WeightInput(GraphNode node) =>
-        node.Operator.Type is "Conv" or "ConvTranspose" or "Gemm" or "MatMul" && IsData(node.Inputs[0]) && !IsData(node.Inputs[1]) ? node.Inputs[1] : null;
+    /// <summary>
+    /// Whether a node is a layer with a weight of its own: a convolution, or a matrix product with what is computed without data. See <see cref="Graph.Layers"/> for what more there is to say of it.
+    /// </summary>
+    public bool IsWeighted(GraphNode node) => node.Operator is LayerOperator && IsData(node.Inputs[LayerOperator.DataInput]) && !IsData(node.Inputs[LayerOperator.WeightInput]);
 
     /// <summary>Whether a node multiplies matrices of data with each other, as attention does.</summary>
-    public bool IsActivationProduct(GraphNode node) => node.Operator.Type == "MatMul" && node.Inputs.All(IsData);
+    public bool IsActivationProduct(GraphNode node) => node.Operator is MatMul && node.Inputs.All(IsData);
 
-    /// <summary>The axis of the output channels in a layer's weight; with groups, a transposed convolution's channels of one group.</summary>
-    /// <param name="layer">The layer; 0 where nobody knows it.</param>
-    /// <param name="rank">The number of the weight's dimensions.</param>
-    public static int OutputAxis(GraphNode? layer, long rank) => layer?.Operator switch
+    /// <summary>Whether a node's first output consists of elements of its first input, and zeros.</summary>
+    public static bool MovesValues(GraphNode node) => node.Operator.Traits.HasFlag(OperatorTraits.MovesValues) && node.Operator.Definition.MovesValues(node.Inputs.Length);
+
+    /// <summary>The value that a value consists of, before it was moved: what a quantizer has to round for this one to be on its grid.</summary>
+    public string Origin(string value)
     {
-        { Type: "ConvTranspose" } => 1,
-        { Type: "MatMul" } => (int)rank - 1,
-        Operators.Gemm { TransposeB: false } => 1,
-        _ => 0,
-    };
+        while (Definer(value) is { } definer && definer.Outputs[0] == value && MovesValues(definer) && IsData(definer.Inputs[0]))
+            value = definer.Inputs[0];
+        return value;
+    }
 }

@@ -19,27 +19,22 @@ internal sealed record IntegerBias(GraphNode Layer, string Bias, string InputSca
     /// <summary>Finds the biases of a graph that can be integers.</summary>
     public static IReadOnlyList<IntegerBias> Find(Graph graph)
     {
-        var flow = new DataFlow(graph);
         var parameters = graph.Parameters.Where(parameter => parameter is { Role: ParameterRole.Weight, ElementType: ElementType.Float32 }).ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
-        return [.. graph.Nodes.Select(OfLayer).OfType<IntegerBias>()];
+        return [.. graph.Layers.All.Select(OfLayer).OfType<IntegerBias>()];
 
-        IntegerBias? OfLayer(GraphNode layer)
+        IntegerBias? OfLayer(Layer layer)
         {
-            if (layer.Operator is not (Convolution or Gemm { Alpha: 1, Beta: 1 }) || layer.Inputs.Length < 3
-                || !parameters.TryGetValue(layer.Inputs[2], out var bias) || bias.Shape.Length != 1 || flow.Readers(bias.Name).Count() != 1)
+            if (layer is not { Operator: { HasIntegerKernel: true, ProductFactor: 1, BiasFactor: 1 }, InputQuantizer: { Operator.Axis: null } input, WeightQuantizer: { } weight, Bias: { } name }
+                || !parameters.TryGetValue(name, out var bias) || bias.Shape.Length != 1 || graph.Flow.Readers(name).Count() != 1)
             {
                 return null;
             }
-            var input = flow.Definer(GridFlow.Origin(flow, layer.Inputs[0]));
-            if (input?.Operator is not FakeQuantize { Axis: null } || !parameters.TryGetValue(input.Inputs[1], out var inputScale) || TensorShape.ElementCount(inputScale.Shape) != 1)
+            if (!parameters.TryGetValue(input.Scale, out var inputScale) || TensorShape.ElementCount(inputScale.Shape) != 1 || !parameters.ContainsKey(layer.Weight) || !parameters.TryGetValue(weight.Scale, out var scale))
                 return null;
-            if (flow.Definer(layer.Inputs[1]) is not { Operator: FakeQuantize quantizer } weight || !parameters.TryGetValue(weight.Inputs[0], out var values) || !parameters.TryGetValue(weight.Inputs[1], out var scale))
-                return null;
-            var axis = DataFlow.OutputAxis(layer, values.Shape.Length);
-            var fits = quantizer.Axis is { } scaleAxis
-                ? HostValues.Axis(scaleAxis, values.Shape.Length) == axis && scale.Shape.SequenceEqual(bias.Shape)
+            var fits = weight.Operator.Axis is { } axis
+                ? HostValues.Axis(axis, layer.Parameter!.Shape.Length) == layer.OutputAxis && scale.Shape.SequenceEqual(bias.Shape)
                 : TensorShape.ElementCount(scale.Shape) == 1;
-            return fits ? new IntegerBias(layer, bias.Name, inputScale.Name, scale.Name) : null;
+            return fits ? new IntegerBias(layer.Node, name, inputScale.Name, scale.Name) : null;
         }
     }
 

@@ -1,4 +1,3 @@
-using Microsoft.ML.Hdrq.Networks.Operators;
 
 namespace Microsoft.ML.Hdrq.Networks.Layers;
 
@@ -11,15 +10,15 @@ internal static class IntegerNetwork
     /// </summary>
     public static bool IsComplete(Network network)
     {
-        var flow = new DataFlow(network.Graph);
+        var layers = network.Graph.Layers;
         var biases = IntegerBias.Find(network.Graph).ToDictionary(bias => bias.Layer);
-        return network.Graph.Outputs.All(output => flow.Definer(GridFlow.Origin(flow, output.Name))?.Operator is FakeQuantize) && network.Graph.Nodes.All(HasIntegers);
+        return network.Graph.Outputs.All(output => layers.DefinedBy(network.Graph.Flow.Origin(output.Name)) is not null) && layers.Weighted.All(HasIntegers);
 
-        bool HasIntegers(GraphNode layer)
+        bool HasIntegers(Layer layer)
         {
-            if (flow.WeightInput(layer) is not { } weight || flow.Definer(weight)?.Operator is not FakeQuantize || layer.Inputs.Length < 3)
+            if (layer.WeightQuantizer is null || layer.Bias is null)
                 return true;
-            using var integers = biases.TryGetValue(layer, out var bias) ? bias.Integers(network.Parameters) : null;
+            using var integers = biases.TryGetValue(layer.Node, out var bias) ? bias.Integers(network.Parameters) : null;
             return integers is not null;
         }
     }

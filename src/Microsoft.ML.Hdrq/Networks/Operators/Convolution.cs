@@ -3,7 +3,7 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>Convolution over one, two or three spatial dimensions. Inputs: data, weight [out, in / group, kernel...], bias (optional).</summary>
-internal sealed class Convolution : Operator
+internal sealed class Convolution : LayerOperator
 {
     private readonly SpatialWindow _window;
 
@@ -15,6 +15,10 @@ internal sealed class Convolution : Operator
 
     /// <summary>The number of groups of channels.</summary>
     public long Groups { get; }
+
+    public override int OutputAxis(int weightRank) => 0;
+
+    public override bool IsMatrixProduct(int weightRank) => Groups == 1 && weightRank == 4;
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {

@@ -4,7 +4,7 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>A linear layer: <c>alpha op(A) op(B) + beta C</c>, where op transposes or not and C is broadcast.</summary>
-internal sealed class Gemm : Operator
+internal sealed class Gemm : LayerOperator
 {
     public Gemm(string type, OperatorAttributes attributes) : base(type, attributes)
     {
@@ -21,6 +21,14 @@ internal sealed class Gemm : Operator
     public bool TransposeA { get; }
 
     public bool TransposeB { get; }
+
+    public override float ProductFactor => Alpha;
+
+    public override float BiasFactor => Beta;
+
+    public override int OutputAxis(int weightRank) => TransposeB ? 0 : 1;
+
+    public override bool IsMatrixProduct(int weightRank) => !TransposeA && weightRank == 2;
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {

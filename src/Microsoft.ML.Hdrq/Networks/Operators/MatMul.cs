@@ -3,8 +3,16 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>The matrix product with NumPy's rules for more and fewer than two dimensions.</summary>
-internal sealed class MatMul(string type, OperatorAttributes attributes) : Operator(type, attributes)
+internal sealed class MatMul(string type, OperatorAttributes attributes) : LayerOperator(type, attributes)
 {
+    public override int OutputAxis(int weightRank) => weightRank - 1;
+
+    public override bool IsMatrixProduct(int weightRank) => weightRank == 2;
+
+    /// <inheritdoc/>
+    /// <remarks>The channels of its output are the last dimension.</remarks>
+    public override (long[] Weight, long[] Factor)? ByOutputChannel(long[] weight, long channels) => null;
+
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var (a, b) = (inputs[0]!, inputs[1]!);

@@ -42,6 +42,9 @@ public abstract class Operator : IEquatable<Operator>
     /// <summary>What the table says of this operator: arity, opset, roles of its inputs.</summary>
     internal OperatorDefinition Definition => OperatorTable.Definitions[Type];
 
+    /// <summary>What algorithms ask of the operator: its line of the table, unless its attributes take a trait away.</summary>
+    internal virtual OperatorTraits Traits => Definition.Traits;
+
     /// <summary>Whether the operator stands for integer arithmetic that it computes in floating point.</summary>
     internal virtual bool IsSimulation => false;
 

@@ -25,6 +25,18 @@ internal sealed record OperatorDefinition(Func<string, OperatorAttributes, Opera
     /// <summary>Floating-point inputs that say how to compute, such as bounds, scales or an exponent, and are never trained.</summary>
     public int[] SteeringInputs { get; init; } = [];
 
+    /// <summary>What algorithms ask of the operator.</summary>
+    public OperatorTraits Traits { get; init; }
+
+    /// <summary>An input whose value comes among the elements that the operator moves; a node that has it moves values no longer. Null where there is none.</summary>
+    public int? FillInput { get; init; }
+
+    /// <summary>An input that no output is below; null where there is none.</summary>
+    public int? LowerBoundInput { get; init; }
+
     /// <summary>Whether constants may be computed through it once, when a network is loaded: cheap, and bounded by the size of its inputs or checked.</summary>
     public bool Foldable { get; init; }
+
+    /// <summary>Whether a node with so many inputs moves values, see <see cref="OperatorTraits.MovesValues"/>.</summary>
+    public bool MovesValues(int inputCount) => Traits.HasFlag(OperatorTraits.MovesValues) && !(FillInput < inputCount);
 }

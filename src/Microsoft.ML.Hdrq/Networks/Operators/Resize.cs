@@ -21,6 +21,10 @@ internal sealed class Resize : Operator
             throw new InvalidDataException($"Attribute 'keep_aspect_ratio_policy' is '{policy}'; only stretch is known here.");
     }
 
+    /// <inheritdoc/>
+    /// <remarks>Cubic interpolation overshoots.</remarks>
+    internal override OperatorTraits Traits => _sampling.IsCubic ? base.Traits & ~OperatorTraits.KeepsSign : base.Traits;
+
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var data = inputs[0]!;

@@ -27,6 +27,9 @@ internal sealed class ResizeSampling
         }
     }
 
+    /// <summary>Whether the interpolation is cubic.</summary>
+    public bool IsCubic => _mode == "cubic";
+
     /// <summary>Torch's own interpolation where it computes the same, because its gradient is faster than that of a gather; null elsewhere.</summary>
     public (torch.InterpolationMode Mode, bool? AlignCorners)? TorchMode(torch.Tensor data, long[] shape, float[] scales)
     {

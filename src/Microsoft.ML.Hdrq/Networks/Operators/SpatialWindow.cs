@@ -148,7 +148,7 @@ internal sealed class SpatialWindow
     }
 
     /// <summary>How many elements a window spans.</summary>
-    private long Extent(ReadOnlySpan<long> kernel, int d) => (kernel[d] - 1) * Dilations(kernel.Length)[d] + 1;
+    public long Extent(ReadOnlySpan<long> kernel, int d) => (kernel[d] - 1) * Dilations(kernel.Length)[d] + 1;
 
     private (long[] Before, long[] After) Explicit(int dimensions)
     {

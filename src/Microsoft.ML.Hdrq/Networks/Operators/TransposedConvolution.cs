@@ -4,7 +4,7 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>Transposed convolution over one, two or three spatial dimensions. Inputs: data, weight [in, out / group, kernel...], bias (optional).</summary>
-internal sealed class TransposedConvolution : Operator
+internal sealed class TransposedConvolution : LayerOperator
 {
     private readonly SpatialWindow _window;
     private readonly long _groups;
@@ -14,6 +14,19 @@ internal sealed class TransposedConvolution : Operator
         _window = new SpatialWindow(attributes);
         _groups = SpatialWindow.Groups(attributes);
     }
+
+    public override bool HasIntegerKernel => false;
+
+    public override int OutputAxis(int weightRank) => 1;
+
+    public override bool IsMatrixProduct(int weightRank) => false;
+
+    /// <inheritdoc/>
+    /// <remarks>[in, out / group, kernel...] as [group, in / group, out / group, kernel...].</remarks>
+    public override (long[] Weight, long[] Factor)? ByOutputChannel(long[] weight, long channels) =>
+        weight.Length > 2 && weight[1] * _groups == channels && weight[0] % _groups == 0
+            ? ([_groups, weight[0] / _groups, .. weight.AsSpan(1)], [_groups, 1, weight[1], .. Enumerable.Repeat(1L, weight.Length - 2)])
+            : null;
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {

@@ -1,4 +1,3 @@
-using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
@@ -19,7 +18,7 @@ internal static class ClipByQuantizer
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         var rewriter = new GraphRewriter(network);
-        var flow = new DataFlow(network.Graph);
+        var flow = network.Graph.Flow;
         foreach (var node in network.Graph.Nodes)
         {
             if (node.Operator is Clip && Bound(node, 1) == 0 && Bound(node, 2) is { } most and > 0 && !rewriter.IsGraphOutput(node.Outputs[0])

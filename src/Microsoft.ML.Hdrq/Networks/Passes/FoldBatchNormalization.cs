@@ -55,7 +55,7 @@ public static class FoldBatchNormalization
         var (scale, shift, mean, variance) = (rewriter.Tensor(normalization.Inputs[1]), rewriter.Tensor(normalization.Inputs[2]), rewriter.Tensor(normalization.Inputs[3]), rewriter.Tensor(normalization.Inputs[4]));
         var factor = scale.div(variance.add(Scalars.Keep(operation.Epsilon), Scalars.One).sqrt());
         var weight = rewriter.Tensor(layer.Inputs[1]);
-        if (ChannelShape(layer.Operator, weight.shape, scale.numel()) is not { } channels)
+        if (layer.Operator is not LayerOperator { BiasFactor: 1 } known || known.ByOutputChannel(weight.shape, scale.numel()) is not { } channels)
             return null;
         var bias = biasName.Length > 0 ? rewriter.Tensor(biasName) : torch.zeros_like(mean);
         if (!bias.shape.AsSpan().SequenceEqual(mean.shape))
@@ -70,25 +70,6 @@ public static class FoldBatchNormalization
         rewriter.AddParameter(weightName, Scaled(weight, factor, channels), weightDefinition.Role);
         rewriter.AddParameter(biasName, bias.sub(mean).mul(factor).add(shift, Scalars.One), ParameterRole.Weight);
         return new GraphNode(layer.Name, layer.Operator, [layer.Inputs[0], weightName, biasName], normalization.Outputs);
-    }
-
-    /// <summary>The weight's shape with the output channels apart, and the shape in which one factor per output channel multiplies it; null where that cannot be.</summary>
-    private static (long[] Weight, long[] Factor)? ChannelShape(Operator layer, long[] weight, long channels)
-    {
-        switch (layer)
-        {
-            case Convolution when weight[0] == channels:
-                return (weight, OnAxis(0));
-            case Gemm { Beta: 1 } gemm when weight.Length == 2 && weight[gemm.TransposeB ? 0 : 1] == channels:
-                return (weight, OnAxis(gemm.TransposeB ? 0 : 1));
-            case { Type: "ConvTranspose" } when weight.Length > 2 && layer.Attributes.Integer("group", 1) is var groups && weight[1] * groups == channels && weight[0] % groups == 0:
-                // [in, out / group, kernel...] as [group, in / group, out / group, kernel...].
-                return ([groups, weight[0] / groups, .. weight.AsSpan(1)], [groups, 1, weight[1], .. Enumerable.Repeat(1L, weight.Length - 2)]);
-            default:
-                return null;
-        }
-
-        long[] OnAxis(int axis) => [.. weight.Select((_, d) => d == axis ? channels : 1)];
     }
 
     private static torch.Tensor Scaled(torch.Tensor weight, torch.Tensor factor, (long[] Weight, long[] Factor) channels) =>

@@ -140,7 +140,7 @@ public sealed class SegmentationNetworkTests
         Assert.HasCount(2, blocks[^1].Inputs);
         Assert.IsTrue(blocks[^1].ReadsOnlyShape("input"));
         // Every weighted layer is in exactly one block.
-        var flow = new DataFlow(folded.Graph);
+        var flow = folded.Graph.Flow;
         Assert.AreEqual(folded.Graph.Nodes.Count(flow.IsWeighted), blocks.Sum(block => block.Nodes.Count(node => node.Operator.Type is "Conv" or "MatMul" && !node.Name.EndsWith("scores", StringComparison.Ordinal) && !node.Name.EndsWith("context", StringComparison.Ordinal))));
     }
 
@@ -160,11 +160,11 @@ public sealed class SegmentationNetworkTests
     {
         using var network = SegFormer.Create(0, 5, seed: 1);
         using var quantized = Quantize(network, QuantizerPlacement.Paper, new LayerOverride(@"block\.1\.0\.attention\.self\.(scores|context)$") { Skip = true }, new LayerOverride(@"block\.0\.0\.mlp\.dense2$") { ActivationBits = 7, WeightBits = 3 });
-        var flow = new DataFlow(quantized.Graph);
+        var flow = quantized.Graph.Flow;
 
         foreach (var product in quantized.Graph.Nodes.Where(flow.IsActivationProduct))
         {
-            var ranges = product.Inputs.Select(input => Quantizer(GridFlow.Origin(flow, input))?.Range).ToList();
+            var ranges = product.Inputs.Select(input => Quantizer(flow.Origin(input))?.Range).ToList();
             if (product.Name.Contains("block.1.0."))
             {
                 Assert.IsTrue(ranges.TrueForAll(range => range is null), product.Name);
@@ -178,7 +178,7 @@ public sealed class SegmentationNetworkTests
         foreach (var norm in quantized.Graph.Nodes.Where(node => node.Operator.Type == "LayerNormalization" && node.Name.Contains("layer_norm_1")))
             Assert.AreEqual(new QuantizationRange(4, true), ((FakeQuantize)flow.Readers(norm.Outputs[0]).Single().Operator).Range);
         var dense2 = quantized.Graph.Nodes.Single(node => node.Name == "segformer.encoder.block.0.0.mlp.dense2");
-        Assert.AreEqual(new QuantizationRange(7, true), Quantizer(GridFlow.Origin(flow, dense2.Inputs[0]))!.Range);
+        Assert.AreEqual(new QuantizationRange(7, true), Quantizer(flow.Origin(dense2.Inputs[0]))!.Range);
         Assert.AreEqual(new QuantizationRange(3, true), Quantizer(dense2.Inputs[1])!.Range);
         var depthwise = quantized.Graph.Nodes.Single(node => node.Name == "segformer.encoder.block.2.0.mlp.dwconv.dwconv");
         Assert.AreEqual(new QuantizationRange(4, true), Quantizer(depthwise.Inputs[1])!.Range);

@@ -1,0 +1,82 @@
+using System.Collections.Immutable;
+using Microsoft.ML.Hdrq.Networks.Operators;
+
+namespace Microsoft.ML.Hdrq.Networks.Layers;
+
+/// <summary>
+/// The layers and quantizers of a graph, found once: who multiplies what by which weight, on which grids. Placing quantizers, reconstruction, Gram matrices, merging, writing and reports ask it.
+/// </summary>
+internal sealed class GraphLayers
+{
+    private readonly Dictionary<GraphNode, Layer> _byNode = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<GraphNode, Quantizer> _quantizers = new(ReferenceEqualityComparer.Instance);
+    private readonly DataFlow _flow;
+
+    public GraphLayers(Graph graph)
+    {
+        _flow = graph.Flow;
+        var parameters = graph.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
+        Quantizers =
+        [
+            .. from node in graph.Nodes
+               where node.Operator is FakeQuantize
+               select new Quantizer(node, (FakeQuantize)node.Operator, IsFloat(node.Inputs[0]) && IsFloat(node.Inputs[1])),
+        ];
+        foreach (var quantizer in Quantizers)
+            _quantizers.Add(quantizer.Node, quantizer);
+        Weighted = [.. graph.Nodes.Where(_flow.IsWeighted).Select(Find)];
+        foreach (var layer in Weighted)
+            _byNode.Add(layer.Node, layer);
+        All = [.. Weighted.Where(layer => layer.Parameter is not null)];
+
+        bool IsFloat(string name) => parameters.TryGetValue(name, out var parameter) && parameter.ElementType.IsFloat();
+
+        Layer Find(GraphNode node)
+        {
+            var quantizer = DefinedBy(node.Inputs[LayerOperator.WeightInput]);
+            var weight = quantizer?.Value ?? node.Inputs[LayerOperator.WeightInput];
+            return new Layer(node, (LayerOperator)node.Operator, weight, IsFloat(weight) ? parameters[weight] : null, quantizer, DefinedBy(_flow.Origin(node.Inputs[LayerOperator.DataInput])));
+        }
+    }
+
+    /// <summary>The layers whose weight is a floating-point parameter, in the order of the graph.</summary>
+    public ImmutableArray<Layer> All { get; }
+
+    /// <summary>All layers, also those whose weight is computed of parameters, in the order of the graph.</summary>
+    public ImmutableArray<Layer> Weighted { get; }
+
+    /// <summary>All quantizers, in the order of the graph.</summary>
+    public ImmutableArray<Quantizer> Quantizers { get; }
+
+    /// <summary>The layers whose inputs have Gram matrices; of those that share a weight the first.</summary>
+    public IEnumerable<Layer> MatrixProducts => All.Where(layer => layer.IsMatrixProduct).DistinctBy(layer => layer.Weight);
+
+    /// <summary>The layer of a node; null for others.</summary>
+    public Layer? Of(GraphNode node) => _byNode.GetValueOrDefault(node);
+
+    /// <summary>The quantizer of a node; null for others.</summary>
+    public Quantizer? QuantizerOf(GraphNode node) => _quantizers.GetValueOrDefault(node);
+
+    /// <summary>The quantizer that defines a value; null where none does.</summary>
+    public Quantizer? DefinedBy(string value) => _flow.Definer(value) is { } node ? QuantizerOf(node) : null;
+
+    /// <summary>The same layers of two networks, one of which may be quantized and the other not: by their order.</summary>
+    /// <exception cref="ArgumentException">They are not as many, or of other shapes.</exception>
+    public static ImmutableArray<(Layer First, Layer Second)> Pair(Network first, Network second)
+    {
+        var (layers, others) = (first.Graph.Layers.All, second.Graph.Layers.All);
+        if (layers.Length != others.Length)
+            throw new ArgumentException($"One network has {layers.Length} layers with weights and the other {others.Length}; they do not descend from one source.");
+        for (var i = 0; i < layers.Length; i++)
+        {
+            var shape = layers[i].Parameter!.Shape;
+            var other = others[i].Parameter!.Shape;
+            if (!shape.SequenceEqual(other))
+            {
+                throw new ArgumentException($"The weight of layer '{layers[i].Name}' has shape {TensorShape.Describe(shape)} in one network and {TensorShape.Describe(other)} in the other; "
+                    + "they do not descend from one source.");
+            }
+        }
+        return [.. layers.Zip(others)];
+    }
+}

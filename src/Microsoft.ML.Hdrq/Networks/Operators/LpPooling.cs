@@ -1,0 +1,37 @@
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks.Operators;
+
+/// <summary>
+/// Pooling by the norm <c>(sum |x|^p)^(1/p)</c> of each window (attribute <c>p</c>, 2 by default), over one, two or three spatial dimensions. Padding counts as zeros.
+/// </summary>
+internal sealed class LpPooling : Operator
+{
+    private readonly SpatialWindow _window;
+    private readonly long _p;
+
+    public LpPooling(string type, OperatorAttributes attributes) : base(type, attributes)
+    {
+        _window = new SpatialWindow(attributes, pooling: true);
+        _p = attributes.Integer("p", 2);
+        if (_p < 1)
+            throw new InvalidDataException($"Attribute 'p' is {_p}; it must be 1 or more.");
+    }
+
+    internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
+    {
+        var data = inputs[0]!;
+        var kernel = _window.PoolingKernel(data);
+        var (before, after) = _window.PoolingPadding(data.shape, kernel, context, out var excess);
+        var (strides, dilations) = (_window.Strides(kernel.Length), _window.Dilations(kernel.Length));
+        var windows = SpatialWindow.Pad(data, before, [.. after.Zip(excess, (size, more) => size + more)], 0, context);
+        // Every spatial dimension gives one more at the end: the places of its windows.
+        for (var d = 0; d < kernel.Length; d++)
+        {
+            var extent = _window.Extent(kernel, d);
+            windows = windows.unfold(d + 2, extent, strides[d]).slice(-1, 0, extent, dilations[d]);
+        }
+        // Its gradient is 0 where a window has nothing but zeros, where that of a root has none.
+        return [torch.linalg.vector_norm(windows, _p, [.. Enumerable.Range(data.shape.Length, kernel.Length).Select(d => (long)d)])];
+    }
+}
