@@ -136,6 +136,9 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
         }
     }
 
+    /// <summary>Whether anything has asked for scores, so that an engine was made.</summary>
+    internal bool HasEngine => _scorer.HasEngine;
+
     private NetworkBinding Bind(DataViewSchema inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);

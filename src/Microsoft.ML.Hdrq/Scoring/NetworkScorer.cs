@@ -6,12 +6,12 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Scoring;
 
 /// <summary>
-/// Computes the scores of rows with an engine that is given a copy of a network made for it: batch normalization folded.
-/// Thread-safe.
+/// Computes the scores of rows with an engine that is given a copy of a network made for it: batch normalization folded. The engine is made when scores are first asked for: most networks of a
+/// pipeline only lead to others, and nobody reads theirs. Thread-safe.
 /// </summary>
 internal sealed class NetworkScorer : IDisposable
 {
-    private readonly ScoringEngine _engine;
+    private readonly Lazy<ScoringEngine> _engine;
     private readonly bool _softmax;
 
     /// <summary>The batch that the network was exported for; null where it takes any.</summary>
@@ -20,36 +20,34 @@ internal sealed class NetworkScorer : IDisposable
     private readonly long[] _scoreShape;
 
     /// <summary>Prepares a network, and finds the shape of its scores by computing them for rows of zeros.</summary>
-    /// <param name="network">The network; it stays the caller's.</param>
+    /// <param name="network">The network; it stays the caller's, and must outlive this.</param>
     /// <param name="inputShape">The input's sizes without the batch.</param>
     /// <param name="softmax">Whether the scores become probabilities over the first dimension after the batch.</param>
     /// <param name="engine">What computes.</param>
     /// <param name="threads">The threads of ONNX Runtime; null for its own choice.</param>
-    /// <exception cref="InvalidOperationException">The network cannot compute, the engine that is asked for does not take it, or its output does not have one row for every input row.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The network cannot compute, the engine that is asked for does not take it, or its output does not have one row for every input row.
+    /// </exception>
     public NetworkScorer(Network network, long[] inputShape, bool softmax, ScoringEngineKind engine, int? threads)
     {
         _softmax = softmax;
         _inputShape = inputShape;
         InputSize = checked((int)TensorShape.ElementCount(inputShape)!.Value);
         _fixedBatch = network.Graph.Inputs[0].Shape[0] is > 0 and var batch ? checked((int)batch) : null;
-        using (var folded = FoldBatchNormalization.Apply(network))
-            _engine = ScoringEngine.For(folded, engine, threads);
-        try
+        _scoreShape = FindScoreShape(network);
+        ScoreSize = checked((int)TensorShape.ElementCount(_scoreShape)!.Value);
+        _engine = new Lazy<ScoringEngine>(() =>
         {
-            using var scope = torch.NewDisposeScope();
-            var rows = _fixedBatch ?? 2;
-            var scores = _engine.Forward(torch.zeros([rows, .. inputShape]));
-            if (scores.dim() < 2 || scores.shape[0] != rows)
-                throw new InvalidOperationException($"The network's output '{network.Graph.Outputs[0].Name}' has shape {TensorShape.Describe(scores.shape)} for {rows} rows; its first dimension must be the batch, with the scores after it.");
-            _scoreShape = scores.shape[1..];
-            ScoreSize = checked((int)TensorShape.ElementCount(_scoreShape)!.Value);
-        }
-        catch
-        {
-            _engine.Dispose();
-            throw;
-        }
+            using var folded = FoldBatchNormalization.Apply(network);
+            return ScoringEngine.For(folded, engine, threads);
+        });
+        // Who asks for ONNX Runtime wants to know at once that it does not take the network.
+        if (engine == ScoringEngineKind.OnnxRuntime)
+            _ = _engine.Value;
     }
+
+    /// <summary>Whether the engine has been made.</summary>
+    public bool HasEngine => _engine.IsValueCreated;
 
     /// <summary>The sizes of the input without the batch.</summary>
     public ReadOnlySpan<long> InputShape => _inputShape;
@@ -83,12 +81,27 @@ internal sealed class NetworkScorer : IDisposable
             var input = batch.narrow(0, start, count);
             if (count < step)
                 input = torch.cat([input, torch.zeros([step - count, .. _inputShape])]);
-            using var output = _engine.Forward(input);
+            using var output = _engine.Value.Forward(input);
             Copy(output, count, scores.Slice(start * ScoreSize, count * ScoreSize));
         }
     }
 
-    public void Dispose() => _engine.Dispose();
+    public void Dispose()
+    {
+        if (_engine.IsValueCreated)
+            _engine.Value.Dispose();
+    }
+
+    private long[] FindScoreShape(Network network)
+    {
+        using var scope = torch.NewDisposeScope();
+        var rows = _fixedBatch ?? 2;
+        var scores = network.Run([torch.zeros([rows, .. _inputShape])], ForwardMode.Inference)[0];
+        return scores.dim() >= 2 && scores.shape[0] == rows
+            ? scores.shape[1..]
+            : throw new InvalidOperationException($"The network's output '{network.Graph.Outputs[0].Name}' has shape {TensorShape.Describe(scores.shape)} for {rows} rows; "
+                + "its first dimension must be the batch, with the scores after it.");
+    }
 
     private void Copy(torch.Tensor output, int rows, Span<float> scores)
     {

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
+using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.OnnxRuntime;
 
 namespace Microsoft.ML.Hdrq.Scoring;
@@ -70,7 +71,7 @@ internal sealed class OptimizedGraph
     private static ImmutableSortedDictionary<string, int> Count(IEnumerable<NodeProto> nodes) =>
         nodes.GroupBy(node => node.OpType, StringComparer.Ordinal).ToImmutableSortedDictionary(group => group.Key, group => group.Count(), StringComparer.Ordinal);
 
-    private static bool IsConversion(NodeProto node) => node.OpType is "QuantizeLinear" or "DequantizeLinear";
+    private static bool IsConversion(NodeProto node) => node.OpType is QuantizeLinear.Name or DequantizeLinear.Name;
 
     private static bool IsKernel(NodeProto node) => node.OpType.StartsWith("QLinear", StringComparison.Ordinal) || node.OpType is "QGemm" or "MatMulIntegerToFloat" or "NhwcMaxPool";
 
@@ -84,7 +85,7 @@ internal sealed class OptimizedGraph
             if (node.Input.Count == 0 || !_definers.TryGetValue(node.Input[0], out var definer))
                 return false;
             if (IsConversion(definer))
-                return definer.OpType == "QuantizeLinear";
+                return definer.OpType == QuantizeLinear.Name;
             node = definer;
         }
     }

@@ -34,8 +34,14 @@ public sealed class OnePipelineTests
 
         var model = pipeline.Fit(data);
 
+        // No step that only leads to another makes a session.
+        var networks = ((IEnumerable<ITransformer>)model).OfType<NetworkTransformer>().ToList();
+        Assert.HasCount(6, networks);
+        Assert.IsFalse(networks.Exists(network => network.HasEngine));
+
         var metrics = ml.MulticlassClassification.Evaluate(model.Transform(data));
         Assert.IsGreaterThan(0.9, metrics.MicroAccuracy, "The merged network must tell light images from dark ones in both domains.");
+        Assert.AreEqual("Score", networks.Single(network => network.HasEngine).OutputColumnName);
         var only = model.Only(data.Schema, "Score");
         var expected = model.Transform(data).GetColumn<float[]>("Score").ToArray();
         var actual = only.Transform(data).GetColumn<float[]>("Score").ToArray();

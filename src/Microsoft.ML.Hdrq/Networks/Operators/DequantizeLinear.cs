@@ -5,6 +5,8 @@ namespace Microsoft.ML.Hdrq.Networks.Operators;
 /// <summary>Integers to numbers: <c>(data - zero point) * scale</c>. Inputs: data, scale, zero point (optional). The type is that of the scale.</summary>
 internal sealed class DequantizeLinear(string type, OperatorAttributes attributes) : Operator(type, attributes)
 {
+    public const string Name = "DequantizeLinear";
+
     private readonly QuantizationGrid _grid = new(attributes);
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)

@@ -202,9 +202,9 @@ internal static class OperatorTable
             { MinInputs = 3, MaxInputs = 3, SteeringInputs = [0, 1, 2], SinceOpset = 11, Foldable = true, Traits = TwiceDifferentiable },
 
         // Quantization. Not foldable: a quantized weight stays one.
-        ["QuantizeLinear"] = new((type, attributes) => new QuantizeLinear(type, attributes))
+        [QuantizeLinear.Name] = new((type, attributes) => new QuantizeLinear(type, attributes))
             { MinInputs = 2, MaxInputs = 3, SteeringInputs = [1], SinceOpset = 10 },
-        ["DequantizeLinear"] = new((type, attributes) => new DequantizeLinear(type, attributes))
+        [DequantizeLinear.Name] = new((type, attributes) => new DequantizeLinear(type, attributes))
             { MinInputs = 2, MaxInputs = 3, SteeringInputs = [1], SinceOpset = 10 },
     }.ToFrozenDictionary(StringComparer.Ordinal);
 

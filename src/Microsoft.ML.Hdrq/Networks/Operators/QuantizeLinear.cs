@@ -9,6 +9,8 @@ namespace Microsoft.ML.Hdrq.Networks.Operators;
 /// </summary>
 internal sealed class QuantizeLinear : Operator
 {
+    public const string Name = "QuantizeLinear";
+
     private readonly QuantizationGrid _grid;
     private readonly ElementType? _target;
 

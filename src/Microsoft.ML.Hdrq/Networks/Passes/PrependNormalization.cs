@@ -17,20 +17,20 @@ internal static class PrependNormalization
         using var scope = torch.NewDisposeScope();
         var rewriter = new GraphRewriter(network);
         var input = network.Graph.Inputs[0];
-        var centred = Add("Sub", "centred", input.Name, mean);
-        var normalized = Add("Div", "normalized", centred, deviation);
+        var centred = Add("Sub", "centred", "mean", input.Name, mean);
+        var normalized = Add("Div", "normalized", "deviation", centred, deviation);
         rewriter.Replace(input.Name, normalized);
         foreach (var node in network.Graph.Nodes)
             rewriter.AddNode(node);
         return rewriter.Build();
 
-        string Add(string type, string suffix, string value, ReadOnlySpan<float> constants)
+        string Add(string type, string suffix, string constant, string value, ReadOnlySpan<float> constants)
         {
             var output = rewriter.FreshName($"{input.Name}.{suffix}");
             var shape = new long[input.Shape.Length];
             Array.Fill(shape, 1);
             shape[1] = constants.Length;
-            var parameter = rewriter.FreshName($"{output}.{(type == "Sub" ? "mean" : "deviation")}");
+            var parameter = rewriter.FreshName($"{output}.{constant}");
             rewriter.AddParameter(parameter, TensorData.Of(constants, shape).ToTorch().to(network.Device), ParameterRole.Constant);
             rewriter.AddNode(new GraphNode(output, Operator.Create(type), [value, parameter], [output]));
             return output;

@@ -4,7 +4,6 @@ using Hdrq.Samples.Comparison;
 using Hdrq.Samples.Data;
 using Hdrq.Samples.Results;
 using Microsoft.ML.Data;
-using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
