@@ -74,6 +74,42 @@ public sealed partial class ArchitectureTests
         where OperatorTable.Definitions.ContainsKey(match.Groups[1].Value)
         select $"{file.Path}: {match.Value}");
 
+    /// <summary>The table and the drawing of <c>docs/architecture.md</c> say what the code does.</summary>
+    [TestMethod]
+    public void The_documented_imports_are_those_of_the_code()
+    {
+        var imports = _allowed.Keys.ToDictionary(room => room, room => Sources().Where(file => Floor(file.Path) == room)
+            .SelectMany(file => OurNamespace().Matches(file.Code)).Select(match => match.Groups[1].Value)
+            .Where(imported => imported != room && _allowed.ContainsKey(imported)).Distinct().Order(StringComparer.Ordinal).ToList());
+        var text = File.ReadAllText(Path.Combine(Repository.Root, "docs", "architecture.md"));
+        var table = string.Concat(imports.Select(room => $"| {room.Key} | {string.Join(", ", room.Value)} |\n").Prepend("|---|---|\n").Prepend("| room | imports |\n"));
+        Assert.AreEqual(table, Section(text, "imports"));
+        var drawn = Arrow().Matches(text).Select(match => (From: match.Groups[1].Value, To: match.Groups[2].Value)).Where(arrow => _allowed.ContainsKey(arrow.From));
+        Assert.AreEqual(
+            string.Join(", ", imports.SelectMany(room => room.Value.Select(imported => $"{room.Key} --> {imported}")).Order(StringComparer.Ordinal)),
+            string.Join(", ", drawn.Select(arrow => $"{arrow.From} --> {arrow.To}").Order(StringComparer.Ordinal)));
+    }
+
+    /// <summary>Every hop of the documented walk is a file of the library and a method in it.</summary>
+    [TestMethod]
+    public void The_documented_walk_is_there()
+    {
+        var hops = Hop().Matches(Section(File.ReadAllText(Path.Combine(Repository.Root, "docs", "architecture.md")), "walk"));
+        Assert.IsGreaterThan(20, hops.Count);
+        AssertNone(
+            from hop in hops
+            let file = Path.Combine(Repository.Library, hop.Groups[1].Value)
+            where !File.Exists(file) || !Regex.IsMatch(File.ReadAllText(file), $@"\b(public|internal|private|protected)\b[^=;\n]* {hop.Groups[2].Value}(<\w+>)?\(")
+            select hop.Value);
+    }
+
+    private static string Section(string text, string name)
+    {
+        var (start, end) = ($"<!-- {name} -->\n", $"<!-- /{name} -->");
+        var first = text.IndexOf(start, StringComparison.Ordinal) + start.Length;
+        return text[first..text.IndexOf(end, StringComparison.Ordinal)];
+    }
+
     private static void AssertNone(IEnumerable<string> violations)
     {
         Assert.IsNotEmpty(Sources());
@@ -103,6 +139,12 @@ public sealed partial class ArchitectureTests
 
     [GeneratedRegex(@"""(\w+)""")]
     private static partial Regex Literal();
+
+    [GeneratedRegex(@"^  (\w+) --> (\w+)$", RegexOptions.Multiline)]
+    private static partial Regex Arrow();
+
+    [GeneratedRegex(@"\| `([\w/]+\.cs)` \| `(\w+)` \|")]
+    private static partial Regex Hop();
 
     [GeneratedRegex("//.*")]
     private static partial Regex Comment();

@@ -114,7 +114,7 @@ public sealed class OperatorTraitsTests
                 return true;
             var data = Inputs[0]!.detach().clone().requires_grad_(true);
             var output = Operator.Compute([data, .. Inputs[1..]], new ComputeContext(ForwardMode.Gradient, torch.CPU))[0];
-            var gradient = torch.autograd.grad([output.square().sum()], [data], create_graph: true)[0];
+            var gradient = torch.autograd.grad([output.square().sum()], [data], create_graph: true, retain_graph: true)[0];
             if (!gradient.requires_grad)
                 return true;
             var second = torch.autograd.grad([gradient.sum()], [data], allow_unused: true)[0];
