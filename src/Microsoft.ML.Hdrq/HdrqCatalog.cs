@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Analysis;
@@ -82,6 +83,8 @@ public static class HdrqCatalog
     /// <param name="rows">On which rows; null for all.</param>
     /// <returns>The estimator.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
+    // Without a priority, new() { ... } in a call could as well mean a text.
+    [OverloadResolutionPriority(1)]
     public static NetworkAdaptationEstimator AdaptNetwork(
         this TransformsCatalog catalog, string outputColumnName, string inputColumnName, AdaptationOptions? options = null, RowOptions? rows = null)
     {

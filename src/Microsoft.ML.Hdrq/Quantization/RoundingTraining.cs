@@ -8,5 +8,8 @@ public sealed record RoundingTraining : BlockTraining
 
     internal override WeightTraining Weights => WeightTraining.Adaptive;
 
-    internal override double WeightRate => AdaptiveRounding.LearningRate;
+    internal override double WeightRate => LearningRate;
+
+    /// <summary>The learning rate of rounding directions, which is not offered: AdaRound's own serves all networks.</summary>
+    internal double LearningRate { get; init; } = AdaptiveRounding.LearningRate;
 }
