@@ -29,7 +29,7 @@ internal sealed class ImageNetworks : DomainNetworks
 
     private readonly DomainFolder _folder;
     private readonly ImagePipeline _images;
-    private readonly NetworkAdaptationEstimator.Options _adaptation = new();
+    private readonly AdaptationOptions _adaptation = new();
     private readonly Dictionary<string, IDataView> _tests = new(StringComparer.Ordinal);
 
     /// <summary>Prepares the images for the source network.</summary>
@@ -73,7 +73,7 @@ internal sealed class ImageNetworks : DomainNetworks
 
     public override IEnumerable<DomainScore> Measure(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken)
     {
-        var scoring = Context.Transforms.ApplyNetwork(Score, Pixels, network, new NetworkScoringEstimator.Options { BatchSize = Options.BatchSize, Threads = Options.Threads, ClassNames = _folder.Classes });
+        var scoring = Context.Transforms.ApplyNetwork(Score, Pixels, network, new ScoringOptions { BatchSize = Options.BatchSize, Threads = Options.Threads, ClassNames = _folder.Classes });
         using var scorer = scoring.Fit(Test(Domains[0], cancellationToken));
         foreach (var domain in domains)
             yield return new(domain, Context.MulticlassClassification.Evaluate(scorer.Transform(Test(domain, cancellationToken))).MicroAccuracy);
@@ -81,7 +81,7 @@ internal sealed class ImageNetworks : DomainNetworks
 
     public override IReadOnlyList<SamplePrediction> Predict(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken)
     {
-        var scoring = Context.Transforms.ApplyNetwork(Score, Pixels, network, new NetworkScoringEstimator.Options { BatchSize = Options.BatchSize, ClassNames = _folder.Classes });
+        var scoring = Context.Transforms.ApplyNetwork(Score, Pixels, network, new ScoringOptions { BatchSize = Options.BatchSize, ClassNames = _folder.Classes });
         var predictions = new List<SamplePrediction>();
         foreach (var domain in domains)
         {
@@ -113,7 +113,7 @@ internal sealed class ImageNetworks : DomainNetworks
         _ => ResNet.Cifar(depth: 14, _folder.Classes.Count, Options.Seed, width: 16, inputSize: _images.Height),
     };
 
-    protected override NetworkAdaptationEstimator.Options SourceTraining(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken) => new()
+    protected override AdaptationOptions SourceTraining => new()
     {
         Epochs = Options.SourceEpochs ?? 8,
         LearningRate = 0.1,
@@ -123,27 +123,21 @@ internal sealed class ImageNetworks : DomainNetworks
         KeepInputGrams = false,
         HorizontalFlip = MayMirror,
         CropPadding = Shift,
-        Seed = Options.Seed,
-        Progress = progress,
-        CancellationToken = cancellationToken,
     };
 
-    protected override NetworkAdaptationEstimator.Options Adaptation(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken) => new()
+    protected override AdaptationOptions Adaptation => new()
     {
         Epochs = Options.AdaptationEpochs ?? _adaptation.Epochs,
         LearningRate = Options.AdaptationLearningRate ?? _adaptation.LearningRate,
         HorizontalFlip = MayMirror,
         CropPadding = Shift,
-        Seed = Options.Seed,
-        Progress = progress,
-        CancellationToken = cancellationToken,
     };
 
     protected override IDataView Images(string domain, DataSplit split, CancellationToken cancellationToken) => _images.Read(domain, split, cancellationToken);
 
     protected override (IEstimator<ITransformer> Pipeline, IDataView Rows) Serving(Network network) => (
         _images.Reading
-            .Append(Context.Transforms.ApplyNetwork(Score, Pixels, network, new NetworkScoringEstimator.Options { ClassNames = _folder.Classes }))
+            .Append(Context.Transforms.ApplyNetwork(Score, Pixels, network, new ScoringOptions { ClassNames = _folder.Classes }))
             .Append(Context.Transforms.Conversion.MapKeyToValue("Prediction", "PredictedLabel")),
         Context.Data.LoadFromEnumerable<ImageRow>([]));
 

@@ -18,7 +18,7 @@ internal static class CommandLine
         Drawn = "the sample's own streets",
         DrawnIterations = 50,
         // A step learns from hundreds of places in an image, where one that is to be classified has few.
-        Settings = defaults => defaults with { Iterations = 100 },
+        Settings = defaults => defaults with { Training = defaults.Training with { Iterations = 100 } },
         Create = (options, console) => new Sample(options, console),
     }.ToCommand();
 }

@@ -53,7 +53,7 @@ internal sealed class SegmentationNetworks : DomainNetworks
 
     public override IEnumerable<DomainScore> Measure(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken)
     {
-        var scoring = Context.Transforms.ApplyNetwork(Score, Pixels, network, new NetworkScoringEstimator.Options { BatchSize = Options.BatchSize, Threads = Options.Threads, ClassNames = _folder.Classes });
+        var scoring = Context.Transforms.ApplyNetwork(Score, Pixels, network, new ScoringOptions { BatchSize = Options.BatchSize, Threads = Options.Threads, ClassNames = _folder.Classes });
         using var scorer = scoring.Fit(Images(Domains[0], DataSplit.Test, cancellationToken));
         foreach (var domain in domains)
         {
@@ -87,7 +87,7 @@ internal sealed class SegmentationNetworks : DomainNetworks
         _ => SmallDeepLab.Create(_folder.Classes.Count, width: 16, _frames.Height, _frames.Width, Options.Seed),
     };
 
-    protected override NetworkAdaptationEstimator.Options SourceTraining(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken) => new()
+    protected override AdaptationOptions SourceTraining => new()
     {
         Epochs = Options.SourceEpochs ?? (Options.Data is null ? 16 : 12),
         BatchSize = TrainingBatch,
@@ -98,27 +98,21 @@ internal sealed class SegmentationNetworks : DomainNetworks
         // The source network is not merged.
         KeepInputGrams = false,
         ClassWeights = _classWeights.Value,
-        Seed = Options.Seed,
-        Progress = progress,
-        CancellationToken = cancellationToken,
     };
 
-    protected override NetworkAdaptationEstimator.Options Adaptation(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken) => new()
+    protected override AdaptationOptions Adaptation => new()
     {
         Epochs = Options.AdaptationEpochs ?? (Options.Data is null ? 6 : 10),
         BatchSize = TrainingBatch,
         Optimizer = FineTuningOptimizer.AdamW,
         LearningRate = Options.AdaptationLearningRate ?? 3e-4,
         ClassWeights = _classWeights.Value,
-        Seed = Options.Seed,
-        Progress = progress,
-        CancellationToken = cancellationToken,
     };
 
     protected override IDataView Images(string domain, DataSplit split, CancellationToken cancellationToken) => _frames.Read(domain, split, cancellationToken);
 
     protected override (IEstimator<ITransformer> Pipeline, IDataView Rows) Serving(Network network) => (
-        _frames.Reading.Append(Context.Transforms.ApplyNetwork(Score, Pixels, network, new NetworkScoringEstimator.Options { ClassNames = _folder.Classes })),
+        _frames.Reading.Append(Context.Transforms.ApplyNetwork(Score, Pixels, network, new ScoringOptions { ClassNames = _folder.Classes })),
         Context.Data.LoadFromEnumerable<ImageRow>([]));
 
     private MaskPictures Pictures => new(Context, _frames, _folder, Options.BatchSize);

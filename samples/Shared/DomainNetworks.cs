@@ -61,8 +61,8 @@ internal abstract class DomainNetworks(MLContext context, SampleOptions options)
             return Read(options.Network);
         using var created = CreateSource();
         return Fit(
-            context.Transforms.ApplyNetwork("Untrained", Pixels, created, new NetworkScoringEstimator.Options { Normalization = options.Normalization })
-                .Append(context.Transforms.AdaptNetwork(Score, "Untrained", SourceTraining(progress, cancellationToken))),
+            context.Transforms.ApplyNetwork("Untrained", Pixels, created, new ScoringOptions { Normalization = options.Normalization })
+                .Append(context.Transforms.AdaptNetwork(Score, "Untrained", SourceTraining with { Progress = progress }, Rows(cancellationToken))),
             Domains[0], cancellationToken);
     }
 
@@ -70,18 +70,18 @@ internal abstract class DomainNetworks(MLContext context, SampleOptions options)
     public Network Read(string path)
     {
         using var network = Network.LoadOnnx(path);
-        return Fit(context.Transforms.ApplyNetwork(Score, Pixels, network, new NetworkScoringEstimator.Options { Normalization = options.Normalization }), Domains[0], default);
+        return Fit(context.Transforms.ApplyNetwork(Score, Pixels, network, new ScoringOptions { Normalization = options.Normalization }), Domains[0], default);
     }
 
     /// <summary>The source network, adapted to the labelled images of a domain.</summary>
     public Network Adapt(Network source, string domain, IProgress<FineTuningProgress> progress, CancellationToken cancellationToken) => Fit(
-        context.Transforms.ApplyNetwork("Source", Pixels, source).Append(context.Transforms.AdaptNetwork(Score, "Source", Adaptation(progress, cancellationToken))),
+        context.Transforms.ApplyNetwork("Source", Pixels, source).Append(context.Transforms.AdaptNetwork(Score, "Source", Adaptation with { Progress = progress }, Rows(cancellationToken))),
         domain, cancellationToken);
 
     /// <summary>An adapted network, quantized on the images of its domain, without their labels.</summary>
-    public Network Quantize(Network source, Network adapted, string domain, NetworkQuantizationEstimator.Options settings, IProgress<QuantizationProgress> progress, CancellationToken cancellationToken) => Fit(
+    public Network Quantize(Network source, Network adapted, string domain, QuantizationOptions settings, int seed, IProgress<QuantizationProgress> progress, CancellationToken cancellationToken) => Fit(
         context.Transforms.ApplyNetwork("Adapted", Pixels, adapted)
-            .Append(context.Transforms.QuantizeNetwork(Score, "Adapted", settings with { Source = source, Progress = progress, CancellationToken = cancellationToken })),
+            .Append(context.Transforms.QuantizeNetwork(Score, "Adapted", settings with { Source = source, Progress = progress }, Rows(cancellationToken) with { MaxRows = options.CalibrationImages, Seed = seed })),
         domain, cancellationToken);
 
     /// <summary>One network of several, without images.</summary>
@@ -108,7 +108,7 @@ internal abstract class DomainNetworks(MLContext context, SampleOptions options)
             foreach (var part in parts)
             {
                 columns.Add($"{Score}{columns.Count}");
-                applied.Add(context.Transforms.ApplyNetwork(columns[^1], Pixels, part, new NetworkScoringEstimator.Options { Engine = ScoringEngineKind.Torch }).Fit(data));
+                applied.Add(context.Transforms.ApplyNetwork(columns[^1], Pixels, part, new ScoringOptions { Engine = ScoringEngineKind.Torch }).Fit(data));
                 data = applied[^1].Transform(data);
             }
             return analyse(context.Model, data, columns);
@@ -145,13 +145,16 @@ internal abstract class DomainNetworks(MLContext context, SampleOptions options)
     protected abstract Network CreateSource();
 
     /// <summary>How a source network is trained from the beginning.</summary>
-    protected abstract NetworkAdaptationEstimator.Options SourceTraining(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken);
+    protected abstract AdaptationOptions SourceTraining { get; }
 
     /// <summary>How a source network is adapted to a domain.</summary>
-    protected abstract NetworkAdaptationEstimator.Options Adaptation(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken);
+    protected abstract AdaptationOptions Adaptation { get; }
 
     /// <summary>The images of a domain as <see cref="Pixels"/> and <see cref="Label"/>, read when a cursor asks for them.</summary>
     protected abstract IDataView Images(string domain, DataSplit split, CancellationToken cancellationToken);
+
+    /// <summary>All rows, with the seed of the run.</summary>
+    private RowOptions Rows(CancellationToken cancellationToken) => new() { Seed = options.Seed, CancellationToken = cancellationToken };
 
     /// <summary>The network of an estimator that is fitted to the training images of a domain, in host memory.</summary>
     private Network Fit(IEstimator<NetworkTransformer> estimator, string domain, CancellationToken cancellationToken)

@@ -81,7 +81,7 @@ internal sealed class MergeJob
             using var quantized = Quantize(plan, source, adapted);
             Explain(quantized, source, adapted);
             CountValues(quantized, adapted);
-            Merge(quantized, source, _options.Mergings, plan.Options.Seed ?? _options.Seed);
+            Merge(quantized, source, _options.Mergings, plan.Seed);
         }
         _all?.Complete();
         return Document;
@@ -108,8 +108,8 @@ internal sealed class MergeJob
             WeightBits = plan.AverageBits is null ? options.WeightBits : null,
             AverageWeightBits = plan.AverageBits,
             ActivationBits = options.ActivationBits,
-            Iterations = options.Iterations > 0 && options.Method != QuantizationMethod.RoundToNearest ? options.Iterations : null,
-            Seed = options.Seed,
+            Iterations = Iterations(options) is > 0 and var iterations ? iterations : null,
+            Seed = plan.Seed,
         });
         try
         {
@@ -117,13 +117,13 @@ internal sealed class MergeJob
             {
                 // Bits that follow from images are the first domain's for all, as networks are merged only where bits agree.
                 var first = plan.AverageBits is null ? null : quantized.Networks.Values.FirstOrDefault();
-                var own = first is null ? options : options with { TargetSize = null, Overrides = LayerOverride.Of(first.Network) };
+                var own = first is null ? options : options with { BitBudget = null, Overrides = LayerOverride.Of(first.Network) };
                 quantized.Networks.Add(domain, Make<QuantizationProgress>(
                     $"{plan.Name}-{domain}",
                     quantized.Shared with { Domain = domain },
-                    [source.Recipe, adapted.Networks[domain].Recipe, .. Images(domain), options.ToString(), first?.Recipe ?? ""],
+                    [source.Recipe, adapted.Networks[domain].Recipe, .. Images(domain), options.ToString(), Rows(plan), first?.Recipe ?? ""],
                     report => ((report.BlockIndex + (double)report.Step / report.Steps) / report.Blocks, string.Create(CultureInfo.InvariantCulture, $"loss {report.Loss:0.0000}")),
-                    (progress, token) => _networks.Quantize(source.Network, adapted.Networks[domain].Network, domain, own, progress, token)));
+                    (progress, token) => _networks.Quantize(source.Network, adapted.Networks[domain].Network, domain, own, plan.Seed, progress, token)));
             }
             return quantized;
         }
@@ -179,7 +179,7 @@ internal sealed class MergeJob
             return;
         var domain = _targets[0];
         _histograms = ($"{quantized.Name}-{domain}", _networks.Analyse(domain, [quantized.Networks[domain].Network, adapted.Networks[domain].Network],
-            (catalog, data, columns) => catalog.MeasureHistograms(data, columns[0], columns[1], new() { MaxRows = HistogramImages, Seed = _options.Seed, CancellationToken = _cancellationToken }), _cancellationToken));
+            (catalog, data, columns) => catalog.MeasureHistograms(data, columns[0], columns[1], rows: new() { MaxRows = HistogramImages, Seed = _options.Seed, CancellationToken = _cancellationToken }), _cancellationToken));
     }
 
     /// <summary>Looks at the networks of one method, if that is asked for.</summary>
@@ -228,6 +228,18 @@ internal sealed class MergeJob
     private static double HarmonicMean(IEnumerable<double> scores) => scores.Count() / scores.Sum(score => 1 / score);
 
     private static (double, string?) State(FineTuningProgress report) => ((double)report.Step / report.Steps, string.Create(CultureInfo.InvariantCulture, $"loss {report.Loss:0.000}"));
+
+    /// <summary>The steps for each block, or layer; null where nothing is trained.</summary>
+    private static int? Iterations(QuantizationOptions options) => options switch
+    {
+        HdrqOptions hdrq => hdrq.Training.Iterations,
+        AdaRoundOptions adaRound => adaRound.Training.Iterations,
+        BrecqOptions brecq => brecq.Training.Iterations,
+        QDropOptions qDrop => qDrop.Training.Iterations,
+        _ => null,
+    };
+
+    private string Rows(QuantizationPlan plan) => string.Create(CultureInfo.InvariantCulture, $"{_options.CalibrationImages} images, seed {plan.Seed}");
 
     private static string Seed(int seed) => string.Create(CultureInfo.InvariantCulture, $"seed {seed}");
 

@@ -37,7 +37,7 @@ internal sealed record SampleCommand
     public required int DrawnIterations { get; init; }
 
     /// <summary>The task's own settings of quantization, which the library's defaults become; those of <c>--settings paper</c> stay as they are.</summary>
-    public Func<NetworkQuantizationEstimator.Options, NetworkQuantizationEstimator.Options> Settings { get; init; } = defaults => defaults;
+    public Func<HdrqOptions, HdrqOptions> Settings { get; init; } = defaults => defaults;
 
     /// <summary>What runs the job.</summary>
     public required Func<SampleOptions, IAnsiConsole, MergeSample> Create { get; init; }
@@ -63,7 +63,7 @@ internal sealed record SampleCommand
         var merging = new Option<string[]>("--merging") { Description = $"How to merge what is compared: {string.Join(", ", MergingChoice.All.Select(choice => choice.Name))}. Default: all.", AllowMultipleArgumentsPerToken = true };
         var seeds = new Option<int[]>("--seeds") { Description = "Seeds of what is compared. Default: 1 2 3.", AllowMultipleArgumentsPerToken = true };
         var settings = new Option<string>("--settings") { Description = "default, or paper: quantizers where the paper has them, one scale for a weight, 20,000 iterations.", DefaultValueFactory = _ => "default" };
-        var iterations = new Option<int?>("--iterations") { Description = $"Steps for each block; 0 rounds to nearest. Default: that of the settings ({Settings(new() { Method = QuantizationMethod.Hdrq }).Iterations:N0}), or {DrawnIterations} for {Drawn}." };
+        var iterations = new Option<int?>("--iterations") { Description = $"Steps for each block; 0 rounds to nearest. Default: that of the settings ({Settings(new()).Training.Iterations:N0}), or {DrawnIterations} for {Drawn}." };
         var calibration = new Option<int?>("--calibration-images") { Description = "Images that each network is quantized on. Default: that of the settings." };
         var average = new Option<double[]>("--average-bits") { Description = "Average bits of weights for which HDRQ shares bits out among layers by their sensitivity, besides the rest; such as 3.5.", AllowMultipleArgumentsPerToken = true };
         var allocation = new Option<BitAllocationBasis>("--allocation") { Description = "By what bits are shared out: SourceWeights, the weights of the source network, or Images, those of the first domain, whose bits the others take over.", DefaultValueFactory = _ => BitAllocationBasis.SourceWeights };
@@ -83,7 +83,7 @@ internal sealed record SampleCommand
         command.SetAction((result, cancellationToken) => Task.Run(() =>
         {
             var pairs = result.GetValue(bits) is { Length: > 0 } given ? given : null;
-            var preset = result.GetValue(settings) == "paper" ? NetworkQuantizationEstimator.Options.Paper(QuantizationMethod.Hdrq) : Settings(new() { Method = QuantizationMethod.Hdrq });
+            var preset = result.GetValue(settings) == "paper" ? HdrqOptions.Paper : Settings(new());
             return Run(() => new SampleOptions
             {
                 Data = result.GetValue(data),
@@ -102,9 +102,9 @@ internal sealed record SampleCommand
                 Bits = pairs ?? (result.GetValue(data) is null ? [Bits[^1]] : Bits),
                 Quantization = preset with
                 {
-                    Iterations = result.GetValue(iterations) ?? (result.GetValue(data) is null ? DrawnIterations : preset.Iterations),
-                    CalibrationImages = result.GetValue(calibration) ?? preset.CalibrationImages,
+                    Training = preset.Training with { Iterations = result.GetValue(iterations) ?? (result.GetValue(data) is null ? DrawnIterations : preset.Training.Iterations) },
                 },
+                CalibrationImages = result.GetValue(calibration),
                 AverageBits = result.GetValue(average) ?? [],
                 Allocation = result.GetValue(allocation),
                 Explanation = result.GetResult(explain) is null ? null : result.GetValue(explain) is { } images ? new ExplanationOptions { Images = images } : new ExplanationOptions(),

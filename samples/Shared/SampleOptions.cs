@@ -45,8 +45,11 @@ internal sealed record SampleOptions
     /// <summary>What to merge: names of domains joined by +, <c>pairs</c> or <c>all</c>.</summary>
     public IReadOnlyList<string> Merges { get; init; } = ["pairs", "all"];
 
-    /// <summary>How networks are quantized by HDRQ, and by other methods where they share it; bits, domain, source, seed and progress are filled in.</summary>
-    public NetworkQuantizationEstimator.Options Quantization { get; init; } = new() { Method = QuantizationMethod.Hdrq };
+    /// <summary>How networks are quantized by HDRQ, and by other methods where they share it; bits, source and progress are filled in.</summary>
+    public HdrqOptions Quantization { get; init; } = new();
+
+    /// <summary>The images that each network is quantized on; null for as many as the library takes.</summary>
+    public int? CalibrationImages { get; init; }
 
     /// <summary>The methods by which networks are quantized, in the order of the results.</summary>
     public IReadOnlyList<MethodChoice> Methods { get; init; } = MethodChoice.Named("rtn", "hdrq");
@@ -92,7 +95,7 @@ internal sealed record SampleOptions
         ],
         .. AverageBits.Select(average => new QuantizationPlan(
             string.Create(CultureInfo.InvariantCulture, $"hdrq-mixed{average}{(Allocation == BitAllocationBasis.Images ? "i" : "")}a{Bits[0].Activations}-s{Seed}"), string.Create(CultureInfo.InvariantCulture, $"HDRQ, {average} bits on average{(Allocation == BitAllocationBasis.Images ? ", by images" : "")}"),
-            Quantization with { WeightBits = Bits[0].Weights, ActivationBits = Bits[0].Activations, Seed = Seed, Allocation = Allocation }, average)),
+            Quantization with { WeightBits = Bits[0].Weights, ActivationBits = Bits[0].Activations }, Seed, average, Allocation)),
     ];
 
     /// <summary>The ways to merge.</summary>

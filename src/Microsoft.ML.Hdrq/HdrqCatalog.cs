@@ -1,9 +1,12 @@
+using System.Runtime.CompilerServices;
 using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Pipeline.Masks;
+using Microsoft.ML.Hdrq.Quantization;
 
 namespace Microsoft.ML;
 
@@ -22,7 +25,7 @@ public static class HdrqCatalog
     /// <returns>The estimator.</returns>
     /// <exception cref="ArgumentException">The network does not have exactly one input, of type single and with a batch as first dimension.</exception>
     public static NetworkScoringEstimator ApplyNetwork(this TransformsCatalog catalog, string outputColumnName, string? inputColumnName, Network network) =>
-        catalog.ApplyNetwork(outputColumnName, inputColumnName, network, new NetworkScoringEstimator.Options());
+        catalog.ApplyNetwork(outputColumnName, inputColumnName, network, new ScoringOptions());
 
     /// <summary>Creates a <see cref="NetworkScoringEstimator"/> with options: batch size, normalization, names of classes, device.</summary>
     /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
@@ -34,7 +37,7 @@ public static class HdrqCatalog
     /// <returns>The estimator.</returns>
     /// <exception cref="ArgumentException">The network does not have exactly one input, of type single and with a batch as first dimension.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range, or does not fit the network; the message names it.</exception>
-    public static NetworkScoringEstimator ApplyNetwork(this TransformsCatalog catalog, string outputColumnName, string? inputColumnName, Network network, NetworkScoringEstimator.Options options)
+    public static NetworkScoringEstimator ApplyNetwork(this TransformsCatalog catalog, string outputColumnName, string? inputColumnName, Network network, ScoringOptions options)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         return new NetworkScoringEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, network, options);
@@ -49,7 +52,7 @@ public static class HdrqCatalog
     /// <param name="options">The folder, how masks are resized, and which values are which classes; null for the defaults.</param>
     /// <returns>The estimator.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A size is below 1, or an option is out of range; the message names it.</exception>
-    public static MaskLoadingEstimator LoadMasks(this TransformsCatalog catalog, string outputColumnName, string? inputColumnName, int imageWidth, int imageHeight, MaskLoadingEstimator.Options? options = null)
+    public static MaskLoadingEstimator LoadMasks(this TransformsCatalog catalog, string outputColumnName, string? inputColumnName, int imageWidth, int imageHeight, MaskLoadingOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         return new MaskLoadingEstimator(catalog, outputColumnName, inputColumnName, imageWidth, imageHeight, options ?? new());
@@ -63,57 +66,98 @@ public static class HdrqCatalog
     /// <param name="options">The colours, and how much they cover; null for the defaults.</param>
     /// <returns>The estimator.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
-    public static MaskColoringEstimator ColorMasks(this TransformsCatalog catalog, string outputColumnName, string maskColumnName, string imageColumnName, MaskColoringEstimator.Options? options = null)
+    public static MaskColoringEstimator ColorMasks(this TransformsCatalog catalog, string outputColumnName, string maskColumnName, string imageColumnName, MaskColoringOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         return new MaskColoringEstimator(catalog, outputColumnName, maskColumnName, imageColumnName, options ?? new());
     }
 
     /// <summary>
-    /// Creates a <see cref="NetworkAdaptationEstimator"/>: it fine-tunes a copy of the network behind a score column on the labelled rows of a domain, and gives the scores of the copy.
+    /// Creates a <see cref="NetworkAdaptationEstimator"/>: it fine-tunes a copy of the network behind a score column on the
+    /// labelled rows of a domain, and gives the scores of the copy.
     /// </summary>
     /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
     /// <param name="outputColumnName">The name of the adapted network's score column.</param>
     /// <param name="inputColumnName">The score column of the network to start from.</param>
-    /// <param name="options">The domain, and how to train.</param>
+    /// <param name="options">How to train; null for the defaults.</param>
+    /// <param name="rows">On which rows; null for all.</param>
     /// <returns>The estimator.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
-    public static NetworkAdaptationEstimator AdaptNetwork(this TransformsCatalog catalog, string outputColumnName, string inputColumnName, NetworkAdaptationEstimator.Options? options = null)
+    // Without a priority, new() { ... } in a call could as well mean a text.
+    [OverloadResolutionPriority(1)]
+    public static NetworkAdaptationEstimator AdaptNetwork(
+        this TransformsCatalog catalog, string outputColumnName, string inputColumnName, AdaptationOptions? options = null, RowOptions? rows = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
-        return new NetworkAdaptationEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, options ?? new());
+        return new NetworkAdaptationEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, options ?? new(), rows ?? new());
+    }
+
+    /// <summary>Creates a <see cref="NetworkAdaptationEstimator"/> for the rows of one domain, with the defaults for the rest.</summary>
+    /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
+    /// <param name="outputColumnName">The name of the adapted network's score column.</param>
+    /// <param name="inputColumnName">The score column of the network to start from.</param>
+    /// <param name="domain">The domain whose rows are used.</param>
+    /// <param name="domainColumnName">The column that says which domain a row is of, text or a key with text values.</param>
+    /// <returns>The estimator.</returns>
+    public static NetworkAdaptationEstimator AdaptNetwork(
+        this TransformsCatalog catalog, string outputColumnName, string inputColumnName, string domain, string domainColumnName = "Domain")
+    {
+        ArgumentException.ThrowIfNullOrEmpty(domain);
+        ArgumentException.ThrowIfNullOrEmpty(domainColumnName);
+        return catalog.AdaptNetwork(outputColumnName, inputColumnName, rows: RowOptions.Of(domain, domainColumnName));
     }
 
     /// <summary>
-    /// Creates an <see cref="HdrqQuantizationEstimator"/>: it quantizes a copy of the network behind a score column on the images of a domain, so that it can be merged with others,
-    /// and gives the scores of the copy.
+    /// Creates a <see cref="NetworkQuantizationEstimator"/>: it quantizes a copy of the network behind a score column on the
+    /// unlabelled images of a domain by HDRQ, so that it can be merged with others, and gives the scores of the copy.
     /// </summary>
     /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
     /// <param name="outputColumnName">The name of the quantized network's score column.</param>
     /// <param name="inputColumnName">The score column of the network to quantize.</param>
-    /// <param name="options">The bits, the domain, and how to quantize; null for the defaults.</param>
+    /// <param name="options">The bits, and how to quantize; null for the defaults.</param>
+    /// <param name="rows">On which rows, 256 unless it says otherwise; null for the defaults.</param>
     /// <returns>The estimator.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
-    public static HdrqQuantizationEstimator QuantizeHdrq(this TransformsCatalog catalog, string outputColumnName, string inputColumnName, HdrqQuantizationEstimator.Options? options = null)
-    {
-        ArgumentNullException.ThrowIfNull(catalog);
-        return new HdrqQuantizationEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, options ?? new());
-    }
+    public static NetworkQuantizationEstimator QuantizeHdrq(
+        this TransformsCatalog catalog, string outputColumnName, string inputColumnName, HdrqOptions? options = null, RowOptions? rows = null) =>
+        catalog.QuantizeNetwork(outputColumnName, inputColumnName, options ?? new(), rows);
+
+    /// <summary>Creates a <see cref="NetworkQuantizationEstimator"/> for HDRQ with some bits on the rows of one domain, with the defaults for the rest.</summary>
+    /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
+    /// <param name="outputColumnName">The name of the quantized network's score column.</param>
+    /// <param name="inputColumnName">The score column of the network to quantize.</param>
+    /// <param name="weightBits">Bits of the weights, 2 to 8; those of the first and the last layers have 8 in any case.</param>
+    /// <param name="activationBits">Bits of what goes into layers, 2 to 8; the last layers are given 8 in any case.</param>
+    /// <param name="domain">The domain whose rows are used; null for all rows.</param>
+    /// <param name="domainColumnName">The column that says which domain a row is of, text or a key with text values; not read where all rows are used.</param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The bits are out of range, or the domain or its column is empty; the message names it.</exception>
+    public static NetworkQuantizationEstimator QuantizeHdrq(
+        this TransformsCatalog catalog, string outputColumnName, string inputColumnName, int weightBits, int activationBits, string? domain = null, string domainColumnName = "Domain") =>
+        catalog.QuantizeHdrq(outputColumnName, inputColumnName, new HdrqOptions { WeightBits = weightBits, ActivationBits = activationBits }, RowOptions.Of(domain, domainColumnName));
 
     /// <summary>
-    /// Creates a <see cref="NetworkQuantizationEstimator"/>: it quantizes a copy of the network behind a score column on the images of a domain by the method that the options name, and gives the scores of the copy.
-    /// For networks that are to be merged, begin with <see cref="QuantizeHdrq"/>; this is for comparing it with other methods.
+    /// Creates a <see cref="NetworkQuantizationEstimator"/>: it quantizes a copy of the network behind a score column on the
+    /// unlabelled images of a domain by the method whose options these are, and gives the scores of the copy. For networks
+    /// that are to be merged, begin with
+    /// <see cref="QuantizeHdrq(TransformsCatalog, string, string, HdrqOptions, RowOptions)"/>; this is for comparing it with
+    /// other methods.
     /// </summary>
     /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
     /// <param name="outputColumnName">The name of the quantized network's score column.</param>
     /// <param name="inputColumnName">The score column of the network to quantize.</param>
-    /// <param name="options">The method, the bits, the domain, and how to quantize.</param>
+    /// <param name="options">
+    /// The method, the bits, and how to quantize: <see cref="RoundToNearestOptions"/>, <see cref="AdaRoundOptions"/>,
+    /// <see cref="BrecqOptions"/>, <see cref="QDropOptions"/> or <see cref="HdrqOptions"/>.
+    /// </param>
+    /// <param name="rows">On which rows, 256 unless it says otherwise; null for the defaults.</param>
     /// <returns>The estimator.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
-    public static NetworkQuantizationEstimator QuantizeNetwork(this TransformsCatalog catalog, string outputColumnName, string inputColumnName, NetworkQuantizationEstimator.Options options)
+    public static NetworkQuantizationEstimator QuantizeNetwork(
+        this TransformsCatalog catalog, string outputColumnName, string inputColumnName, QuantizationOptions options, RowOptions? rows = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
-        return new NetworkQuantizationEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, options);
+        return new NetworkQuantizationEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, options, rows ?? new());
     }
 
     /// <summary>Creates a <see cref="NetworkMergingEstimator"/>: it merges the networks behind score columns with equal weights, and gives the scores of the merged network.</summary>
@@ -161,7 +205,7 @@ public static class HdrqCatalog
     /// <exception cref="ArgumentException">There are fewer than two networks, or one has not exactly one input.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option of <paramref name="scoring"/> is out of range, or does not fit the networks; the message names it.</exception>
     public static NetworkMergingEstimator MergeNetworks(
-        this TransformsCatalog catalog, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options, NetworkScoringEstimator.Options? scoring = null, MergeWeightSearch? search = null)
+        this TransformsCatalog catalog, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options, ScoringOptions? scoring = null, MergeWeightSearch? search = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         return new NetworkMergingEstimator(CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, networks, options, scoring ?? new(), search);

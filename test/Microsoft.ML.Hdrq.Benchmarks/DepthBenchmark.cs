@@ -34,13 +34,15 @@ public static class DepthBenchmark
 
     private static void Quantize(Network network, torch.Tensor images, int iterations)
     {
-        var settings = new QuantizationSettings
+        var options = HdrqOptions.Paper with
         {
             WeightBits = 4,
             ActivationBits = 4,
-            Calibration = new() { BatchSize = Images },
-            Reconstruction = new() { Iterations = iterations, BatchSize = Images },
+            Placement = QuantizerPlacement.Integer,
+            Source = network,
+            Calibration = HdrqOptions.Paper.Calibration with { BatchSize = Images },
+            Training = HdrqTraining.Paper with { Iterations = iterations, BatchSize = Images },
         };
-        NetworkQuantizer.Quantize(network, network, images, settings, seed: 1, progress: null, CancellationToken.None).Dispose();
+        NetworkQuantizer.Quantize(network, images, options, seed: 1).Dispose();
     }
 }

@@ -72,13 +72,13 @@ public static class IntegerScoringBenchmark
     {
         using var scope = torch.NewDisposeScope();
         using var generator = new torch.Generator(2);
-        var settings = new QuantizationSettings
+        var options = new RoundToNearestOptions
         {
             WeightBits = weightBits,
             ActivationBits = activationBits,
-            Calibration = new() { CreateActivationObserver = () => new MinMaxObserver(), CreateWeightObserver = () => new MinMaxObserver(), PerChannel = true },
-            Reconstruction = null,
+            Calibration = new() { Observer = RangeObserverKind.MinMax },
+            KeepInputGrams = false,
         };
-        return NetworkQuantizer.Quantize(network, null, torch.randn([CalibrationImages, 3, inputSize, inputSize], generator: generator), settings, seed: 1, null, CancellationToken.None);
+        return NetworkQuantizer.Quantize(network, torch.randn([CalibrationImages, 3, inputSize, inputSize], generator: generator), options, seed: 1);
     }
 }

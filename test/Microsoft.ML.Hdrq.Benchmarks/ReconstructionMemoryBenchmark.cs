@@ -23,10 +23,10 @@ public static class ReconstructionMemoryBenchmark
         using var folded = FoldBatchNormalization.Apply(original);
         using var generator = new torch.Generator(1);
         var sites = QuantizerSites.Find(folded, QuantizerPlacement.Integer, 4, 4, []);
-        using var quantized = Calibration.Apply(folded, sites, [torch.rand([8, 3, 32, 32], generator: generator)], new CalibrationOptions(), CancellationToken.None);
+        using var quantized = Calibration.Apply(folded, sites, [torch.rand([8, 3, 32, 32], generator: generator)], new CalibrationOptions(), perChannel: false, CancellationToken.None);
         var block = BlockPartition.Find(quantized.Graph)[1];
         var inputs = torch.rand([64, 16, 32, 32], generator: generator);
-        using var training = new BlockReconstruction(quantized, block, folded.Parameters, new ReconstructionSettings { Iterations = Iterations }, seed: 1);
+        using var training = new BlockReconstruction(quantized, block, folded.Parameters, HdrqTraining.Paper with { Iterations = Iterations }, seed: 1);
         output.WriteLine(" step  resident MB  live tensors");
         training.Train(BlockData.Of(inputs, inputs, inputs), (step, _) =>
         {

@@ -69,11 +69,10 @@ public static class ReconstructionStepBenchmark
     private static BlockReconstruction Training(Network network, torch.Tensor images, string blockName, bool isPerChannel)
     {
         var sites = QuantizerSites.Find(network, QuantizerPlacement.Paper, 4, 4, []);
-        using var quantized = Calibration.Apply(network, sites, [images], new CalibrationOptions { PerChannel = isPerChannel }, CancellationToken.None);
+        using var quantized = Calibration.Apply(network, sites, [images], new CalibrationOptions(), isPerChannel, CancellationToken.None);
         var block = BlockPartition.Find(quantized.Graph).Single(candidate => candidate.Name == blockName);
         // Its terms and parameters are those that users have who set nothing.
-        var settings = new HdrqQuantizationEstimator.Options().ToSettings().Reconstruction!;
-        return new BlockReconstruction(quantized, block, network.Parameters, settings, seed: 1);
+        return new BlockReconstruction(quantized, block, network.Parameters, new HdrqTraining(), seed: 1);
     }
 
     private static void PlainStep(Network block, torch.Tensor input, torch.Tensor target)

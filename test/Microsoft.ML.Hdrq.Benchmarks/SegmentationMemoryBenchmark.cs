@@ -28,23 +28,22 @@ public static class SegmentationMemoryBenchmark
         var clock = Stopwatch.StartNew();
         using var scope = torch.NewDisposeScope();
         using var generator = new torch.Generator(1);
-        var options = new HdrqQuantizationEstimator.Options { Iterations = Iterations };
+        var options = new HdrqOptions { Training = new() { Iterations = Iterations } };
         output.WriteLine("resident MB   peak MB  seconds");
         using (torch.NewDisposeScope())
         {
             // The largest activation of a batch, under the default observer. The rest of the calibration is with one that takes a hundredth of the time and less memory.
-            new MseObserver().Observe(torch.rand([1, options.BatchSize * 64L * (Size / 2) * (Size / 2)], generator: generator), new QuantizationRange(8, false));
+            new MseObserver().Observe(torch.rand([1, options.Calibration.BatchSize * 64L * (Size / 2) * (Size / 2)], generator: generator), new QuantizationRange(8, false));
         }
         Line("default observer");
         using var source = DeepLab.Create(101, Classes, seed: 1);
         using var network = source.Clone();
         var images = torch.rand([Crops, 3, Size, Size], generator: generator);
-        var settings = options.ToSettings();
-        settings = settings with { Calibration = settings.Calibration with { CreateActivationObserver = () => new MinMaxObserver() } };
+        options = options with { Calibration = new() { Observer = RangeObserverKind.MinMax }, Source = source, Progress = new Progress(Report) };
         using var cancellation = new CancellationTokenSource();
         try
         {
-            NetworkQuantizer.Quantize(network, source, images, settings, 1, new Progress(Report), cancellation.Token).Dispose();
+            NetworkQuantizer.Quantize(network, images, options, seed: 1, cancellation.Token).Dispose();
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {

@@ -52,8 +52,8 @@ public sealed class ReadmeSegmentationTests
             .Append(ml.Transforms.ExtractPixels("Pixels", "Image"))
             .Append(ml.Transforms.LoadMasks("Label", "MaskPath", 96, 64, new() { IgnoredValue = 11 }))         // Vector<Byte, 64, 96>
             .Append(ml.Transforms.ApplyNetwork("Source", "Pixels", segmenter, new() { ClassNames = ["sky", "road", "car"], BatchSize = 4 }))
-            .Append(ml.Transforms.AdaptNetwork("Day", "Source", new() { DomainColumnName = "Domain", Domain = "day", CropSize = 48 }))
-            .Append(ml.Transforms.QuantizeHdrq("Score", "Day", new() { Iterations = steps, CropSize = 48 }))   // gives PredictedMask
+            .Append(ml.Transforms.AdaptNetwork("Day", "Source", new() { CropSize = 48 }, new() { DomainColumnName = "Domain", Domain = "day" }))
+            .Append(ml.Transforms.QuantizeHdrq("Score", "Day", new() { Training = new() { Iterations = steps } }, new() { CropSize = 48 })) // gives PredictedMask
             .Append(ml.Transforms.ColorMasks("Colored", "PredictedMask", "Image"));                            // an MLImage to look at
         var scored = pipeline.Fit(streets).Transform(streets);
         var metrics = ml.SemanticSegmentation.EvaluateByDomain(scored);                                        // mean IoU by domain, harmonic mean

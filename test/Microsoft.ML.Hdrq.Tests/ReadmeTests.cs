@@ -5,6 +5,7 @@ using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Quantization;
 using SkiaSharp;
 using static Microsoft.ML.Transforms.ValueToKeyMappingEstimator;
 
@@ -79,20 +80,20 @@ public sealed class ReadmeTests
             let folders = path.Split(Path.DirectorySeparatorChar)
             select new ImageFile(path, Domain: folders[1], Class: folders[2]));
 
+        var fog = new RowOptions { DomainColumnName = "Domain", Domain = "fog" };
+        var night = fog with { Domain = "night" };
+        var fourBits = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 500 } };
         var pipeline = ml.Transforms.LoadImages("Image", imageFolder: null, "Path")
             .Append(ml.Transforms.ResizeImages("Image", 32, 32))
             .Append(ml.Transforms.ExtractPixels("Pixels", "Image"))
             .Append(ml.Transforms.Conversion.MapValueToKey("Label", "Class", keyOrdinality: KeyOrdinality.ByValue))
             .Append(ml.Transforms.ApplyNetwork("Source", "Pixels", source, new() { Normalization = ChannelNormalization.ImageNet(), ClassNames = ["cat", "dog", "horse"] }))
-            .Append(ml.Transforms.AdaptNetwork("Fog", "Source", new() { DomainColumnName = "Domain", Domain = "fog" }))
-            .Append(ml.Transforms.AdaptNetwork("Night", "Source", new() { DomainColumnName = "Domain", Domain = "night" }))
-            .Append(ml.Transforms.QuantizeHdrq("FogQuantized", "Fog", FourBits("fog")))
-            .Append(ml.Transforms.QuantizeHdrq("NightQuantized", "Night", FourBits("night")))
+            .Append(ml.Transforms.AdaptNetwork("Fog", "Source", rows: fog))
+            .Append(ml.Transforms.AdaptNetwork("Night", "Source", rows: night))
+            .Append(ml.Transforms.QuantizeHdrq("FogQuantized", "Fog", fourBits, fog))
+            .Append(ml.Transforms.QuantizeHdrq("NightQuantized", "Night", fourBits, night))
             .Append(ml.Transforms.MergeNetworks("Score", "FogQuantized", "NightQuantized"))
             .Append(ml.Transforms.Conversion.MapKeyToValue("Prediction", "PredictedLabel"));
-
-        static HdrqQuantizationEstimator.Options FourBits(string domain) =>
-            new() { WeightBits = 4, ActivationBits = 4, Iterations = 500, DomainColumnName = "Domain", Domain = domain };
 
         var model = pipeline.Fit(images);                                                                      // adapts, quantizes and merges
         var merged = model.Only(images.Schema, "Score", "Prediction");                                         // without what only led there
@@ -104,10 +105,9 @@ public sealed class ReadmeTests
         Console.WriteLine(AnalysisMark);
         // <analysis>
         var data = model.Transform(images);
-        var rows = new NetworkAnalysisOptions { DomainColumnName = "Domain", Domain = "fog" };
-        Console.WriteLine(ml.Model.InterpolateNetworks(data, ["FogQuantized", "NightQuantized"], rows));       // curve and barrier
-        Console.WriteLine(ml.Model.CompareNetworks(data, ["Fog", "FogQuantized"], rows));                      // curvature, distance, barriers: one table
-        var layers = ml.Model.MeasureSensitivity(data, "FogQuantized", "Fog", rows);
+        Console.WriteLine(ml.Model.InterpolateNetworks(data, ["FogQuantized", "NightQuantized"], rows: fog));  // curve and barrier
+        Console.WriteLine(ml.Model.CompareNetworks(data, ["Fog", "FogQuantized"], rows: fog));                 // curvature, distance, barriers: one table
+        var layers = ml.Model.MeasureSensitivity(data, "FogQuantized", "Fog", rows: fog);
         Console.WriteLine(layers.OverridesCode(3));                                                            // the three worst at 8 bits, to paste
         // </analysis>
     }

@@ -17,7 +17,7 @@ internal sealed class FramePipeline
     public FramePipeline(MLContext context, FrameFolder folder, int height, int width)
     {
         (_context, _folder, Height, Width) = (context, folder, height, width);
-        var masks = new MaskLoadingEstimator.Options
+        var masks = new MaskLoadingOptions
         {
             Resizing = ImageResizingEstimator.ResizingKind.Fill,
             ClassMap = Enumerable.Range(0, folder.Classes.Count).ToDictionary(value => (byte)value, value => (byte)value),

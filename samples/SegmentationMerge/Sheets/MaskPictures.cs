@@ -77,7 +77,7 @@ internal sealed class MaskPictures(MLContext context, FramePipeline frames, Fram
 
     private List<byte[]> Predict(Network network, IDataView data)
     {
-        using var scorer = context.Transforms.ApplyNetwork("Score", DomainNetworks.Pixels, network, new NetworkScoringEstimator.Options { BatchSize = batchSize }).Fit(data);
+        using var scorer = context.Transforms.ApplyNetwork("Score", DomainNetworks.Pixels, network, new ScoringOptions { BatchSize = batchSize }).Fit(data);
         return Masks(scorer.Transform(data), Mask);
     }
 

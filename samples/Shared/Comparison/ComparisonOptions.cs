@@ -1,5 +1,5 @@
 using System.Globalization;
-using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Quantization;
 
 namespace Hdrq.Samples.Comparison;
 
@@ -20,7 +20,7 @@ internal sealed record ComparisonOptions
 
     /// <summary>The ways of quantizing that are compared.</summary>
     /// <param name="shared">What all methods share.</param>
-    public IReadOnlyList<QuantizationPlan> Plans(NetworkQuantizationEstimator.Options shared) =>
+    public IReadOnlyList<QuantizationPlan> Plans(HdrqOptions shared) =>
     [
         .. from seed in Seeds
            from bits in Bits

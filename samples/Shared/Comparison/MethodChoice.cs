@@ -1,5 +1,4 @@
 using System.Globalization;
-using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 
 namespace Hdrq.Samples.Comparison;
@@ -7,32 +6,62 @@ namespace Hdrq.Samples.Comparison;
 /// <summary>A method of quantization that can be compared.</summary>
 /// <param name="Name">Its name on the command line and in the names of networks.</param>
 /// <param name="Label">Its name in results.</param>
-/// <param name="Apply">Makes its options of those that all methods share.</param>
-internal sealed record MethodChoice(string Name, string Label, Func<NetworkQuantizationEstimator.Options, NetworkQuantizationEstimator.Options> Apply)
+/// <param name="Apply">Makes its options of HDRQ's: what both have, they share.</param>
+internal sealed record MethodChoice(string Name, string Label, Func<HdrqOptions, QuantizationOptions> Apply)
 {
     /// <summary>All methods: the others, HDRQ, HDRQ without its parts, and rounding to nearest with corrected biases.</summary>
     public static IReadOnlyList<MethodChoice> All { get; } =
     [
-        new("rtn", "RTN", shared => shared with { Method = QuantizationMethod.RoundToNearest }),
-        new("adaround", "AdaRound", shared => shared with { Method = QuantizationMethod.AdaRound }),
-        new("brecq", "BRECQ", shared => shared with { Method = QuantizationMethod.Brecq }),
-        new("qdrop", "QDrop", shared => shared with { Method = QuantizationMethod.QDrop }),
-        new("hdrq", "HDRQ", shared => shared),
-        new("hdrq-no-noise", "HDRQ without noise", shared => shared with { UseNoise = false }),
-        new("hdrq-no-distance", "HDRQ without distance", shared => shared with { DistanceWeight = 0, DriftWeight = 0 }),
-        new("hdrq-neither", "HDRQ with neither", shared => shared with { UseNoise = false, DistanceWeight = 0, DriftWeight = 0 }),
-        new("hdrq-no-mixing", "HDRQ without mixing", shared => shared with { DropProbability = 0 }),
-        new("rtn-corrected", "RTN, biases corrected", shared => shared with { Method = QuantizationMethod.RoundToNearest, CorrectBiases = true }),
+        new("rtn", "RTN", hdrq => Shared(new RoundToNearestOptions(), hdrq)),
+        new("adaround", "AdaRound", hdrq => Shared(new AdaRoundOptions { Training = Rounding(hdrq.Training) }, hdrq)),
+        new("brecq", "BRECQ", hdrq => Shared(new BrecqOptions { Training = Rounding(hdrq.Training) }, hdrq)),
+        new("qdrop", "QDrop", hdrq => Shared(new QDropOptions { Training = Dropping(hdrq.Training) }, hdrq)),
+        new("hdrq", "HDRQ", hdrq => hdrq),
+        new("hdrq-no-noise", "HDRQ without noise", hdrq => hdrq with { Training = hdrq.Training with { UseNoise = false } }),
+        new("hdrq-no-distance", "HDRQ without distance", hdrq => hdrq with { Training = hdrq.Training with { DistanceWeight = 0, DriftWeight = 0 } }),
+        new("hdrq-neither", "HDRQ with neither", hdrq => hdrq with { Training = hdrq.Training with { UseNoise = false, DistanceWeight = 0, DriftWeight = 0 } }),
+        new("hdrq-no-mixing", "HDRQ without mixing", hdrq => hdrq with { Training = hdrq.Training with { DropProbability = 0 } }),
+        new("rtn-corrected", "RTN, biases corrected", hdrq => Shared(new RoundToNearestOptions(), hdrq) with { CorrectBiases = true }),
     ];
 
     /// <summary>Methods by their names.</summary>
     public static IReadOnlyList<MethodChoice> Named(params string[] names) => [.. names.Select(name => All.Single(choice => choice.Name == name))];
 
     /// <summary>The plan of quantizing by this method.</summary>
-    /// <param name="shared">What all methods share.</param>
+    /// <param name="hdrq">The options of HDRQ.</param>
     /// <param name="bits">The bits.</param>
     /// <param name="seed">The seed.</param>
-    public QuantizationPlan Plan(NetworkQuantizationEstimator.Options shared, (int Weights, int Activations) bits, int seed) => new(
+    public QuantizationPlan Plan(HdrqOptions hdrq, (int Weights, int Activations) bits, int seed) => new(
         string.Create(CultureInfo.InvariantCulture, $"{Name}-w{bits.Weights}a{bits.Activations}"), Label,
-        Apply(shared with { WeightBits = bits.Weights, ActivationBits = bits.Activations, Seed = seed }));
+        Apply(hdrq with { WeightBits = bits.Weights, ActivationBits = bits.Activations }), seed);
+
+    /// <summary>A method's options with what all methods have as HDRQ has it.</summary>
+    private static QuantizationOptions Shared(QuantizationOptions method, HdrqOptions hdrq) => method with
+    {
+        WeightBits = hdrq.WeightBits,
+        ActivationBits = hdrq.ActivationBits,
+        Placement = hdrq.Placement,
+        PerChannel = hdrq.PerChannel,
+        Overrides = hdrq.Overrides,
+        Calibration = hdrq.Calibration,
+        CorrectBiases = hdrq.CorrectBiases,
+        KeepInputGrams = hdrq.KeepInputGrams,
+    };
+
+    private static RoundingTraining Rounding(HdrqTraining hdrq) => new()
+    {
+        Iterations = hdrq.Iterations,
+        BatchSize = hdrq.BatchSize,
+        ActivationScaleLearningRate = hdrq.ActivationScaleLearningRate,
+        WarmUp = hdrq.WarmUp,
+    };
+
+    private static QDropTraining Dropping(HdrqTraining hdrq) => new()
+    {
+        Iterations = hdrq.Iterations,
+        BatchSize = hdrq.BatchSize,
+        ActivationScaleLearningRate = hdrq.ActivationScaleLearningRate,
+        WarmUp = hdrq.WarmUp,
+        DropProbability = hdrq.DropProbability,
+    };
 }

@@ -16,15 +16,9 @@ internal sealed class Explainer(DomainNetworks networks, ExplanationOptions opti
     /// <summary>Layers that the exceptions to paste are for.</summary>
     private const int WorstLayers = 3;
 
-    private NetworkAnalysisOptions Options => new()
-    {
-        MaxRows = options.Images,
-        Steps = options.Steps,
-        Probes = options.Probes,
-        PowerIterations = options.PowerIterations,
-        Seed = seed,
-        CancellationToken = cancellationToken,
-    };
+    private AnalysisOptions Options => new() { Steps = options.Steps, Probes = options.Probes, PowerIterations = options.PowerIterations };
+
+    private RowOptions Rows => new() { MaxRows = options.Images, Seed = seed, CancellationToken = cancellationToken };
 
     /// <summary>Looks at a method.</summary>
     /// <param name="name">What the names of its networks begin with.</param>
@@ -41,7 +35,7 @@ internal sealed class Explainer(DomainNetworks networks, ExplanationOptions opti
         var explained = new List<NetworkExplanation>();
         foreach (var domain in domains)
         {
-            var profile = networks.Analyse(domain, [parts[domain]], (catalog, data, columns) => catalog.CompareNetworks(data, columns, Options with { Source = source }), cancellationToken).Networks[0];
+            var profile = networks.Analyse(domain, [parts[domain]], (catalog, data, columns) => catalog.CompareNetworks(data, columns, Options with { Source = source }, Rows), cancellationToken).Networks[0];
             var (whole, distance) = (profile.Curvature.Whole, profile.Distance!);
             explained.Add(new(domain, profile.Loss, profile.Accuracy, whole.Trace, double.IsFinite(whole.TraceStandardError) ? whole.TraceStandardError : null, whole.LargestEigenvalue, distance.Distance, distance.Relative,
                 new(profile.Curvature.Blocks.Select(block => KeyValuePair.Create(block.Name, block.Trace)))));
@@ -52,13 +46,13 @@ internal sealed class Explainer(DomainNetworks networks, ExplanationOptions opti
         {
             foreach (var on in new[] { from, to })
             {
-                var line = networks.Analyse(on, [parts[from], parts[to]], (catalog, data, columns) => catalog.InterpolateNetworks(data, columns, Options with { MaxRows = 2 * options.Images }), cancellationToken);
+                var line = networks.Analyse(on, [parts[from], parts[to]], (catalog, data, columns) => catalog.InterpolateNetworks(data, columns, Options, Rows with { MaxRows = 2 * options.Images }), cancellationToken);
                 lines.Add(new(from, to, on, line.Barrier, line.AccuracyBarrier, [.. line.Points.Select(point => new LinePoint(point.Weights[1], point.Loss, point.Accuracy))]));
                 progress((double)++done / total);
             }
         }
         var sensitivity = fullPrecision is null ? null : networks.Analyse(domains[0], [parts[domains[0]], fullPrecision[domains[0]]],
-            (catalog, data, columns) => catalog.MeasureSensitivity(data, columns[0], columns[1], Options), cancellationToken);
+            (catalog, data, columns) => catalog.MeasureSensitivity(data, columns[0], columns[1], Options, Rows), cancellationToken);
         progress(1);
         return new Explanation { Name = name, Method = method, Networks = explained, Lines = lines, Layers = [.. (sensitivity?.Layers ?? []).Select(layer => Layer(layer, sensitivity!))], Overrides = sensitivity?.OverridesCode(WorstLayers) };
     }

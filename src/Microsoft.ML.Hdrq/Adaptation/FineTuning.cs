@@ -12,24 +12,24 @@ internal static class FineTuning
     /// <param name="network">Where training starts, on the device to train on; not changed.</param>
     /// <param name="images">The images, [images, ...] as the network takes them, on any device.</param>
     /// <param name="labels">Their classes, [images], from 0, or masks, [images, height, width], of the same.</param>
-    /// <param name="settings">How to train.</param>
+    /// <param name="options">How to train.</param>
+    /// <param name="ignoredLabel">The value of a mask's pixels that have no part in training.</param>
     /// <param name="seed">The seed of the order of the images, their shifts and mirrorings, and dropout.</param>
-    /// <param name="progress">Told of every step.</param>
     /// <param name="cancellationToken">Ends training between two steps.</param>
     /// <returns>The trained network on the same device, owned by the caller.</returns>
     /// <exception cref="InvalidOperationException">The loss is no longer a number: the learning rate is too large.</exception>
-    public static Network Train(Network network, torch.Tensor images, torch.Tensor labels, FineTuningSettings settings, int seed, IProgress<FineTuningProgress>? progress, CancellationToken cancellationToken)
+    public static Network Train(Network network, torch.Tensor images, torch.Tensor labels, AdaptationOptions options, int ignoredLabel, int seed, CancellationToken cancellationToken)
     {
         using var scope = torch.NewDisposeScope();
         using var trained = Trainable(network);
-        using var optimizer = Optimizer(trained, settings);
+        using var optimizer = Optimizer(trained, options);
         var random = new Random(seed);
         using var dropout = new torch.Generator((ulong)random.NextInt64(), network.Device);
-        var mode = settings.UpdateStatistics ? ForwardMode.Training : ForwardMode.Gradient;
-        var classWeights = settings.ClassWeights.IsEmpty ? null : torch.tensor(settings.ClassWeights.ToArray(), device: network.Device);
+        var mode = options.UpdateStatistics ? ForwardMode.Training : ForwardMode.Gradient;
+        var classWeights = options.ClassWeights is { } weights ? torch.tensor(weights.ToArray(), device: network.Device) : null;
         var count = (int)images.shape[0];
-        var stepsPerEpoch = (count + settings.BatchSize - 1) / settings.BatchSize;
-        var steps = settings.Epochs * stepsPerEpoch;
+        var stepsPerEpoch = (count + options.BatchSize - 1) / options.BatchSize;
+        var steps = options.Epochs * stepsPerEpoch;
         var order = Enumerable.Range(0, count).Select(i => (long)i).ToArray();
         for (var step = 0; step < steps; step++)
         {
@@ -37,29 +37,29 @@ internal static class FineTuning
             if (step % stepsPerEpoch == 0)
                 random.Shuffle(order);
             foreach (var group in optimizer.ParamGroups)
-                group.LearningRate = settings.LearningRate * 0.5 * (1 + Math.Cos(Math.PI * step / steps));
+                group.LearningRate = options.LearningRate * 0.5 * (1 + Math.Cos(Math.PI * step / steps));
 
             using var stepScope = torch.NewDisposeScope();
-            var start = step % stepsPerEpoch * settings.BatchSize;
-            var indices = torch.tensor(order.AsSpan(start, Math.Min(settings.BatchSize, count - start)).ToArray(), device: images.device);
-            var (batch, targets) = ImageAugmentation.Apply(images.index_select(0, indices), labels.index_select(0, indices), settings, random);
+            var start = step % stepsPerEpoch * options.BatchSize;
+            var indices = torch.tensor(order.AsSpan(start, Math.Min(options.BatchSize, count - start)).ToArray(), device: images.device);
+            var (batch, targets) = ImageAugmentation.Apply(images.index_select(0, indices), labels.index_select(0, indices), options, random);
             var loss = HasLabels(targets) ? Step(step, batch.to(network.Device), targets.to(network.Device)) : 0;
-            progress?.Report(new FineTuningProgress(step + 1, steps, loss));
+            options.Progress?.Report(new FineTuningProgress(step + 1, steps, loss));
         }
         return trained.Clone();
 
         // Nothing is to be learned of crops without a class.
-        bool HasLabels(torch.Tensor targets) => targets.dim() == 1 || targets.ne(Scalars.Keep(settings.IgnoredLabel)).any().item<bool>();
+        bool HasLabels(torch.Tensor targets) => targets.dim() == 1 || targets.ne(Scalars.Keep(ignoredLabel)).any().item<bool>();
 
         float Step(int step, torch.Tensor batch, torch.Tensor targets)
         {
             var scores = trained.Forward(batch, mode, dropout);
             if (!scores.shape.AsSpan(2).SequenceEqual(targets.shape.AsSpan(1)))
                 throw new InvalidOperationException($"The network gives scores of shape {TensorShape.Describe(scores.shape)} for labels of shape {TensorShape.Describe(targets.shape)}; a score is needed for each label, so a network for pixels has to bring its scores to the size of the images.");
-            var loss = torch.nn.functional.cross_entropy(scores, targets, classWeights, settings.IgnoredLabel);
+            var loss = torch.nn.functional.cross_entropy(scores, targets, classWeights, ignoredLabel);
             var value = loss.item<float>();
             if (!float.IsFinite(value))
-                throw new InvalidOperationException($"The loss is {value} in step {step + 1} of {steps}: the learning rate, {settings.LearningRate}, is too large for this network.");
+                throw new InvalidOperationException($"The loss is {value} in step {step + 1} of {steps}: the learning rate, {options.LearningRate}, is too large for this network.");
             optimizer.zero_grad();
             loss.backward();
             optimizer.step();
@@ -75,13 +75,13 @@ internal static class FineTuning
             return parameter.Role == ParameterRole.Weight ? new Parameter(tensor) : tensor;
         }), network.Device);
 
-    private static torch.optim.Optimizer Optimizer(Network network, FineTuningSettings settings)
+    private static torch.optim.Optimizer Optimizer(Network network, AdaptationOptions options)
     {
         var weights = network.Parameters.Values.OfType<Parameter>();
-        return settings.Optimizer switch
+        return options.Optimizer switch
         {
-            FineTuningOptimizer.AdamW => torch.optim.AdamW(weights, settings.LearningRate, weight_decay: settings.WeightDecay),
-            _ => torch.optim.SGD(weights, settings.LearningRate, settings.Momentum, weight_decay: settings.WeightDecay),
+            FineTuningOptimizer.AdamW => torch.optim.AdamW(weights, options.LearningRate, weight_decay: options.WeightDecay),
+            _ => torch.optim.SGD(weights, options.LearningRate, options.Momentum, weight_decay: options.WeightDecay),
         };
     }
 }

@@ -8,28 +8,28 @@ internal static class ImageAugmentation
     /// <summary>Changes each image of a batch for itself. Data without height and width stays as it is.</summary>
     /// <param name="images">The images, [images, channels, height, width].</param>
     /// <param name="labels">Their classes, [images], which stay, or masks of them, [images, height, width].</param>
-    /// <param name="settings">What is done.</param>
+    /// <param name="options">What is done.</param>
     /// <param name="random">The source of randomness.</param>
     /// <returns>The images, and the labels as 64-bit integers.</returns>
-    public static (torch.Tensor Images, torch.Tensor Labels) Apply(torch.Tensor images, torch.Tensor labels, FineTuningSettings settings, Random random)
+    public static (torch.Tensor Images, torch.Tensor Labels) Apply(torch.Tensor images, torch.Tensor labels, AdaptationOptions options, Random random)
     {
         if (images.dim() != 4)
             return (images, labels.to(torch.ScalarType.Int64));
         // Masks are moved as images of one channel: classes are numbers that single precision holds exactly.
         var hasMasks = labels.dim() > 1;
         torch.Tensor[] layers = hasMasks ? [images, labels.to(torch.ScalarType.Float32).unsqueeze(1)] : [images];
-        Crop(layers, settings, random);
-        if (settings.HorizontalFlip)
+        Crop(layers, options, random);
+        if (options.HorizontalFlip)
             Mirror(layers, random);
         return (layers[0], (hasMasks ? layers[1].squeeze(1) : labels).to(torch.ScalarType.Int64));
     }
 
     /// <summary>Cuts a window out of each image, with the image mirrored at its edges as far as it is padded: a shift where the window is as large as the image.</summary>
-    private static void Crop(torch.Tensor[] layers, FineTuningSettings settings, Random random)
+    private static void Crop(torch.Tensor[] layers, AdaptationOptions options, Random random)
     {
         var (count, height, width) = ((int)layers[0].shape[0], (int)layers[0].shape[2], (int)layers[0].shape[3]);
-        var padding = Math.Min(settings.CropPadding, Math.Min(height, width) - 1);
-        var (rows, columns) = (Math.Min(settings.CropSize ?? height, height), Math.Min(settings.CropSize ?? width, width));
+        var padding = Math.Min(options.CropPadding, Math.Min(height, width) - 1);
+        var (rows, columns) = (Math.Min(options.CropSize ?? height, height), Math.Min(options.CropSize ?? width, width));
         var (freeRows, freeColumns) = (height - rows + 2 * padding, width - columns + 2 * padding);
         if (freeRows == 0 && freeColumns == 0)
             return;

@@ -11,24 +11,24 @@ internal static class Curvature
     /// <summary>Measures a network.</summary>
     /// <param name="network">The network, on the device to compute on; not changed.</param>
     /// <param name="evaluation">The images.</param>
-    /// <param name="settings">What, and how closely.</param>
+    /// <param name="options">What, and how closely.</param>
     /// <param name="seed">The seed of the random vectors.</param>
     /// <param name="progress">Told of every product with the Hessian.</param>
     /// <param name="cancellationToken">Ends the measurement between two batches.</param>
-    public static CurvatureReport Measure(Network network, Evaluation evaluation, CurvatureSettings settings, int seed, IProgress<AnalysisProgress>? progress, CancellationToken cancellationToken)
+    public static CurvatureReport Measure(Network network, Evaluation evaluation, AnalysisOptions options, int seed, IProgress<AnalysisProgress>? progress, CancellationToken cancellationToken)
     {
-        using var surface = new LossSurface(network, evaluation, settings.Loss);
-        return Measure(surface, settings, seed, progress, cancellationToken);
+        using var surface = new LossSurface(network, evaluation, options.Loss);
+        return Measure(surface, options, seed, progress, cancellationToken);
     }
 
-    internal static CurvatureReport Measure(LossSurface surface, CurvatureSettings settings, int seed, IProgress<AnalysisProgress>? progress, CancellationToken cancellationToken)
+    internal static CurvatureReport Measure(LossSurface surface, AnalysisOptions options, int seed, IProgress<AnalysisProgress>? progress, CancellationToken cancellationToken)
     {
         using var scope = torch.NewDisposeScope();
         using var generator = new torch.Generator((ulong)(uint)seed);
         var all = Enumerable.Range(0, surface.Weights.Length).ToImmutableArray();
-        var (done, total) = (0, settings.Probes + settings.PowerIterations * (settings.BlockEigenvalues ? 1 + surface.Blocks.Length : 1));
+        var (done, total) = (0, options.Probes + options.PowerIterations * (options.BlockEigenvalues ? 1 + surface.Blocks.Length : 1));
         var traces = Enumerable.Range(0, surface.Blocks.Length + 1).Select(_ => new List<double>()).ToArray();
-        for (var probe = 0; probe < settings.Probes; probe++)
+        for (var probe = 0; probe < options.Probes; probe++)
         {
             using var probeScope = torch.NewDisposeScope();
             var signs = Vectors.Signs(surface.Weights, generator);
@@ -38,9 +38,9 @@ internal static class Curvature
             for (var b = 0; b < surface.Blocks.Length; b++)
                 traces[b + 1].Add(Vectors.Dot(Of(b, signs), Of(b, product)));
         }
-        var whole = Row("", all, traces[0], settings.PowerIterations > 0);
-        var blocks = surface.Blocks.Select((block, b) => Row(block.Name, block.Weights, traces[b + 1], settings.BlockEigenvalues && settings.PowerIterations > 0)).ToImmutableArray();
-        return new CurvatureReport(settings.Loss, whole, blocks);
+        var whole = Row("", all, traces[0], options.PowerIterations > 0);
+        var blocks = surface.Blocks.Select((block, b) => Row(block.Name, block.Weights, traces[b + 1], options.BlockEigenvalues && options.PowerIterations > 0)).ToImmutableArray();
+        return new CurvatureReport(options.Loss, whole, blocks);
 
         IEnumerable<torch.Tensor> Of(int block, torch.Tensor[] vector) => surface.Blocks[block].Weights.Select(index => vector[index]);
 
@@ -71,7 +71,7 @@ internal static class Curvature
             using var iterationScope = torch.NewDisposeScope();
             var (vector, _) = Vectors.Normalized(Vectors.Signs(indices.Select(index => surface.Weights[index]), generator));
             var eigenvalue = 0.0;
-            for (var i = 0; i < settings.PowerIterations; i++)
+            for (var i = 0; i < options.PowerIterations; i++)
             {
                 using var stepScope = torch.NewDisposeScope();
                 var product = Multiply(indices, vector);
@@ -86,7 +86,7 @@ internal static class Curvature
                 foreach (var part in next)
                     part.MoveToOuterDisposeScope();
                 vector = next;
-                if (i > 0 && change <= settings.Tolerance * Math.Abs(quotient))
+                if (i > 0 && change <= options.Tolerance * Math.Abs(quotient))
                     break;
             }
             return eigenvalue;

@@ -1,11 +1,8 @@
 
-
-
-
 namespace Microsoft.ML.Hdrq.Onnx;
 
 /// <summary>How a network is written as ONNX.</summary>
-public sealed class OnnxSaveOptions
+public sealed record OnnxSaveOptions
 {
     /// <summary>
     /// The opset to write, 9 to 21. Null, the default, is the oldest from 13 that can express the network: what most runtimes can read. Weights of 4 bits and fewer have a type of their own

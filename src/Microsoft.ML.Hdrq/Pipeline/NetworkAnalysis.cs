@@ -10,7 +10,11 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 /// <summary>Analyses the networks behind score columns, on the labelled rows of their data: what the extension methods of <see cref="HdrqAnalysisCatalog"/> do.</summary>
 internal sealed class NetworkAnalysis : IDisposable
 {
-    private readonly NetworkAnalysisOptions _options;
+    /// <summary>The most rows that are used where the options leave it open.</summary>
+    private const int DefaultRows = 512;
+
+    private readonly AnalysisOptions _options;
+    private readonly CancellationToken _cancellationToken;
     private readonly torch.Device _device;
     private readonly int _seed;
     private readonly ImmutableArray<(string Name, NetworkAnnotation Annotation)> _columns;
@@ -23,46 +27,49 @@ internal sealed class NetworkAnalysis : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range, or a column is missing or has the wrong type.</exception>
     /// <exception cref="ArgumentException">The networks are applied to different columns.</exception>
     /// <exception cref="InvalidOperationException">There are no rows, a row has values that are not numbers, or the GPU is not there.</exception>
-    public NetworkAnalysis(IHostEnvironment environment, IDataView data, IReadOnlyList<string> columnNames, NetworkAnalysisOptions options)
+    public NetworkAnalysis(IHostEnvironment environment, IDataView data, IReadOnlyList<string> columnNames, AnalysisOptions options, RowOptions rows)
     {
         ArgumentNullException.ThrowIfNull(data);
         ArgumentNullException.ThrowIfNull(columnNames);
         ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(rows);
         options.Check();
+        rows.Check(readsLabels: true);
         _options = options;
+        _cancellationToken = rows.CancellationToken;
         var host = environment.Register("NetworkAnalysis");
-        _device = CatalogEnvironment.Device(environment, options.GpuDeviceId, options.FallbackToCpu);
-        _seed = TrainingHost.Seed(host, options.Seed);
+        _device = CatalogEnvironment.Device(environment, rows.GpuDeviceId, rows.FallbackToCpu);
+        _seed = TrainingHost.Seed(host, rows.Seed);
         _columns = [.. columnNames.Select(name => (name, TrainingHost.Network(data.Schema, name)))];
         var first = _columns[0].Annotation;
         if (_columns.FirstOrDefault(column => column.Annotation.InputColumnName != first.InputColumnName) is { Annotation: { } other })
             throw new ArgumentException($"The networks are applied to different columns, '{first.InputColumnName}' and '{other.InputColumnName}'.", nameof(data));
         var shape = InputColumn.RowShape(first.Network.Graph.Inputs[0], InputColumn.Find(data.Schema, first.InputColumnName));
         var isSegmenter = Prediction.KindOf(first.Network, first.Settings) == PredictionKind.Mask;
-        var label = new LabelColumn(options.LabelColumnName, isSegmenter ? shape[1..] : null, options.IgnoredLabel);
-        _rows = DomainRows.Read(data, first.InputColumnName, shape, label, options.DomainColumnName, options.Domain, new RowSample(options.MaxRows, _seed), options.CancellationToken);
-        _labels = isSegmenter ? Numbers(_rows.Labels!, options.IgnoredLabel) : _rows.Labels!.alias().DetachFromDisposeScope();
+        var label = new LabelColumn(rows.LabelColumnName, isSegmenter ? shape[1..] : null, rows.IgnoredLabel);
+        _rows = DomainRows.Read(data, first.InputColumnName, shape, label, rows.DomainColumnName, rows.Domain, new RowSample(rows.MaxRows ?? DefaultRows, _seed), _cancellationToken);
+        _labels = isSegmenter ? Numbers(_rows.Labels!, rows.IgnoredLabel) : _rows.Labels!.alias().DetachFromDisposeScope();
         _evaluation = new Evaluation(_rows.Images, _labels, options.BatchSize);
     }
 
     /// <summary>The mixtures of all columns' networks.</summary>
-    public InterpolationReport Interpolate() => Interpolation.Measure(Networks(), _evaluation, _options.Steps, _options.Rounding, _options.Progress, _options.CancellationToken);
+    public InterpolationReport Interpolate() => Interpolation.Measure(Networks(), _evaluation, _options.Steps, _options.Rounding, _options.Progress, _cancellationToken);
 
     /// <summary>The curvature of the first column's network.</summary>
-    public CurvatureReport Curvature() => Hdrq.Analysis.Curvature.Measure(Networks()[0].Network, _evaluation, _options.ToCurvature(), _seed, _options.Progress, _options.CancellationToken);
+    public CurvatureReport Curvature() => Hdrq.Analysis.Curvature.Measure(Networks()[0].Network, _evaluation, _options, _seed, _options.Progress, _cancellationToken);
 
     /// <summary>The layers of the first column's network, which was quantized from the second's.</summary>
     public SensitivityReport Sensitivity()
     {
         var networks = Networks();
-        return Hdrq.Analysis.Sensitivity.Measure(networks[1].Network, networks[0].Network, _evaluation, _options.Progress, _options.CancellationToken);
+        return Hdrq.Analysis.Sensitivity.Measure(networks[1].Network, networks[0].Network, _evaluation, _options.Progress, _cancellationToken);
     }
 
     /// <summary>The values that go into the quantizers of the first column's network, which was quantized from the second's.</summary>
     public ImmutableArray<QuantizerHistogram> Histograms()
     {
         var networks = Networks();
-        return Hdrq.Analysis.Histograms.Measure(networks[1].Network, networks[0].Network, _evaluation, _options.CancellationToken);
+        return Hdrq.Analysis.Histograms.Measure(networks[1].Network, networks[0].Network, _evaluation, _cancellationToken);
     }
 
     /// <summary>All of it, for all columns' networks.</summary>
@@ -76,11 +83,11 @@ internal sealed class NetworkAnalysis : IDisposable
         var progress = new Stages(_options.Progress, networks.Length + pairs.Count);
         var profiles = networks.Select((network, n) =>
         {
-            var (loss, accuracy) = _evaluation.Measure(network.Network, null, null, _options.CancellationToken);
-            var curvature = Hdrq.Analysis.Curvature.Measure(network.Network, _evaluation, _options.ToCurvature(), _seed, progress.Next(), _options.CancellationToken);
+            var (loss, accuracy) = _evaluation.Measure(network.Network, null, null, _cancellationToken);
+            var curvature = Hdrq.Analysis.Curvature.Measure(network.Network, _evaluation, _options, _seed, progress.Next(), _cancellationToken);
             return new NetworkProfile(network.Name, loss, accuracy, curvature, Distance(n));
         }).ToImmutableArray();
-        var lines = pairs.Select(pair => Interpolation.Measure([pair.First, pair.Second], _evaluation, _options.Steps, _options.Rounding, progress.Next(), _options.CancellationToken)).ToImmutableArray();
+        var lines = pairs.Select(pair => Interpolation.Measure([pair.First, pair.Second], _evaluation, _options.Steps, _options.Rounding, progress.Next(), _cancellationToken)).ToImmutableArray();
         return new NetworkComparison(profiles, lines);
     }
 

@@ -34,7 +34,7 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
 
     /// <summary>Merges given networks, and applies the result to a column.</summary>
     internal NetworkMergingEstimator(
-        IHostEnvironment environment, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options, NetworkScoringEstimator.Options scoring, MergeWeightSearch? search)
+        IHostEnvironment environment, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options, ScoringOptions scoring, MergeWeightSearch? search)
         : this(environment, outputColumnName, options, search)
     {
         ArgumentException.ThrowIfNullOrEmpty(inputColumnName);

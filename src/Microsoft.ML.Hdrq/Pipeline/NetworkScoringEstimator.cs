@@ -1,6 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Passes;
-using Microsoft.ML.Hdrq.Scoring;
 using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
@@ -23,7 +22,7 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
     private readonly int? _gpuDeviceId;
     private readonly bool? _fallbackToCpu;
 
-    internal NetworkScoringEstimator(IHostEnvironment environment, string outputColumnName, string? inputColumnName, Network network, Options options)
+    internal NetworkScoringEstimator(IHostEnvironment environment, string outputColumnName, string? inputColumnName, Network network, ScoringOptions options)
     {
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
         ArgumentNullException.ThrowIfNull(network);
@@ -38,7 +37,7 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
         _gpuDeviceId = options.GpuDeviceId;
         _fallbackToCpu = options.FallbackToCpu;
         if (_gpuDeviceId < 0)
-            throw Errors.Option(nameof(Options.GpuDeviceId), _gpuDeviceId, $"{nameof(Options.GpuDeviceId)} must not be negative.");
+            throw Errors.Option(nameof(ScoringOptions.GpuDeviceId), _gpuDeviceId, $"{nameof(ScoringOptions.GpuDeviceId)} must not be negative.");
         Prediction.Check(network, _settings);
         if (network.Graph.Inputs[0].Shape[1] is not TensorShape.Dynamic and var channels)
             CheckChannels(channels);
@@ -88,76 +87,6 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
     private void CheckChannels(long channels)
     {
         if (_normalization is not null && _normalization.Mean.Length != channels)
-            throw Errors.Option(nameof(Options.Normalization), _normalization.Mean.Length, $"{nameof(Options.Normalization)} has {_normalization.Mean.Length} channels, and the network's input has {channels}.");
-    }
-
-    /// <summary>How a network is applied.</summary>
-    public sealed class Options
-    {
-        /// <summary>Rows scored together, at least 1; 32 by default. Scores do not depend on it; larger batches are faster and take more memory.</summary>
-        public int BatchSize { get; init; } = Defaults.BatchSize;
-
-        /// <summary>What is done to the input before the network; null, the default, for nothing. As many channels as the network's input has.</summary>
-        public ChannelNormalization? Normalization { get; init; }
-
-        /// <summary>
-        /// The names of the classes in the order of the scores: distinct, not empty, one for each. Null, the default, names them by their numbers from 0.
-        /// </summary>
-        public IReadOnlyList<string>? ClassNames { get; init; }
-
-        /// <summary>The name of the predicted label's column, <c>PredictedLabel</c> by default; null for none. Only networks that classify have one.</summary>
-        public string? PredictedLabelColumnName { get; init; } = Defaults.PredictedLabelColumnName;
-
-        /// <summary>The name of the predicted mask's column, <c>PredictedMask</c> by default; null for none. Only networks that classify pixels have one.</summary>
-        public string? PredictedMaskColumnName { get; init; } = Defaults.PredictedMaskColumnName;
-
-        /// <summary>
-        /// Whether the scores become probabilities, which the log-loss of <c>MulticlassClassification.Evaluate</c> needs. False, the default, leaves them as
-        /// the network gives them.
-        /// </summary>
-        public bool Softmax { get; init; } = Defaults.Softmax;
-
-        /// <summary>What computes the scores, here and in the steps that start from this one; <see cref="ScoringEngineKind.Automatic"/> by default.</summary>
-        public ScoringEngineKind Engine { get; init; }
-
-        /// <summary>
-        /// The threads with which ONNX Runtime computes, at least 1; null, the default, for one on each core. They sleep when they wait. Torch's are those of
-        /// <c>torch.set_num_threads</c>, for the whole process.
-        /// </summary>
-        public int? Threads { get; init; }
-
-        /// <summary>The GPU to compute on; null, the default, for what <see cref="MLContext.GpuDeviceId"/> says.</summary>
-        public int? GpuDeviceId { get; init; }
-
-        /// <summary>Whether the CPU takes the place of a GPU that is not there; null, the default, for what <see cref="MLContext.FallbackToCpu"/> says.</summary>
-        public bool? FallbackToCpu { get; init; }
-
-        /// <summary>Checks and copies what score columns need of the options.</summary>
-        /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
-        internal ScoringSettings ToSettings(string outputColumnName)
-        {
-            if (BatchSize < 1)
-                throw Errors.Option(nameof(BatchSize), BatchSize, $"{nameof(BatchSize)} must be at least 1.");
-            if (!Enum.IsDefined(Engine))
-                throw Errors.Option(nameof(Engine), Engine, $"{nameof(Engine)} is {Engine}, which is not an engine.");
-            if (Threads < 1)
-                throw Errors.Option(nameof(Threads), Threads, $"{nameof(Threads)} must be null or at least 1.");
-            if (PredictedLabelColumnName is "" || PredictedLabelColumnName == outputColumnName)
-                throw Errors.Option(nameof(PredictedLabelColumnName), PredictedLabelColumnName, $"{nameof(PredictedLabelColumnName)} must be null or a name other than the score column's.");
-            if (PredictedMaskColumnName is "" || PredictedMaskColumnName == outputColumnName)
-                throw Errors.Option(nameof(PredictedMaskColumnName), PredictedMaskColumnName, $"{nameof(PredictedMaskColumnName)} must be null or a name other than the score column's.");
-            if (ClassNames is { } names && (names.Count == 0 || names.Any(string.IsNullOrWhiteSpace) || names.Distinct(StringComparer.Ordinal).Count() != names.Count))
-                throw Errors.Option(nameof(ClassNames), string.Join(", ", names), $"{nameof(ClassNames)} must hold distinct names, none of them empty.");
-            return new ScoringSettings(BatchSize, ClassNames is null ? default : [.. ClassNames], PredictedLabelColumnName, PredictedMaskColumnName, Softmax, Engine, Threads);
-        }
-    }
-
-    /// <summary>The options' default values.</summary>
-    internal static class Defaults
-    {
-        public const int BatchSize = 32;
-        public const string PredictedLabelColumnName = "PredictedLabel";
-        public const string PredictedMaskColumnName = "PredictedMask";
-        public const bool Softmax = false;
+            throw Errors.Option(nameof(ScoringOptions.Normalization), _normalization.Mean.Length, $"{nameof(ScoringOptions.Normalization)} has {_normalization.Mean.Length} channels, and the network's input has {channels}.");
     }
 }

@@ -12,22 +12,23 @@ public abstract class NetworkTrainingEstimator : IEstimator<NetworkTransformer>
     private readonly string _name;
     private readonly string _outputColumnName;
     private readonly string _inputColumnName;
-    private readonly NetworkRowOptions _options;
+    private readonly RowOptions _rows;
 
     /// <summary>Checks what all steps need.</summary>
     /// <param name="environment">The environment.</param>
     /// <param name="name">The step's name in messages.</param>
     /// <param name="outputColumnName">The score column to add.</param>
     /// <param name="inputColumnName">The score column to start from.</param>
-    /// <param name="options">How.</param>
+    /// <param name="rows">On which rows.</param>
+    /// <param name="readsLabels">Whether it reads labels.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
-    private protected NetworkTrainingEstimator(IHostEnvironment environment, string name, string outputColumnName, string inputColumnName, NetworkRowOptions options)
+    private protected NetworkTrainingEstimator(IHostEnvironment environment, string name, string outputColumnName, string inputColumnName, RowOptions rows, bool readsLabels)
     {
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
         ArgumentException.ThrowIfNullOrEmpty(inputColumnName);
-        ArgumentNullException.ThrowIfNull(options);
-        options.Check();
-        (_environment, _name, _outputColumnName, _inputColumnName, _options) = (environment, name, outputColumnName, inputColumnName, options);
+        ArgumentNullException.ThrowIfNull(rows);
+        rows.Check(readsLabels);
+        (_environment, _name, _outputColumnName, _inputColumnName, _rows) = (environment, name, outputColumnName, inputColumnName, rows);
     }
 
     /// <summary>Makes the network, of a copy of the one behind the score column.</summary>
@@ -46,8 +47,8 @@ public abstract class NetworkTrainingEstimator : IEstimator<NetworkTransformer>
         using var channel = host.Start("Fit");
         var annotation = TrainingHost.Network(input.Schema, _inputColumnName);
         var shape = InputColumn.RowShape(annotation.Network.Graph.Inputs[0], InputColumn.Find(input.Schema, annotation.InputColumnName));
-        var device = CatalogEnvironment.Device(_environment, _options.GpuDeviceId, _options.FallbackToCpu);
-        var network = Train(new Start(host, channel, input, annotation, shape, device, _inputColumnName, _outputColumnName));
+        var device = CatalogEnvironment.Device(_environment, _rows.GpuDeviceId, _rows.FallbackToCpu);
+        var network = Train(new Start(host, channel, input, annotation, shape, device, _rows, _inputColumnName, _outputColumnName));
         return new NetworkTransformer(network, annotation.Source, _outputColumnName, annotation.InputColumnName, annotation.Settings, input.Schema);
     }
 
@@ -73,16 +74,25 @@ public abstract class NetworkTrainingEstimator : IEstimator<NetworkTransformer>
     /// <param name="Annotation">The network behind the score column, and how it is applied.</param>
     /// <param name="RowShape">The sizes of an input, without the batch.</param>
     /// <param name="Device">Where to compute.</param>
+    /// <param name="Rows">Which rows to read.</param>
     /// <param name="InputColumnName">The score column that it starts from.</param>
     /// <param name="OutputColumnName">The score column that it adds.</param>
     private protected sealed record Start(
-        IHost Host, IChannel Channel, IDataView Data, NetworkAnnotation Annotation, long[] RowShape, torch.Device Device, string InputColumnName, string OutputColumnName)
+        IHost Host, IChannel Channel, IDataView Data, NetworkAnnotation Annotation, long[] RowShape, torch.Device Device, RowOptions Rows, string InputColumnName, string OutputColumnName)
     {
-        /// <summary>What the options' domain adds to a message.</summary>
-        public static string Of(NetworkRowOptions options) => options.Domain is null ? "" : $" of '{options.Domain}'";
+        /// <summary>What the domain adds to a message.</summary>
+        public string OfDomain => Rows.Domain is null ? "" : $" of '{Rows.Domain}'";
 
-        /// <summary>Reads the options' rows.</summary>
-        public DomainRows Read(NetworkRowOptions options, LabelColumn? label, RowSample? sample) =>
-            DomainRows.Read(Data, Annotation.InputColumnName, RowShape, label, options.DomainColumnName, options.Domain, sample, options.CancellationToken);
+        /// <summary>The seed of everything random; asked once.</summary>
+        public int Seed { get; } = TrainingHost.Seed(Host, Rows.Seed);
+
+        /// <summary>Reads the rows.</summary>
+        /// <param name="label">The labels; null to read none.</param>
+        /// <param name="defaultRows">The most rows where the options leave it open; null for all.</param>
+        public DomainRows Read(LabelColumn? label, int? defaultRows)
+        {
+            var sample = (Rows.MaxRows ?? defaultRows) is { } count ? new RowSample(count, Seed, Rows.CropSize) : null;
+            return DomainRows.Read(Data, Annotation.InputColumnName, RowShape, label, Rows.DomainColumnName, Rows.Domain, sample, Rows.CancellationToken);
+        }
     }
 }

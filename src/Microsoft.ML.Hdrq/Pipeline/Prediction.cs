@@ -78,8 +78,8 @@ internal sealed record Prediction(PredictionKind Kind, ImmutableArray<string> Cl
     private static void Check(PredictionKind kind, ImmutableArray<string> names, ReadOnlySpan<long> scoreShape)
     {
         if (scoreShape.Length != (kind == PredictionKind.Mask ? 3 : 1))
-            throw Errors.Option(nameof(NetworkScoringEstimator.Options.ClassNames), names.Length, $"{nameof(NetworkScoringEstimator.Options.ClassNames)} needs a network with one score for every class; this one gives scores of shape {TensorShape.Describe(scoreShape)} for every row.");
+            throw Errors.Option(nameof(ScoringOptions.ClassNames), names.Length, $"{nameof(ScoringOptions.ClassNames)} needs a network with one score for every class; this one gives scores of shape {TensorShape.Describe(scoreShape)} for every row.");
         if (scoreShape[0] != names.Length)
-            throw Errors.Option(nameof(NetworkScoringEstimator.Options.ClassNames), names.Length, $"{nameof(NetworkScoringEstimator.Options.ClassNames)} has {names.Length} names, and the network has {scoreShape[0]} classes.");
+            throw Errors.Option(nameof(ScoringOptions.ClassNames), names.Length, $"{nameof(ScoringOptions.ClassNames)} has {names.Length} names, and the network has {scoreShape[0]} classes.");
     }
 }

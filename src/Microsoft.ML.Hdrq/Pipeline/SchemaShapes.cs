@@ -54,8 +54,8 @@ internal static class SchemaShapes
     {
         CheckInput(shape, like);
         var annotations = shape.Single(column => column.Name == like).Annotations.Select(annotation => annotation.Name).ToList();
-        return annotations.Contains(ScoreAnnotations.SlotNames) ? AddScores(shape, score, PredictionKind.Label, NetworkScoringEstimator.Defaults.PredictedLabelColumnName)
-            : annotations.Contains(ScoreAnnotations.ClassNames) ? AddScores(shape, score, PredictionKind.Mask, NetworkScoringEstimator.Defaults.PredictedMaskColumnName)
+        return annotations.Contains(ScoreAnnotations.SlotNames) ? AddScores(shape, score, PredictionKind.Label, ScoringOptions.DefaultPredictedLabelColumnName)
+            : annotations.Contains(ScoreAnnotations.ClassNames) ? AddScores(shape, score, PredictionKind.Mask, ScoringOptions.DefaultPredictedMaskColumnName)
             : AddScores(shape, score, PredictionKind.None, null);
     }
 

@@ -16,12 +16,7 @@ internal static class TrainingHost
 
     /// <summary>Checks that a number is in a range.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is not.</exception>
-    public static void CheckRange(string option, double value, double least, double most, string range)
-    {
-        // Written so that what is not a number is refused too.
-        if (!(value >= least && value <= most))
-            throw Errors.Option(option, value, $"{option} is {value.ToString(System.Globalization.CultureInfo.InvariantCulture)}; it must be {range}.");
-    }
+    public static void CheckRange(string option, double value, double least, double most, string range) => OptionCheck.Range(option, value, least, most, range);
 
     /// <summary>Checks that a network takes crops of images: of any height and width.</summary>
     /// <param name="network">The network.</param>

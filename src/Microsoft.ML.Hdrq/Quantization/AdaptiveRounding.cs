@@ -11,6 +11,12 @@ namespace Microsoft.ML.Hdrq.Quantization;
 /// </summary>
 internal sealed class AdaptiveRounding : RoundingScheme, IDisposable
 {
+    /// <summary>The rate at which directions are learned, that of the authors' code.</summary>
+    public const double LearningRate = 1e-3;
+
+    /// <summary>The weight of <see cref="Regularizer"/> in the loss, that of the authors' code.</summary>
+    public const double RegularizerWeight = 1e-2;
+
     private const double Stretch = 1.2;
     private const double Offset = 0.1;
 

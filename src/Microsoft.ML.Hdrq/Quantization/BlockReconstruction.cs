@@ -14,7 +14,7 @@ namespace Microsoft.ML.Hdrq.Quantization;
 /// </summary>
 internal sealed class BlockReconstruction : IDisposable
 {
-    private readonly ReconstructionSettings _settings;
+    private readonly BlockTraining _training;
     private readonly Network _block;
     private readonly RandomPool _pool;
     private readonly Workspace _workspace = new();
@@ -35,20 +35,20 @@ internal sealed class BlockReconstruction : IDisposable
     /// <param name="network">The quantized network.</param>
     /// <param name="block">The part of it to train.</param>
     /// <param name="source">The source network's weights by the name of the weight; empty for no distance term.</param>
-    /// <param name="settings">How.</param>
+    /// <param name="training">How.</param>
     /// <param name="seed">The seed of order, noise and mixing.</param>
-    public BlockReconstruction(Network network, Block block, IReadOnlyDictionary<string, torch.Tensor> source, ReconstructionSettings settings, int seed)
+    public BlockReconstruction(Network network, Block block, IReadOnlyDictionary<string, torch.Tensor> source, BlockTraining training, int seed)
     {
-        _settings = settings;
+        _training = training;
         _random = new Random(seed);
-        _pool = new RandomPool(_random.Next(), network.Device, NoiseRounding.TableSize, 1 - settings.DropProbability);
+        _pool = new RandomPool(_random.Next(), network.Device, NoiseRounding.TableSize, 1 - training.MixingProbability);
         _batches = new BatchSelection(network.Device, _pool, _workspace);
         var layers = network.Graph.Layers;
         var quantizers = block.Nodes.Select(layers.QuantizerOf).OfType<Quantizer>().ToList();
         var weights = quantizers.Where(quantizer => quantizer.IsWeight).ToDictionary(quantizer => quantizer.Value, StringComparer.Ordinal);
         var weightScaleNames = weights.Values.Select(quantizer => quantizer.Scale).ToHashSet(StringComparer.Ordinal);
         var activationScaleNames = quantizers.Where(quantizer => !quantizer.IsWeight).Select(quantizer => quantizer.Scale).ToHashSet(StringComparer.Ordinal);
-        var biasNames = settings.TrainBiases ? LayerBiases(block, layers).ToHashSet(StringComparer.Ordinal) : [];
+        var biasNames = training.LearnsBiases ? LayerBiases(block, layers).ToHashSet(StringComparer.Ordinal) : [];
         _weightQuantizers.UnionWith(weights.Values.Select(quantizer => quantizer.Operator));
         _block = Subgraph.Extract(network, block.Nodes, block.Inputs, block.Output, (definition, tensor) =>
         {
@@ -59,23 +59,23 @@ internal sealed class BlockReconstruction : IDisposable
                 : weightScaleNames.Contains(definition.Name) ? _weightScales
                 : activationScaleNames.Contains(definition.Name) ? _activationScales
                 : null;
-            if (list is null || settings.Weights == WeightTraining.Adaptive && list != _activationScales)
+            if (list is null || training.Weights == WeightTraining.Adaptive && list != _activationScales)
                 return copy;
             var parameter = new Parameter(copy);
             list.Add(parameter);
             if (list == _weights && source.TryGetValue(definition.Name, out var sourceWeight))
                 _distances.Add((parameter, sourceWeight));
-            if (list == _weights && settings.DriftWeight > 0)
+            if (list == _weights && training.OwnDistanceWeight > 0)
                 _drifts.Add((parameter, tensor.detach().clone().DetachFromDisposeScope()));
             return parameter;
         });
-        if (settings.Weights == WeightTraining.Adaptive)
+        if (training.Weights == WeightTraining.Adaptive)
         {
             foreach (var quantizer in weights.Values)
                 _directions.Add(quantizer.Operator, (quantizer, new AdaptiveRounding(_block.Parameters[quantizer.Value], Scale(quantizer))));
         }
-        _weightOptimizer = torch.optim.Adam(_weights.Concat(_biases).Concat(_weightScales).Concat(_directions.Values.Select(entry => entry.Rounding.Direction)), WeightRate);
-        _activationOptimizer = _activationScales.Count > 0 ? torch.optim.Adam(_activationScales, settings.ActivationScaleLearningRate) : null;
+        _weightOptimizer = torch.optim.Adam(_weights.Concat(_biases).Concat(_weightScales).Concat(_directions.Values.Select(entry => entry.Rounding.Direction)), training.WeightRate);
+        _activationOptimizer = _activationScales.Count > 0 ? torch.optim.Adam(_activationScales, training.ActivationScaleLearningRate) : null;
     }
 
     /// <summary>Trains the block.</summary>
@@ -84,18 +84,18 @@ internal sealed class BlockReconstruction : IDisposable
     /// <param name="cancellationToken">Ends training between two steps.</param>
     public void Train(BlockData data, Action<int, float>? progress, CancellationToken cancellationToken)
     {
-        var warmUp = (int)(_settings.Iterations * _settings.WarmUp);
+        var warmUp = (int)(_training.Iterations * _training.WarmUp);
         var noisy = Scheme(isNoisy: true);
         var rounding = Scheme(isNoisy: false);
-        for (var i = 0; i < _settings.Iterations; i++)
+        for (var i = 0; i < _training.Iterations; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             // Rounding directions are learned at one rate, as their own schedule brings them to an end.
-            SetLearningRate(_weightOptimizer, _directions.Count > 0 ? WeightRate : WeightRate * LearningRateSchedule.CosineAfterWarmUp(i, _settings.Iterations, warmUp));
-            SetLearningRate(_activationOptimizer, _settings.ActivationScaleLearningRate * LearningRateSchedule.Cosine(i, _settings.Iterations));
+            SetLearningRate(_weightOptimizer, _directions.Count > 0 ? _training.WeightRate : _training.WeightRate * LearningRateSchedule.CosineAfterWarmUp(i, _training.Iterations, warmUp));
+            SetLearningRate(_activationOptimizer, _training.ActivationScaleLearningRate * LearningRateSchedule.Cosine(i, _training.Iterations));
             using var scope = torch.NewDisposeScope();
-            var exponent = i < warmUp ? (double?)null : AdaptiveRounding.Exponent(i, _settings.Iterations, _settings.WarmUp);
-            var loss = Step(data, Draw(data.Count), _settings.Weights == WeightTraining.Noise && i < _settings.Iterations - warmUp ? noisy : rounding, exponent);
+            var exponent = i < warmUp ? (double?)null : AdaptiveRounding.Exponent(i, _training.Iterations, _training.WarmUp);
+            var loss = Step(data, Draw(data.Count), _training.Weights == WeightTraining.Noise && i < _training.Iterations - warmUp ? noisy : rounding, exponent);
             progress?.Invoke(i + 1, loss);
         }
     }
@@ -104,10 +104,10 @@ internal sealed class BlockReconstruction : IDisposable
     internal float Step(BlockData data, long[] indices, Func<FakeQuantize, RoundingScheme> rounding, double? directionExponent = null)
     {
         _workspace.Reset();
-        var inputs = data.Quantized.Zip(data.Exact, (quantized, exact) => _settings.DropProbability > 0 ? _batches.SelectMixed(quantized, exact, indices) : _batches.Select(quantized, indices)).ToList();
+        var inputs = data.Quantized.Zip(data.Exact, (quantized, exact) => _training.MixingProbability > 0 ? _batches.SelectMixed(quantized, exact, indices) : _batches.Select(quantized, indices)).ToList();
         var output = _block.Run(inputs, new ComputeContext(ForwardMode.Gradient, _block.Device) { Rounding = rounding })[0];
         var loss = ReconstructionLoss.Squared(output, _batches.Select(data.Targets, indices));
-        foreach (var (distances, weight) in new[] { (_distances, _settings.DistanceWeight), (_drifts, _settings.DriftWeight) })
+        foreach (var (distances, weight) in new[] { (_distances, _training.SourceDistanceWeight), (_drifts, _training.OwnDistanceWeight) })
         {
             if (weight > 0 && distances.Count > 0)
                 loss = loss.add(ReconstructionLoss.Distance(distances).mul(Scalars.Keep(weight)), Scalars.One);
@@ -115,7 +115,7 @@ internal sealed class BlockReconstruction : IDisposable
         if (directionExponent is { } exponent)
         {
             foreach (var (_, directions) in _directions.Values)
-                loss = loss.add(AdaptiveRounding.Regularizer(directions.Direction, exponent).mul(Scalars.Keep(_settings.DirectionWeight)), Scalars.One);
+                loss = loss.add(AdaptiveRounding.Regularizer(directions.Direction, exponent).mul(Scalars.Keep(AdaptiveRounding.RegularizerWeight)), Scalars.One);
         }
         _weightOptimizer.zero_grad();
         _activationOptimizer?.zero_grad();
@@ -134,7 +134,7 @@ internal sealed class BlockReconstruction : IDisposable
     internal Func<FakeQuantize, RoundingScheme> Scheme(bool isNoisy)
     {
         var weights = new TrainingRounding(_pool, _workspace, isNoisy, isMixed: false, isActivation: false);
-        var activations = new TrainingRounding(_pool, _workspace, isNoisy, isMixed: _settings.DropProbability > 0, isActivation: true);
+        var activations = new TrainingRounding(_pool, _workspace, isNoisy, isMixed: _training.MixingProbability > 0, isActivation: true);
         return quantizer => _directions.TryGetValue(quantizer, out var entry) ? entry.Rounding : _weightQuantizers.Contains(quantizer) ? weights : activations;
     }
 
@@ -166,8 +166,6 @@ internal sealed class BlockReconstruction : IDisposable
     private static IEnumerable<string> LayerBiases(Block block, GraphLayers layers) =>
         block.Nodes.Select(layers.Of).OfType<Layer>().Where(layer => layer.WeightQuantizer is not null).Select(layer => layer.Bias).OfType<string>();
 
-    private double WeightRate => _settings.Weights == WeightTraining.Adaptive ? _settings.DirectionLearningRate : _settings.WeightLearningRate;
-
     /// <summary>The scale of a quantized weight, broadcast to its shape.</summary>
     private torch.Tensor Scale(Quantizer quantizer) => quantizer.Operator.Spread(_block.Parameters[quantizer.Scale], _block.Parameters[quantizer.Value]);
 
@@ -179,7 +177,7 @@ internal sealed class BlockReconstruction : IDisposable
 
     private long[] Draw(long count)
     {
-        var indices = new long[Math.Min(_settings.BatchSize, count)];
+        var indices = new long[Math.Min(_training.BatchSize, count)];
         for (var i = 0; i < indices.Length; i++)
             indices[i] = _random.NextInt64(count);
         return indices;

@@ -19,18 +19,21 @@ internal static class Calibration
     /// <param name="network">The network, its normalizations folded; not changed.</param>
     /// <param name="sites">Where quantizers go.</param>
     /// <param name="batches">The calibration images. Whether the network's input has negative values is decided from all of them.</param>
-    /// <param name="options">Observers and granularity.</param>
+    /// <param name="options">How ranges are chosen.</param>
+    /// <param name="perChannel">Whether a weight has a scale for each output channel.</param>
     /// <param name="cancellationToken">Ends calibration between two batches.</param>
     /// <param name="source">The source network's weights by name, for scales that all its descendants have in common; null for scales that are each network's own.</param>
+    /// <param name="createObserver">Makes the observers of activations; null for those of the options.</param>
     /// <returns>The quantized network, owned by the caller.</returns>
     public static Network Apply(
-        Network network, IReadOnlyCollection<QuantizerSite> sites, IReadOnlyList<torch.Tensor> batches, CalibrationOptions options, CancellationToken cancellationToken, IReadOnlyDictionary<string, torch.Tensor>? source = null)
+        Network network, IReadOnlyCollection<QuantizerSite> sites, IReadOnlyList<torch.Tensor> batches, CalibrationOptions options, bool perChannel,
+        CancellationToken cancellationToken, IReadOnlyDictionary<string, torch.Tensor>? source = null, Func<RangeObserver>? createObserver = null)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         var activations = sites.Where(site => site.Layer is null).ToDictionary(site => site.Value, StringComparer.Ordinal);
         var signed = SignAnalysis.FindSigned(network.Graph, network.Parameters, batches.All(batch => batch.min().item<float>() >= 0));
-        var scales = FindScales(network, activations, signed, batches.Take((options.ActivationImages + options.BatchSize - 1) / options.BatchSize), options, cancellationToken);
+        var scales = FindScales(network, activations, signed, batches.Take((CalibrationOptions.MostImages - 1) / options.BatchSize + 1), createObserver ?? options.CreateObserver, cancellationToken);
 
         var rewriter = new GraphRewriter(network);
         var weights = sites.Where(site => site.Layer is not null).ToDictionary(site => site.Value, StringComparer.Ordinal);
@@ -67,12 +70,12 @@ internal static class Calibration
                 var common = WeightScale(sourceWeight.detach());
                 scale = torch.where(common.ge(scale / MostChange).logical_and(common.le(scale * MostChange)), common, scale);
             }
-            Insert(site.Value, range, options.PerChannel ? scale : scale.squeeze(0), options.PerChannel ? axis : null);
+            Insert(site.Value, range, perChannel ? scale : scale.squeeze(0), perChannel ? axis : null);
 
             torch.Tensor WeightScale(torch.Tensor values)
             {
-                var observer = options.CreateWeightObserver();
-                observer.Observe(options.PerChannel ? values.transpose(0, axis).reshape(values.shape[axis], -1) : values.reshape(1, -1), range);
+                var observer = options.CreateObserver();
+                observer.Observe(perChannel ? values.transpose(0, axis).reshape(values.shape[axis], -1) : values.reshape(1, -1), range);
                 return observer.Scale();
             }
         }
@@ -88,9 +91,9 @@ internal static class Calibration
     }
 
     private static Dictionary<string, RangeObserver> FindScales(
-        Network network, Dictionary<string, QuantizerSite> sites, HashSet<string> signed, IEnumerable<torch.Tensor> batches, CalibrationOptions options, CancellationToken cancellationToken)
+        Network network, Dictionary<string, QuantizerSite> sites, HashSet<string> signed, IEnumerable<torch.Tensor> batches, Func<RangeObserver> createObserver, CancellationToken cancellationToken)
     {
-        var observers = sites.Keys.ToDictionary(name => name, _ => options.CreateActivationObserver(), StringComparer.Ordinal);
+        var observers = sites.Keys.ToDictionary(name => name, _ => createObserver(), StringComparer.Ordinal);
         Watch(network, batches, (name, value) =>
         {
             // A view of a value keeps it in memory: it must not outlive the value.

@@ -10,12 +10,11 @@ namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>Chooses the bits of each layer's weight for a size, or for a loss of accuracy.</summary>
 /// <param name="network">The network in full precision, on the device to compute on; not changed.</param>
-/// <param name="source">The network that it descends from; null where none is known.</param>
 /// <param name="images">The calibration images.</param>
-/// <param name="settings">How the network will be quantized.</param>
+/// <param name="options">How the network will be quantized; its source is on the network's device.</param>
 /// <param name="basis">By what bits are chosen.</param>
 /// <param name="cancellationToken">Ends the choice between two batches.</param>
-internal sealed class MixedPrecision(Network network, Network? source, torch.Tensor images, QuantizationSettings settings, BitAllocationBasis basis, CancellationToken cancellationToken)
+internal sealed class MixedPrecision(Network network, torch.Tensor images, QuantizationOptions options, BitAllocationBasis basis, CancellationToken cancellationToken)
 {
     /// <summary>Images by which layers are measured.</summary>
     private const int MostImages = 64;
@@ -69,8 +68,8 @@ internal sealed class MixedPrecision(Network network, Network? source, torch.Ten
         double Changed(int steps)
         {
             using var stepScope = torch.NewDisposeScope();
-            var rounded = settings with { Reconstruction = null, UseSourceScales = false, Overrides = Overrides(allocation.After(steps)) };
-            using var quantized = NetworkQuantizer.Quantize(network, null, images, rounded, 0, null, cancellationToken);
+            var rounded = options with { Source = null, Overrides = Overrides(allocation.After(steps)), KeepInputGrams = false };
+            using var quantized = NetworkQuantizer.Apply(network, images, rounded, training: null, seed: 0, cancellationToken);
             return Classes(quantized).ne(expected).to(torch.ScalarType.Float32).mean().item<float>();
         }
     }
@@ -93,13 +92,13 @@ internal sealed class MixedPrecision(Network network, Network? source, torch.Ten
         }
         return (free.ToImmutable(), size);
 
-        Dictionary<string, int> Bits(int weightBits) => QuantizerSites.Find(folded, settings.Placement, weightBits, settings.ActivationBits, settings.Overrides)
+        Dictionary<string, int> Bits(int weightBits) => QuantizerSites.Find(folded, options.Placement, weightBits, options.ActivationBits, options.Overrides)
             .Where(site => site.Layer is not null).ToDictionary(site => site.Value, site => site.Bits, StringComparer.Ordinal);
     }
 
     private BitAllocation Allocation(Network folded, ImmutableArray<Layer> free)
     {
-        using var foldedSource = basis == BitAllocationBasis.SourceWeights && source is not null ? FoldBatchNormalization.Apply(source) : null;
+        using var foldedSource = basis == BitAllocationBasis.SourceWeights && options.Source is { } source ? FoldBatchNormalization.Apply(source) : null;
         var origin = foldedSource ?? folded;
         var weights = origin.Graph.Layers.All.ToLookup(layer => layer.Name, StringComparer.Ordinal);
         if (free.FirstOrDefault(layer => !weights.Contains(layer.Name)) is { } missing)
@@ -143,31 +142,31 @@ internal sealed class MixedPrecision(Network network, Network? source, torch.Ten
         var axis = layer.OutputAxis;
         var range = new QuantizationRange(bits, isSigned: true);
         var moved = weight.transpose(0, axis);
-        var rows = settings.Calibration.PerChannel ? moved.reshape(moved.shape[0], -1) : moved.reshape(1, -1);
-        var observer = settings.Calibration.CreateWeightObserver();
+        var rows = options.PerChannel ? moved.reshape(moved.shape[0], -1) : moved.reshape(1, -1);
+        var observer = options.Calibration.CreateObserver();
         observer.Observe(rows, range);
         return NearestRounding.Instance.Apply(rows, observer.Scale().reshape(-1, 1), range).reshape(moved.shape).transpose(0, axis);
     }
 
     private torch.Tensor Scores(Network measured) =>
-        NetworkBatches.Scores(measured, images.narrow(0, 0, Math.Min(MostImages, images.shape[0])), settings.Calibration.BatchSize, cancellationToken);
+        NetworkBatches.Scores(measured, images.narrow(0, 0, Math.Min(MostImages, images.shape[0])), options.Calibration.BatchSize, cancellationToken);
 
     private torch.Tensor Classes(Network measured)
     {
-        var scores = NetworkBatches.Scores(measured, images, settings.Calibration.BatchSize, cancellationToken);
+        var scores = NetworkBatches.Scores(measured, images, options.Calibration.BatchSize, cancellationToken);
         return scores.dim() > 1 && scores.shape[1] > 1
             ? scores.argmax(1)
             : throw new InvalidOperationException("MaxAccuracyDrop needs a network that gives a score for each of several classes; give TargetSize instead.");
     }
 
-    /// <summary>The settings' exceptions, after those for the layers whose bits have been chosen; what the settings say of such a layer's input still holds.</summary>
+    /// <summary>The options' exceptions, after those for the layers whose bits have been chosen; what the options say of such a layer's input still holds.</summary>
     private IReadOnlyList<LayerOverride> Overrides(Dictionary<string, int> bits) =>
     [
         .. bits.Select(entry => new LayerOverride(LayerOverride.Exactly(entry.Key))
         {
             WeightBits = entry.Value,
-            ActivationBits = settings.Overrides.FirstOrDefault(exception => exception.Matches(entry.Key))?.ActivationBits,
+            ActivationBits = options.Overrides.FirstOrDefault(exception => exception.Matches(entry.Key))?.ActivationBits,
         }),
-        .. settings.Overrides,
+        .. options.Overrides,
     ];
 }

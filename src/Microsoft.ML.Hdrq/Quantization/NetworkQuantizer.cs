@@ -5,45 +5,97 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
-/// <summary>Quantizes a network on images: folds normalizations, places quantizers, calibrates them, and reconstructs block by block.</summary>
-internal static class NetworkQuantizer
+/// <summary>Quantizes a network on images, without a pipeline: folds normalizations, places quantizers, calibrates them, and trains block by block.</summary>
+/// <remarks>In an ML.NET pipeline the steps <c>QuantizeHdrq</c> and <c>QuantizeNetwork</c> call it with the rows of a domain.</remarks>
+public static class NetworkQuantizer
 {
     /// <summary>Quantizes a copy of a network.</summary>
-    /// <param name="network">The network in full precision, on the device to compute on; not changed.</param>
-    /// <param name="source">The network that it descends from, of the same graph; null for no distance term and scales of its own.</param>
-    /// <param name="images">The calibration images, [images, ...], on the device where they and what blocks make of them are to be kept.</param>
-    /// <param name="settings">How.</param>
-    /// <param name="seed">The seed of everything random.</param>
-    /// <param name="progress">Told of every step.</param>
+    /// <param name="network">The network in full precision, with one input, on the device to compute on; not changed.</param>
+    /// <param name="images">
+    /// The calibration images, [images, ...] as the network takes them, of <see cref="float"/>, at least one, on any device;
+    /// no labels are needed. Some hundreds are enough; all of them are used.
+    /// </param>
+    /// <param name="options">
+    /// The method and how: <see cref="HdrqOptions"/> for networks that are to be merged, or
+    /// <see cref="RoundToNearestOptions"/>, <see cref="AdaRoundOptions"/>, <see cref="BrecqOptions"/> or
+    /// <see cref="QDropOptions"/>.
+    /// </param>
+    /// <param name="seed">
+    /// The seed of everything random, of any value; 0 by default. The same network, images, options and seed give the same
+    /// bytes on the same machine.
+    /// </param>
+    /// <param name="cancellationToken">Ends quantization between two steps; nothing is changed then.</param>
+    /// <returns>
+    /// The quantized network on the same device, owned by the caller: the graph of the network with its normalizations
+    /// folded and <c>FakeQuantize</c> nodes, and metadata that name the method, the bits and the source.
+    /// </returns>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
+    /// <exception cref="ArgumentException">
+    /// The network does not have exactly one input; there are no images, or they are not of <see cref="float"/>; the source
+    /// has another graph, and the message names the first difference; or the weights do not fit into
+    /// <see cref="BitBudget.TargetSize"/>.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">The accuracy falls by more than <see cref="BitBudget.MaxAccuracyDrop"/> whatever bits the weights have.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <example>
+    /// <code>
+    /// using var network = Network.LoadOnnx("adapted.onnx");
+    /// using var source = Network.LoadOnnx("source.onnx");
+    /// var options = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Source = source };
+    /// using var quantized = NetworkQuantizer.Quantize(network, images, options, seed: 1);
+    /// quantized.SaveOnnx("quantized.onnx");
+    /// </code>
+    /// </example>
+    public static Network Quantize(Network network, torch.Tensor images, QuantizationOptions options, int seed = 0, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        ArgumentNullException.ThrowIfNull(images);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Check();
+        if (network.Graph.Inputs.Length != 1)
+            throw new ArgumentException($"The network has {network.Graph.Inputs.Length} inputs; it must have exactly one.", nameof(network));
+        if (images.dtype != torch.ScalarType.Float32 || images.dim() == 0 || images.shape[0] == 0)
+            throw new ArgumentException($"The images are a tensor of {images.dtype} with shape {TensorShape.Describe(images.shape)}; at least one image of single is needed.", nameof(images));
+        using var scope = torch.NewDisposeScope();
+        var kept = options.Calibration.KeepOnDevice ? images.to(network.Device) : images.cpu();
+        if (options.BitBudget is { } budget)
+            options = options with { BitBudget = null, Overrides = ChooseBits(network, kept, options, budget, cancellationToken) };
+        return Apply(network, kept, options, options.BlockTraining, seed, cancellationToken);
+    }
+
+    /// <summary>Quantizes by options that have been checked and have no bit budget.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="images">The images, on the device where they and what blocks make of them are to be kept.</param>
+    /// <param name="options">How.</param>
+    /// <param name="training">How blocks are trained; null for rounding to nearest.</param>
+    /// <param name="seed">The seed.</param>
     /// <param name="cancellationToken">Ends quantization between two steps.</param>
-    /// <returns>The quantized network on the same device, owned by the caller.</returns>
-    /// <exception cref="ArgumentException">The source has another graph; the message names the first difference.</exception>
-    public static Network Quantize(
-        Network network, Network? source, torch.Tensor images, QuantizationSettings settings, int seed, IProgress<QuantizationProgress>? progress, CancellationToken cancellationToken)
+    internal static Network Apply(Network network, torch.Tensor images, QuantizationOptions options, BlockTraining? training, int seed, CancellationToken cancellationToken)
     {
         using var scope = torch.NewDisposeScope();
+        var (source, calibration) = (options.Source, options.Calibration);
         using var folded = FoldBatchNormalization.Apply(network);
-        using var foldedSource = source is null || (settings.Reconstruction is null && !settings.UseSourceScales) ? null : FoldedSource(source, folded);
-        var batches = Split(images, settings.Calibration.BatchSize);
-        var sites = QuantizerSites.Find(folded, settings.Placement, settings.WeightBits, settings.ActivationBits, settings.Overrides);
-        var quantized = Calibration.Apply(folded, sites, batches, settings.Calibration, cancellationToken, settings.UseSourceScales ? foldedSource?.Parameters : null);
+        using var foldedSource = source is null || (training is null && !calibration.UseSourceScales) ? null : FoldedSource(source, folded);
+        var batches = Split(images, calibration.BatchSize);
+        var sites = QuantizerSites.Find(folded, options.Placement, options.WeightBits, options.ActivationBits, options.Overrides);
+        var quantized = Calibration.Apply(folded, sites, batches, calibration, options.PerChannel, cancellationToken, calibration.UseSourceScales ? foldedSource?.Parameters : null);
         try
         {
-            if (settings.Reconstruction is { Iterations: > 0 } reconstruction)
-                Reconstruction.Apply(quantized, images, foldedSource?.Parameters ?? new Dictionary<string, torch.Tensor>(), reconstruction, seed, progress, cancellationToken);
-            if (settings.CorrectBiases)
-                BiasCorrection.Apply(quantized, folded, images.narrow(0, 0, Math.Min(images.shape[0], settings.Calibration.ActivationImages)));
-            if (settings.Placement == QuantizerPlacement.Integer)
+            if (training is not null)
+                Reconstruction.Apply(quantized, images, foldedSource?.Parameters ?? new Dictionary<string, torch.Tensor>(), training, calibration, seed, options.Progress, cancellationToken);
+            if (options.CorrectBiases)
+                BiasCorrection.Apply(quantized, folded, images.narrow(0, 0, Math.Min(images.shape[0], CalibrationOptions.MostImages)));
+            if (options.Placement == QuantizerPlacement.Integer)
                 quantized = ForIntegers(quantized);
             // Those of the network in full precision say nothing of values on a grid.
             quantized.Metadata = InputGrams.Without(network.Metadata).With(
-                (NetworkMetadata.Method, settings.Method),
-                (NetworkMetadata.WeightBits, settings.WeightBits),
-                (NetworkMetadata.ActivationBits, settings.ActivationBits),
+                (NetworkMetadata.Method, options.Method),
+                (NetworkMetadata.WeightBits, options.WeightBits),
+                (NetworkMetadata.ActivationBits, options.ActivationBits),
                 (NetworkMetadata.CalibrationImages, images.shape[0]),
                 (NetworkMetadata.Source, (source ?? network).ParametersSha256()));
-            if (settings.KeepInputGrams)
-                InputGrams.Collect(quantized, images, settings.Calibration.BatchSize, cancellationToken);
+            if (options.KeepInputGrams)
+                InputGrams.Collect(quantized, images, calibration.BatchSize, cancellationToken);
             return quantized;
         }
         catch
@@ -51,6 +103,14 @@ internal static class NetworkQuantizer
             quantized.Dispose();
             throw;
         }
+    }
+
+    /// <summary>The exceptions with which layers have the bits that a budget gives them.</summary>
+    private static IReadOnlyList<LayerOverride> ChooseBits(Network network, torch.Tensor images, QuantizationOptions options, BitBudget budget, CancellationToken cancellationToken)
+    {
+        using var source = options.Source?.To(network.Device);
+        var precision = new MixedPrecision(network, images, options with { Source = source }, budget.Basis, cancellationToken);
+        return budget.TargetSize is { } size ? precision.WithinSize(size) : precision.WithinDrop(budget.MaxAccuracyDrop!.Value);
     }
 
     /// <summary>What integer hardware asks for besides quantizers; disposes the network that it is given.</summary>

@@ -15,19 +15,22 @@ internal static class Reconstruction
     /// <param name="network">The network with its quantizers, as calibration left it; its weights and scales change.</param>
     /// <param name="images">The calibration images, [images, ...], on the device where they are to be kept between blocks.</param>
     /// <param name="source">The source network's weights by name; empty for no distance term.</param>
-    /// <param name="settings">How a block is trained.</param>
+    /// <param name="training">How a block is trained.</param>
+    /// <param name="calibration">Where what blocks make of the images is kept.</param>
     /// <param name="seed">The seed of everything random.</param>
     /// <param name="progress">Told of every step.</param>
     /// <param name="cancellationToken">Ends training between two steps.</param>
     public static void Apply(
-        Network network, torch.Tensor images, IReadOnlyDictionary<string, torch.Tensor> source, ReconstructionSettings settings, int seed, IProgress<QuantizationProgress>? progress, CancellationToken cancellationToken)
+        Network network, torch.Tensor images, IReadOnlyDictionary<string, torch.Tensor> source, BlockTraining training, CalibrationOptions calibration, int seed,
+        IProgress<QuantizationProgress>? progress, CancellationToken cancellationToken)
     {
         var random = new Random(seed);
-        var blocks = BlockPartition.Find(network.Graph, settings.IsLayerByLayer);
-        var units = Array.ConvertAll([.. blocks], block => settings.IsLayerByLayer ? [.. LayerPartition.Find(network.Graph, block)] : new[] { block });
+        var cacheDirectory = calibration.CacheDirectory ?? Path.GetTempPath();
+        var blocks = BlockPartition.Find(network.Graph, training.IsLayerByLayer);
+        var units = Array.ConvertAll([.. blocks], block => training.IsLayerByLayer ? [.. LayerPartition.Find(network.Graph, block)] : new[] { block });
         var count = units.Sum(parts => parts.Length);
         var index = 0;
-        using var store = new ActivationStore(images.device, settings.CacheMemory, settings.CacheDirectory);
+        using var store = new ActivationStore(images.device, calibration.CacheMemory, cacheDirectory);
         using var quantized = new CarriedValues(blocks);
         using var exact = new CarriedValues(blocks);
         quantized.Add(network.Graph.Inputs[0].Name, ActivationCache.Of(images));
@@ -40,7 +43,7 @@ internal static class Reconstruction
             var block = blocks[b];
             using var scope = torch.NewDisposeScope();
             using var original = Part(network, block);
-            var targets = store.Compute(original, exact.Of(block), settings.BatchSize, BypassRounding.Instance);
+            var targets = store.Compute(original, exact.Of(block), training.BatchSize, BypassRounding.Instance);
             foreach (var unit in units[b])
             {
                 using var unitScope = torch.NewDisposeScope();
@@ -54,26 +57,26 @@ internal static class Reconstruction
             exact.Add(block.Output, targets);
             exact.Forget(b);
             using var trained = Part(network, block);
-            quantized.Add(block.Output, store.Compute(trained, quantized.Of(block), settings.BatchSize, NearestRounding.Instance));
+            quantized.Add(block.Output, store.Compute(trained, quantized.Of(block), training.BatchSize, NearestRounding.Instance));
             quantized.Forget(b);
         }
 
         void Train(Block unit, BlockData data)
         {
-            using var training = new BlockReconstruction(network, unit, source, settings, random.Next());
-            training.Train(data, progress is null ? null : Report, cancellationToken);
-            training.CopyTo(network);
+            using var reconstruction = new BlockReconstruction(network, unit, source, training, random.Next());
+            reconstruction.Train(data, progress is null ? null : Report, cancellationToken);
+            reconstruction.CopyTo(network);
 
-            void Report(int step, float loss) => progress.Report(new QuantizationProgress(unit.Name, index, count, step, settings.Iterations, loss));
+            void Report(int step, float loss) => progress.Report(new QuantizationProgress(unit.Name, index, count, step, training.Iterations, loss));
         }
 
         void TrainPart(Network original, Block block, Block unit)
         {
-            using var partStore = new ActivationStore(images.device, store.Free, settings.CacheDirectory);
+            using var partStore = new ActivationStore(images.device, store.Free, cacheDirectory);
             var before = unit.Inputs.Select(value => LayerPartition.UpTo(network.Graph, block, value)).ToList();
             var exactInputs = before.ConvertAll(part => Values(partStore, original, part, exact, BypassRounding.Instance));
             using var exactUnit = Part(original, unit);
-            var targets = partStore.Compute(exactUnit, exactInputs, settings.BatchSize, BypassRounding.Instance);
+            var targets = partStore.Compute(exactUnit, exactInputs, training.BatchSize, BypassRounding.Instance);
             Train(unit, new BlockData(before.ConvertAll(part => Values(partStore, network, part, quantized, NearestRounding.Instance)), exactInputs, targets));
         }
 
@@ -82,7 +85,7 @@ internal static class Reconstruction
             if (part.Nodes.IsEmpty)
                 return values.Of(part.Output);
             using var network = Part(whole, part);
-            return partStore.Compute(network, values.Of(part), settings.BatchSize, rounding);
+            return partStore.Compute(network, values.Of(part), training.BatchSize, rounding);
         }
     }
 

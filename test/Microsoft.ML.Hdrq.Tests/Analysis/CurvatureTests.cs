@@ -11,7 +11,7 @@ namespace Microsoft.ML.Hdrq.Tests.Analysis;
 [TestClass]
 public sealed class CurvatureTests
 {
-    private static readonly CurvatureSettings _quadratic = new() { Loss = CurvatureLoss.Reconstruction, PowerIterations = 200, Tolerance = 1e-7 };
+    private static readonly AnalysisOptions _quadratic = new() { Loss = CurvatureLoss.Reconstruction, PowerIterations = 200, Tolerance = 1e-7 };
 
     [TestMethod]
     public void A_quadratic_with_a_diagonal_Hessian_is_found_exactly()
@@ -53,7 +53,7 @@ public sealed class CurvatureTests
         using var network = AnalyticNetworks.Linear(torch.zeros(4, 2));
         // At zero weights all classes have probability p = 1/4: the Hessian is (p 1 - p^2 11^T) x E[x x^T], here with E[x x^T] = diag(2, 1/2).
         var report = Curvature.Measure(network, AnalyticNetworks.Rows(new float[,] { { 2, 0 }, { 0, 1 } }, batchSize: 1),
-            new CurvatureSettings { Probes = 2000, PowerIterations = 100, Tolerance = 1e-7 }, 1, null, default);
+            new AnalysisOptions { Probes = 2000, PowerIterations = 100, Tolerance = 1e-7 }, 1, null, default);
         Assert.AreEqual(0.75 * 2.5, report.Whole.Trace, 4 * report.Whole.TraceStandardError);
         Assert.AreEqual(0.25 * 2, report.Whole.LargestEigenvalue!.Value, 1e-4);
         Assert.IsLessThan(0.03, report.Whole.TraceStandardError);
@@ -65,7 +65,7 @@ public sealed class CurvatureTests
         using var scope = torch.NewDisposeScope();
         using var network = AnalyticNetworks.Concave(1, 2);
         // Two images, each seeing one weight: the Hessian is the diagonal of the second derivatives of log(1 + exp(tanh w)), halved.
-        var report = Curvature.Measure(network, AnalyticNetworks.Rows(new float[,] { { 1, 0 }, { 0, 1 } }), new CurvatureSettings { PowerIterations = 100, Tolerance = 1e-7 }, 1, null, default);
+        var report = Curvature.Measure(network, AnalyticNetworks.Rows(new float[,] { { 1, 0 }, { 0, 1 } }), new AnalysisOptions { PowerIterations = 100, Tolerance = 1e-7 }, 1, null, default);
         Assert.AreEqual(Math.Max(Second(1), Second(2)), report.Whole.LargestEigenvalue!.Value, 1e-4);
         Assert.AreEqual(Second(1) + Second(2), report.Whole.Trace, 1e-5);
         Assert.IsLessThan(0, report.Whole.LargestEigenvalue!.Value);
@@ -124,7 +124,7 @@ public sealed class CurvatureTests
         var evaluation = new Evaluation(SmallNetworks.Random(5, 6, 2, 8, 8), torch.arange(6).remainder(3), 4);
         using var exact = new LossSurface(network, evaluation, CurvatureLoss.CrossEntropy);
         using var differences = new LossSurface(network, evaluation, CurvatureLoss.CrossEntropy, mayDifferentiateTwice: false);
-        var settings = new CurvatureSettings { Probes = 3, PowerIterations = 30 };
+        var settings = new AnalysisOptions { Probes = 3, PowerIterations = 30 };
         var (expected, actual) = (Curvature.Measure(exact, settings, 1, null, default), Curvature.Measure(differences, settings, 1, null, default));
         Assert.AreEqual(expected.Whole.Trace, actual.Whole.Trace, 0.02 * Math.Abs(expected.Whole.Trace));
         Assert.AreEqual(expected.Whole.LargestEigenvalue!.Value, actual.Whole.LargestEigenvalue!.Value, 0.02 * expected.Whole.LargestEigenvalue!.Value);
@@ -171,7 +171,7 @@ public sealed class CurvatureTests
         var evaluation = new Evaluation(SmallNetworks.Random(5, 6, 2, 8, 8), torch.arange(6).remainder(3), 4);
         using var exact = new LossSurface(network, evaluation, CurvatureLoss.CrossEntropy);
         using var differences = new LossSurface(network, evaluation, CurvatureLoss.CrossEntropy, mayDifferentiateTwice: false);
-        var settings = new CurvatureSettings { Probes = 3, PowerIterations = 0 };
+        var settings = new AnalysisOptions { Probes = 3, PowerIterations = 0 };
         var (actual, expected) = (Curvature.Measure(exact, settings, 1, null, default).Whole.Trace, Curvature.Measure(differences, settings, 1, null, default).Whole.Trace);
         Assert.IsTrue(double.IsFinite(actual) && actual != 0);
         if (!hasKinks)
@@ -194,7 +194,7 @@ public sealed class CurvatureTests
         using var images = SmallNetworks.Random(1, 5, 3, 8, 8);
         using var labels = torch.arange(5);
         var evaluation = new Evaluation(images, labels, 2);
-        var settings = new CurvatureSettings { Probes = 2, PowerIterations = 3, BlockEigenvalues = true };
+        var settings = new AnalysisOptions { Probes = 2, PowerIterations = 3, BlockEigenvalues = true };
         CurvatureReport? first = null;
         LiveTensors.AssertUnchanged(() => first = Curvature.Measure(network, evaluation, settings, 7, null, default));
         Assert.AreEqual(first!.ToString(), Curvature.Measure(network, evaluation, settings, 7, null, default).ToString());

@@ -51,7 +51,7 @@ public sealed class SensitivityTests
         });
         var images = SmallNetworks.Random(1, 6, 2, 8, 8);
         var evaluation = new Evaluation(images, torch.arange(6).remainder(3), 4);
-        using var quantized = NetworkQuantizer.Quantize(network, null, images, new() { WeightBits = 3, ActivationBits = 3, Placement = placement, Reconstruction = null }, 1, null, default);
+        using var quantized = NetworkQuantizer.Quantize(network, images, SmallNetworks.Nearest with { WeightBits = 3, ActivationBits = 3, Placement = placement }, seed: 1);
         var report = Sensitivity.Measure(network, quantized, evaluation, null, default);
         Assert.AreEqual(evaluation.Measure(network, null, null, default).Loss, report.FullPrecisionLoss, 1e-6);
         Assert.AreEqual(evaluation.Measure(quantized, null, null, default).Loss, report.QuantizedLoss, 1e-6);

@@ -43,7 +43,6 @@ public sealed class MergeFromFilesTests
             foreach (var definition in network.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight))
                 network.Parameters[definition.Name].add_(SmallNetworks.Random(seed, definition.Shape.ToArray()), 0.1);
         }
-        var settings = new QuantizationSettings { WeightBits = bits, ActivationBits = bits, Calibration = new() { PerChannel = perChannel }, Reconstruction = null };
-        return NetworkQuantizer.Quantize(network, null, SmallNetworks.Random(10 + seed, 8, 3, 8, 8), settings, seed: 1, null, CancellationToken.None);
+        return NetworkQuantizer.Quantize(network, SmallNetworks.Random(10 + seed, 8, 3, 8, 8), SmallNetworks.Nearest with { WeightBits = bits, ActivationBits = bits, PerChannel = perChannel }, seed: 1);
     }
 }

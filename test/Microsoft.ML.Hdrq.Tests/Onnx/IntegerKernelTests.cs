@@ -95,14 +95,14 @@ public sealed class IntegerKernelTests
 
     private static Network Quantize(Network network, torch.Tensor images, int weightBits, int activationBits)
     {
-        var settings = new QuantizationSettings
+        var options = SmallNetworks.Nearest with
         {
             WeightBits = weightBits,
             ActivationBits = activationBits,
-            Calibration = new() { CreateActivationObserver = () => new MinMaxObserver(), CreateWeightObserver = () => new MinMaxObserver(), PerChannel = true },
-            Reconstruction = null,
+            PerChannel = true,
+            Calibration = SmallNetworks.Nearest.Calibration with { Observer = RangeObserverKind.MinMax },
         };
-        return NetworkQuantizer.Quantize(network, null, images, settings, seed: 1, null, CancellationToken.None);
+        return NetworkQuantizer.Quantize(network, images, options, seed: 1);
     }
 
     // Pairs of products up to 2 * 255 * 127 do not fit into 16 bits, where CPUs without VNNI hold them if the weights are signed bytes.

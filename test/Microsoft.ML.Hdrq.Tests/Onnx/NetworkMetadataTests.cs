@@ -46,13 +46,14 @@ public sealed class NetworkMetadataTests
     [TestMethod]
     public void Methods_have_the_names_of_the_field()
     {
-        Assert.AreEqual("HDRQ", Settings(new()));
-        Assert.AreEqual("RTN", Settings(null));
-        Assert.AreEqual("RTN", Settings(new() { Iterations = 0 }));
-        Assert.AreEqual("QDrop", Settings(new() { Weights = WeightTraining.Adaptive }));
-        Assert.AreEqual("BRECQ", Settings(new() { Weights = WeightTraining.Adaptive, DropProbability = 0 }));
-
-        static string Settings(ReconstructionSettings? reconstruction) => new QuantizationSettings { Reconstruction = reconstruction }.Method;
+        Assert.AreEqual("HDRQ", new HdrqOptions().Method);
+        Assert.AreEqual("STE", new HdrqOptions { Training = new() { UseNoise = false } }.Method);
+        Assert.AreEqual("RTN", new RoundToNearestOptions().Method);
+        Assert.AreEqual("RTN", new HdrqOptions { Training = new() { Iterations = 0 } }.Method);
+        Assert.AreEqual("AdaRound", new AdaRoundOptions().Method);
+        Assert.AreEqual("QDrop", new QDropOptions().Method);
+        Assert.AreEqual("BRECQ", new QDropOptions { Training = new() { DropProbability = 0 } }.Method);
+        Assert.AreEqual("BRECQ", new BrecqOptions().Method);
     }
 
     [TestMethod]
@@ -99,8 +100,8 @@ public sealed class NetworkMetadataTests
         using var network = TestNetworks.Classifier();
         var data = Images.View(ml, Images.Rows(12));
         var pipeline = ml.Transforms.ApplyNetwork("Source", "Pixels", network)
-            .Append(ml.Transforms.QuantizeHdrq("A", "Source", new() { Iterations = 2, WeightBits = 4, Seed = 1 }))
-            .Append(ml.Transforms.QuantizeHdrq("B", "Source", new() { Iterations = 2, WeightBits = 4, Seed = 2 }))
+            .Append(ml.Transforms.QuantizeHdrq("A", "Source", new() { WeightBits = 4, Training = new() { Iterations = 2 } }, rows: new() { Seed = 1 }))
+            .Append(ml.Transforms.QuantizeHdrq("B", "Source", new() { WeightBits = 4, Training = new() { Iterations = 2 } }, rows: new() { Seed = 2 }))
             .Append(ml.Transforms.MergeNetworks("Score", "A", "B"));
         using var model = pipeline.Fit(data);
         var path = directory.Combine("model.zip");
@@ -178,5 +179,5 @@ public sealed class NetworkMetadataTests
     private static string Text(Network network) => string.Join(' ', network.Metadata.Select(entry => string.Create(CultureInfo.InvariantCulture, $"{entry.Key}={entry.Value}")));
 
     private static Network Quantize(Network network, int bits, int seed) => NetworkQuantizer.Quantize(
-        network, null, SmallNetworks.Random(seed, 8, 3, 8, 8), new QuantizationSettings { WeightBits = bits, ActivationBits = 6, Reconstruction = null }, seed, null, CancellationToken.None);
+        network, SmallNetworks.Random(seed, 8, 3, 8, 8), SmallNetworks.Nearest with { WeightBits = bits, ActivationBits = 6 }, seed);
 }

@@ -81,5 +81,6 @@ public sealed class TorchSegmentationTests
     private static byte[] Model(string kind, int opset) => (kind == "segformer" ? TorchSegmentationModel.SegFormer(opset) : TorchSegmentationModel.DeepLab(opset)).ToByteArray();
 
     private static Network Quantize(Network network, Network? source, int iterations) => NetworkQuantizer.Quantize(
-        network, source, torch.randn([4, 3, 32, 32], generator: new torch.Generator(3)), new() { Calibration = new() { PerChannel = true }, Reconstruction = new() { Iterations = iterations, BatchSize = 2 } }, 1, null, CancellationToken.None);
+        network, torch.randn([4, 3, 32, 32], generator: new torch.Generator(3)),
+        HdrqOptions.Paper with { Placement = QuantizerPlacement.Integer, PerChannel = true, Source = source, Training = HdrqTraining.Paper with { Iterations = iterations, BatchSize = 2 } }, seed: 1);
 }

@@ -144,7 +144,7 @@ public sealed class ApplyNetworkSchemaTests
         Assert.Contains("2 inputs", error.Message);
     }
 
-    public static IEnumerable<(NetworkScoringEstimator.Options Options, string Name)> BadOptions =>
+    public static IEnumerable<(ScoringOptions Options, string Name)> BadOptions =>
     [
         (new() { BatchSize = 0 }, "BatchSize"),
         (new() { BatchSize = -3 }, "BatchSize"),
@@ -161,7 +161,7 @@ public sealed class ApplyNetworkSchemaTests
 
     [TestMethod]
     [DynamicData(nameof(BadOptions))]
-    public void OptionsOutOfRangeAreRefusedByName(NetworkScoringEstimator.Options options, string name)
+    public void OptionsOutOfRangeAreRefusedByName(ScoringOptions options, string name)
     {
         using var network = TestNetworks.Classifier();
         var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new MLContext(1).Transforms.ApplyNetwork("Score", "Pixels", network, options));
@@ -185,7 +185,7 @@ public sealed class ApplyNetworkSchemaTests
         var ml = new MLContext(1);
         using var network = TestNetworks.Classifier();
         var names = Images.ClassNames.ToList();
-        var options = new NetworkScoringEstimator.Options { ClassNames = names };
+        var options = new ScoringOptions { ClassNames = names };
         var estimator = ml.Transforms.ApplyNetwork("Score", "Pixels", network, options);
         names[0] = "changed";
         using var transformer = estimator.Fit(Images.View(ml, Images.Rows(1)));

@@ -65,7 +65,7 @@ public sealed class ColorMasksTests
         Assert.IsInstanceOfType<ImageDataViewType>(_ml.Transforms.ColorMasks("Colored", "Mask", "Image").Fit(data).GetOutputSchema(data.Schema)["Colored"].Type);
     }
 
-    private MLImage Color(Row row, MaskColoringEstimator.Options options)
+    private MLImage Color(Row row, MaskColoringOptions options)
     {
         var data = _ml.Data.LoadFromEnumerable([row]);
         return _ml.Transforms.ColorMasks("Colored", "Mask", "Image", options).Fit(data).Transform(data).GetColumn<MLImage>("Colored").Single();

@@ -151,7 +151,7 @@ public sealed class LoadMasksTests
         Assert.AreEqual("imageWidth", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.LoadMasks("Mask", "Path", 0, 2)).ParamName);
     }
 
-    private byte[] Load(string path, int width, int height, MaskLoadingEstimator.Options? options = null) =>
+    private byte[] Load(string path, int width, int height, MaskLoadingOptions? options = null) =>
         _ml.Transforms.LoadMasks("Mask", "Path", width, height, options).Fit(Data(path)).Transform(Data(path)).GetColumn<VBuffer<byte>>("Mask").Single().DenseValues().ToArray();
 
     private IDataView Data(string path) => _ml.Data.LoadFromEnumerable([new Row { Path = path }]);

@@ -17,7 +17,7 @@ public sealed class MergedScoringTests
         var rows = Images.Rows(5);
         var data = Images.View(_ml, rows);
         using var network = TestNetworks.Classifier();
-        var scoring = new NetworkScoringEstimator.Options { Engine = engine, Threads = 1, BatchSize = 2, ClassNames = Images.ClassNames, Softmax = true, PredictedLabelColumnName = "Best" };
+        var scoring = new ScoringOptions { Engine = engine, Threads = 1, BatchSize = 2, ClassNames = Images.ClassNames, Softmax = true, PredictedLabelColumnName = "Best" };
         using var merged = _ml.Transforms.MergeNetworks("Score", "Pixels", [network, network], new(), scoring)
             // A later step is only there if the schema before fitting has the label's column.
             .Append(_ml.Transforms.CopyColumns("Copy", "Best")).Fit(data).OfType<NetworkTransformer>().Single();
@@ -46,7 +46,7 @@ public sealed class MergedScoringTests
     public void Options_that_do_not_fit_are_refused_before_merging()
     {
         using var network = TestNetworks.Classifier();
-        foreach (var (option, scoring) in new (string, NetworkScoringEstimator.Options)[] { ("Threads", new() { Threads = 0 }), ("Engine", new() { Engine = (ScoringEngineKind)9 }), ("ClassNames", new() { ClassNames = ["one"] }) })
+        foreach (var (option, scoring) in new (string, ScoringOptions)[] { ("Threads", new() { Threads = 0 }), ("Engine", new() { Engine = (ScoringEngineKind)9 }), ("ClassNames", new() { ClassNames = ["one"] }) })
             Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.MergeNetworks("Score", "Pixels", [network, network], new(), scoring)).ParamName);
     }
 

@@ -12,7 +12,7 @@ namespace Microsoft.ML.Hdrq.Tests.Pipeline;
 [TestClass]
 public sealed class MixedPrecisionTests
 {
-    private static readonly HdrqQuantizationEstimator.Options _options = new() { ActivationBits = 4, Iterations = 0, CalibrationImages = 24, Seed = 1 };
+    private static readonly HdrqOptions _options = new() { ActivationBits = 4, Training = new() { Iterations = 0 } };
     private readonly MLContext _ml = new(seed: 1);
 
     [TestMethod]
@@ -24,8 +24,8 @@ public sealed class MixedPrecisionTests
         using var source = ResNet.Cifar(8, TestNetworks.Classes, seed: 1, width: 4, inputSize: 8);
         using var other = Moved(source);
         var size = Size(source, averageBits);
-        using var first = Quantize(source, source, _options with { TargetSize = size }, seed: 1);
-        using var second = Quantize(other, source, _options with { TargetSize = size }, seed: 2);
+        using var first = Quantize(source, source, _options with { BitBudget = new() { TargetSize = size } }, seed: 1);
+        using var second = Quantize(other, source, _options with { BitBudget = new() { TargetSize = size } }, seed: 2);
         Assert.IsNull(first.Network.Graph.FirstDifference(second.Network.Graph));
         var used = first.Network.Graph.Layers.All.Sum(layer => layer.WeightBits!.Value * layer.Count(first.Network));
         Assert.IsLessThanOrEqualTo(8 * size, used);
@@ -40,7 +40,7 @@ public sealed class MixedPrecisionTests
     {
         using var source = ResNet.Cifar(8, TestNetworks.Classes, seed: 1, width: 4, inputSize: 8);
         using var other = Moved(source);
-        using var first = Quantize(source, null, _options with { TargetSize = Size(source, 3.7), Allocation = BitAllocationBasis.Images }, seed: 1);
+        using var first = Quantize(source, null, _options with { BitBudget = new() { TargetSize = Size(source, 3.7), Basis = BitAllocationBasis.Images } }, seed: 1);
         Assert.IsGreaterThan(2, first.Network.Graph.Layers.All.Select(layer => layer.WeightBits).Distinct().Count());
         using var file = new MemoryStream();
         first.Network.SaveOnnx(file);
@@ -59,7 +59,7 @@ public sealed class MixedPrecisionTests
         using var source = ResNet.Cifar(8, TestNetworks.Classes, seed: 1, width: 4, inputSize: 8);
         var names = source.Graph.Layers.All.Select(layer => layer.Name).ToList();
         LayerOverride[] exceptions = [new(LayerOverride.Exactly(names[1])) { WeightBits = 7 }, new(LayerOverride.Exactly(names[2])) { ActivationBits = 6 }, new(LayerOverride.Exactly(names[3])) { Skip = true }];
-        using var quantized = Quantize(source, source, _options with { TargetSize = Size(source, 4), Overrides = exceptions }, seed: 1);
+        using var quantized = Quantize(source, source, _options with { BitBudget = new() { TargetSize = Size(source, 4) }, Overrides = exceptions }, seed: 1);
         var layers = quantized.Network.Graph.Layers.All;
         Assert.AreEqual(7, layers[1].WeightBits);
         Assert.AreEqual(6, layers[2].ActivationBits);
@@ -74,7 +74,7 @@ public sealed class MixedPrecisionTests
         var sizes = new List<long>();
         foreach (var drop in new[] { 1, 0.5, 0.1 })
         {
-            using var quantized = Quantize(source, null, _options with { ActivationBits = 8, MaxAccuracyDrop = drop }, seed: 1);
+            using var quantized = Quantize(source, null, _options with { ActivationBits = 8, BitBudget = new() { MaxAccuracyDrop = drop } }, seed: 1);
             using var scope = torch.NewDisposeScope();
             var images = torch.tensor(Images.Rows(24).SelectMany(row => row.Pixels).ToArray()).reshape(24, 3, 8, 8);
             var changed = quantized.Network.Forward(images).argmax(1).ne(source.Forward(images).argmax(1)).to(torch.float32).mean().item<float>();
@@ -89,40 +89,43 @@ public sealed class MixedPrecisionTests
     public void A_size_that_is_too_small_says_how_much_it_takes()
     {
         using var source = ResNet.Cifar(8, TestNetworks.Classes, seed: 1, width: 4, inputSize: 8);
-        var message = Assert.ThrowsExactly<ArgumentException>(() => Quantize(source, source, _options with { TargetSize = 10 }, seed: 1)).Message;
+        var message = Assert.ThrowsExactly<ArgumentException>(() => Quantize(source, source, _options with { BitBudget = new() { TargetSize = 10 } }, seed: 1)).Message;
         StringAssert.Contains(message, "TargetSize is 10 bytes");
     }
 
     [TestMethod]
     [DataRow("TargetSize")]
     [DataRow("MaxAccuracyDrop")]
-    [DataRow("Allocation")]
+    [DataRow("Basis")]
     [DataRow("both")]
+    [DataRow("neither")]
     public void An_option_that_is_out_of_range_is_named(string option)
     {
-        HdrqQuantizationEstimator.Options options = option switch
+        BitBudget budget = option switch
         {
             "TargetSize" => new() { TargetSize = 0 },
             "MaxAccuracyDrop" => new() { MaxAccuracyDrop = 1.5 },
-            "Allocation" => new() { Allocation = (BitAllocationBasis)5 },
+            "Basis" => new() { TargetSize = 1000, Basis = (BitAllocationBasis)5 },
+            "neither" => new(),
             _ => new() { TargetSize = 1000, MaxAccuracyDrop = 0.1 },
         };
-        Assert.AreEqual(option == "both" ? "MaxAccuracyDrop" : option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", options)).ParamName);
+        var expected = option switch { "both" => "MaxAccuracyDrop", "neither" => "TargetSize", _ => option };
+        Assert.AreEqual($"BitBudget.{expected}", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", new() { BitBudget = budget })).ParamName);
     }
 
     [TestMethod]
     public void Nothing_is_left_in_memory()
     {
         using var source = ResNet.Cifar(8, TestNetworks.Classes, seed: 1, width: 4, inputSize: 8);
-        LiveTensors.AssertUnchanged(() => Quantize(source, source, _options with { TargetSize = Size(source, 4), Allocation = BitAllocationBasis.Images }, seed: 1).Dispose());
-        LiveTensors.AssertUnchanged(() => Quantize(source, source, _options with { MaxAccuracyDrop = 0.9 }, seed: 1).Dispose());
+        LiveTensors.AssertUnchanged(() => Quantize(source, source, _options with { BitBudget = new() { TargetSize = Size(source, 4), Basis = BitAllocationBasis.Images } }, seed: 1).Dispose());
+        LiveTensors.AssertUnchanged(() => Quantize(source, source, _options with { BitBudget = new() { MaxAccuracyDrop = 0.9 } }, seed: 1).Dispose());
     }
 
-    private NetworkTransformer Quantize(Network network, Network? source, HdrqQuantizationEstimator.Options options, int seed)
+    private NetworkTransformer Quantize(Network network, Network? source, HdrqOptions options, int seed)
     {
         var data = Images.View(_ml, Images.Rows(24, seed));
         using var model = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-        return _ml.Transforms.QuantizeHdrq("Score", "Source", options with { Source = source, Seed = seed }).Fit(model.Transform(data));
+        return _ml.Transforms.QuantizeHdrq("Score", "Source", options with { Source = source }, new() { Seed = seed }).Fit(model.Transform(data));
     }
 
     /// <summary>A network that gives random images one class or another.</summary>

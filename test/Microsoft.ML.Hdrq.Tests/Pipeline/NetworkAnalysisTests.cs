@@ -9,7 +9,8 @@ namespace Microsoft.ML.Hdrq.Tests.Pipeline;
 [TestClass]
 public sealed class NetworkAnalysisTests
 {
-    private static readonly NetworkAnalysisOptions _fast = new() { Steps = 2, Probes = 2, PowerIterations = 2, BatchSize = 7, Seed = 1 };
+    private static readonly AnalysisOptions _fast = new() { Steps = 2, Probes = 2, PowerIterations = 2, BatchSize = 7 };
+    private static readonly RowOptions _rows = new() { Seed = 1 };
     private readonly MLContext _ml = new(seed: 1);
 
     [TestMethod]
@@ -21,7 +22,7 @@ public sealed class NetworkAnalysisTests
         string[] columns = ["Source", "First", "Second", "FirstQuantized", "SecondQuantized"];
         NetworkComparison? comparison = null;
         var progress = new List<AnalysisProgress>();
-        LiveTensors.AssertUnchanged(() => comparison = _ml.Model.CompareNetworks(data, columns, _fast with { Progress = new Tests.Analysis.Progress(progress.Add) }));
+        LiveTensors.AssertUnchanged(() => comparison = _ml.Model.CompareNetworks(data, columns, _fast with { Progress = new Tests.Analysis.Progress(progress.Add) }, _rows));
 
         CollectionAssert.AreEqual(columns, comparison!.Networks.Select(network => network.Name).ToList());
         // Three networks in full precision, of one graph, and two quantized ones.
@@ -37,8 +38,8 @@ public sealed class NetworkAnalysisTests
 
         // What ML.NET itself measures on the same rows.
         var metrics = _ml.MulticlassClassification.Evaluate(data, scoreColumnName: "SecondQuantized");
-        var all = _ml.Model.InterpolateNetworks(data, ["First", "Second"], _fast);
-        Assert.AreEqual(metrics.MicroAccuracy, _ml.Model.InterpolateNetworks(data, ["SecondQuantized", "FirstQuantized"], _fast).Points[0].Accuracy);
+        var all = _ml.Model.InterpolateNetworks(data, ["First", "Second"], _fast, _rows);
+        Assert.AreEqual(metrics.MicroAccuracy, _ml.Model.InterpolateNetworks(data, ["SecondQuantized", "FirstQuantized"], _fast, _rows).Points[0].Accuracy);
         Assert.HasCount(3, all.Points);
     }
 
@@ -48,13 +49,13 @@ public sealed class NetworkAnalysisTests
         using var source = TestNetworks.Classifier();
         using var model = Pipeline(source).Fit(Data());
         var data = model.Transform(Data());
-        var odd = _ml.Model.MeasureCurvature(data, "First", _fast with { DomainColumnName = "Name", Domain = "image 1" });
-        var all = _ml.Model.MeasureCurvature(data, "First", _fast);
+        var odd = _ml.Model.MeasureCurvature(data, "First", _fast, _rows with { DomainColumnName = "Name", Domain = "image 1" });
+        var all = _ml.Model.MeasureCurvature(data, "First", _fast, _rows);
         Assert.AreNotEqual(odd.Whole.Trace, all.Whole.Trace);
-        Assert.AreEqual(all.Whole, _ml.Model.MeasureCurvature(data, "First", _fast).Whole);
+        Assert.AreEqual(all.Whole, _ml.Model.MeasureCurvature(data, "First", _fast, _rows).Whole);
         Assert.AreEqual(CurvatureLoss.CrossEntropy, all.Loss);
         // Of the quantized network the blocks are those of its layers.
-        CollectionAssert.AreEqual(new[] { "conv", "scores" }, _ml.Model.MeasureCurvature(data, "FirstQuantized", _fast).Blocks.Select(block => block.Name).ToList());
+        CollectionAssert.AreEqual(new[] { "conv", "scores" }, _ml.Model.MeasureCurvature(data, "FirstQuantized", _fast, _rows).Blocks.Select(block => block.Name).ToList());
     }
 
     [TestMethod]
@@ -62,6 +63,7 @@ public sealed class NetworkAnalysisTests
     [DataRow("Domain")]
     [DataRow("DomainColumnName")]
     [DataRow("MaxRows")]
+    [DataRow("CropSize")]
     [DataRow("BatchSize")]
     [DataRow("Steps")]
     [DataRow("Probes")]
@@ -71,21 +73,27 @@ public sealed class NetworkAnalysisTests
     [DataRow("Rounding")]
     public void An_option_that_is_out_of_range_is_named(string option)
     {
-        NetworkAnalysisOptions options = option switch
+        AnalysisOptions options = option switch
+        {
+            "BatchSize" => new() { BatchSize = 0 },
+            "Steps" => new() { Steps = 0 },
+            "Probes" => new() { Probes = 0 },
+            "PowerIterations" => new() { PowerIterations = -1 },
+            "Loss" => new() { Loss = (CurvatureLoss)9 },
+            "Rounding" => new() { Rounding = null! },
+            _ => new(),
+        };
+        RowOptions rows = option switch
         {
             "LabelColumnName" => new() { LabelColumnName = "" },
             "Domain" => new() { DomainColumnName = "Domain" },
             "DomainColumnName" => new() { Domain = "fog" },
             "MaxRows" => new() { MaxRows = 0 },
-            "BatchSize" => new() { BatchSize = 0 },
-            "Steps" => new() { Steps = 0 },
-            "Probes" => new() { Probes = 0 },
-            "PowerIterations" => new() { PowerIterations = -1 },
+            "CropSize" => new() { CropSize = 4 },
             "GpuDeviceId" => new() { GpuDeviceId = -1 },
-            "Loss" => new() { Loss = (CurvatureLoss)9 },
-            _ => new() { Rounding = null! },
+            _ => new(),
         };
-        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Model.CompareNetworks(Data(), ["Source"], options)).ParamName);
+        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Model.CompareNetworks(Data(), ["Source"], options, rows)).ParamName);
     }
 
     [TestMethod]
@@ -98,15 +106,15 @@ public sealed class NetworkAnalysisTests
         Assert.ThrowsExactly<ArgumentException>(() => _ml.Model.CompareNetworks(data, []));
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Model.MeasureCurvature(data, "Nowhere"));
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Model.MeasureCurvature(data, "Pixels")).Message, "score column of a network");
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Model.MeasureCurvature(data, "Source", new() { LabelColumnName = "Name" })).Message, "Key");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Model.MeasureCurvature(data, "Source", rows: new() { LabelColumnName = "Name" })).Message, "Key");
     }
 
     private EstimatorChain<NetworkTransformer> Pipeline(Network source) =>
         _ml.Transforms.ApplyNetwork("Source", "Pixels", source)
-            .Append(_ml.Transforms.AdaptNetwork("First", "Source", new() { Epochs = 1, LearningRate = 0.01, Seed = 1 }))
-            .Append(_ml.Transforms.AdaptNetwork("Second", "Source", new() { Epochs = 1, LearningRate = 0.01, Seed = 2 }))
-            .Append(_ml.Transforms.QuantizeHdrq("FirstQuantized", "First", new() { WeightBits = 4, Iterations = 0 }))
-            .Append(_ml.Transforms.QuantizeHdrq("SecondQuantized", "Second", new() { WeightBits = 4, Iterations = 0 }));
+            .Append(_ml.Transforms.AdaptNetwork("First", "Source", new() { Epochs = 1, LearningRate = 0.01 }, new() { Seed = 1 }))
+            .Append(_ml.Transforms.AdaptNetwork("Second", "Source", new() { Epochs = 1, LearningRate = 0.01 }, new() { Seed = 2 }))
+            .Append(_ml.Transforms.QuantizeHdrq("FirstQuantized", "First", new() { WeightBits = 4, Training = new() { Iterations = 0 } }))
+            .Append(_ml.Transforms.QuantizeHdrq("SecondQuantized", "Second", new() { WeightBits = 4, Training = new() { Iterations = 0 } }));
 
     private IDataView Data() => _ml.Transforms.Conversion.MapValueToKey("Label", keyOrdinality: Microsoft.ML.Transforms.ValueToKeyMappingEstimator.KeyOrdinality.ByValue)
         .Fit(Images.View(_ml, Images.Rows(20))).Transform(Images.View(_ml, Images.Rows(20)));

@@ -1,6 +1,8 @@
 using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Quantization;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;
 
@@ -25,11 +27,13 @@ public sealed class OnePipelineTests
         var ml = new MLContext(seed: 1);
         var data = ml.Data.LoadFromEnumerable(Rows(96));
         using var network = ResNet.Cifar(8, 2, seed: 1, width: 4, inputSize: 8);
+        var adapt = new AdaptationOptions { Epochs = 12, BatchSize = 16, LearningRate = 0.05, UpdateStatistics = true };
+        var quantize = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 40, BatchSize = 16 } };
         var pipeline = ml.Transforms.ApplyNetwork("Source", "Pixels", network, new() { ClassNames = ["dark", "light"] })
-            .Append(ml.Transforms.AdaptNetwork("Fog", "Source", Adapt("fog")))
-            .Append(ml.Transforms.AdaptNetwork("Night", "Source", Adapt("night")))
-            .Append(ml.Transforms.QuantizeHdrq("FogQuantized", "Fog", Quantize("fog")))
-            .Append(ml.Transforms.QuantizeHdrq("NightQuantized", "Night", Quantize("night")))
+            .Append(ml.Transforms.AdaptNetwork("Fog", "Source", adapt, Of("fog")))
+            .Append(ml.Transforms.AdaptNetwork("Night", "Source", adapt, Of("night")))
+            .Append(ml.Transforms.QuantizeHdrq("FogQuantized", "Fog", quantize, Of("fog") with { MaxRows = 32 }))
+            .Append(ml.Transforms.QuantizeHdrq("NightQuantized", "Night", quantize, Of("night") with { MaxRows = 32 }))
             .Append(ml.Transforms.MergeNetworks("Score", "FogQuantized", "NightQuantized"));
 
         var model = pipeline.Fit(data);
@@ -50,11 +54,7 @@ public sealed class OnePipelineTests
         Assert.HasCount(1, (IEnumerable<ITransformer>)only);
         Assert.IsNull(only.GetOutputSchema(data.Schema).GetColumnOrNull("Fog"));
 
-        static NetworkAdaptationEstimator.Options Adapt(string domain) =>
-            new() { DomainColumnName = "Domain", Domain = domain, Epochs = 12, BatchSize = 16, LearningRate = 0.05, UpdateStatistics = true, Seed = 1 };
-
-        static HdrqQuantizationEstimator.Options Quantize(string domain) =>
-            new() { DomainColumnName = "Domain", Domain = domain, WeightBits = 4, ActivationBits = 4, Iterations = 40, BatchSize = 16, CalibrationImages = 32, Seed = 1 };
+        static RowOptions Of(string domain) => new() { DomainColumnName = "Domain", Domain = domain, Seed = 1 };
     }
 
     private static IEnumerable<Row> Rows(int count)

@@ -92,7 +92,6 @@ public sealed class OnnxReportTests
     {
         using var scope = torch.NewDisposeScope();
         using var network = ResNet.Cifar(8, 10, seed: 1);
-        var settings = new QuantizationSettings { WeightBits = 4, ActivationBits = 4, Placement = placement, Reconstruction = null };
-        return NetworkQuantizer.Quantize(network, null, SmallNetworks.Random(1, 4, 3, 32, 32), settings, seed: 1, null, CancellationToken.None);
+        return NetworkQuantizer.Quantize(network, SmallNetworks.Random(1, 4, 3, 32, 32), SmallNetworks.Nearest with { WeightBits = 4, ActivationBits = 4, Placement = placement }, seed: 1);
     }
 }

@@ -48,7 +48,7 @@ public sealed class PredictedMaskTests
     {
         using var network = TestNetworks.Segmenter();
         var data = Images.View(_ml, Images.Rows(2));
-        var estimator = _ml.Transforms.ApplyNetwork("Source", "Pixels", network, new() { ClassNames = _names }).Append(_ml.Transforms.QuantizeHdrq("Score", "Source", new() { Iterations = 0 }));
+        var estimator = _ml.Transforms.ApplyNetwork("Source", "Pixels", network, new() { ClassNames = _names }).Append(_ml.Transforms.QuantizeHdrq("Score", "Source", new() { Training = new() { Iterations = 0 } }));
         using var model = estimator.Fit(data);
         var before = estimator.GetOutputSchema(_ml.Transforms.CustomMapping<Nothing, ImageRow>((_, _) => { }, null, null, Definition()).GetOutputSchema(new SchemaShape([])));
         foreach (var name in new[] { "Source", "Score", "PredictedMask" })

@@ -17,7 +17,7 @@ public sealed class SaveTests
         var ml = new MLContext(1);
         using var network = TestNetworks.Classifier();
         var data = Images.View(ml, Images.Rows(11, range: 255));
-        var options = new NetworkScoringEstimator.Options { Normalization = ChannelNormalization.ImageNet(), Softmax = softmax, ClassNames = named ? Images.ClassNames : null };
+        var options = new ScoringOptions { Normalization = ChannelNormalization.ImageNet(), Softmax = softmax, ClassNames = named ? Images.ClassNames : null };
         using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, options).Fit(data);
         ml.Model.Save(transformer, data.Schema, model);
         using (var stream = File.Create(file))

@@ -4,6 +4,7 @@ using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Scoring;
 using Microsoft.ML.Hdrq.Tests.Onnx;
+using Microsoft.ML.Hdrq.Tests.Quantization;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;
@@ -110,8 +111,8 @@ public sealed class ScoringEngineTests
     private static Network Quantize(Network network, QuantizerPlacement placement, int bits = 8, int size = 8)
     {
         using var generator = new torch.Generator(2);
-        return NetworkQuantizer.Quantize(network, null, torch.rand([8, 3, size, size], generator: generator),
-            new QuantizationSettings { WeightBits = bits, ActivationBits = bits, Placement = placement, Reconstruction = null }, 1, null, CancellationToken.None);
+        return NetworkQuantizer.Quantize(network, torch.rand([8, 3, size, size], generator: generator),
+            SmallNetworks.Nearest with { WeightBits = bits, ActivationBits = bits, Placement = placement }, seed: 1);
     }
 
     [TestMethod]

@@ -2,6 +2,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;
@@ -92,17 +93,19 @@ public sealed class SegmentationTrainingTests
         var data = Data();
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
         using var fixedSource = _ml.Transforms.ApplyNetwork("Source", "Pixels", fixedSize).Fit(data);
-        AssertThrows<ArgumentOutOfRangeException>("Key", "Byte, 8, 10", source, new() { LabelColumnName = "Key" });
-        AssertThrows<ArgumentOutOfRangeException>("Transposed", "Byte, 8, 10", source, new() { LabelColumnName = "Transposed" });
-        AssertThrows<ArgumentOutOfRangeException>("Label", "2 classes", source, new() { IgnoredLabel = 7 });
+        AssertThrows<ArgumentOutOfRangeException>("Key", "Byte, 8, 10", source, rows: new() { LabelColumnName = "Key" });
+        AssertThrows<ArgumentOutOfRangeException>("Transposed", "Byte, 8, 10", source, rows: new() { LabelColumnName = "Transposed" });
+        AssertThrows<ArgumentOutOfRangeException>("Label", "2 classes", source, rows: new() { IgnoredLabel = 7 });
         AssertThrows<ArgumentOutOfRangeException>("ClassWeights", "3 weights", source, new() { ClassWeights = [1, 2, 3] });
         AssertThrows<ArgumentOutOfRangeException>("CropSize", "any height and width", fixedSource, new() { CropSize = 4 });
         Assert.AreEqual("CropSize", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.AdaptNetwork("Score", "Source", new() { CropSize = 0 })).ParamName);
+        // Crops that are cut while rows are read would not have their masks.
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.AdaptNetwork("Score", "Source", rows: new() { CropSize = 4 })).Message, "AdaptationOptions.CropSize");
         Assert.AreEqual("ClassWeights", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.AdaptNetwork("Score", "Source", new() { ClassWeights = [1, 0] })).ParamName);
 
-        void AssertThrows<T>(string name, string part, NetworkTransformer from, NetworkAdaptationEstimator.Options options) where T : Exception
+        void AssertThrows<T>(string name, string part, NetworkTransformer from, AdaptationOptions? options = null, RowOptions? rows = null) where T : Exception
         {
-            var message = Assert.ThrowsExactly<T>(() => _ml.Transforms.AdaptNetwork("Score", "Source", options).Fit(from.Transform(data))).Message;
+            var message = Assert.ThrowsExactly<T>(() => _ml.Transforms.AdaptNetwork("Score", "Source", options, rows).Fit(from.Transform(data))).Message;
             Assert.Contains(name, message);
             Assert.Contains(part, message);
         }
@@ -145,22 +148,31 @@ public sealed class SegmentationTrainingTests
         Assert.IsEmpty(Directory.GetFiles(folder.Path));
         Assert.AreEqual(new VectorDataViewType(NumberDataViewType.Byte, 8, 10), inFiles.Transform(data).Schema["PredictedMask"].Type);
 
-        NetworkTransformer Quantize(long memory) => _ml.Transforms.QuantizeHdrq("Score", "Source", new() { Iterations = 3, BatchSize = batchSize, CropSize = 5, CacheMemory = memory, CacheDirectory = folder.Path, Seed = 2 }).Fit(source.Transform(data));
+        NetworkTransformer Quantize(long memory)
+        {
+            var options = new HdrqOptions
+            {
+                Training = new() { Iterations = 3, BatchSize = batchSize },
+                Calibration = new() { BatchSize = batchSize, CacheMemory = memory, CacheDirectory = folder.Path },
+            };
+            return _ml.Transforms.QuantizeHdrq("Score", "Source", options, new() { CropSize = 5, Seed = 2 }).Fit(source.Transform(data));
+        }
     }
 
     [TestMethod]
     [DataRow("CropSize")]
-    [DataRow("CacheMemory")]
-    [DataRow("CacheDirectory")]
+    [DataRow("Calibration.CacheMemory")]
+    [DataRow("Calibration.CacheDirectory")]
     public void Quantizing_names_an_option_that_is_out_of_range(string option)
     {
-        HdrqQuantizationEstimator.Options options = option switch
+        CalibrationOptions calibration = option switch
         {
-            "CropSize" => new() { CropSize = 0 },
-            "CacheMemory" => new() { CacheMemory = -1 },
-            _ => new() { CacheDirectory = "/no/such/folder" },
+            "Calibration.CacheMemory" => new() { CacheMemory = -1 },
+            "Calibration.CacheDirectory" => new() { CacheDirectory = "/no/such/folder" },
+            _ => new(),
         };
-        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", options)).ParamName);
+        RowOptions rows = option == "CropSize" ? new() { CropSize = 0 } : new();
+        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", new() { Calibration = calibration }, rows)).ParamName);
     }
 
     [TestMethod]
@@ -171,7 +183,7 @@ public sealed class SegmentationTrainingTests
         using var network = PixelNetwork();
         var data = _ml.Data.LoadFromEnumerable(rows);
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-        using var adapted = _ml.Transforms.AdaptNetwork("Score", "Source", new() { Epochs = 2, BatchSize = 4, LearningRate = 0.1, IgnoredLabel = ignored, Seed = 1, ClassWeights = [1, 3] }).Fit(source.Transform(data));
+        using var adapted = _ml.Transforms.AdaptNetwork("Score", "Source", new() { Epochs = 2, BatchSize = 4, LearningRate = 0.1, ClassWeights = [1, 3] }, new() { IgnoredLabel = ignored, Seed = 1 }).Fit(source.Transform(data));
         return adapted.Network.Parameters["conv.weight"].bytes.ToArray();
     }
 

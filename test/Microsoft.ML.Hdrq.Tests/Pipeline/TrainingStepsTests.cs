@@ -41,9 +41,10 @@ public sealed class TrainingStepsTests
     [DataRow("LabelColumnName")]
     [DataRow("Domain")]
     [DataRow("DomainColumnName")]
+    [DataRow("MaxRows")]
     public void Adapting_names_an_option_that_is_out_of_range(string option)
     {
-        NetworkAdaptationEstimator.Options options = option switch
+        AdaptationOptions options = option switch
         {
             "Epochs" => new() { Epochs = 0 },
             "BatchSize" => new() { BatchSize = 0 },
@@ -51,85 +52,115 @@ public sealed class TrainingStepsTests
             "Momentum" => new() { Momentum = 1 },
             "WeightDecay" => new() { WeightDecay = -1 },
             "CropPadding" => new() { CropPadding = -1 },
-            "GpuDeviceId" => new() { GpuDeviceId = -1 },
             "Optimizer" => new() { Optimizer = (FineTuningOptimizer)7 },
+            _ => new(),
+        };
+        RowOptions rows = option switch
+        {
+            "GpuDeviceId" => new() { GpuDeviceId = -1 },
             "LabelColumnName" => new() { LabelColumnName = "" },
             "Domain" => new() { DomainColumnName = "Domain" },
-            _ => new() { Domain = "fog" },
+            "DomainColumnName" => new() { Domain = "fog" },
+            "MaxRows" => new() { MaxRows = 0 },
+            _ => new(),
         };
-        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.AdaptNetwork("Score", "Source", options)).ParamName);
+        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.AdaptNetwork("Score", "Source", options, rows)).ParamName);
     }
 
     [TestMethod]
     [DataRow("WeightBits")]
     [DataRow("ActivationBits")]
-    [DataRow("Iterations")]
-    [DataRow("BatchSize")]
-    [DataRow("WeightLearningRate")]
-    [DataRow("ActivationScaleLearningRate")]
-    [DataRow("DistanceWeight")]
-    [DataRow("WarmUp")]
-    [DataRow("DropProbability")]
-    [DataRow("CalibrationImages")]
+    [DataRow("Training.Iterations")]
+    [DataRow("Training.BatchSize")]
+    [DataRow("Training.WeightLearningRate")]
+    [DataRow("Training.ActivationScaleLearningRate")]
+    [DataRow("Training.DistanceWeight")]
+    [DataRow("Training.DriftWeight")]
+    [DataRow("Training.WarmUp")]
+    [DataRow("Training.DropProbability")]
+    [DataRow("Training")]
     [DataRow("Placement")]
-    [DataRow("Observer")]
+    [DataRow("Overrides")]
+    [DataRow("Calibration.Observer")]
+    [DataRow("Calibration.BatchSize")]
+    [DataRow("Calibration")]
     public void Quantizing_names_an_option_that_is_out_of_range(string option)
     {
-        HdrqQuantizationEstimator.Options options = option switch
+        HdrqOptions options = option switch
         {
             "WeightBits" => new() { WeightBits = 1 },
             "ActivationBits" => new() { ActivationBits = 9 },
-            "Iterations" => new() { Iterations = -1 },
-            "BatchSize" => new() { BatchSize = 0 },
-            "WeightLearningRate" => new() { WeightLearningRate = 0 },
-            "ActivationScaleLearningRate" => new() { ActivationScaleLearningRate = double.PositiveInfinity },
-            "DistanceWeight" => new() { DistanceWeight = -0.1 },
-            "WarmUp" => new() { WarmUp = 0.6 },
-            "DropProbability" => new() { DropProbability = 1 },
-            "CalibrationImages" => new() { CalibrationImages = 0 },
+            "Training.Iterations" => new() { Training = new() { Iterations = -1 } },
+            "Training.BatchSize" => new() { Training = new() { BatchSize = 0 } },
+            "Training.WeightLearningRate" => new() { Training = new() { WeightLearningRate = 0 } },
+            "Training.ActivationScaleLearningRate" => new() { Training = new() { ActivationScaleLearningRate = double.PositiveInfinity } },
+            "Training.DistanceWeight" => new() { Training = new() { DistanceWeight = -0.1 } },
+            "Training.DriftWeight" => new() { Training = new() { DriftWeight = -0.1 } },
+            "Training.WarmUp" => new() { Training = new() { WarmUp = 0.6 } },
+            "Training.DropProbability" => new() { Training = new() { DropProbability = 1 } },
+            "Training" => new() { Training = null! },
             "Placement" => new() { Placement = (QuantizerPlacement)9 },
-            _ => new() { Observer = (RangeObserverKind)9 },
+            "Overrides" => new() { Overrides = null! },
+            "Calibration.Observer" => new() { Calibration = new() { Observer = (RangeObserverKind)9 } },
+            "Calibration.BatchSize" => new() { Calibration = new() { BatchSize = 0 } },
+            _ => new() { Calibration = null! },
         };
         Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", options)).ParamName);
     }
 
     [TestMethod]
-    public void Quantizing_names_a_method_that_is_none() => Assert.AreEqual("Method", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
-        () => _ml.Transforms.QuantizeNetwork("Score", "Source", new() { Method = (QuantizationMethod)9 })).ParamName);
+    public void The_training_of_every_method_is_checked()
+    {
+        QuantizationOptions[] wrong =
+        [
+            new AdaRoundOptions { Training = new() { Iterations = -1 } },
+            new BrecqOptions { Training = new() { Iterations = -1 } },
+            new QDropOptions { Training = new() { Iterations = -1 } },
+        ];
+        foreach (var options in wrong)
+            Assert.AreEqual("Training.Iterations", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.QuantizeNetwork("Score", "Source", options)).ParamName);
+        Assert.AreEqual("Training.DropProbability", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.Transforms.QuantizeNetwork("Score", "Source", new QDropOptions { Training = new() { DropProbability = 1 } })).ParamName);
+        Assert.AreEqual("Training", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.Transforms.QuantizeNetwork("Score", "Source", new AdaRoundOptions { Training = null! })).ParamName);
+    }
 
     [TestMethod]
-    public void Every_method_is_a_setting_of_one_step()
+    public void Every_method_has_options_for_one_step()
     {
         var data = Data();
         using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
         var made = new Dictionary<string, TensorData[]>();
-        var names = new Dictionary<QuantizationMethod, string>
+        var rounding = RoundingTraining.Paper with { Iterations = 3, BatchSize = 8 };
+        var hdrq = HdrqOptions.Paper with { WeightBits = 4, ActivationBits = 4, Training = HdrqTraining.Paper with { Iterations = 3, BatchSize = 8 } };
+        // A stem, three blocks and the classifier; or seven convolutions and the classifier.
+        foreach (var (name, method, parts) in new (string, QuantizationOptions, int)[]
         {
-            [QuantizationMethod.RoundToNearest] = "RTN",
-            [QuantizationMethod.AdaRound] = "AdaRound",
-            [QuantizationMethod.Brecq] = "BRECQ",
-            [QuantizationMethod.QDrop] = "QDrop",
-            [QuantizationMethod.Hdrq] = "HDRQ",
-        };
-        foreach (var method in Enum.GetValues<QuantizationMethod>())
+            ("RTN", RoundToNearestOptions.Paper, 0),
+            ("AdaRound", AdaRoundOptions.Paper with { Training = rounding }, 8),
+            ("BRECQ", BrecqOptions.Paper with { Training = rounding }, 5),
+            ("QDrop", QDropOptions.Paper with { Training = QDropTraining.Paper with { Iterations = 3, BatchSize = 8 } }, 5),
+            ("HDRQ", hdrq, 5),
+        })
         {
             var steps = 0;
-            var options = NetworkQuantizationEstimator.Options.Paper(method) with { WeightBits = 4, ActivationBits = 4, Iterations = 3, BatchSize = 8, Seed = 4, Progress = new Report<QuantizationProgress>(_ => steps++) };
-            made.Add(names[method], Quantize(_ml.Transforms.QuantizeNetwork("Quantized", "Source", options), names[method]));
-            // A stem, three blocks and the classifier; or seven convolutions and the classifier.
-            Assert.AreEqual(3 * method switch { QuantizationMethod.RoundToNearest => 0, QuantizationMethod.AdaRound => 8, _ => 5 }, steps, names[method]);
+            var options = method with { WeightBits = 4, ActivationBits = 4, Progress = new Report<QuantizationProgress>(_ => steps++) };
+            made.Add(name, Quantize(_ml.Transforms.QuantizeNetwork("Quantized", "Source", options, new() { Seed = 4 }), name));
+            Assert.AreEqual(3 * parts, steps, name);
         }
         // No two do the same.
         var pairs = from one in made from other in made where string.CompareOrdinal(one.Key, other.Key) < 0 select (one, other);
         foreach (var (one, other) in pairs)
             Assert.IsFalse(one.Value.SequenceEqual(other.Value), $"{one.Key} and {other.Key}");
 
-        var frontDoor = HdrqQuantizationEstimator.Options.Paper with { WeightBits = 4, ActivationBits = 4, Iterations = 3, BatchSize = 8, Seed = 4 };
-        CollectionAssert.AreEqual(made["HDRQ"], Quantize(_ml.Transforms.QuantizeHdrq("Quantized", "Source", frontDoor), "HDRQ"));
+        CollectionAssert.AreEqual(made["HDRQ"], Quantize(_ml.Transforms.QuantizeHdrq("Quantized", "Source", hdrq, new() { Seed = 4 }), "HDRQ"));
         // The parts of HDRQ, each without the other; what it is without any is training through rounding to nearest.
-        foreach (var part in new[] { frontDoor with { UseNoise = false }, frontDoor with { UseNoise = false, DistanceWeight = 0 }, frontDoor with { DropProbability = 0 } })
-            CollectionAssert.AreNotEqual(made["HDRQ"], Quantize(_ml.Transforms.QuantizeHdrq("Quantized", "Source", part), part.UseNoise ? "HDRQ" : "STE"));
+        foreach (var part in new[] { hdrq.Training with { UseNoise = false }, hdrq.Training with { UseNoise = false, DistanceWeight = 0 }, hdrq.Training with { DropProbability = 0 } })
+        {
+            var step = _ml.Transforms.QuantizeHdrq("Quantized", "Source", hdrq with { Training = part }, new() { Seed = 4 });
+            CollectionAssert.AreNotEqual(made["HDRQ"], Quantize(step, part.UseNoise ? "HDRQ" : "STE"));
+        }
 
         TensorData[] Quantize(IEstimator<NetworkTransformer> step, string method)
         {
@@ -140,21 +171,69 @@ public sealed class TrainingStepsTests
     }
 
     [TestMethod]
+    public void Simple_overloads_and_the_quantizer_itself_give_what_options_give()
+    {
+        var data = Data();
+        using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
+        using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
+        RowOptions fog = new() { DomainColumnName = "Domain", Domain = "fog" };
+        AssertSame(new MLContext(1).Transforms.AdaptNetwork("Score", "Source", rows: fog), new MLContext(1).Transforms.AdaptNetwork("Score", "Source", "fog", "Domain"));
+        var options = new HdrqOptions { WeightBits = 4, ActivationBits = 5, Training = new() { Iterations = 3 } };
+        using var step = _ml.Transforms.QuantizeHdrq("Score", "Source", options, fog with { Seed = 7 }).Fit(source.Transform(data));
+        using var images = torch.tensor(_ml.Data.CreateEnumerable<Row>(data, reuseRowObject: false).Where(row => row.Domain == "fog").SelectMany(row => row.Pixels).ToArray()).reshape(-1, 3, 8, 8);
+        using var alone = NetworkQuantizer.Quantize(network, images, options with { Source = network }, seed: 7);
+        Assert.AreEqual(step.Network.ParametersSha256(), alone.ParametersSha256());
+        Assert.AreEqual(string.Join(' ', step.Network.Metadata), string.Join(' ', alone.Metadata));
+
+        void AssertSame(NetworkAdaptationEstimator one, NetworkAdaptationEstimator other)
+        {
+            using var first = one.Fit(source.Transform(data));
+            using var second = other.Fit(source.Transform(data));
+            Assert.AreEqual(first.Network.ParametersSha256(), second.Network.ParametersSha256());
+            Assert.AreNotEqual(network.ParametersSha256(), second.Network.ParametersSha256());
+        }
+    }
+
+    [TestMethod]
+    public void The_overload_of_bits_and_domain_is_checked_as_options_are()
+    {
+        Assert.AreEqual("WeightBits", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", 1, 4)).ParamName);
+        Assert.AreEqual("Domain", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", 4, 4, "")).ParamName);
+        Assert.AreEqual("domain", Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.AdaptNetwork("Score", "Source", "", "Domain")).ParamName);
+    }
+
+    [TestMethod]
+    public void The_quantizer_refuses_what_it_cannot_use()
+    {
+        using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
+        using var images = torch.rand(2, 3, 8, 8);
+        using var none = torch.rand(0, 3, 8, 8);
+        using var bytes = torch.zeros(2, 3, 8, 8, torch.ScalarType.Byte);
+        using var two = TestNetworks.WithTwoInputs();
+        using var other = ResNet.Cifar(8, 2, seed: 1, width: 4, inputSize: 8);
+        Assert.AreEqual("WeightBits", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => NetworkQuantizer.Quantize(network, images, new HdrqOptions { WeightBits = 9 })).ParamName);
+        Assert.AreEqual("images", Assert.ThrowsExactly<ArgumentException>(() => NetworkQuantizer.Quantize(network, none, new RoundToNearestOptions())).ParamName);
+        Assert.AreEqual("images", Assert.ThrowsExactly<ArgumentException>(() => NetworkQuantizer.Quantize(network, bytes, new RoundToNearestOptions())).ParamName);
+        Assert.AreEqual("network", Assert.ThrowsExactly<ArgumentException>(() => NetworkQuantizer.Quantize(two, images, new RoundToNearestOptions())).ParamName);
+        AssertThrows<ArgumentException>("source", "conv1", () => NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions { Source = other }));
+    }
+
+    [TestMethod]
     public void Steps_keep_Gram_matrices_unless_they_are_told_not_to()
     {
         var data = Data();
         using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-        using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Source", new() { Epochs = 1, BatchSize = 8, Seed = 3 }).Fit(source.Transform(data));
-        using var quantized = _ml.Transforms.QuantizeHdrq("Quantized", "Source", new() { WeightBits = 4, ActivationBits = 4, Iterations = 0 }).Fit(source.Transform(data));
-        using var without = _ml.Transforms.QuantizeHdrq("Quantized", "Adapted", new() { WeightBits = 4, ActivationBits = 4, Iterations = 0, KeepInputGrams = false }).Fit(adapted.Transform(source.Transform(data)));
-        using var again = _ml.Transforms.AdaptNetwork("Again", "Adapted", new() { Epochs = 1, BatchSize = 8, Seed = 3, KeepInputGrams = false }).Fit(adapted.Transform(source.Transform(data)));
+        using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Source", new() { Epochs = 1, BatchSize = 8 }, new() { Seed = 3 }).Fit(source.Transform(data));
+        using var quantized = _ml.Transforms.QuantizeHdrq("Quantized", "Source", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 0 } }).Fit(source.Transform(data));
+        using var without = _ml.Transforms.QuantizeHdrq("Quantized", "Adapted", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 0 }, KeepInputGrams = false }).Fit(adapted.Transform(source.Transform(data)));
+        using var again = _ml.Transforms.AdaptNetwork("Again", "Adapted", new() { Epochs = 1, BatchSize = 8, KeepInputGrams = false }, new() { Seed = 3 }).Fit(adapted.Transform(source.Transform(data)));
         // Seven convolutions and the classifier.
         Assert.AreEqual(8, Count(adapted.Network));
         Assert.AreEqual(8, Count(quantized.Network));
         Assert.AreEqual(0, Count(without.Network));
         Assert.AreEqual(0, Count(again.Network));
-        Assert.IsFalse(HdrqQuantizationEstimator.Options.Paper.KeepInputGrams);
+        Assert.IsFalse(HdrqOptions.Paper.KeepInputGrams);
 
         // Networks are merged by what all of them carry.
         foreach (var (other, method) in new[] { (quantized.Network, "RegMean"), (without.Network, "mean") })
@@ -175,9 +254,9 @@ public sealed class TrainingStepsTests
 
         AssertThrows<ArgumentOutOfRangeException>("Pixels", "score column of a network", () => _ml.Transforms.AdaptNetwork("Score", "Pixels").Fit(source.Transform(Data())));
         AssertThrows<ArgumentOutOfRangeException>("Label", "2 classes", () => _ml.Transforms.AdaptNetwork("Score", "Source").Fit(source.Transform(Data(classes: 3))));
-        AssertThrows<ArgumentOutOfRangeException>("Number", "Key", () => _ml.Transforms.AdaptNetwork("Score", "Source", new() { LabelColumnName = "Number" }).Fit(source.Transform(Data())));
-        AssertThrows<ArgumentOutOfRangeException>("Number", "Text", () => _ml.Transforms.QuantizeHdrq("Score", "Source", new() { DomainColumnName = "Number", Domain = "fog" }).Fit(source.Transform(Data())));
-        AssertThrows<InvalidOperationException>("Domain", "'snow'", () => _ml.Transforms.QuantizeHdrq("Score", "Source", new() { DomainColumnName = "Domain", Domain = "snow" }).Fit(source.Transform(Data())));
+        AssertThrows<ArgumentOutOfRangeException>("Number", "Key", () => _ml.Transforms.AdaptNetwork("Score", "Source", rows: new() { LabelColumnName = "Number" }).Fit(source.Transform(Data())));
+        AssertThrows<ArgumentOutOfRangeException>("Number", "Text", () => _ml.Transforms.QuantizeHdrq("Score", "Source", rows: new() { DomainColumnName = "Number", Domain = "fog" }).Fit(source.Transform(Data())));
+        AssertThrows<InvalidOperationException>("Domain", "'snow'", () => _ml.Transforms.QuantizeHdrq("Score", "Source", rows: new() { DomainColumnName = "Domain", Domain = "snow" }).Fit(source.Transform(Data())));
         AssertThrows<InvalidOperationException>("Pixels", "NaN", () => _ml.Transforms.QuantizeHdrq("Score", "Source").Fit(source.Transform(Data(hasNaN: true))));
     }
 
@@ -204,8 +283,9 @@ public sealed class TrainingStepsTests
         {
             var data = Data();
             using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-            using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Source", new() { Epochs = 1, BatchSize = 8, Seed = 3 }).Fit(source.Transform(data));
-            using var quantized = _ml.Transforms.QuantizeHdrq("Quantized", "Adapted", new() { WeightBits = 4, ActivationBits = 4, Iterations = 3, BatchSize = 8, CalibrationImages = 16, Seed = 4 })
+            using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Source", new() { Epochs = 1, BatchSize = 8 }, new() { Seed = 3 }).Fit(source.Transform(data));
+            using var quantized = _ml.Transforms
+                .QuantizeHdrq("Quantized", "Adapted", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 3, BatchSize = 8 } }, new() { MaxRows = 16, Seed = 4 })
                 .Fit(adapted.Transform(source.Transform(data)));
             using var merged = _ml.Transforms.MergeNetworks("Score", "Pixels", quantized.Network, quantized.Network).Fit(data);
             using var file = new MemoryStream();
@@ -235,7 +315,10 @@ public sealed class TrainingStepsTests
             CollectionAssert.AreEqual(tensor.bytes.ToArray(), apart.Network.Parameters[name].bytes.ToArray(), name);
 
         NetworkTransformer Site(string domain) => _ml.Transforms
-            .QuantizeHdrq("Quantized", "Source", new() { WeightBits = 4, ActivationBits = 4, Iterations = 3, BatchSize = 8, DomainColumnName = "Domain", Domain = domain, Seed = 4 }).Fit(source.Transform(data));
+            .QuantizeHdrq(
+                "Quantized", "Source", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 3, BatchSize = 8 } },
+                new() { DomainColumnName = "Domain", Domain = domain, Seed = 4 })
+            .Fit(source.Transform(data));
     }
 
     [TestMethod]
@@ -247,7 +330,7 @@ public sealed class TrainingStepsTests
         var data = Data();
         using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-        using var quantized = _ml.Transforms.QuantizeHdrq("Score", "Source", new() { WeightBits = weightBits, ActivationBits = activationBits, Iterations = 0 }).Fit(source.Transform(data));
+        using var quantized = _ml.Transforms.QuantizeHdrq("Score", "Source", new() { WeightBits = weightBits, ActivationBits = activationBits, Training = new() { Iterations = 0 } }).Fit(source.Transform(data));
         using var file = new MemoryStream();
         _ml.Model.Save(quantized, data.Schema, file);
         file.Position = 0;
@@ -268,11 +351,9 @@ public sealed class TrainingStepsTests
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(Data());
         using var cancellation = new CancellationTokenSource();
         var steps = 0;
-        var options = new HdrqQuantizationEstimator.Options
+        var options = new HdrqOptions
         {
-            Iterations = 1000,
-            BatchSize = 8,
-            CancellationToken = cancellation.Token,
+            Training = new() { Iterations = 1000, BatchSize = 8 },
             Progress = new Report<QuantizationProgress>(progress =>
             {
                 Assert.AreEqual(++steps, progress.Step);
@@ -280,7 +361,7 @@ public sealed class TrainingStepsTests
                     cancellation.Cancel();
             }),
         };
-        Assert.ThrowsExactly<OperationCanceledException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", options).Fit(source.Transform(Data())));
+        Assert.ThrowsExactly<OperationCanceledException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", options, new() { CancellationToken = cancellation.Token }).Fit(source.Transform(Data())));
         Assert.AreEqual(3, steps);
     }
 

@@ -39,7 +39,7 @@ public sealed class AdaptiveRoundingTests
 
             rounding.Direction.grad!.zero_();
             var term = golden.GetProperty("round_loss");
-            Assert.AreEqual(new ReconstructionSettings().DirectionWeight, term.GetProperty("weight").GetDouble());
+            Assert.AreEqual(AdaptiveRounding.RegularizerWeight, term.GetProperty("weight").GetDouble());
             var loss = AdaptiveRounding.Regularizer(rounding.Direction, term.GetProperty("b").GetDouble()).mul(term.GetProperty("weight").GetDouble());
             Golden.AssertClose([term.GetProperty("value").GetSingle()], loss, name);
             loss.backward();
@@ -68,15 +68,10 @@ public sealed class AdaptiveRoundingTests
         using var scope = torch.NewDisposeScope();
         using var network = SmallNetworks.Residual(width: 8);
         var images = SmallNetworks.Random(1, 32, 3, 8, 8);
-        var settings = new QuantizationSettings
-        {
-            WeightBits = 3,
-            ActivationBits = 8,
-            Calibration = new() { PerChannel = perChannel },
-            Reconstruction = new() { Weights = WeightTraining.Adaptive, Iterations = 100, BatchSize = 16, DropProbability = 0, DirectionLearningRate = 1e-2, IsLayerByLayer = isLayerByLayer },
-        };
-        using var nearest = NetworkQuantizer.Quantize(network, null, images, settings with { Reconstruction = null }, 1, null, default);
-        using var learned = NetworkQuantizer.Quantize(network, null, images, settings, 1, null, default);
+        var training = RoundingTraining.Paper with { Iterations = 100, BatchSize = 16, LearningRate = 1e-2 };
+        QuantizationOptions method = isLayerByLayer ? AdaRoundOptions.Paper with { Training = training } : BrecqOptions.Paper with { Training = training };
+        using var nearest = Quantize(RoundToNearestOptions.Paper);
+        using var learned = Quantize(method);
         var exact = network.Forward(images);
         var (before, after) = (Error(nearest), Error(learned));
         Assert.IsLessThan(0.8 * before, after);
@@ -94,6 +89,9 @@ public sealed class AdaptiveRoundingTests
         }
         Assert.IsGreaterThan(0, turned);
 
+        Network Quantize(QuantizationOptions options) => NetworkQuantizer.Quantize(
+            network, images, options with { WeightBits = 3, ActivationBits = 8, Placement = QuantizerPlacement.Integer, PerChannel = perChannel }, seed: 1);
+
         double Error(Network quantized) => quantized.Forward(images).sub(exact).square().mean().item<float>();
     }
 
@@ -104,13 +102,15 @@ public sealed class AdaptiveRoundingTests
     {
         using var network = SmallNetworks.Residual();
         using var images = SmallNetworks.Random(1, 8, 3, 8, 8);
-        var settings = new QuantizationSettings { Reconstruction = new() { Weights = WeightTraining.Adaptive, Iterations = 3, BatchSize = 4, IsLayerByLayer = isLayerByLayer } };
-        using (NetworkQuantizer.Quantize(network, null, images, settings, 1, null, default))
+        QuantizationOptions options = isLayerByLayer
+            ? AdaRoundOptions.Paper with { Placement = QuantizerPlacement.Integer, Training = RoundingTraining.Paper with { Iterations = 3, BatchSize = 4 } }
+            : QDropOptions.Paper with { Placement = QuantizerPlacement.Integer, Training = QDropTraining.Paper with { Iterations = 3, BatchSize = 4 } };
+        using (NetworkQuantizer.Quantize(network, images, options, seed: 1))
         {
         }
         LiveTensors.AssertUnchanged(() =>
         {
-            using var quantized = NetworkQuantizer.Quantize(network, null, images, settings, 1, null, default);
+            using var quantized = NetworkQuantizer.Quantize(network, images, options, seed: 1);
         });
     }
 }

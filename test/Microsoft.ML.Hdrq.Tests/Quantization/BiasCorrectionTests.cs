@@ -61,12 +61,12 @@ public sealed class BiasCorrectionTests
     {
         using var network = SmallNetworks.Residual();
         using var images = SmallNetworks.Random(1, 8, 3, 8, 8);
-        var settings = new QuantizationSettings { WeightBits = 3, ActivationBits = 3, Reconstruction = null };
-        using var plain = NetworkQuantizer.Quantize(network, null, images, settings, 1, null, default);
-        using var corrected = NetworkQuantizer.Quantize(network, null, images, settings with { CorrectBiases = true }, 1, null, default);
+        var options = SmallNetworks.Nearest with { WeightBits = 3, ActivationBits = 3 };
+        using var plain = NetworkQuantizer.Quantize(network, images, options, seed: 1);
+        using var corrected = NetworkQuantizer.Quantize(network, images, options with { CorrectBiases = true }, seed: 1);
         Assert.AreNotEqual(TensorData.FromTorch(plain.Parameters["conv1.bias"]), TensorData.FromTorch(corrected.Parameters["conv1.bias"]));
         Assert.AreEqual(TensorData.FromTorch(plain.Parameters["conv1.weight"]), TensorData.FromTorch(corrected.Parameters["conv1.weight"]));
-        LiveTensors.AssertUnchanged(() => NetworkQuantizer.Quantize(network, null, images, settings with { CorrectBiases = true }, 1, null, default).Dispose());
+        LiveTensors.AssertUnchanged(() => NetworkQuantizer.Quantize(network, images, options with { CorrectBiases = true }, seed: 1).Dispose());
     }
 
     private static Network Layer(float weight, bool quantized)

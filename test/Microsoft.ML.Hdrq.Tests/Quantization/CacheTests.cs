@@ -33,14 +33,15 @@ public sealed class CacheTests
         var images = SmallNetworks.Random(1, 8, 3, 8, 8);
         using var quantized = SmallNetworks.Quantize(network, images, 4, 4);
         using var cancellation = new CancellationTokenSource();
-        var settings = new ReconstructionSettings { Iterations = 4, BatchSize = 4, CacheMemory = 3000, CacheDirectory = folder.Path };
+        var training = HdrqTraining.Paper with { Iterations = 4, BatchSize = 4 };
+        var calibration = new CalibrationOptions { CacheMemory = 3000, CacheDirectory = folder.Path };
         // In the third block: some values are in memory, others in files.
         var progress = new Reports(report =>
         {
             if (report.BlockIndex == 2)
                 cancellation.Cancel();
         });
-        LiveTensors.AssertUnchanged(() => Assert.ThrowsExactly<OperationCanceledException>(() => Reconstruction.Apply(quantized, images, network.Parameters, settings, 1, progress, cancellation.Token)));
+        LiveTensors.AssertUnchanged(() => Assert.ThrowsExactly<OperationCanceledException>(() => Reconstruction.Apply(quantized, images, network.Parameters, training, calibration, 1, progress, cancellation.Token)));
         Assert.IsEmpty(Directory.GetFiles(folder.Path));
         Assert.IsEmpty(OpenFiles(folder.Path));
     }
@@ -90,8 +91,8 @@ public sealed class CacheTests
             var sites = QuantizerSites.Find(network, QuantizerPlacement.Integer, 4, 4, []);
             var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
             long most = 0;
-            CalibrationOptions options = new() { CreateActivationObserver = () => new Watching(() => most = Math.Max(most, DisposeScopeManager.Statistics.ThreadTotalLiveCount - before)) };
-            Calibration.Apply(network, sites, [images.narrow(0, 0, 6), images.narrow(0, 6, 6)], options, CancellationToken.None).Dispose();
+            Calibration.Apply(network, sites, [images.narrow(0, 0, 6), images.narrow(0, 6, 6)], new(), perChannel: false, CancellationToken.None,
+                createObserver: () => new Watching(() => most = Math.Max(most, DisposeScopeManager.Statistics.ThreadTotalLiveCount - before))).Dispose();
             Assert.IsGreaterThan(0, most);
             return most;
         }
@@ -103,17 +104,11 @@ public sealed class CacheTests
         using var unfolded = kind == "resnet" ? ResNet.Cifar(8, 5, seed: 1, width: 4, inputSize: 8) : SegFormer.Create(0, 3, seed: 1);
         using var network = FoldBatchNormalization.Apply(unfolded);
         var images = kind == "resnet" ? SmallNetworks.Random(1, 8, 3, 8, 8) : SmallNetworks.Random(1, 3, 3, 32, 32);
+        var calibration = new CalibrationOptions { Observer = RangeObserverKind.MinMax, CacheMemory = budget, CacheDirectory = folder };
         using var quantized = Calibration.Apply(
-            network, QuantizerSites.Find(network, QuantizerPlacement.Integer, 4, 4, []), [images], new() { CreateActivationObserver = () => new MinMaxObserver(), CreateWeightObserver = () => new MinMaxObserver() }, CancellationToken.None);
-        Reconstruction.Apply(quantized, images, network.Parameters, new()
-        {
-            Iterations = 2,
-            BatchSize = 2,
-            IsLayerByLayer = isLayerByLayer,
-            Weights = isLayerByLayer ? WeightTraining.Adaptive : WeightTraining.Noise,
-            CacheMemory = budget,
-            CacheDirectory = folder,
-        }, 7, null, CancellationToken.None);
+            network, QuantizerSites.Find(network, QuantizerPlacement.Integer, 4, 4, []), [images], calibration, perChannel: false, CancellationToken.None);
+        BlockTraining training = isLayerByLayer ? QDropTraining.Paper with { IsLayerByLayer = true } : HdrqTraining.Paper;
+        Reconstruction.Apply(quantized, images, network.Parameters, training with { Iterations = 2, BatchSize = 2 }, calibration, 7, null, CancellationToken.None);
         return [.. quantized.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight).SelectMany(parameter => quantized.Parameters[parameter.Name].bytes.ToArray())];
     }
 

@@ -29,7 +29,7 @@ public sealed class LossAndScheduleTests
         var golden = GoldenFile.Read("block_loss.json").GetProperty("distance");
         var layers = golden.GetProperty("w").EnumerateArray().Zip(golden.GetProperty("w0").EnumerateArray(), (weight, source) => (new Parameter(Tensor(weight)), Tensor(source))).ToList();
         var loss = ReconstructionLoss.Distance(layers).mul(golden.GetProperty("hyp").GetDouble());
-        Assert.AreEqual(new ReconstructionSettings().DistanceWeight, golden.GetProperty("hyp").GetDouble());
+        Assert.AreEqual(HdrqTraining.Paper.DistanceWeight, golden.GetProperty("hyp").GetDouble());
         Golden.AssertClose([golden.GetProperty("value").GetSingle()], loss);
         loss.backward();
         foreach (var (layer, expected) in layers.Zip(golden.GetProperty("grad_w").EnumerateArray()))
@@ -56,7 +56,7 @@ public sealed class LossAndScheduleTests
     {
         var golden = GoldenFile.Read("schedule.json");
         var iterations = golden.GetProperty("iters").GetInt32();
-        var settings = new ReconstructionSettings { Iterations = iterations };
+        var settings = HdrqTraining.Paper with { Iterations = iterations };
         Assert.AreEqual(golden.GetProperty("warm_up").GetDouble(), settings.WarmUp);
         var warmUp = (int)(iterations * settings.WarmUp);
         Assert.AreEqual(golden.GetProperty("noise_off_iteration").GetInt32(), iterations - warmUp);

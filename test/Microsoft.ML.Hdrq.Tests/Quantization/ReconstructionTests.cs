@@ -10,7 +10,7 @@ namespace Microsoft.ML.Hdrq.Tests.Quantization;
 [TestClass]
 public sealed class ReconstructionTests
 {
-    private static readonly ReconstructionSettings _short = new() { Iterations = 10, BatchSize = 4 };
+    private static readonly HdrqTraining _short = HdrqTraining.Paper with { Iterations = 10, BatchSize = 4 };
 
     [TestMethod]
     public void TheSameSeedGivesTheSameNetwork()
@@ -21,7 +21,7 @@ public sealed class ReconstructionTests
         var results = new[] { 1, 1, 2 }.Select(seed =>
         {
             using var quantized = SmallNetworks.Quantize(network, images, 3, 3);
-            Reconstruction.Apply(quantized, images, network.Parameters, _short, seed, null, CancellationToken.None);
+            Reconstruction.Apply(quantized, images, network.Parameters, _short, new(), seed, null, CancellationToken.None);
             return Golden.Parameters(quantized);
         }).ToList();
         CollectionAssert.AreEqual(results[0], results[1]);
@@ -108,12 +108,12 @@ public sealed class ReconstructionTests
         using var quantized = SmallNetworks.Quantize(network, SmallNetworks.Random(1, 8, 3, 8, 8), 4, 4);
         var block = BlockPartition.Find(quantized.Graph)[1];
         var weights = block.Nodes.Where(node => node.Operator.Type == "Conv").Select(node => node.Inputs[1]).Select(value => block.Nodes.Single(node => node.Outputs[0] == value).Inputs[0]).ToArray();
-        var settings = new ReconstructionSettings { Iterations = 50, BatchSize = 4, WeightLearningRate = 1e-3, DistanceWeight = 0 };
+        var settings = HdrqTraining.Paper with { Iterations = 50, BatchSize = 4, WeightLearningRate = 1e-3, DistanceWeight = 0 };
         var free = Train(settings);
         Assert.IsLessThan(free.ToOwn, Train(settings with { DriftWeight = 1 }).ToOwn);
         Assert.IsLessThan(free.ToSource, Train(settings with { DistanceWeight = 1 }).ToSource);
 
-        (double ToOwn, double ToSource) Train(ReconstructionSettings with)
+        (double ToOwn, double ToSource) Train(HdrqTraining with)
         {
             using var trained = quantized.Clone();
             using var training = new BlockReconstruction(trained, block, source.Parameters, with, seed: 1);
@@ -155,7 +155,7 @@ public sealed class ReconstructionTests
         var before = quantized.Forward(images).sub(exact).square().mean().item<float>();
         var losses = new Dictionary<string, List<float>>();
         var steps = new List<int>();
-        Reconstruction.Apply(quantized, images, new Dictionary<string, torch.Tensor>(), new ReconstructionSettings { Iterations = 60, BatchSize = 16, WeightLearningRate = 1e-3, ActivationScaleLearningRate = 1e-3 }, 1,
+        Reconstruction.Apply(quantized, images, new Dictionary<string, torch.Tensor>(), HdrqTraining.Paper with { Iterations = 60, BatchSize = 16, WeightLearningRate = 1e-3, ActivationScaleLearningRate = 1e-3 }, new(), 1,
             new Report<QuantizationProgress>(progress =>
             {
                 if (!losses.TryGetValue(progress.Block, out var list))
@@ -216,7 +216,7 @@ public sealed class ReconstructionTests
         using var network = SmallNetworks.Residual();
         var images = SmallNetworks.Random(1, 8, 3, 8, 8);
         using var quantized = SmallNetworks.Quantize(network, images, 3, 3, perChannel: true);
-        Reconstruction.Apply(quantized, images, network.Parameters, _short with { WeightLearningRate = 0.5, ActivationScaleLearningRate = 0.5 }, 1, null, CancellationToken.None);
+        Reconstruction.Apply(quantized, images, network.Parameters, _short with { WeightLearningRate = 0.5, ActivationScaleLearningRate = 0.5 }, new(), 1, null, CancellationToken.None);
         foreach (var node in quantized.Graph.Nodes.Where(node => node.Operator is FakeQuantize))
             Assert.IsGreaterThan(0, quantized.Parameters[node.Inputs[1]].min().item<float>());
     }
@@ -229,7 +229,7 @@ public sealed class ReconstructionTests
         using var quantized = SmallNetworks.Quantize(network, images, 4, 4);
         var block = BlockPartition.Find(quantized.Graph)[1];
         using var input = torch.rand(16, 8, 16, 16);
-        var settings = new ReconstructionSettings { Iterations = 30, BatchSize = 16 };
+        var settings = HdrqTraining.Paper with { Iterations = 30, BatchSize = 16 };
         // Whatever the first steps set up is set up.
         Train();
         long before = 0;
@@ -266,13 +266,13 @@ public sealed class ReconstructionTests
         using var quantized = SmallNetworks.Quantize(network, images, 4, 4);
         using var source = new CancellationTokenSource();
         var count = 0;
-        LiveTensors.AssertUnchanged(() => Assert.ThrowsExactly<OperationCanceledException>(() => Reconstruction.Apply(quantized, images, network.Parameters, _short, 1, new Report<QuantizationProgress>(progress =>
+        LiveTensors.AssertUnchanged(() => Assert.ThrowsExactly<OperationCanceledException>(() => Reconstruction.Apply(quantized, images, network.Parameters, _short, new(), 1, new Report<QuantizationProgress>(progress =>
         {
             count++;
             if (progress is { BlockIndex: 1, Step: 3 })
                 source.Cancel();
         }), source.Token)));
         Assert.AreEqual(13, count);
-        Assert.ThrowsExactly<OperationCanceledException>(() => Calibration.Apply(network, [], [images], new CalibrationOptions(), source.Token));
+        Assert.ThrowsExactly<OperationCanceledException>(() => Calibration.Apply(network, [], [images], new CalibrationOptions(), perChannel: false, source.Token));
     }
 }

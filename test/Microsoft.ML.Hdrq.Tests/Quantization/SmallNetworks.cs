@@ -38,7 +38,10 @@ internal static class SmallNetworks
         return torch.randn(shape, generator: generator);
     }
 
+    /// <summary>Rounding to nearest as the paper has it, but with quantizers for all that integers are computed of.</summary>
+    public static RoundToNearestOptions Nearest { get; } = RoundToNearestOptions.Paper with { Placement = QuantizerPlacement.Integer };
+
     /// <summary>A network quantized by rounding to nearest.</summary>
     public static Network Quantize(Network network, torch.Tensor images, int weightBits, int activationBits, QuantizerPlacement placement = QuantizerPlacement.Paper, bool perChannel = false) =>
-        Calibration.Apply(network, QuantizerSites.Find(network, placement, weightBits, activationBits, []), [images], new CalibrationOptions { PerChannel = perChannel }, CancellationToken.None);
+        Calibration.Apply(network, QuantizerSites.Find(network, placement, weightBits, activationBits, []), [images], new CalibrationOptions(), perChannel, CancellationToken.None);
 }

@@ -9,7 +9,7 @@ namespace Microsoft.ML.Hdrq.Pipeline.Masks;
 /// <remarks>
 /// Input: a column of masks, <c>Vector&lt;Byte, height, width&gt;</c>, and one of images (<see cref="MLImage"/>), such as <c>LoadImages</c> gives, of any sizes: each pixel takes the colour of the mask's
 /// nearest one. Output: images of the input's sizes. Pixels without a class, <see cref="MaskLoadingEstimator.Ignored"/>, stay as they are. Whoever reads an image disposes it. Fitting reads no
-/// data. The transformer cannot be saved; see <see cref="FittedPipelines"/>. Create it with <see cref="HdrqCatalog.ColorMasks(TransformsCatalog, string, string, string, Options)"/>.
+/// data. The transformer cannot be saved; see <see cref="FittedPipelines"/>. Create it with <see cref="HdrqCatalog.ColorMasks(TransformsCatalog, string, string, string, MaskColoringOptions)"/>.
 /// </remarks>
 public sealed class MaskColoringEstimator : IEstimator<ITransformer>
 {
@@ -22,7 +22,7 @@ public sealed class MaskColoringEstimator : IEstimator<ITransformer>
     private readonly ImmutableArray<MaskColor> _palette;
     private readonly double _opacity;
 
-    internal MaskColoringEstimator(TransformsCatalog catalog, string outputColumnName, string maskColumnName, string imageColumnName, Options options)
+    internal MaskColoringEstimator(TransformsCatalog catalog, string outputColumnName, string maskColumnName, string imageColumnName, MaskColoringOptions options)
     {
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
         ArgumentException.ThrowIfNullOrEmpty(maskColumnName);
@@ -102,24 +102,6 @@ public sealed class MaskColoringEstimator : IEstimator<ITransformer>
     }
 
     private byte Mix(byte below, byte above) => (byte)Math.Round(below + _opacity * (above - below));
-
-    /// <summary>How masks are coloured.</summary>
-    public sealed class Options
-    {
-        /// <summary>The colours of the classes, in the order of their numbers, and again from the first where there are more classes. Null, the default, for <see cref="MaskColor.Of"/>.</summary>
-        public IReadOnlyList<MaskColor>? Palette { get; init; }
-
-        /// <summary>How much of a colour covers the image, from 0, none, to 1, all of it; 0.6 by default.</summary>
-        public double Opacity { get; init; } = 0.6;
-
-        /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
-        internal void Check()
-        {
-            TrainingHost.CheckRange(nameof(Opacity), Opacity, 0, 1, "from 0 to 1");
-            if (Palette is { Count: 0 })
-                throw Errors.Option(nameof(Palette), 0, $"{nameof(Palette)} has no colours.");
-        }
-    }
 
     private sealed class Source
     {

@@ -1,7 +1,6 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Scoring;
 using Microsoft.ML.Transforms;
-using Microsoft.ML.Transforms.Image;
 
 namespace Microsoft.ML.Hdrq.Pipeline.Masks;
 
@@ -11,7 +10,7 @@ namespace Microsoft.ML.Hdrq.Pipeline.Masks;
 /// the palette, not its colours. Output: <c>Vector&lt;Byte, height, width&gt;</c> with classes from 0, and <see cref="Ignored"/> where a pixel has no class. A row without a path has a mask
 /// without classes. Masks are resized as <c>ResizeImages</c> with the same sizes and options resizes the images that they belong to, by the nearest pixel. Fitting reads no
 /// data. The transformer cannot be saved: masks are for training and evaluation; see <see cref="FittedPipelines"/>. Create it with
-/// <see cref="HdrqCatalog.LoadMasks(TransformsCatalog, string, string?, int, int, Options)"/>.
+/// <see cref="HdrqCatalog.LoadMasks(TransformsCatalog, string, string?, int, int, MaskLoadingOptions)"/>.
 /// </remarks>
 public sealed class MaskLoadingEstimator : IEstimator<ITransformer>
 {
@@ -20,7 +19,7 @@ public sealed class MaskLoadingEstimator : IEstimator<ITransformer>
 
     private readonly CustomMappingEstimator<Source, Mask> _mapping;
 
-    internal MaskLoadingEstimator(TransformsCatalog catalog, string outputColumnName, string? inputColumnName, int imageWidth, int imageHeight, Options options)
+    internal MaskLoadingEstimator(TransformsCatalog catalog, string outputColumnName, string? inputColumnName, int imageWidth, int imageHeight, MaskLoadingOptions options)
     {
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
         ArgumentOutOfRangeException.ThrowIfLessThan(imageWidth, 1);
@@ -66,45 +65,6 @@ public sealed class MaskLoadingEstimator : IEstimator<ITransformer>
         var values = new byte[size];
         values.AsSpan().Fill(Ignored);
         return values;
-    }
-
-    /// <summary>How masks are loaded.</summary>
-    public sealed class Options
-    {
-        /// <summary>The folder that paths are relative to; null, the default, for the current one.</summary>
-        public string? ImageFolder { get; init; }
-
-        /// <summary>What happens where images have another ratio of width and height; <c>IsoCrop</c> by default, as of <c>ResizeImages</c>. What <c>IsoPad</c> adds has no class.</summary>
-        public ImageResizingEstimator.ResizingKind Resizing { get; init; } = ImageResizingEstimator.ResizingKind.IsoCrop;
-
-        /// <summary>What <c>IsoCrop</c> keeps; the middle by default.</summary>
-        public ImageResizingEstimator.Anchor CropAnchor { get; init; } = ImageResizingEstimator.Anchor.Center;
-
-        /// <summary>The value in the files of pixels without a class, besides <see cref="Ignored"/>; null, the default, for none.</summary>
-        public byte? IgnoredValue { get; init; }
-
-        /// <summary>
-        /// The class of each value in the files; values that it leaves out have no class. Null, the default, takes the values as they are.
-        /// </summary>
-        public IReadOnlyDictionary<byte, byte>? ClassMap { get; init; }
-
-        /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
-        internal void Check()
-        {
-            if (!Enum.IsDefined(Resizing))
-                throw Errors.Option(nameof(Resizing), Resizing, $"{nameof(Resizing)} is {Resizing}, which is not a kind of resizing.");
-            if (!Enum.IsDefined(CropAnchor))
-                throw Errors.Option(nameof(CropAnchor), CropAnchor, $"{nameof(CropAnchor)} is {CropAnchor}, which is not an anchor.");
-        }
-
-        /// <summary>The class of every value.</summary>
-        internal byte[] Classes()
-        {
-            var classes = Enumerable.Range(0, byte.MaxValue + 1).Select(value => ClassMap is null ? (byte)value : ClassMap.GetValueOrDefault((byte)value, Ignored)).ToArray();
-            if (IgnoredValue is { } ignored)
-                classes[ignored] = Ignored;
-            return classes;
-        }
     }
 
     private sealed class Source

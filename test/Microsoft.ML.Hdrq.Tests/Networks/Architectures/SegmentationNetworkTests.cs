@@ -9,6 +9,7 @@ using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tests.Networks.Operators;
 using Microsoft.ML.Hdrq.Tests.Onnx;
+using Microsoft.ML.Hdrq.Tests.Quantization;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Networks.Architectures;
@@ -104,7 +105,7 @@ public sealed class SegmentationNetworkTests
         var masks = images.mean([1]).gt(0).to(torch.ScalarType.Byte);
         var losses = new List<double>();
         var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
-        FineTuning.Train(network, images, masks, new() { Epochs = 6, BatchSize = 4, LearningRate = 1e-3, Optimizer = FineTuningOptimizer.AdamW, UpdateStatistics = true, CropPadding = 0, HorizontalFlip = false }, 1, new Losses(losses), CancellationToken.None).Dispose();
+        FineTuning.Train(network, images, masks, new() { Epochs = 6, BatchSize = 4, LearningRate = 1e-3, Optimizer = FineTuningOptimizer.AdamW, UpdateStatistics = true, CropPadding = 0, HorizontalFlip = false, Progress = new Losses(losses) }, ignoredLabel: 255, seed: 1, CancellationToken.None).Dispose();
         Assert.AreEqual(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
         Assert.IsLessThan(0.9 * losses[0], losses[^1]);
     }
@@ -238,16 +239,16 @@ public sealed class SegmentationNetworkTests
     }
 
     private static Network Quantize(Network network, QuantizerPlacement placement, params LayerOverride[] overrides) => NetworkQuantizer.Quantize(
-        network, null, SmallInput(2, 64, 64, seed: 8),
-        new()
+        network, SmallInput(2, 64, 64, seed: 8),
+        SmallNetworks.Nearest with
         {
             WeightBits = 4,
             ActivationBits = 4,
             Placement = placement,
             Overrides = overrides,
-            Calibration = new() { PerChannel = true, CreateActivationObserver = () => new MinMaxObserver(), CreateWeightObserver = () => new MinMaxObserver() },
-            Reconstruction = null,
-        }, 1, null, CancellationToken.None);
+            PerChannel = true,
+            Calibration = SmallNetworks.Nearest.Calibration with { Observer = RangeObserverKind.MinMax },
+        }, seed: 1);
 
     private static torch.Tensor SmallInput(long count, long height, long width, ulong seed) => torch.randn([count, 3, height, width], generator: new torch.Generator(seed));
 

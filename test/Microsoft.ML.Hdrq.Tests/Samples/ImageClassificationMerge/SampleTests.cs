@@ -21,7 +21,8 @@ public sealed class SampleTests
     private static readonly SampleOptions Options = new()
     {
         Normalization = ChannelNormalization.ImageNet(),
-        Quantization = new() { Method = QuantizationMethod.Hdrq, Iterations = 2, CalibrationImages = 16 },
+        Quantization = new() { Training = new() { Iterations = 2 } },
+        CalibrationImages = 16,
     };
 
     private TemporaryDirectory _folder = null!;

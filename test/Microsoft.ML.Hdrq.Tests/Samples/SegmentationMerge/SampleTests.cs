@@ -7,7 +7,6 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
-using Microsoft.ML.Hdrq.Quantization;
 using SegmentationMerge;
 using SegmentationMerge.Data;
 using SegmentationMerge.StreetScenes;
@@ -24,7 +23,8 @@ public sealed class SampleTests
         Normalization = ChannelNormalization.ImageNet(),
         Methods = MethodChoice.Named("rtn", "hdrq"),
         Merges = ["all"],
-        Quantization = new() { Method = QuantizationMethod.Hdrq, Iterations = 1, BatchSize = 2, CalibrationImages = 2 },
+        Quantization = new() { Training = new() { Iterations = 1, BatchSize = 2 }, Calibration = new() { BatchSize = 2 } },
+        CalibrationImages = 2,
     };
 
     private TemporaryDirectory _folder = null!;

@@ -1,0 +1,57 @@
+using Microsoft.ML.Hdrq.Networks;
+
+namespace Microsoft.ML.Hdrq.Quantization;
+
+/// <summary>
+/// How HDRQ trains a block: section 3 of the paper. What is minimized is the squared difference of the block's output,
+/// plus <c>gamma sum ||W - W0||</c> for the source's weights W0, and the same with another gamma for the network's own.
+/// </summary>
+public sealed record HdrqTraining : BlockTraining
+{
+    /// <summary>The settings of the paper and its public code.</summary>
+    internal static HdrqTraining Paper { get; } = WithPaperSettings(new HdrqTraining { WeightLearningRate = 1e-4, DriftWeight = 0, TrainBiases = false });
+
+    /// <summary>The learning rate of weights, their scales and, where they are trained, biases, positive; 0.0002 by default.</summary>
+    public double WeightLearningRate { get; init; } = 2e-4;
+
+    /// <summary>Gamma, the weight of the distance to the source network, not negative; 0.05 by default.</summary>
+    public double DistanceWeight { get; init; } = 5e-2;
+
+    /// <summary>
+    /// The weight of the distance to the network's own weights in full precision, not negative; 0.1 by default. It bounds
+    /// how far training leaves them, of which the calibration images of one domain can say little for another's; the mean
+    /// of quantized networks is then near the mean of the networks. The paper has none. Compare L2-SP (Li et al., ICML
+    /// 2018).
+    /// </summary>
+    public double DriftWeight { get; init; } = 0.1;
+
+    /// <summary>The probability that an element is left unquantized while a block is trained, from 0, no mixing, to below 1; 0.5 by default.</summary>
+    public double DropProbability { get; init; } = 0.5;
+
+    /// <summary>Whether biases are trained with the weights, which the paper does not do; true by default.</summary>
+    public bool TrainBiases { get; init; } = true;
+
+    /// <summary>Whether there is noise in place of rounding while a block is trained, and not rounding through which gradients pass; true by default.</summary>
+    public bool UseNoise { get; init; } = true;
+
+    internal override WeightTraining Weights => UseNoise ? WeightTraining.Noise : WeightTraining.Nearest;
+
+    internal override double WeightRate => WeightLearningRate;
+
+    internal override bool LearnsBiases => TrainBiases;
+
+    internal override double MixingProbability => DropProbability;
+
+    internal override double SourceDistanceWeight => DistanceWeight;
+
+    internal override double OwnDistanceWeight => DriftWeight;
+
+    internal override void Check()
+    {
+        base.Check();
+        OptionCheck.Range(InGroup(nameof(WeightLearningRate)), WeightLearningRate, double.Epsilon, double.MaxValue, "positive");
+        OptionCheck.Range(InGroup(nameof(DistanceWeight)), DistanceWeight, 0, double.MaxValue, "not negative");
+        OptionCheck.Range(InGroup(nameof(DriftWeight)), DriftWeight, 0, double.MaxValue, "not negative");
+        CheckProbability(nameof(DropProbability), DropProbability);
+    }
+}
