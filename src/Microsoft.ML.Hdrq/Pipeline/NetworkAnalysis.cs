@@ -46,7 +46,7 @@ internal sealed class NetworkAnalysis : IDisposable
     }
 
     /// <summary>The mixtures of all columns' networks.</summary>
-    public InterpolationReport Interpolate() => Interpolation.Measure(Networks(), _evaluation, _options.Steps, _options.Rounding, _options.Progress, _options.CancellationToken);
+    public InterpolationReport Interpolate() => Interpolation.Measure(Networks(), _evaluation, _options.Steps, _options.Method, _options.Progress, _options.CancellationToken);
 
     /// <summary>The curvature of the first column's network.</summary>
     public CurvatureReport Curvature() => Hdrq.Analysis.Curvature.Measure(Networks()[0].Network, _evaluation, _options.ToCurvature(), _seed, _options.Progress, _options.CancellationToken);
@@ -80,7 +80,7 @@ internal sealed class NetworkAnalysis : IDisposable
             var curvature = Hdrq.Analysis.Curvature.Measure(network.Network, _evaluation, _options.ToCurvature(), _seed, progress.Next(), _options.CancellationToken);
             return new NetworkProfile(network.Name, loss, accuracy, curvature, Distance(n));
         }).ToImmutableArray();
-        var lines = pairs.Select(pair => Interpolation.Measure([pair.First, pair.Second], _evaluation, _options.Steps, _options.Rounding, progress.Next(), _options.CancellationToken)).ToImmutableArray();
+        var lines = pairs.Select(pair => Interpolation.Measure([pair.First, pair.Second], _evaluation, _options.Steps, _options.Method, progress.Next(), _options.CancellationToken)).ToImmutableArray();
         return new NetworkComparison(profiles, lines);
     }
 

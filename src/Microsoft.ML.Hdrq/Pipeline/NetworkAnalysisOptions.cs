@@ -25,8 +25,11 @@ public sealed record NetworkAnalysisOptions : NetworkRowOptions
     /// <summary>Into how many parts the line between two networks, or the edge of a triangle, is divided, at least 1; 10 by default. A triangle has <c>(n + 1)(n + 2) / 2</c> points.</summary>
     public int Steps { get; init; } = 10;
 
-    /// <summary>How the weights of mixtures of quantized networks become integers; <see cref="MergeRounding.Balanced"/> by default, as when they are merged.</summary>
-    public MergeRounding Rounding { get; init; } = MergeRounding.Balanced;
+    /// <summary>
+    /// By which method networks are merged into those that lie between them; <see cref="MergeMethod.Mean"/> by default, whose mixtures are on the straight line, in place of <see cref="MergeMethod.Automatic"/>, by which
+    /// <c>MergeNetworks</c> merges by default.
+    /// </summary>
+    public MergeMethod Method { get; init; } = MergeMethod.Mean();
 
     /// <summary>The loss whose curvature is measured; <see cref="CurvatureLoss.CrossEntropy"/> by default.</summary>
     public CurvatureLoss Loss { get; init; } = CurvatureLoss.CrossEntropy;
@@ -59,8 +62,8 @@ public sealed record NetworkAnalysisOptions : NetworkRowOptions
         TrainingHost.CheckRange(nameof(PowerIterations), PowerIterations, 0, int.MaxValue, "not negative");
         if (!Enum.IsDefined(Loss))
             throw Errors.Option(nameof(Loss), Loss, $"{nameof(Loss)} is {Loss}, which is not a loss.");
-        if (Rounding is null)
-            throw Errors.Option(nameof(Rounding), null, $"{nameof(Rounding)} is missing.");
+        if (Method is null)
+            throw Errors.Option(nameof(Method), null, $"{nameof(Method)} is missing.");
     }
 
     internal CurvatureSettings ToCurvature() => new() { Loss = Loss, Probes = Probes, PowerIterations = PowerIterations, BlockEigenvalues = BlockEigenvalues };

@@ -83,7 +83,7 @@ public sealed class NetworkAnalysisTests
             "PowerIterations" => new() { PowerIterations = -1 },
             "GpuDeviceId" => new() { GpuDeviceId = -1 },
             "Loss" => new() { Loss = (CurvatureLoss)9 },
-            _ => new() { Rounding = null! },
+            _ => new() { Method = null! },
         };
         Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Model.CompareNetworks(Data(), ["Source"], options)).ParamName);
     }
