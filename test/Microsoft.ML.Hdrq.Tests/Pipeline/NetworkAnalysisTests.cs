@@ -68,7 +68,7 @@ public sealed class NetworkAnalysisTests
     [DataRow("PowerIterations")]
     [DataRow("GpuDeviceId")]
     [DataRow("Loss")]
-    [DataRow("Rounding")]
+    [DataRow("Method")]
     public void An_option_that_is_out_of_range_is_named(string option)
     {
         NetworkAnalysisOptions options = option switch
