@@ -176,7 +176,7 @@ public static class HdrqCatalog
     /// <param name="options">How to merge.</param>
     /// <param name="search">How the networks' weights are searched on the rows that the estimator is fitted to; null, the default, for the weights of the options.</param>
     /// <returns>The estimator.</returns>
-    /// <exception cref="ArgumentException">There are fewer than two columns.</exception>
+    /// <exception cref="ArgumentException">There are fewer than two columns, or the options' weights do not fit them.</exception>
     public static NetworkMergingEstimator MergeNetworks(this TransformsCatalog catalog, string outputColumnName, IReadOnlyList<string> inputColumnNames, MergeOptions options, MergeWeightSearch? search = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
@@ -202,7 +202,7 @@ public static class HdrqCatalog
     /// <param name="scoring">How the merged network is applied: engine, threads, names of classes, device. Null for the defaults of <c>ApplyNetwork</c>.</param>
     /// <param name="search">How the networks' weights are searched on the rows that the estimator is fitted to; null, the default, for the weights of the options.</param>
     /// <returns>The estimator.</returns>
-    /// <exception cref="ArgumentException">There are fewer than two networks, or one has not exactly one input.</exception>
+    /// <exception cref="ArgumentException">There are fewer than two networks, or one has not exactly one input; or the options' weights do not fit them.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option of <paramref name="scoring"/> is out of range, or does not fit the networks; the message names it.</exception>
     public static NetworkMergingEstimator MergeNetworks(
         this TransformsCatalog catalog, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options, ScoringOptions? scoring = null, MergeWeightSearch? search = null)

@@ -9,11 +9,11 @@ internal static class MergingChoice
     public static IReadOnlyList<MergingPlan> All { get; } =
     [
         MergingPlan.Default,
-        new("mean", false, (_, _) => new MergeOptions { Method = MergeMethod.Mean }),
-        new("nearest", true, (_, _) => new MergeOptions { Method = MergeMethod.Mean, Rounding = MergeRounding.None }),
-        new("scale-search", true, (_, _) => new MergeOptions { Method = MergeMethod.Mean, SearchScales = true }),
+        new("mean", false, (_, _) => new MergeOptions { Method = MergeMethod.Mean() }),
+        new("nearest", true, (_, _) => new MergeOptions { Method = MergeMethod.Mean(MergeRounding.Nearest) }),
+        new("scale-search", true, (_, _) => new MergeOptions { Method = MergeMethod.Mean(searchScales: true) }),
         new("task-arithmetic", false, (source, _) => new MergeOptions { Method = MergeMethod.TaskArithmetic(source) }),
         new("ties", false, (source, _) => new MergeOptions { Method = MergeMethod.Ties(source) }),
-        new("best-of-100", true, (_, seed) => new MergeOptions { Method = MergeMethod.Mean, Rounding = MergeRounding.BestOf(100, seed) }),
+        new("best-of-100", true, (_, seed) => new MergeOptions { Method = MergeMethod.Mean(MergeRounding.BestOf(100, seed)) }),
     ];
 }

@@ -15,8 +15,11 @@ public sealed record AnalysisOptions
     /// </summary>
     public int Steps { get; init; } = 10;
 
-    /// <summary>How the weights of mixtures of quantized networks become integers; <see cref="MergeRounding.Balanced"/> by default, as when they are merged.</summary>
-    public MergeRounding Rounding { get; init; } = MergeRounding.Balanced;
+    /// <summary>
+    /// By which method networks are merged into those that lie between them; <see cref="MergeMethod.Mean"/> by default, whose mixtures
+    /// are on the straight line, in place of <see cref="MergeMethod.Automatic"/>, by which <c>MergeNetworks</c> merges by default.
+    /// </summary>
+    public MergeMethod Method { get; init; } = MergeMethod.Mean();
 
     /// <summary>The loss whose curvature is measured; <see cref="CurvatureLoss.CrossEntropy"/> by default.</summary>
     public CurvatureLoss Loss { get; init; } = CurvatureLoss.CrossEntropy;
@@ -50,6 +53,6 @@ public sealed record AnalysisOptions
         OptionCheck.Range(nameof(Probes), Probes, 1, int.MaxValue, "at least 1");
         OptionCheck.Range(nameof(PowerIterations), PowerIterations, 0, int.MaxValue, "not negative");
         OptionCheck.Defined(nameof(Loss), Loss, "a loss");
-        OptionCheck.Given(nameof(Rounding), Rounding);
+        OptionCheck.Given(nameof(Method), Method);
     }
 }

@@ -5,7 +5,8 @@ using Microsoft.ML.Hdrq.Networks;
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>
-/// Measures mixtures of networks on a grid of weights. Mixtures are those that merging by the mean makes, which are on the line between networks: quantized networks give quantized mixtures, and running statistics are mixed as distributions are.
+/// Measures mixtures of networks on a grid of weights. Mixtures are what merging with these weights makes, so that quantized networks give quantized mixtures, and running statistics are mixed as distributions are. By the
+/// mean they are on the line between the networks; by other methods they are beside it. At the corners are the networks themselves.
 /// </summary>
 internal static class Interpolation
 {
@@ -13,12 +14,12 @@ internal static class Interpolation
     /// <param name="networks">Networks of one graph, by name, at least two.</param>
     /// <param name="evaluation">The images.</param>
     /// <param name="steps">Into how many parts an edge is divided, at least 1.</param>
-    /// <param name="rounding">How means of quantized weights become integers.</param>
+    /// <param name="method">How networks are merged.</param>
     /// <param name="progress">Told of every point.</param>
     /// <param name="cancellationToken">Ends the measurement between two batches.</param>
-    /// <exception cref="ArgumentException">The networks cannot be merged.</exception>
+    /// <exception cref="ArgumentException">The networks cannot be merged, or do not suit the method.</exception>
     public static InterpolationReport Measure(
-        IReadOnlyList<(string Name, Network Network)> networks, Evaluation evaluation, int steps, MergeRounding rounding, IProgress<AnalysisProgress>? progress, CancellationToken cancellationToken)
+        IReadOnlyList<(string Name, Network Network)> networks, Evaluation evaluation, int steps, MergeMethod method, IProgress<AnalysisProgress>? progress, CancellationToken cancellationToken)
     {
         var parts = networks.Select(entry => entry.Network).ToList();
         var grid = Grid(networks.Count, steps).ToList();
@@ -27,7 +28,7 @@ internal static class Interpolation
         {
             cancellationToken.ThrowIfCancellationRequested();
             var corner = weights.IndexOf(1);
-            using var mixture = corner < 0 ? NetworkMerger.Merge(parts, new MergeOptions { Weights = weights, Method = MergeMethod.Mean, Rounding = rounding }) : null;
+            using var mixture = corner < 0 ? NetworkMerger.Merge(parts, new MergeOptions { NetworkWeights = weights, Method = method }) : null;
             var (loss, accuracy) = evaluation.Measure(mixture ?? parts[corner], null, null, cancellationToken);
             points.Add(new InterpolationPoint(weights, loss, accuracy));
             progress?.Report(new AnalysisProgress(points.Count, grid.Count));

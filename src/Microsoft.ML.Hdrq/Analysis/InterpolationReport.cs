@@ -5,10 +5,11 @@ using System.Text;
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>
-/// Loss and accuracy along the straight line between two networks, or over the triangle of three, and the error barrier: how far the loss rises above the line, or the plane, through the networks' own.
+/// Loss and accuracy of mixtures of networks, from one to the other of two, or over the triangle of three, and the error barrier: how far the loss rises above the line, or the plane, through the networks' own. Mixtures are
+/// merged by <c>Method</c> of the options: by default by the mean, which is on the straight line between the networks. The networks themselves are at the ends and corners, as they are.
 /// </summary>
 /// <remarks>
-/// <c>barrier = max over lambda of L(sum lambda_d W_d) - sum lambda_d L(W_d)</c>, at the measured points; 0 at least, because the networks themselves are among them. Section 3 of Shin et al.,
+/// By the mean <c>barrier = max over lambda of L(sum lambda_d W_d) - sum lambda_d L(W_d)</c>, by other methods with what they merge in place of <c>sum lambda_d W_d</c>, at the measured points; 0 at least, because the networks themselves are among them. Section 3 of Shin et al.,
 /// "Merge-Friendly Post-Training Quantization for Multi-Target Domain Adaptation", ICML 2025; compare Frankle et al., "Linear Mode Connectivity and the Lottery Ticket Hypothesis", ICML 2020.
 /// </remarks>
 public sealed class InterpolationReport

@@ -6,10 +6,9 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// <summary>What the networks have all that it needs for.</summary>
 internal sealed class AutomaticMergeMethod : MergeMethod
 {
-    internal override string Name => "automatic";
+    public override string Name => "automatic";
 
-    internal override MergeMethod For(IReadOnlyList<MergeSource> sources, MergeOptions options) =>
-        options.Rounding == MergeRounding.Balanced && sources.All(source => InputGrams.AreIn(source.Metadata)) ? RegMean() : Mean;
+    public override MergeRule Prepare(Graph graph, IReadOnlyList<MergeInput> networks) => For(networks).Prepare(graph, networks);
 
-    internal override Func<ParameterDefinition, MergeTarget?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources) => throw new InvalidOperationException("What it stands for prepares.");
+    internal override MergeMethod For(IReadOnlyList<MergeInput> networks) => networks.All(network => InputGrams.AreIn(network.Metadata)) ? RegMean() : MeanMergeMethod.Default;
 }

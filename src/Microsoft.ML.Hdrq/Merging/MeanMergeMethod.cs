@@ -3,9 +3,18 @@ using Microsoft.ML.Hdrq.Networks;
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>The weighted mean, which needs no preparation.</summary>
-internal sealed class MeanMergeMethod : MergeMethod
+/// <param name="rounding">How means of quantized weights become integers.</param>
+/// <param name="searchScales">Whether their scales are searched.</param>
+internal sealed class MeanMergeMethod(MergeRounding rounding, bool searchScales) : MergeMethod
 {
-    internal override string Name => "mean";
+    /// <summary>By which other methods merge what they leave to the mean.</summary>
+    public static MeanMergeMethod Default { get; } = new(MergeRounding.Balanced, searchScales: false);
 
-    internal override Func<ParameterDefinition, MergeTarget?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources) => null;
+    public MergeRounding Rounding => rounding;
+
+    public bool SearchScales => searchScales;
+
+    public override string Name => "mean";
+
+    public override MergeRule Prepare(Graph graph, IReadOnlyList<MergeInput> networks) => _ => null;
 }

@@ -4,21 +4,53 @@ using Microsoft.ML.Hdrq.Networks.Layers;
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>
-/// What the merged network is, before it is rounded. The networks' weights lambda are <see cref="MergeOptions.Weights"/>. Scales of activations and statistics of normalizations are
-/// merged as by <see cref="Mean"/> in any case; by other methods quantized weights are merged as what they stand for, and become integers again with the scale of least squared weight error: each the nearest, or by
-/// <see cref="RegMean"/> so that the layer's outputs change least.
+/// What the weights and biases of a merged network are. The methods of this library are had from the static members; a method of your own derives from this class.
 /// </summary>
+/// <remarks>
+/// Only weights and biases are a method's. Scales of activations and statistics of normalizations are merged as by <see cref="Mean"/> in any case, and constants must be equal.
+/// <para>
+/// Methods see quantized weights as what they stand for, <c>q s</c>, and say what is to come out as if nothing were quantized. Where the weight is quantized, the merged one becomes integers again: with the scale of
+/// least squared error, each number the nearest integer, or by <see cref="RegMean"/> so that the layer's outputs change least. Only <see cref="Mean"/> works on the integers and scales themselves.
+/// </para>
+/// <para>A method is asked on one thread, but may be used by several merges at once: it keeps what belongs to one merge in <see cref="Prepare"/>.</para>
+/// </remarks>
+/// <example>
+/// The median of all networks, whatever their shares:
+/// <code>
+/// sealed class Median : MergeMethod
+/// {
+///     public override string Name => "median";
+///
+///     public override MergeRule Prepare(Graph graph, IReadOnlyList&lt;MergeInput&gt; networks) => parameter =>
+///     {
+///         var values = networks.Select(network => network.Values(parameter)).ToArray();
+///         return [.. Enumerable.Range(0, values[0].Length).Select(i => values.Select(numbers => numbers[i]).Order().ElementAt(values.Length / 2))];
+///     };
+/// }
+/// </code>
+/// </example>
 public abstract class MergeMethod
 {
-    private protected MergeMethod()
+    /// <summary>For a method of your own.</summary>
+    protected MergeMethod()
     {
     }
 
-    /// <summary>The default: <see cref="RegMean"/> where all networks carry Gram matrices of their layers' inputs, as they do unless <c>KeepInputGrams</c> is false, and else <see cref="Mean"/>. A <see cref="MergeOptions.Rounding"/> other than the default one asks for the mean too, as it is one of means.</summary>
+    /// <summary>
+    /// The default: <see cref="RegMean"/> where all networks carry Gram matrices of their layers' inputs, as they do unless <c>KeepInputGrams</c> is false, and else <see cref="Mean"/>; each with its own defaults.
+    /// </summary>
     public static MergeMethod Automatic { get; } = new AutomaticMergeMethod();
 
-    /// <summary><c>W = sum lambda_d W_d</c>, the paper's; its integers are chosen as <see cref="MergeOptions.Rounding"/> says.</summary>
-    public static MergeMethod Mean { get; } = new MeanMergeMethod();
+    /// <summary>
+    /// The mean, the paper's: <c>W = sum lambda_d W_d</c>. Of quantized weights, the merged scale is the mean of the networks' scales, and the mean of the integers, in steps of it, is rounded. The paper's own way is
+    /// <c>Mean(MergeRounding.BestOf(100, seed))</c>.
+    /// </summary>
+    /// <param name="rounding">How means of quantized weights become integers again; null, the default, for <see cref="MergeRounding.Balanced"/>.</param>
+    /// <param name="searchScales">
+    /// Whether merged weights are given the scale of least squared error, searched for each tensor or channel, instead of the mean of the networks' scales; false by default, as in the paper.
+    /// </param>
+    /// <returns>The method.</returns>
+    public static MergeMethod Mean(MergeRounding? rounding = null, bool searchScales = false) => new MeanMergeMethod(rounding ?? MergeRounding.Balanced, searchScales);
 
     /// <summary>
     /// Task arithmetic: <c>W = W0 + scale sum lambda_d (W_d - W0)</c> (Ilharco et al., "Editing Models with Task Arithmetic", ICLR 2023, arXiv 2212.04089). At a scale of 1 it is the mean; for N
@@ -50,7 +82,7 @@ public abstract class MergeMethod
     /// RegMean: each convolution and linear layer is the one whose outputs differ least from those of all networks on their own inputs,
     /// <c>W = (sum lambda_d W_d G_d) (sum lambda_d G_d)^-1</c>, where G_d are the Gram matrices of the layer's inputs (Jin et al., "Dataless Knowledge Fusion by Merging Weights of Language Models", ICLR
     /// 2023, arXiv 2212.09849). Quantized weights are rounded one after the other, where each makes up for what rounding those before it has done to the outputs (GPTQ: Frantar et al., ICLR 2023, arXiv
-    /// 2210.17323). The networks carry the matrices in their metadata, see <see cref="InputGrams"/>; layers that have none there (grouped and transposed convolutions) and all other parameters are merged by their mean.
+    /// 2210.17323). The networks carry the matrices in their metadata, see <see cref="InputGrams"/>; layers that have none there (grouped and transposed convolutions) and all other parameters are merged as by <see cref="Mean"/>.
     /// </summary>
     /// <param name="correlation">What numbers beside the diagonals of Gram matrices are multiplied by, from 0 to 1; 0.97 by default (the paper has 0.9, with whole matrices).</param>
     /// <returns>The method.</returns>
@@ -62,18 +94,27 @@ public abstract class MergeMethod
         return new RegMeanMergeMethod(correlation);
     }
 
-    /// <summary>The method itself or, where it leaves that to the networks, another one.</summary>
-    internal virtual MergeMethod For(IReadOnlyList<MergeSource> sources, MergeOptions options) => this;
+    /// <summary>What the merged network's metadata calls the method, under <see cref="NetworkMetadata.MergeMethod"/>, and messages too; neither null nor empty.</summary>
+    public abstract string Name { get; }
 
-    /// <summary>What networks' metadata calls it.</summary>
-    internal abstract string Name { get; }
-
-    /// <summary>Prepares to merge networks.</summary>
-    /// <param name="graph">The merged network's graph.</param>
-    /// <param name="sources">The networks, in an order that does not depend on the one in which they were given.</param>
-    /// <returns>For a weight or bias, its merged numbers in the order of <see cref="MergeSource.Exact"/>; null, or null for a parameter, where it is merged by its mean.</returns>
+    /// <summary>Prepares one merge: once, before any parameter is merged.</summary>
+    /// <param name="graph">The graph of the merged network and, but for zero points of quantizers, of all networks.</param>
+    /// <param name="networks">The networks, at least two, in an order that does not depend on the one in which they were given. They are there until the merge ends.</param>
+    /// <returns>
+    /// The rule. It is asked at most once for each of <see cref="MergeInput.Parameters"/>, in no particular order, without gradients and in a dispose scope of its own; what it throws ends the merge.
+    /// </returns>
     /// <exception cref="ArgumentException">The networks are not suitable; the message says which and why.</exception>
-    internal abstract Func<ParameterDefinition, MergeTarget?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources);
+    public abstract MergeRule Prepare(Graph graph, IReadOnlyList<MergeInput> networks);
+
+    /// <summary>The method itself or, where it leaves that to the networks, another one.</summary>
+    internal virtual MergeMethod For(IReadOnlyList<MergeInput> networks) => this;
+
+    /// <summary>As <see cref="Prepare"/>, for methods that choose integers too.</summary>
+    internal virtual Func<ParameterDefinition, MergeTarget?> Targets(Graph graph, IReadOnlyList<MergeInput> networks)
+    {
+        var rule = Prepare(graph, networks) ?? throw new ArgumentException($"Merge method '{Name}' has no rule.");
+        return definition => rule(definition) is { } values ? new MergeTarget([.. values]) : null;
+    }
 
     private static Network Checked(Network source)
     {

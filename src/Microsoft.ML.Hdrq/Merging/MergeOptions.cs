@@ -1,23 +1,40 @@
+using System.Collections.Immutable;
+
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>How networks are merged.</summary>
-public sealed class MergeOptions
+public sealed record MergeOptions
 {
     /// <summary>The networks' weights, lambda, one for each network, none negative, of sum 1 (to within 1e-6). Default: null, all equal.</summary>
-    public IReadOnlyList<double>? Weights { get; init; }
+    public IReadOnlyList<double>? NetworkWeights { get; init => field = value?.ToImmutableArray(); }
 
-    /// <summary>What the merged network is, before it is rounded. Default: <see cref="MergeMethod.Automatic"/>. The paper's is <see cref="MergeMethod.Mean"/>.</summary>
-    public MergeMethod Method { get; init; } = MergeMethod.Automatic;
+    /// <summary>What the merged network is. Default: <see cref="MergeMethod.Automatic"/>. The paper's is <c>MergeMethod.Mean(MergeRounding.BestOf(100, seed))</c>.</summary>
+    /// <exception cref="ArgumentNullException">The value is null.</exception>
+    public MergeMethod Method
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            field = value;
+        }
+    }
+    = MergeMethod.Automatic;
 
-    /// <summary>
-    /// Whether merged weights are given the scale of least squared weight error, searched for each tensor or channel, instead of the mean of the networks' scales. Default: false, as in the paper.
-    /// What methods other than <see cref="MergeMethod.Mean"/> merge is searched in any case.
-    /// </summary>
-    public bool SearchScales { get; init; }
-
-    /// <summary>How means of quantized weights become integers again; other methods than <see cref="MergeMethod.Mean"/> round in their own way. Default: <see cref="MergeRounding.Balanced"/>. The paper's choice is <c>MergeRounding.BestOf(100, seed)</c>.</summary>
-    public MergeRounding Rounding { get; init; } = MergeRounding.Balanced;
-
-    /// <summary>The same with other weights.</summary>
-    internal MergeOptions WithWeights(IReadOnlyList<double> weights) => new() { Weights = weights, Method = Method, SearchScales = SearchScales, Rounding = Rounding };
+    /// <summary>The networks' weights, of sum 1.</summary>
+    /// <param name="count">The number of networks.</param>
+    /// <exception cref="ArgumentException">They are too many or too few, negative, or do not sum to 1.</exception>
+    internal double[] Shares(int count)
+    {
+        if (NetworkWeights is not { } weights)
+            return [.. Enumerable.Repeat(1.0 / count, count)];
+        if (weights.Count != count)
+            throw new ArgumentException($"There are {weights.Count} weights for {count} networks.");
+        if (weights.Any(weight => !(weight >= 0)))
+            throw new ArgumentException($"The networks' weights are {string.Join(", ", weights)}; none may be negative.");
+        if (!(Math.Abs(weights.Sum() - 1) <= 1e-6))
+            throw new ArgumentException($"The networks' weights sum to {weights.Sum()} instead of 1.");
+        // Exactly 1, so that integers on which all networks agree are their own mean.
+        return [.. weights.Select(weight => weight / weights.Sum())];
+    }
 }

@@ -17,7 +17,7 @@ public abstract class MergeRounding
     }
 
     /// <summary>Every weight goes to the nearest integer, half-way to the even one: the least squared error of single weights, and no care for ambiguous ones.</summary>
-    public static MergeRounding None { get; } = new NearestMergeRounding();
+    public static MergeRounding Nearest { get; } = new NearestMergeRounding();
 
     /// <summary>
     /// The default: the ambiguous weights of every output channel are shared out so that the rounding errors of the channel, and of each of its kernels, sum to about zero and lean

@@ -57,7 +57,10 @@ internal sealed class MergeSource : IComparable<MergeSource>
     /// <summary>How the network was made.</summary>
     public ImmutableSortedDictionary<string, string> Metadata => _network.Metadata;
 
-    /// <summary>The numbers of a parameter that is not a constant, where quantized weights are what they stand for.</summary>
+    /// <summary>Whether there is such a parameter that is not a constant.</summary>
+    public bool Has(string parameter) => _values.ContainsKey(parameter);
+
+    /// <summary>The numbers of a parameter that is not a constant, in its own row-major order, where quantized weights are what they stand for.</summary>
     public double[] Exact(string parameter)
     {
         var values = Values(parameter);
@@ -67,7 +70,8 @@ internal sealed class MergeSource : IComparable<MergeSource>
         {
             var scales = Values(quantized.Scale);
             var size = Math.Max(1, values.Length / scales.Length);
-            _exact.Add(parameter, exact = [.. values.Select((value, i) => value * scales[i / size])]);
+            exact = [.. values.Select((value, i) => value * scales[i / size])];
+            _exact.Add(parameter, exact = quantized.InOwnOrder(exact, _network.Parameters[parameter].shape));
         }
         return exact;
     }

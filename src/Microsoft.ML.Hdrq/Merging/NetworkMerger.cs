@@ -10,7 +10,7 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// <c>W = sum lambda_d W_d</c>.
 /// <para>
 /// A quantized weight is taken as what its site would send: integers <c>q_d = clamp(round(w_d / s_d))</c> and scales <c>s_d</c>. By the mean, its merged scale is
-/// <c>s = sum lambda_d s_d</c>, and its integers are the mean <c>sum lambda_d q_d s_d / s</c>, rounded as <see cref="MergeOptions.Rounding"/> says; the merged network holds
+/// <c>s = sum lambda_d s_d</c>, and its integers are the mean <c>sum lambda_d q_d s_d / s</c>, rounded as <see cref="MergeRounding"/> says; the merged network holds
 /// <c>q s</c>. Biases that all networks hold as integers, in steps of the scales of input and weight, become integers again. Scales of activations, other biases and all other floating-point weights become weighted means; running statistics of normalizations become those of the
 /// mixture of the networks' data, <c>mean = sum lambda_d mean_d</c> and <c>variance = sum lambda_d (variance_d + mean_d^2) - mean^2</c>. Constants must be equal.
 /// Where quantizers of equally many integers have other zero points, the merged one begins at the weighted mean of where they begin.
@@ -25,7 +25,7 @@ public static class NetworkMerger
     /// <param name="options">How; null for the defaults.</param>
     /// <returns>The merged network, on the first network's device, owned by the caller.</returns>
     /// <exception cref="ArgumentException">There are fewer than two networks; their graphs, shapes or bit widths differ (the message names the first difference); a
-    /// constant differs; a parameter holds a number that is not finite, or a scale is not positive; the networks do not suit the method; or the weights are too many or too few, negative, or do not sum to 1.</exception>
+    /// constant differs; a parameter holds a number that is not finite, or a scale is not positive; the networks do not suit the method, or it gives a parameter too many, too few or infinite numbers; or the weights are too many or too few, negative, or do not sum to 1.</exception>
     /// <exception cref="NotSupportedException">A weight goes through two quantizers that differ, or is held as integers that are no quantizer's, such as those of zero points that differ between
     /// channels; the message names it.</exception>
     public static Network Merge(IReadOnlyList<Network> networks, MergeOptions? options = null)
@@ -33,13 +33,14 @@ public static class NetworkMerger
         ArgumentNullException.ThrowIfNull(networks);
         options ??= new MergeOptions();
         CheckGraphs(networks);
-        var lambdas = Lambdas(networks.Count, options.Weights);
+        var lambdas = options.Shares(networks.Count);
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         var sources = networks.Select((network, d) => new MergeSource(network, lambdas[d], $"network {d}")).Order().ToArray();
         var graph = MergedRanges.Merge(sources);
-        var method = options.Method.For(sources, options);
-        var merged = ParameterMerge.All(graph, sources, QuantizedWeight.Find(graph), method, options);
+        var inputs = sources.Select(source => new MergeInput(source)).ToArray();
+        var method = options.Method.For(inputs);
+        var merged = ParameterMerge.All(graph, sources, inputs, method);
         // What all sites have as integers is integers again.
         foreach (var bias in IntegerBias.Find(graph).Where(bias => networks.All(network => bias.Integers(network.Parameters) is not null)))
             bias.Round(merged);
@@ -63,19 +64,5 @@ public static class NetworkMerger
             if (networks[0].Graph.FirstDifference(MergedRanges.Align(networks[d].Graph, networks[0].Graph)) is { } difference)
                 throw new ArgumentException($"Networks 0 and {d} cannot be merged, because their graphs differ. {difference}", nameof(networks));
         }
-    }
-
-    private static double[] Lambdas(int count, IReadOnlyList<double>? weights)
-    {
-        if (weights is null)
-            return [.. Enumerable.Repeat(1.0 / count, count)];
-        if (weights.Count != count)
-            throw new ArgumentException($"There are {weights.Count} weights for {count} networks.", nameof(weights));
-        if (weights.Any(weight => !(weight >= 0)))
-            throw new ArgumentException($"The networks' weights are {string.Join(", ", weights)}; none may be negative.", nameof(weights));
-        if (!(Math.Abs(weights.Sum() - 1) <= 1e-6))
-            throw new ArgumentException($"The networks' weights sum to {weights.Sum()} instead of 1.", nameof(weights));
-        // Exactly 1, so that integers on which all networks agree are their own mean.
-        return [.. weights.Select(weight => weight / weights.Sum())];
     }
 }

@@ -10,15 +10,15 @@ internal static class ParameterMerge
     /// <summary>Merges all parameters of a graph.</summary>
     /// <param name="graph">The graph of all networks.</param>
     /// <param name="sources">What the networks contribute, in an order that does not depend on theirs.</param>
-    /// <param name="quantized">The quantized weights, by name.</param>
-    /// <param name="mergeMethod">The method.</param>
-    /// <param name="options">How else.</param>
+    /// <param name="inputs">The same, as the method sees it.</param>
+    /// <param name="method">The method.</param>
     /// <returns>The tensors by name, owned by the caller's scope.</returns>
-    /// <exception cref="ArgumentException">A constant differs, or the networks do not suit the method.</exception>
-    public static Dictionary<string, torch.Tensor> All(Graph graph, IReadOnlyList<MergeSource> sources, IReadOnlyDictionary<string, QuantizedWeight> quantized, MergeMethod mergeMethod, MergeOptions options)
+    /// <exception cref="ArgumentException">A constant differs, the networks do not suit the method, or it gives what is no parameter's numbers.</exception>
+    public static Dictionary<string, torch.Tensor> All(Graph graph, IReadOnlyList<MergeSource> sources, IReadOnlyList<MergeInput> inputs, MergeMethod method)
     {
-        var method = mergeMethod.Prepare(graph, sources);
-        var activationScales = graph.Nodes.Where(node => node.Operator is FakeQuantize).Select(node => node.Inputs[1]).ToHashSet(StringComparer.Ordinal);
+        var quantized = QuantizedWeight.Find(graph);
+        var targets = method.Targets(graph, inputs);
+        var weights = inputs[0].Parameters.Select(definition => definition.Name).ToHashSet(StringComparer.Ordinal);
         var merged = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal);
         var variances = graph.Nodes.Where(node => node.Operator is BatchNormalization).ToLookup(node => node.Inputs[4], node => node.Inputs[3], StringComparer.Ordinal);
         var scales = quantized.Values.ToLookup(weight => weight.Scale, StringComparer.Ordinal);
@@ -29,36 +29,54 @@ internal static class ParameterMerge
                 continue;
             using var parameterScope = torch.NewDisposeScope();
             var tensor = MergeSource.IsConstant(definition) ? Constant(definition, sources)
-                : definition.Role == ParameterRole.Statistic || activationScales.Contains(name) ? ToTorch(variances.Contains(name) ? MixtureVariance(name, variances[name].First(), sources) : Mean(name, sources), definition)
-                : ToTorch(method?.Invoke(definition)?.Values ?? Mean(name, sources), definition);
+                : weights.Contains(name) ? ToTorch(Target(definition)?.Values ?? Mean(name, sources), definition)
+                : ToTorch(variances.Contains(name) ? MixtureVariance(name, variances[name].First(), sources) : Mean(name, sources), definition);
             merged.Add(name, tensor.MoveToOuterDisposeScope());
         }
         var layer = 0;
         foreach (var weight in quantized.Values)
-            Quantized(graph, weight, layer++, sources, options, method, merged);
+        {
+            using var parameterScope = torch.NewDisposeScope();
+            var definition = graph.Parameters.Single(parameter => parameter.Name == weight.Weight);
+            var scaleDefinition = graph.Parameters.Single(parameter => parameter.Name == weight.Scale);
+            var (tensor, scale) = Quantized(definition, scaleDefinition, weight, layer++, sources, Target(definition), method as MeanMergeMethod ?? MeanMergeMethod.Default);
+            merged[weight.Weight] = tensor.MoveToOuterDisposeScope();
+            merged[weight.Scale] = scale.MoveToOuterDisposeScope();
+        }
         return merged;
+
+        MergeTarget? Target(ParameterDefinition definition)
+        {
+            if (targets(definition) is not { } target)
+                return null;
+            var count = sources[0].Values(definition.Name).Length;
+            if (target.Values.Length != count)
+                throw new ArgumentException($"Merge method '{method.Name}' gives {target.Values.Length} numbers for parameter '{definition.Name}', which has {count}.");
+            // In the parameter's own precision, whose largest number is not that of doubles.
+            if (!ToTorch(target.Values, definition).isfinite().all().item<bool>())
+                throw new ArgumentException($"Merge method '{method.Name}' gives parameter '{definition.Name}' a number that is not finite, or too large for {definition.ElementType}.");
+            return target;
+        }
     }
 
-    private static void Quantized(Graph graph, QuantizedWeight quantized, int layer, IReadOnlyList<MergeSource> sources, MergeOptions options, Func<ParameterDefinition, MergeTarget?>? method, Dictionary<string, torch.Tensor> merged)
+    /// <summary>A quantized weight on its merged grid, and the merged scales.</summary>
+    private static (torch.Tensor Weight, torch.Tensor Scale) Quantized(
+        ParameterDefinition definition, ParameterDefinition scaleDefinition, QuantizedWeight quantized, int layer, IReadOnlyList<MergeSource> sources, MergeTarget? target, MeanMergeMethod mean)
     {
-        using var scope = torch.NewDisposeScope();
-        var definition = graph.Parameters.Single(parameter => parameter.Name == quantized.Weight);
-        var scaleDefinition = graph.Parameters.Single(parameter => parameter.Name == quantized.Scale);
         var shape = definition.Shape.ToArray();
         (shape[0], shape[quantized.Axis]) = (shape[quantized.Axis], shape[0]);
         var integers = sources.Select(source => Array.ConvertAll(source.Values(quantized.Weight), value => (int)value)).ToArray();
         var scales = sources.Select(source => source.Values(quantized.Scale)).ToArray();
         var lambdas = sources.Select(source => source.Lambda).ToArray();
-        var target = method?.Invoke(definition);
+        var values = target is null ? null : quantized.OutputsFirst(target.Values, definition.Shape);
         var mergedScales = Mean(quantized.Scale, sources);
-        if (target is not null || options.SearchScales)
-            mergedScales = ScaleSearch.Find(target?.Values ?? ExactMean(quantized.Weight, sources), mergedScales, quantized.Range);
-        var weight = new MergedWeight(integers, scales, mergedScales, lambdas, quantized.Range, (int)shape[0], (int)Math.Max(1, TensorShape.ElementCount(shape.AsSpan(Math.Min(2, shape.Length))) ?? 1), target?.Values);
-        var rounded = target is null ? options.Rounding.Round(weight, layer) : target.Round(weight);
-        var scale = ToTorch(weight.MergedScales, scaleDefinition).MoveToOuterDisposeScope();
-        merged[quantized.Scale] = scale;
+        if (values is not null || mean.SearchScales)
+            mergedScales = ScaleSearch.Find(values ?? quantized.OutputsFirst(ExactMean(quantized.Weight, sources), definition.Shape), mergedScales, quantized.Range);
+        var weight = new MergedWeight(integers, scales, mergedScales, lambdas, quantized.Range, (int)shape[0], (int)Math.Max(1, TensorShape.ElementCount(shape.AsSpan(Math.Min(2, shape.Length))) ?? 1), values);
+        var rounded = target is null ? mean.Rounding.Round(weight, layer) : target.Round(weight, quantized.Axis);
+        var scale = ToTorch(weight.MergedScales, scaleDefinition);
         var spread = scale.numel() == 1 ? scale.reshape([]) : scale.reshape([-1, .. Enumerable.Repeat(1L, shape.Length - 1)]);
-        merged[quantized.Weight] = torch.tensor(rounded).reshape(shape).to(definition.ElementType.ToTorch()).mul(spread).transpose(0, quantized.Axis).contiguous().MoveToOuterDisposeScope();
+        return (torch.tensor(rounded).reshape(shape).to(definition.ElementType.ToTorch()).mul(spread).transpose(0, quantized.Axis).contiguous(), scale);
     }
 
     private static torch.Tensor Constant(ParameterDefinition definition, IReadOnlyList<MergeSource> sources)

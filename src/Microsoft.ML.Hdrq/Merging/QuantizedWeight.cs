@@ -11,6 +11,16 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// <param name="Axis">The axis of the output channels, which is also that of the scales where there are several.</param>
 internal sealed record QuantizedWeight(string Weight, string Scale, QuantizationRange Range, int Axis)
 {
+    /// <summary>Numbers of the weight with its output channels first: with the first axis and <see cref="Axis"/> exchanged, as rounding takes them.</summary>
+    /// <param name="values">The numbers, in the weight's own row-major order.</param>
+    /// <param name="shape">The weight's own shape.</param>
+    public double[] OutputsFirst(double[] values, ReadOnlySpan<long> shape) => Axis == 0 ? values : Exchange(values, (int)shape[0], (int)shape[Axis], shape);
+
+    /// <summary>The other way round: numbers with the output channels first in the weight's own order.</summary>
+    /// <param name="values">The numbers, output channels first.</param>
+    /// <param name="shape">The weight's own shape.</param>
+    public double[] InOwnOrder(double[] values, ReadOnlySpan<long> shape) => Axis == 0 ? values : Exchange(values, (int)shape[Axis], (int)shape[0], shape);
+
     /// <summary>Finds the quantized weights of a graph.</summary>
     /// <exception cref="NotSupportedException">A weight goes through several quantizers that differ, or is held as integers that are no quantizer's.</exception>
     public static IReadOnlyDictionary<string, QuantizedWeight> Find(Graph graph)
@@ -30,5 +40,22 @@ internal sealed record QuantizedWeight(string Weight, string Scale, Quantization
                 throw new NotSupportedException($"Weight '{weight.Name}' goes through two quantizers that differ; such networks cannot be merged.");
         }
         return found;
+    }
+
+    /// <summary>Exchanges the axes of [first, between, second, after].</summary>
+    private double[] Exchange(double[] values, int first, int second, ReadOnlySpan<long> shape)
+    {
+        var between = (int)(TensorShape.ElementCount(shape[1..Axis]) ?? 1);
+        var after = (int)(TensorShape.ElementCount(shape[(Axis + 1)..]) ?? 1);
+        var exchanged = new double[values.Length];
+        for (var i = 0; i < first; i++)
+        {
+            for (var j = 0; j < between; j++)
+            {
+                for (var k = 0; k < second; k++)
+                    Array.Copy(values, ((i * between + j) * second + k) * after, exchanged, ((k * between + j) * first + i) * after, after);
+            }
+        }
+        return exchanged;
     }
 }

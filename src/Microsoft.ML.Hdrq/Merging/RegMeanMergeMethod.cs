@@ -14,42 +14,50 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
     /// <summary>What is added where a layer never has an input other than 0: small against all moments that there are, and not so small that products with it are lost.</summary>
     internal const double Tiny = 1e-100;
 
-    internal override string Name => "RegMean";
+    public override string Name => "RegMean";
 
-    internal override Func<ParameterDefinition, MergeTarget?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources)
+    public override MergeRule Prepare(Graph graph, IReadOnlyList<MergeInput> networks)
     {
-        foreach (var network in sources)
+        var targets = Targets(graph, networks);
+        return definition =>
+        {
+            using var scope = torch.NewDisposeScope();
+            return targets(definition)?.Values;
+        };
+    }
+
+    internal override Func<ParameterDefinition, MergeTarget?> Targets(Graph graph, IReadOnlyList<MergeInput> networks)
+    {
+        foreach (var network in networks)
         {
             if (!InputGrams.AreIn(network.Metadata))
                 throw new ArgumentException($"RegMean needs the Gram matrices of layers' inputs, and {network.Name} carries none; quantize or adapt it with KeepInputGrams.");
         }
         var layers = graph.Layers.MatrixProducts.ToDictionary(layer => layer.Weight, StringComparer.Ordinal);
-        var quantized = QuantizedWeight.Find(graph);
-        return definition => layers.TryGetValue(definition.Name, out var layer) && sources.Any(network => InputGrams.AreIn(network.Metadata, definition.Name)) ? Solve(definition, layer, quantized.ContainsKey(definition.Name), sources) : null;
+        return definition => layers.TryGetValue(definition.Name, out var layer) && networks.Any(network => InputGrams.AreIn(network.Metadata, definition.Name)) ? Solve(definition, layer, networks) : null;
     }
 
-    private MergeTarget Solve(ParameterDefinition definition, Layer layer, bool outputsFirst, IReadOnlyList<MergeSource> sources)
+    private MergeTarget Solve(ParameterDefinition definition, Layer layer, IReadOnlyList<MergeInput> networks)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        // Quantized weights come with their output channels first; others as they are.
-        var shape = definition.Shape.ToArray();
-        var isTransposed = layer.OutputAxis != 0 && !outputsFirst;
-        var outputs = shape[layer.OutputAxis];
+        // Only matrices have their outputs along another axis than the first.
+        var isTransposed = layer.OutputAxis != 0;
+        var outputs = definition.Shape[layer.OutputAxis];
         var inputs = layer.InputSize;
         var product = torch.zeros([outputs, inputs], torch.ScalarType.Float64);
         var rest = torch.zeros([inputs], torch.ScalarType.Float64);
         var factors = new List<torch.Tensor>();
-        foreach (var network in sources)
+        foreach (var network in networks)
         {
             var gram = InputGrams.Read(network.Metadata, definition.Name, inputs) ?? throw new ArgumentException($"RegMean needs the Gram matrix of the inputs of '{definition.Name}', of {inputs} rows, and {network.Name} has none.");
             var kept = gram.Factor.square().sum(1);
             var damping = gram.Rest.add(kept, Scalars.One).mean().mul(Scalars.Keep(Damping)).add(Scalars.Keep(Tiny), Scalars.One);
             // What the correlation takes from beside the diagonal stays on it.
-            var diagonal = gram.Rest.add(kept, Scalars.Keep(1 - correlation)).add(damping, Scalars.One).mul(Scalars.Keep(network.Lambda));
-            var factor = gram.Factor.mul(Scalars.Keep(Math.Sqrt(correlation * network.Lambda)));
-            var weight = torch.tensor(network.Exact(definition.Name));
-            weight = isTransposed ? weight.reshape(inputs, outputs).t() : weight.reshape(outputs, inputs);
+            var diagonal = gram.Rest.add(kept, Scalars.Keep(1 - correlation)).add(damping, Scalars.One).mul(Scalars.Keep(network.Share));
+            var factor = gram.Factor.mul(Scalars.Keep(Math.Sqrt(correlation * network.Share)));
+            var weight = torch.tensor(network.Values(definition).ToArray());
+            weight = isTransposed ? weight.reshape(inputs, outputs).t().contiguous() : weight.reshape(outputs, inputs);
             product.add_(weight.mul(diagonal), Scalars.One).add_(weight.mm(factor).mm(factor.t()), Scalars.One);
             rest.add_(diagonal, Scalars.One);
             factors.Add(factor);
@@ -62,6 +70,7 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
         var solved = first.sub(torch.linalg.solve(core, first.mm(all).t()).t().mm(scaled.t()));
         var values = (isTransposed ? solved.t() : solved).contiguous().data<double>().ToArray();
         var total = new InputGram(rest.MoveToOuterDisposeScope(), all.MoveToOuterDisposeScope());
-        return new(values) { Round = merged => CompensatedRounding.Round(merged, total) };
+        // Scales along another axis than the outputs leave no steps that are one output's own.
+        return new(values) { Round = (merged, axis) => axis == layer.OutputAxis ? CompensatedRounding.Round(merged, total) : merged.Nearest() };
     }
 }

@@ -5,15 +5,16 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// <summary><c>W = W0 + scale sum lambda_d (W_d - W0)</c>.</summary>
 internal sealed class TaskArithmeticMergeMethod(Network source, double scale) : MergeMethod
 {
-    internal override string Name => "task arithmetic";
+    public override string Name => "task arithmetic";
 
-    internal override Func<ParameterDefinition, MergeTarget?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources)
+    public override MergeRule Prepare(Graph graph, IReadOnlyList<MergeInput> networks)
     {
-        var differences = new TaskVectors(source, graph, sources);
-        return definition =>
+        var differences = new TaskVectors(source, graph, networks[0].Parameters);
+        return parameter =>
         {
-            var origin = differences.Origin(definition);
-            return new([.. Enumerable.Range(0, origin.Length).Select(i => origin[i] + scale * sources.Sum(network => network.Lambda * (network.Exact(definition.Name)[i] - origin[i])))]);
+            var origin = differences.Origin(parameter);
+            var values = networks.Select(network => (network.Share, Values: network.Values(parameter))).ToArray();
+            return [.. origin.Select((from, i) => from + scale * values.Sum(network => network.Share * (network.Values[i] - from)))];
         };
     }
 }

@@ -5,38 +5,38 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// <summary>Trims the differences from the source, elects a sign for each parameter, and takes the mean of those that have it.</summary>
 internal sealed class TiesMergeMethod(Network source, double density, double scale) : MergeMethod
 {
-    internal override string Name => "TIES";
+    public override string Name => "TIES";
 
-    internal override Func<ParameterDefinition, MergeTarget?>? Prepare(Graph graph, IReadOnlyList<MergeSource> sources)
+    public override MergeRule Prepare(Graph graph, IReadOnlyList<MergeInput> networks)
     {
-        var differences = new TaskVectors(source, graph, sources);
+        var differences = new TaskVectors(source, graph, networks[0].Parameters);
         // Over a whole network at once, as the paper's code does it.
-        var least = sources.Select(network => Least(differences.Definitions.SelectMany(definition => Difference(network, definition)).Select(Math.Abs))).ToArray();
+        var least = networks.Select(network => Least(network.Parameters.SelectMany(definition => Difference(network, definition)).Select(Math.Abs))).ToArray();
         return definition =>
         {
             var merged = differences.Origin(definition).ToArray();
-            var trimmed = sources.Select((network, d) => Difference(network, definition).Select(value => Math.Abs(value) >= least[d] ? value : 0).ToArray()).ToArray();
+            var trimmed = networks.Select((network, d) => Difference(network, definition).Select(value => Math.Abs(value) >= least[d] ? value : 0).ToArray()).ToArray();
             for (var i = 0; i < merged.Length; i++)
             {
                 var sum = 0.0;
                 for (var d = 0; d < trimmed.Length; d++)
-                    sum += sources[d].Lambda * trimmed[d][i];
+                    sum += networks[d].Share * trimmed[d][i];
                 var (total, weights) = (0.0, 0.0);
                 for (var d = 0; d < trimmed.Length; d++)
                 {
                     if (trimmed[d][i] != 0 && Math.Sign(trimmed[d][i]) == Math.Sign(sum))
                     {
-                        total += sources[d].Lambda * trimmed[d][i];
-                        weights += sources[d].Lambda;
+                        total += networks[d].Share * trimmed[d][i];
+                        weights += networks[d].Share;
                     }
                 }
                 if (weights > 0)
                     merged[i] += scale * total / weights;
             }
-            return new(merged);
+            return merged;
         };
 
-        IEnumerable<double> Difference(MergeSource network, ParameterDefinition definition) => network.Exact(definition.Name).Zip(differences.Origin(definition), (value, origin) => value - origin);
+        IEnumerable<double> Difference(MergeInput network, ParameterDefinition definition) => network.Values(definition).Zip(differences.Origin(definition), (value, origin) => value - origin);
     }
 
     /// <summary>The least magnitude that belongs to the share that counts.</summary>

@@ -27,7 +27,7 @@ public static class NetworkMetadata
     /// <summary><see cref="Network.ParametersSha256"/> of the networks that were merged, separated by spaces, in an order that does not depend on the one in which they were given.</summary>
     public const string Merged = "hdrq.merged_sha256";
 
-    /// <summary>How networks were merged: <c>mean</c>, <c>task arithmetic</c>, <c>TIES</c> or <c>RegMean</c>.</summary>
+    /// <summary>How networks were merged: <c>mean</c>, <c>task arithmetic</c>, <c>TIES</c>, <c>RegMean</c>, or the name of a method of your own.</summary>
     public const string MergeMethod = "hdrq.merge_method";
 
     /// <summary>The weights of the merged networks, in the order of <see cref="Merged"/>, separated by spaces.</summary>

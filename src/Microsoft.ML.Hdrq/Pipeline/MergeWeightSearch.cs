@@ -6,10 +6,10 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>
-/// A search of the networks' weights on a few rows: from <see cref="MergeOptions.Weights"/>, weight is moved from one network to another as long as that is better, by steps that are halved down to
+/// A search of the networks' weights on a few rows: from <see cref="MergeOptions.NetworkWeights"/>, weight is moved from one network to another as long as that is better, by steps that are halved down to
 /// <see cref="Resolution"/>. Every measurement merges and scores all rows. Deterministic: the same seed and rows give the same weights.
 /// </summary>
-public sealed class MergeWeightSearch
+public sealed record MergeWeightSearch
 {
     /// <summary>By what weights are chosen; <see cref="MergeCriterion.Entropy"/>, which needs no labels, by default.</summary>
     public MergeCriterion Criterion { get; init; } = MergeCriterion.Entropy;
@@ -61,12 +61,12 @@ public sealed class MergeWeightSearch
         using var rows = DomainRows.Read(data, inputColumnName, shape, label, domainColumnName: null, domain: null, new RowSample(MaxRows, Seed ?? seed), CancellationToken);
         using var unlabelled = torch.zeros([rows.Images.shape[0]], torch.ScalarType.Int64);
         var evaluation = new Evaluation(rows.Images, rows.Labels ?? unlabelled, BatchSize);
-        var start = options.Weights?.ToArray() ?? [.. Enumerable.Repeat(1.0 / networks.Count, networks.Count)];
+        var start = options.NetworkWeights?.ToArray() ?? [.. Enumerable.Repeat(1.0 / networks.Count, networks.Count)];
         return WeightSearch.Minimize(start, Measure, Resolution, Progress, CancellationToken);
 
         double Measure(double[] weights)
         {
-            using var merged = NetworkMerger.Merge(networks, options.WithWeights(weights));
+            using var merged = NetworkMerger.Merge(networks, options with { NetworkWeights = weights });
             if (Criterion == MergeCriterion.Entropy)
                 return evaluation.Entropy(merged, CancellationToken);
             var (loss, accuracy) = evaluation.Measure(merged, rounding: null, watch: null, CancellationToken);

@@ -53,7 +53,7 @@ internal sealed class NetworkAnalysis : IDisposable
     }
 
     /// <summary>The mixtures of all columns' networks.</summary>
-    public InterpolationReport Interpolate() => Interpolation.Measure(Networks(), _evaluation, _options.Steps, _options.Rounding, _options.Progress, _cancellationToken);
+    public InterpolationReport Interpolate() => Interpolation.Measure(Networks(), _evaluation, _options.Steps, _options.Method, _options.Progress, _cancellationToken);
 
     /// <summary>The curvature of the first column's network.</summary>
     public CurvatureReport Curvature() => Hdrq.Analysis.Curvature.Measure(Networks()[0].Network, _evaluation, _options, _seed, _options.Progress, _cancellationToken);
@@ -87,7 +87,7 @@ internal sealed class NetworkAnalysis : IDisposable
             var curvature = Hdrq.Analysis.Curvature.Measure(network.Network, _evaluation, _options, _seed, progress.Next(), _cancellationToken);
             return new NetworkProfile(network.Name, loss, accuracy, curvature, Distance(n));
         }).ToImmutableArray();
-        var lines = pairs.Select(pair => Interpolation.Measure([pair.First, pair.Second], _evaluation, _options.Steps, _options.Rounding, progress.Next(), _cancellationToken)).ToImmutableArray();
+        var lines = pairs.Select(pair => Interpolation.Measure([pair.First, pair.Second], _evaluation, _options.Steps, _options.Method, progress.Next(), _cancellationToken)).ToImmutableArray();
         return new NetworkComparison(profiles, lines);
     }
 

@@ -28,6 +28,7 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
         ArgumentNullException.ThrowIfNull(columnNames);
         if (columnNames.Count < 2)
             throw new ArgumentException($"There are {columnNames.Count} score columns to merge; it takes at least 2.", nameof(columnNames));
+        _ = options.Shares(columnNames.Count);
         _columnNames = [.. columnNames];
         _networks = [];
     }
@@ -42,6 +43,7 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
         ArgumentNullException.ThrowIfNull(scoring);
         if (networks.Count < 2)
             throw new ArgumentException($"There are {networks.Count} networks to merge; it takes at least 2.", nameof(networks));
+        _ = options.Shares(networks.Count);
         foreach (var network in networks)
             InputColumn.CheckNetwork(network);
         _columnNames = [];
@@ -95,7 +97,7 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
 
     private Network Merge(IReadOnlyList<Network> networks, IDataView data, string inputColumnName, IHost host, IChannel channel)
     {
-        var options = _search is null ? _options : _options.WithWeights(_search.Find(networks, _options, data, inputColumnName, TrainingHost.Seed(host, _search.Seed)));
+        var options = _search is null ? _options : _options with { NetworkWeights = _search.Find(networks, _options, data, inputColumnName, TrainingHost.Seed(host, _search.Seed)) };
         var merged = NetworkMerger.Merge(networks, options);
         channel.Info(MessageSensitivity.Schema, "Column '{0}': merged {1} networks.", _outputColumnName, networks.Count);
         return merged;

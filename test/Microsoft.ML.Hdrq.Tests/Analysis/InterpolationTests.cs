@@ -1,6 +1,7 @@
 using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Tests.Merging;
 using Microsoft.ML.Hdrq.Tests.Quantization;
 using TorchSharp;
 
@@ -82,6 +83,19 @@ public sealed class InterpolationTests
     }
 
     [TestMethod]
+    public void Mixtures_are_merged_by_the_method()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var first = AnalyticNetworks.Product(2, 2);
+        using var second = AnalyticNetworks.Product(-1, -1);
+        var report = Interpolation.Measure([("a", first), ("b", second)], AnalyticNetworks.Rows(new float[,] { { 1 } }), 4, new LeastNormMergeMethod(), null, default);
+        // Between the networks it is the smaller one, of product 1; the ends are the networks themselves.
+        Assert.AreEqual(Math.Log(1 + Math.Exp(-8)), report.Points[0].Loss, 1e-6);
+        foreach (var point in report.Points.Skip(1))
+            Assert.AreEqual(Math.Log(1 + Math.Exp(-2)), point.Loss, 1e-6);
+    }
+
+    [TestMethod]
     public void What_has_no_label_does_not_count()
     {
         using var scope = torch.NewDisposeScope();
@@ -99,16 +113,16 @@ public sealed class InterpolationTests
         using var second = AnalyticNetworks.Product(-2, -2);
         var evaluation = AnalyticNetworks.Rows(new float[,] { { 1 } });
         var reported = new List<AnalysisProgress>();
-        LiveTensors.AssertUnchanged(() => Interpolation.Measure([("a", first), ("b", second)], evaluation, 3, MergeRounding.Balanced, new Progress(reported.Add), default));
+        LiveTensors.AssertUnchanged(() => Interpolation.Measure([("a", first), ("b", second)], evaluation, 3, MergeMethod.Mean(), new Progress(reported.Add), default));
         CollectionAssert.AreEqual(Enumerable.Range(1, 4).Select(done => new AnalysisProgress(done, 4)).ToList(), reported);
         LiveTensors.AssertUnchanged(() => Assert.ThrowsExactly<OperationCanceledException>(() =>
-            Interpolation.Measure([("a", first), ("b", second)], evaluation, 3, MergeRounding.Balanced, null, new CancellationToken(true))));
+            Interpolation.Measure([("a", first), ("b", second)], evaluation, 3, MergeMethod.Mean(), null, new CancellationToken(true))));
         evaluation.Images.Dispose();
         evaluation.Labels.Dispose();
     }
 
     private static InterpolationReport Measure(Network[] networks, Evaluation evaluation, int steps) =>
-        Interpolation.Measure([.. networks.Select((network, n) => ($"network {n}", network))], evaluation, steps, MergeRounding.Balanced, null, default);
+        Interpolation.Measure([.. networks.Select((network, n) => ($"network {n}", network))], evaluation, steps, MergeMethod.Mean(), null, default);
 }
 
 /// <summary>Reports on the thread that computes.</summary>

@@ -28,7 +28,7 @@ public sealed class GoldenMergeTests
         var latent = golden.GetProperty("no_noise").GetProperty("latent").Numbers();
         for (var i = 0; i < latent.Length; i++)
             Assert.AreEqual(latent[i], weight.Means[i] * weight.MergedScale(i), 1e-6);
-        CollectionAssert.AreEqual(Integers(golden.GetProperty("no_noise")), MergeRounding.None.Round(weight, 0));
+        CollectionAssert.AreEqual(Integers(golden.GetProperty("no_noise")), MergeRounding.Nearest.Round(weight, 0));
     }
 
     [TestMethod]
@@ -41,7 +41,7 @@ public sealed class GoldenMergeTests
         var expected = golden.GetProperty("merged");
         using var a = Layer(golden, "a");
         using var b = Layer(golden, "b");
-        using var merged = NetworkMerger.Merge([a, b], new MergeOptions { Weights = [lambda, 1 - lambda], Rounding = MergeRounding.None });
+        using var merged = NetworkMerger.Merge([a, b], new MergeOptions { NetworkWeights = [lambda, 1 - lambda], Method = MergeMethod.Mean(MergeRounding.Nearest) });
         Assert.AreEqual(expected.GetProperty("scale").GetSingle(), merged.Values("weight.scale")[0], 1e-8f);
         Assert.AreEqual(expected.GetProperty("act_scale").GetSingle(), merged.Values("input.scale")[0], 1e-8f);
         var bias = merged.Values("bias");

@@ -21,7 +21,7 @@ public sealed class MergeMethodTests
         using var a = Scaled(2, 2, -1);
         using var b = Scaled(1, 4, -2);
         // Differences (1, 0, 0) and (0, 2, -1), weighted by 1/4 and 3/4, times 2.
-        using var merged = NetworkMerger.Merge([a, b], new() { Weights = [0.25, 0.75], Method = MergeMethod.TaskArithmetic(source, scale: 2) });
+        using var merged = NetworkMerger.Merge([a, b], new() { NetworkWeights = [0.25, 0.75], Method = MergeMethod.TaskArithmetic(source, scale: 2) });
         CollectionAssert.AreEqual(new[] { 1.5f, 5f, -2.5f }, merged.Values("weight"));
         Assert.AreEqual("task arithmetic", merged.Metadata[NetworkMetadata.MergeMethod]);
         using var mean = NetworkMerger.Merge([a, b]);
@@ -41,7 +41,7 @@ public sealed class MergeMethodTests
         using var merged = NetworkMerger.Merge([a, b, c], new() { Method = MergeMethod.Ties(source, density: 0.6) });
         AssertClose([3.5f, -5, 5.5f, 3, 10], merged.Values("weight"), 1e-6f);
         // Weighted: sums 0.5 4 - 0.25 2 + 0.25 3 > 0, -3 - 1 + 2 < 0.
-        using var weighted = NetworkMerger.Merge([a, b, c], new() { Weights = [0.5, 0.25, 0.25], Method = MergeMethod.Ties(source, density: 0.6, scale: 0.5) });
+        using var weighted = NetworkMerger.Merge([a, b, c], new() { NetworkWeights = [0.5, 0.25, 0.25], Method = MergeMethod.Ties(source, density: 0.6, scale: 0.5) });
         AssertClose([0.5f * (2 + 0.75f) / 0.75f, -0.5f * (3 + 1) / 0.75f, 2.75f, 1.5f, 10], weighted.Values("weight"), 1e-6f);
         Assert.AreEqual("TIES", merged.Metadata[NetworkMetadata.MergeMethod]);
     }
@@ -68,7 +68,7 @@ public sealed class MergeMethodTests
         double[] weights = [0.5, 0.3, 0.2];
         foreach (var (d, network) in networks.Index())
             InputGrams.Collect(network, Images(10 + d), 32, default);
-        using var merged = NetworkMerger.Merge(networks, new() { Weights = weights, Method = MergeMethod.RegMean(correlation: 1) });
+        using var merged = NetworkMerger.Merge(networks, new() { NetworkWeights = weights, Method = MergeMethod.RegMean(correlation: 1) });
         foreach (var (name, isTransposed) in new[] { ("conv.weight", false), ("linear.weight", false), ("product.weight", true) })
         {
             torch.Tensor Matrix(Network network) => isTransposed ? network.Parameters[name].t() : network.Parameters[name].reshape(network.Parameters[name].shape[0], -1);
@@ -154,11 +154,11 @@ public sealed class MergeMethodTests
         using var b = MergeCase.Random(4, 3, perChannel: true);
         using var exactA = MergeCase.OnGrid(a);
         using var exactB = MergeCase.OnGrid(b);
-        using var mean = NetworkMerger.Merge([a, b], new() { Rounding = MergeRounding.None });
-        using var searched = NetworkMerger.Merge([a, b], new() { Rounding = MergeRounding.None, SearchScales = true });
+        using var mean = NetworkMerger.Merge([a, b], new() { Method = MergeMethod.Mean(MergeRounding.Nearest) });
+        using var searched = NetworkMerger.Merge([a, b], new() { Method = MergeMethod.Mean(MergeRounding.Nearest, searchScales: true) });
         var goal = exactA.Values("weight").Zip(exactB.Values("weight"), (x, y) => (x + y) / 2).ToArray();
         Assert.IsLessThan(Error(mean), Error(searched));
-        using var itself = NetworkMerger.Merge([a, a], new() { SearchScales = true });
+        using var itself = NetworkMerger.Merge([a, a], new() { Method = MergeMethod.Mean(searchScales: true) });
         Assert.AreEqual(0, itself.Values("weight").Zip(exactA.Values("weight"), (x, y) => Math.Abs(x - y)).Max(), 1e-6);
 
         double Error(Network network) => network.Values("weight").Zip(goal, (x, y) => (double)(x - y) * (x - y)).Sum();
@@ -224,7 +224,7 @@ public sealed class MergeMethodTests
         Assert.IsFalse(InputGrams.AreIn(itself.Metadata));
         Assert.AreEqual("RegMean", itself.Metadata[NetworkMetadata.MergeMethod]);
         // Who chooses how means are rounded wants means.
-        using var drawn = NetworkMerger.Merge([a, b], new() { Rounding = MergeRounding.BestOf(3) });
+        using var drawn = NetworkMerger.Merge([a, b], new() { Method = MergeMethod.Mean(MergeRounding.BestOf(3)) });
         Assert.AreEqual("mean", drawn.Metadata[NetworkMetadata.MergeMethod]);
     }
 

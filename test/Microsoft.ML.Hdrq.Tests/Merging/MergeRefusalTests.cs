@@ -32,7 +32,7 @@ public sealed class MergeRefusalTests
     {
         using var a = MergeCase.Random(1);
         using var b = MergeCase.Random(2);
-        Refuses(message, [a, b], new MergeOptions { Weights = weights });
+        Refuses(message, [a, b], new MergeOptions { NetworkWeights = weights });
     }
 
     [TestMethod]

@@ -32,7 +32,7 @@ public sealed class MergeRoundingTests
         foreach (var bits in new[] { 2, 4, 8 })
         {
             var weight = MergeCase.Integers(bits, lambdas, bits, drift: 2);
-            foreach (var rounding in new[] { MergeRounding.None, MergeRounding.Sample(1), MergeRounding.BestOf(3, 1), MergeRounding.Balanced })
+            foreach (var rounding in new[] { MergeRounding.Nearest, MergeRounding.Sample(1), MergeRounding.BestOf(3, 1), MergeRounding.Balanced })
             {
                 var rounded = rounding.Round(weight, 0);
                 for (var i = 0; i < rounded.Length; i++)
@@ -72,7 +72,7 @@ public sealed class MergeRoundingTests
     public void Balanced_leans_to_neither_of_two_networks(int seed)
     {
         var weight = MergeCase.Integers(seed, [0.5, 0.5]);
-        Assert.IsGreaterThan(100, Leaning(weight, MergeRounding.None.Round(weight, 0)));
+        Assert.IsGreaterThan(100, Leaning(weight, MergeRounding.Nearest.Round(weight, 0)));
         Assert.IsLessThan(10, Leaning(weight, MergeRounding.Balanced.Round(weight, 0)));
     }
 
@@ -83,7 +83,7 @@ public sealed class MergeRoundingTests
         var random = new Random(5);
         var first = Enumerable.Range(0, 256).Select(_ => random.Next(2)).ToArray();
         var weight = new MergedWeight([first, [.. first.Select(value => 1 - value)]], [[0.11], [0.1]], [0.105], [0.5, 0.5], new QuantizationRange(4, true), 1);
-        CollectionAssert.AreEqual(first, MergeRounding.None.Round(weight, 0));
+        CollectionAssert.AreEqual(first, MergeRounding.Nearest.Round(weight, 0));
         var shared = MergeRounding.Balanced.Round(weight, 0).Zip(first, (a, b) => a == b).Count(same => same);
         Assert.IsInRange(112, 144, shared);
     }

@@ -8,7 +8,7 @@ namespace Microsoft.ML.Hdrq.Tests.Merging;
 [TestClass]
 public sealed class NetworkMergerTests
 {
-    private static readonly MergeRounding[] _roundings = [MergeRounding.None, MergeRounding.Balanced, MergeRounding.Sample(3), MergeRounding.BestOf(5, 3)];
+    private static readonly MergeRounding[] _roundings = [MergeRounding.Nearest, MergeRounding.Balanced, MergeRounding.Sample(3), MergeRounding.BestOf(5, 3)];
 
     [TestMethod]
     public void Weights_and_scales_of_three_networks_by_hand()
@@ -18,7 +18,7 @@ public sealed class NetworkMergerTests
         using var a = Layer([0.4f, -0.3f, 0.1f, 0.04f], 0.1f, 1, 0.1f);
         using var b = Layer([0.2f, -0.3f, 0.2f, -0.04f], 0.1f, 2, 0.2f);
         using var c = Layer([0.6f, -0.6f, 1.8f, 0.2f], 0.2f, 4, 0.4f);
-        using var merged = NetworkMerger.Merge([a, b, c], new MergeOptions { Weights = [0.5, 0.25, 0.25], Rounding = MergeRounding.None });
+        using var merged = NetworkMerger.Merge([a, b, c], new MergeOptions { NetworkWeights = [0.5, 0.25, 0.25], Method = MergeMethod.Mean(MergeRounding.Nearest) });
         // The scale: 0.05 + 0.025 + 0.05. The means: 0.2 + 0.05 + 0.15 = 0.4, -0.375, 0.05 + 0.05 + 0.35 = 0.45 and 0.05, in steps 3.2, -3, 3.6 and 0.4.
         Assert.AreEqual(0.125f, merged.Values("weight.scale")[0], 1e-8f);
         CollectionAssert.AreEqual(new[] { 3, -3, 4, 0 }, merged.Values("weight").Select(value => (int)MathF.Round(value / 0.125f)).ToArray());
@@ -33,7 +33,7 @@ public sealed class NetworkMergerTests
         using var scope = torch.NewDisposeScope();
         using var a = MergeCase.Layer(torch.tensor([0.5f, 0.2f, 0.9f, -1.2f]).reshape(2, 2, 1, 1), torch.tensor([0.1f, 0.3f]));
         using var b = MergeCase.Layer(torch.tensor([0.9f, 0.6f, 0.5f, 0.5f]).reshape(2, 2, 1, 1), torch.tensor([0.3f, 0.1f]));
-        using var merged = NetworkMerger.Merge([a, b], new MergeOptions { Rounding = MergeRounding.None });
+        using var merged = NetworkMerger.Merge([a, b], new MergeOptions { Method = MergeMethod.Mean(MergeRounding.Nearest) });
         foreach (var scale in merged.Values("weight.scale"))
             Assert.AreEqual(0.2f, scale, 1e-7f);
         // Means 0.7, 0.4; 0.7, -0.35: in steps 3.5 (to even, or a hair to either side), 2, 3.5, -1.75.
@@ -49,7 +49,7 @@ public sealed class NetworkMergerTests
         using var scope = torch.NewDisposeScope();
         using var a = Normalized([1, 2], mean: [0, 1], variance: [1, 4]);
         using var b = Normalized([3, -2], mean: [4, 1], variance: [3, 2]);
-        using var merged = NetworkMerger.Merge([a, b], new MergeOptions { Weights = [0.75, 0.25] });
+        using var merged = NetworkMerger.Merge([a, b], new MergeOptions { NetworkWeights = [0.75, 0.25] });
         CollectionAssert.AreEqual(new[] { 1.5f, 1f }, merged.Values("weight"));
         CollectionAssert.AreEqual(new[] { 1f, 1f }, merged.Values("mean"));
         // 0.75 (1 + 0) + 0.25 (3 + 16) - 1 = 4.5; 0.75 (4 + 1) + 0.25 (2 + 1) - 1 = 3.5.
@@ -67,7 +67,7 @@ public sealed class NetworkMergerTests
         using var rounded = MergeCase.OnGrid(network);
         foreach (var rounding in _roundings)
         {
-            using var merged = NetworkMerger.Merge([.. Enumerable.Repeat(network, count)], new MergeOptions { Rounding = rounding });
+            using var merged = NetworkMerger.Merge([.. Enumerable.Repeat(network, count)], new MergeOptions { Method = MergeMethod.Mean(rounding) });
             MergeCase.AssertSame(rounded, merged);
         }
     }
@@ -77,7 +77,7 @@ public sealed class NetworkMergerTests
     {
         using var network = MergeCase.Random(1);
         using var rounded = MergeCase.OnGrid(network);
-        using var merged = NetworkMerger.Merge([network, network], new MergeOptions { Weights = [0.4999997, 0.5000008] });
+        using var merged = NetworkMerger.Merge([network, network], new MergeOptions { NetworkWeights = [0.4999997, 0.5000008] });
         MergeCase.AssertSame(rounded, merged);
     }
 
@@ -91,12 +91,12 @@ public sealed class NetworkMergerTests
         {
             foreach (var weights in new double[]?[] { null, [0.2, 0.5, 0.3] })
             {
-                using var forward = NetworkMerger.Merge(networks, new MergeOptions { Rounding = rounding, Weights = weights });
-                using var backward = NetworkMerger.Merge([.. networks.Reverse()], new MergeOptions { Rounding = rounding, Weights = weights?.Reverse().ToArray() });
+                using var forward = NetworkMerger.Merge(networks, new MergeOptions { Method = MergeMethod.Mean(rounding), NetworkWeights = weights });
+                using var backward = NetworkMerger.Merge([.. networks.Reverse()], new MergeOptions { Method = MergeMethod.Mean(rounding), NetworkWeights = weights?.Reverse().ToArray() });
                 MergeCase.AssertSame(forward, backward);
             }
-            using var pair = NetworkMerger.Merge(networks[..2], new MergeOptions { Rounding = rounding });
-            using var swapped = NetworkMerger.Merge([networks[1], networks[0]], new MergeOptions { Rounding = rounding });
+            using var pair = NetworkMerger.Merge(networks[..2], new MergeOptions { Method = MergeMethod.Mean(rounding) });
+            using var swapped = NetworkMerger.Merge([networks[1], networks[0]], new MergeOptions { Method = MergeMethod.Mean(rounding) });
             MergeCase.AssertSame(pair, swapped);
         }
         Array.ForEach(networks, network => network.Dispose());
@@ -116,8 +116,8 @@ public sealed class NetworkMergerTests
         Assert.AreNotEqual(TensorData.FromTorch(a.Parameters["weight"]), TensorData.FromTorch(storedA.Parameters["weight"]));
         foreach (var rounding in _roundings)
         {
-            using var inMemory = NetworkMerger.Merge([a, b], new MergeOptions { Rounding = rounding });
-            using var stored = NetworkMerger.Merge([storedA, storedB], new MergeOptions { Rounding = rounding });
+            using var inMemory = NetworkMerger.Merge([a, b], new MergeOptions { Method = MergeMethod.Mean(rounding) });
+            using var stored = NetworkMerger.Merge([storedA, storedB], new MergeOptions { Method = MergeMethod.Mean(rounding) });
             MergeCase.AssertSame(inMemory, stored);
         }
     }
@@ -137,8 +137,8 @@ public sealed class NetworkMergerTests
         using var loadedB = Network.LoadOnnx(directory.Combine("b.onnx"));
         foreach (var rounding in _roundings)
         {
-            using var inMemory = NetworkMerger.Merge([a, b], new MergeOptions { Rounding = rounding });
-            using var loaded = NetworkMerger.Merge([loadedA, loadedB], new MergeOptions { Rounding = rounding });
+            using var inMemory = NetworkMerger.Merge([a, b], new MergeOptions { Method = MergeMethod.Mean(rounding) });
+            using var loaded = NetworkMerger.Merge([loadedA, loadedB], new MergeOptions { Method = MergeMethod.Mean(rounding) });
             MergeCase.AssertSame(inMemory, loaded);
         }
     }
@@ -152,7 +152,7 @@ public sealed class NetworkMergerTests
         using var pair = NetworkMerger.Merge([a, b]);
         using var onGrid = MergeCase.OnGrid(pair);
         MergeCase.AssertSame(onGrid, pair);
-        using var all = NetworkMerger.Merge([pair, c], new MergeOptions { Weights = [2.0 / 3, 1.0 / 3] });
+        using var all = NetworkMerger.Merge([pair, c], new MergeOptions { NetworkWeights = [2.0 / 3, 1.0 / 3] });
         Assert.AreEqual((a.Values("bias")[3] + b.Values("bias")[3] + c.Values("bias")[3]) / 3, all.Values("bias")[3], 1e-6f);
     }
 
@@ -162,7 +162,7 @@ public sealed class NetworkMergerTests
         using var a = MergeCase.Random(1);
         using var b = MergeCase.Random(2);
         using var rounded = MergeCase.OnGrid(a);
-        using var merged = NetworkMerger.Merge([a, b], new MergeOptions { Weights = [1, 0] });
+        using var merged = NetworkMerger.Merge([a, b], new MergeOptions { NetworkWeights = [1, 0] });
         MergeCase.AssertSame(rounded, merged);
     }
 

@@ -89,7 +89,7 @@ public sealed class StaticallyQuantizedModelTests
         // 0.1 * (0 - 40) = -4 and 0.3 * (0 - 80) = -24: the mean with a quarter of the second is -9, in steps of 0.15.
         using var a = Load(Quantizer(0.1f, 40));
         using var b = Load(Quantizer(0.3f, 80));
-        using var merged = NetworkMerger.Merge([a, b], new() { Weights = [0.75, 0.25] });
+        using var merged = NetworkMerger.Merge([a, b], new() { NetworkWeights = [0.75, 0.25] });
         Assert.AreEqual(0.15f, merged.Parameters["s"].item<float>(), 1e-7f);
         Assert.AreEqual("-60 to 195", ((FakeQuantize)merged.Graph.Nodes.Single().Operator).Range.ToString());
         using var same = NetworkMerger.Merge([a, a]);
@@ -106,7 +106,7 @@ public sealed class StaticallyQuantizedModelTests
     {
         using var a = Load(StaticallyQuantizedModel.Network(1, weights: ElementType.UInt8));
         using var b = Load(StaticallyQuantizedModel.Network(2, weights: ElementType.UInt8));
-        using var merged = NetworkMerger.Merge([a, b], new() { Rounding = MergeRounding.None });
+        using var merged = NetworkMerger.Merge([a, b], new() { Method = MergeMethod.Mean(MergeRounding.Nearest) });
         foreach (var node in merged.Graph.Nodes.Where(node => node.Operator is FakeQuantize && merged.Parameters.ContainsKey(node.Inputs[0])))
         {
             var (name, range) = (node.Inputs[0], ((FakeQuantize)node.Operator).Range);

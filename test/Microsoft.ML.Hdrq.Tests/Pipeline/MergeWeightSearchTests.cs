@@ -32,7 +32,7 @@ public sealed class MergeWeightSearchTests
         using var bad = Linear(-1);
         var measurements = new List<MergeWeightProgress>();
         var search = new MergeWeightSearch { Criterion = criterion, MaxRows = 16, Progress = new Report<MergeWeightProgress>(measurements.Add) };
-        using var merged = Merge(good, bad, new() { Weights = [0.05, 0.95] }, search);
+        using var merged = Merge(good, bad, new() { NetworkWeights = [0.05, 0.95] }, search);
 
         var weights = merged.Network.Metadata[NetworkMetadata.MergeWeights].Split(' ').Select(weight => double.Parse(weight, System.Globalization.CultureInfo.InvariantCulture)).ToArray();
         if (criterion == MergeCriterion.Accuracy)
@@ -46,9 +46,9 @@ public sealed class MergeWeightSearchTests
             CollectionAssert.AreEqual(new[] { 1.0, 0.0 }, weights);
             Assert.AreEqual(9, merged.Network.Parameters["weight"].data<float>()[0], 1e-5);
         }
-        using var again = Merge(good, bad, new() { Weights = [0.05, 0.95] }, search);
+        using var again = Merge(good, bad, new() { NetworkWeights = [0.05, 0.95] }, search);
         Assert.AreEqual(merged.Network.ParametersSha256(), again.Network.ParametersSha256());
-        using var start = Merge(good, bad, new() { Weights = [0.05, 0.95] }, null);
+        using var start = Merge(good, bad, new() { NetworkWeights = [0.05, 0.95] }, null);
         Assert.AreEqual(-0.5f, start.Network.Parameters["weight"].data<float>()[0], 1e-5f);
     }
 

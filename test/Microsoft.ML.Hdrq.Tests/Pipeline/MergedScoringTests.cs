@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Scoring;
 
@@ -48,6 +49,15 @@ public sealed class MergedScoringTests
         using var network = TestNetworks.Classifier();
         foreach (var (option, scoring) in new (string, ScoringOptions)[] { ("Threads", new() { Threads = 0 }), ("Engine", new() { Engine = (ScoringEngineKind)9 }), ("ClassNames", new() { ClassNames = ["one"] }) })
             Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.MergeNetworks("Score", "Pixels", [network, network], new(), scoring)).ParamName);
+    }
+
+    [TestMethod]
+    public void Weights_that_do_not_fit_are_refused_before_anything_is_read()
+    {
+        using var network = TestNetworks.Classifier();
+        var options = new MergeOptions { NetworkWeights = [0.5, 0.25, 0.25] };
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.MergeNetworks("Score", "Pixels", [network, network], options)).Message, "3 weights for 2 networks");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.MergeNetworks("Score", ["A", "B"], options)).Message, "3 weights for 2 networks");
     }
 
     [TestMethod]

@@ -70,7 +70,7 @@ public sealed class NetworkAnalysisTests
     [DataRow("PowerIterations")]
     [DataRow("GpuDeviceId")]
     [DataRow("Loss")]
-    [DataRow("Rounding")]
+    [DataRow("Method")]
     public void An_option_that_is_out_of_range_is_named(string option)
     {
         AnalysisOptions options = option switch
@@ -80,7 +80,7 @@ public sealed class NetworkAnalysisTests
             "Probes" => new() { Probes = 0 },
             "PowerIterations" => new() { PowerIterations = -1 },
             "Loss" => new() { Loss = (CurvatureLoss)9 },
-            "Rounding" => new() { Rounding = null! },
+            "Method" => new() { Method = null! },
             _ => new(),
         };
         RowOptions rows = option switch
