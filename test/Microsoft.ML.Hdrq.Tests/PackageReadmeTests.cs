@@ -1,6 +1,7 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Tests.Build;
 using SkiaSharp;
 using TorchSharp;

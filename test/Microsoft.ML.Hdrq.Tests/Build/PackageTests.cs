@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.Reflection.Metadata;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
 
@@ -57,13 +58,13 @@ public sealed partial class PackageTests
         using (var entry = symbols.Open())
             entry.CopyTo(stream);
         stream.Position = 0;
-        using var provider = System.Reflection.Metadata.MetadataReaderProvider.FromPortablePdbStream(stream);
+        using var provider = MetadataReaderProvider.FromPortablePdbStream(stream);
         var reader = provider.GetMetadataReader();
         // The kind of embedded sources in the format's specification.
         var embedded = new Guid("0E8A571B-6926-466E-B4AD-8AB04611F5FE");
         var names = reader.CustomDebugInformation.Select(reader.GetCustomDebugInformation)
-            .Where(information => reader.GetGuid(information.Kind) == embedded && information.Parent.Kind == System.Reflection.Metadata.HandleKind.Document)
-            .Select(information => reader.GetString(reader.GetDocument((System.Reflection.Metadata.DocumentHandle)information.Parent).Name))
+            .Where(information => reader.GetGuid(information.Kind) == embedded && information.Parent.Kind == HandleKind.Document)
+            .Select(information => reader.GetString(reader.GetDocument((DocumentHandle)information.Parent).Name))
             .Select(name => Path.GetFileName(name.Replace('\\', '/')))
             .ToList();
         // The ONNX messages are generated from their description, so that no repository has their source.
