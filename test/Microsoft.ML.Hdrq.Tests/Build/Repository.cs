@@ -11,6 +11,9 @@ internal static class Repository
 
     public static string Library => Path.Combine(Root, "src", "Microsoft.ML.Hdrq");
 
+    /// <summary>The README that nuget.org shows.</summary>
+    public static string PackageReadme => Path.Combine(Library, "PACKAGE.md");
+
     public static string TestProject => Path.Combine(Root, "test", "Microsoft.ML.Hdrq.Tests", "Microsoft.ML.Hdrq.Tests.csproj");
 
     public static string SampleProject => Path.Combine(Root, "samples", "ImageClassificationMerge", "ImageClassificationMerge.csproj");
