@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Hdrq.Samples;
 using Hdrq.Samples.Comparison;
+using Microsoft.ML.Hdrq.Networks.Architectures;
 
 namespace SegmentationMerge;
 

@@ -11,7 +11,7 @@ public static class HdrqAnalysisCatalog
 {
     /// <summary>
     /// Measures loss and accuracy of mixtures of networks: from one to the other of two, over the triangle of three, and so on; and the error barrier between them. Mixtures are those that <c>MergeNetworks</c> makes with
-    /// these weights and <see cref="NetworkAnalysisOptions.Method"/>, so those of quantized networks are quantized. By default that is the mean, whose mixtures are on the straight line between the networks.
+    /// these weights and <see cref="AnalysisOptions.Method"/>, so those of quantized networks are quantized. By default that is the mean, whose mixtures are on the straight line between the networks.
     /// </summary>
     /// <param name="catalog">The model operations of an <see cref="MLContext"/>.</param>
     /// <param name="data">Data with the score columns, their networks' input column, and a label: what a fitted pipeline has transformed. Scores are not computed.</param>

@@ -1,4 +1,5 @@
 using Hdrq.Samples.Drawing;
+using Microsoft.ML.Hdrq.Networks.Layers;
 using SkiaSharp;
 
 namespace ImageClassificationMerge.TrafficSigns;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.Hdrq.Analysis;
 
 namespace Hdrq.Samples.Report;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Hdrq.Samples.Results;
+using Microsoft.ML.Hdrq.Analysis;
 
 namespace Hdrq.Samples.Report;
 

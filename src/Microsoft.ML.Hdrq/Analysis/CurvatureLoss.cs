@@ -2,6 +2,7 @@
 
 
 
+
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>The loss whose curvature is measured.</summary>

@@ -1,5 +1,6 @@
 
 
+
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>How far a layer's weight is from that of another network.</summary>

@@ -1,5 +1,6 @@
 
 
+
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>What quantizing one layer, its weight and its input, does to a network.</summary>

@@ -2,6 +2,7 @@
 
 
 
+
 namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>Compares two graphs node by node, up to the names of values in between.</summary>

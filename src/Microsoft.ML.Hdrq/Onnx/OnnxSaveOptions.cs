@@ -1,4 +1,5 @@
 
+
 namespace Microsoft.ML.Hdrq.Onnx;
 
 /// <summary>How a network is written as ONNX.</summary>

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
-using Microsoft.ML.Hdrq.Onnx.Protobuf;
 using Microsoft.ML.Hdrq.Networks.Operators;
+using Microsoft.ML.Hdrq.Onnx.Protobuf;
 using Microsoft.ML.OnnxRuntime;
 
 namespace Microsoft.ML.Hdrq.Scoring;

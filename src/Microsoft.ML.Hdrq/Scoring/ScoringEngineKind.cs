@@ -2,6 +2,7 @@
 
 
 
+
 namespace Microsoft.ML.Hdrq.Scoring;
 
 /// <summary>What computes scores.</summary>

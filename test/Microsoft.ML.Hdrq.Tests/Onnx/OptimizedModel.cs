@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 using Microsoft.ML.OnnxRuntime;
 using TorchSharp;

@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Runtime;
 

@@ -1,4 +1,5 @@
 using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Pipeline;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;
