@@ -49,12 +49,14 @@ internal sealed class MergeSource : IComparable<MergeSource>
     /// <summary>Whether a parameter must be equal in all networks, and not a number that has a mean.</summary>
     public static bool IsConstant(ParameterDefinition definition) => definition.Role == ParameterRole.Constant || !definition.ElementType.IsFloat();
 
-    /// <summary>The elements of whatever this network reads in place of a constant of an equal graph, under whatever names.</summary>
+    /// <summary>
+    /// The elements of whatever this network reads in place of a constant of an equal graph, under whatever names.
+    /// </summary>
     public IEnumerable<TensorData> Constants(ParameterDefinition definition, Graph graph)
     {
         if (_constants is not var (known, pairs) || !ReferenceEquals(known, graph))
             _constants = (graph, pairs = GraphComparison.ConstantPairs(graph, Graph).ToLookup(pair => pair.A, pair => pair.B, StringComparer.Ordinal));
-        // What has no place has only its name.
+        // What nothing reads has only its name, which the others need not have.
         var names = definition.Role == ParameterRole.Constant && pairs.Contains(definition.Name) ? pairs[definition.Name] : [definition.Name];
         return names.Where(_network.Parameters.ContainsKey)
             .Select(name => TensorData.FromTorch(_network.Parameters[name], Graph.Parameters.Single(parameter => parameter.Name == name).ElementType));

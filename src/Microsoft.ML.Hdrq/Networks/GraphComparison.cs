@@ -1,7 +1,8 @@
 namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>
-/// Compares two graphs node by node, up to the names of values in between and of constants. Weights and statistics are known by name; a constant is known by the places where it is read, because files
+/// Compares two graphs node by node, up to the names of values in between and of constants. Weights and statistics are
+/// known by name; a constant is known by the places where it is read, because files
 /// hold the same one as an attribute, as several or under other names.
 /// </summary>
 internal static class GraphComparison
@@ -53,7 +54,10 @@ internal static class GraphComparison
         return null;
     }
 
-    /// <summary>Which constants two equal graphs read at the same places; a constant occurs in as many pairs as the other graph has constants for it.</summary>
+    /// <summary>
+    /// Which constants two equal graphs read at the same places; a constant occurs in as many pairs as the other graph
+    /// has constants for it.
+    /// </summary>
     public static IEnumerable<(string A, string B)> ConstantPairs(Graph a, Graph b)
     {
         var constants = a.Parameters.Where(parameter => parameter.Role == ParameterRole.Constant).Select(parameter => parameter.Name).ToHashSet(StringComparer.Ordinal);
@@ -74,8 +78,10 @@ internal static class GraphComparison
         return null;
     }
 
-    private static string? Parameters(Graph a, Graph b) =>
-        Parameters(a, b.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal)) ?? Parameters(b, a.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal));
+    private static string? Parameters(Graph a, Graph b) => Parameters(a, ByName(b)) ?? Parameters(b, ByName(a));
+
+    private static Dictionary<string, ParameterDefinition> ByName(Graph graph) =>
+        graph.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
 
     private static string? Parameters(Graph graph, Dictionary<string, ParameterDefinition> others)
     {
@@ -100,11 +106,13 @@ internal static class GraphComparison
         return numbers;
     }
 
-    private static bool SameConstant(ParameterDefinition a, ParameterDefinition b, bool asList) => asList
-        ? Wide(a.ElementType) == Wide(b.ElementType) && IsList(a) == IsList(b) && (IsList(a) ? TensorShape.ElementCount(a.Shape) == TensorShape.ElementCount(b.Shape) : a.Shape.SequenceEqual(b.Shape))
-        : a.ElementType == b.ElementType && a.Shape.SequenceEqual(b.Shape);
-
-    private static bool IsList(ParameterDefinition constant) => constant.Shape.Length <= 1;
+    private static bool SameConstant(ParameterDefinition a, ParameterDefinition b, bool asList)
+    {
+        // A number is a list of one.
+        if (asList && a.Shape.Length <= 1 && b.Shape.Length <= 1)
+            return Wide(a.ElementType) == Wide(b.ElementType) && TensorShape.ElementCount(a.Shape) == TensorShape.ElementCount(b.Shape);
+        return a.ElementType == b.ElementType && a.Shape.SequenceEqual(b.Shape);
+    }
 
     private static ElementType Wide(ElementType type) => type == ElementType.Int32 ? ElementType.Int64 : type;
 

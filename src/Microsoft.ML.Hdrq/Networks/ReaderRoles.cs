@@ -3,7 +3,8 @@ using Microsoft.ML.Hdrq.Networks.Operators;
 namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>
-/// What the layers that read a value make of it, if it is a parameter. Only what the outputs need counts, and nodes that move elements without changing them are looked through, so that a weight is one
+/// What the layers that read a value make of it, if it is a parameter. Only what the outputs need counts, and nodes
+/// that move elements without changing them are looked through, so that a weight is one
 /// wherever it is brought into its layer's shape, and stays one when that is done once and for all.
 /// </summary>
 internal sealed class ReaderRoles
@@ -36,7 +37,10 @@ internal sealed class ReaderRoles
     /// <summary>Who reads a value, and as which input.</summary>
     public IReadOnlyList<(OperatorDefinition Definition, int Input)> Of(string name) => _readers.TryGetValue(name, out var readers) ? readers : [];
 
-    /// <summary>The role that readers give to a floating-point parameter whatever else is known of it; null where they leave it open.</summary>
+    /// <summary>
+    /// The role that readers give to a floating-point parameter whatever else is known of it; null where they leave it
+    /// open.
+    /// </summary>
     public ParameterRole? Certain(string name)
     {
         var readers = Of(name);
@@ -45,6 +49,8 @@ internal sealed class ReaderRoles
         return readers.Any(reader => reader.Definition.WeightInputs.Contains(reader.Input)) ? ParameterRole.Weight : null;
     }
 
-    /// <summary>Whether the operator's output has the elements of its first input, each once, in another order or shape.</summary>
+    /// <summary>
+    /// Whether the operator's output has the elements of its first input, each once, in another order or shape.
+    /// </summary>
     public static bool Rearranges(Operator @operator) => @operator.Type is "Flatten" or "Identity" or "Reshape" or "Squeeze" or "Transpose" or "Unsqueeze";
 }

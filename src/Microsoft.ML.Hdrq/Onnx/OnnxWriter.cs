@@ -94,7 +94,10 @@ internal sealed class OnnxWriter
             if (MinimumOpset(node) is var minimum && minimum > opset)
                 throw new NotSupportedException($"Opset {opset} cannot express node {node}; it needs opset {minimum}.");
             if (!OpsetTypes.Defines(opset, node, types.Of))
-                throw new NotSupportedException($"Opset {opset} does not define node {node} on inputs of {string.Join(", ", node.Inputs.Select(input => types.Of(input)?.ToString() ?? "none"))}.");
+            {
+                var given = string.Join(", ", node.Inputs.Select(input => types.Of(input)?.ToString() ?? "none"));
+                throw new NotSupportedException($"Opset {opset} does not define node {node} on inputs of {given}.");
+            }
         }
         return opset;
 

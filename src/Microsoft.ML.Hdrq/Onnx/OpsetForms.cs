@@ -122,7 +122,10 @@ internal static class OpsetForms
         return [node];
     }
 
-    /// <summary>The oldest opset that can say what a node says. Where none defines it on the types of its inputs, which is for <see cref="OpsetTypes"/> to say, the oldest that could otherwise.</summary>
+    /// <summary>
+    /// The oldest opset that can say what a node says. Where none defines it on the types of its inputs, which is for
+    /// <see cref="OpsetTypes"/> to say, the oldest that could otherwise.
+    /// </summary>
     /// <param name="node">The node.</param>
     /// <param name="parameter">The parameters of the graph by name; null for other values.</param>
     /// <param name="elementType">The types of its values.</param>
@@ -150,6 +153,7 @@ internal static class OpsetForms
             "Slice" when Input(node, 4).Length > 0 => 10,
             "Pad" => attributes.Text("mode", "") == "wrap" ? 19 : Input(node, 3).Length > 0 ? 18 : 1,
             "Cast" when (ElementType)attributes.Integer("to", 0) is ElementType.Int4 or ElementType.UInt4 => 21,
+            "ConstantOfShape" when attributes.Tensor("value")?.ElementType is ElementType.Int4 or ElementType.UInt4 => 21,
             // Before opset 13 the softmax ran over all axes from the given one on; the last axis means the same in both.
             "Softmax" or "LogSoftmax" => attributes.Integer("axis", -1) == -1 ? 11 : 13,
             // Until opset 12 the regions and the scales had to be given, if only as empty tensors.

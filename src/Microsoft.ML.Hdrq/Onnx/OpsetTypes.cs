@@ -4,7 +4,8 @@ using Microsoft.ML.Hdrq.Networks.Operators;
 namespace Microsoft.ML.Hdrq.Onnx;
 
 /// <summary>
-/// For which element types each opset defines the operators (https://github.com/onnx/onnx/blob/main/docs/Changelog.md, the type constraints). A runtime refuses a file that uses others, whether or not it could
+/// For which element types each opset defines the operators (https://github.com/onnx/onnx/blob/main/docs/Changelog.md,
+/// the type constraints). A runtime refuses a file that uses others, whether or not it could
 /// compute them.
 /// </summary>
 internal static class OpsetTypes
@@ -20,10 +21,14 @@ internal static class OpsetTypes
 
     private static readonly Allowed Same = new(null, 0);
 
-    /// <summary>Of each operator the types of its inputs from an opset on; of any number of inputs the last entry holds for the rest.</summary>
+    /// <summary>
+    /// Of each operator the types of its inputs from an opset on; of any number of inputs the last entry holds for the
+    /// rest.
+    /// </summary>
     private static readonly ILookup<string, Rule> Rules = new (string Operators, int Since, Allowed[] Inputs)[]
     {
-        ("Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Elu Exp Floor Gelu HardSigmoid HardSwish IsNaN LeakyRelu Log Mish Reciprocal Round Selu Sigmoid Sin Sinh Softplus Softsign Sqrt Tan Tanh ThresholdedRelu", 1, [Floats]),
+        ("Acos Acosh Asin Asinh Atan Atanh Cos Cosh Sin Sinh Tan Tanh Ceil Exp Floor IsNaN Log Reciprocal Round Sqrt", 1, [Floats]),
+        ("Elu Gelu HardSigmoid HardSwish LeakyRelu Mish Selu Sigmoid Softplus Softsign ThresholdedRelu", 1, [Floats]),
         ("AveragePool GlobalAveragePool GlobalMaxPool LRN LogSoftmax LpNormalization Softmax", 1, [Floats]),
         ("Conv ConvTranspose GroupNormalization InstanceNormalization LayerNormalization", 1, [Floats, Same, Same]),
         ("BatchNormalization", 1, [Floats, Same, Same, Same, Same]),
@@ -107,7 +112,8 @@ internal static class OpsetTypes
         // Written as the two before.
         (FakeQuantize.Name, 1, [Types.Float32, Same]),
         (FakeQuantize.Name, 19, [Types.Float16 | Types.Float32, Same]),
-    }.SelectMany(line => line.Operators.Split(' ').Select(type => (Type: type, Rule: new Rule(line.Since, line.Inputs)))).ToLookup(pair => pair.Type, pair => pair.Rule, StringComparer.Ordinal);
+    }.SelectMany(line => line.Operators.Split(' ').Select(type => (Type: type, Rule: new Rule(line.Since, line.Inputs))))
+        .ToLookup(pair => pair.Type, pair => pair.Rule, StringComparer.Ordinal);
 
     [Flags]
     private enum Types
@@ -133,9 +139,11 @@ internal static class OpsetTypes
 
     private sealed record Rule(int Since, Allowed[] Inputs);
 
-    /// <summary>Whether an opset defines an operator on the types of its inputs. Those that are not known are taken for right.</summary>
+    /// <summary>
+    /// Whether an opset defines an operator on the types of its inputs. Those that are not known are taken for right.
+    /// </summary>
     public static bool Defines(int opset, GraphNode node, Func<string, ElementType?> type) =>
-        Rules[node.Operator.Type].Where(rule => rule.Since <= opset).MaxBy(rule => rule.Since) is { } rule && Fits(rule, node, type);
+        Rules[node.Operator.Type].Where(rule => rule.Since <= opset).MaxBy(rule => rule.Since) is { } rule && Fits(rule, node, type) && NamesItsType(node, type);
 
     /// <summary>The oldest opset that defines an operator on the types of its inputs; null where none does.</summary>
     public static int? Oldest(GraphNode node, Func<string, ElementType?> type) =>
@@ -155,6 +163,11 @@ internal static class OpsetTypes
         }
         return true;
     }
+
+    /// <summary>Whether an attribute and a zero point do not say two types of the same integers.</summary>
+    private static bool NamesItsType(GraphNode node, Func<string, ElementType?> type) =>
+        node is not { Operator.Type: "QuantizeLinear", Inputs.Length: > 2 } || type(node.Inputs[2]) is not { } actual
+        || node.Operator.Attributes.Integer("output_dtype", (long)actual) == (long)actual;
 
     private static Allowed As(int input) => new(null, input);
 }

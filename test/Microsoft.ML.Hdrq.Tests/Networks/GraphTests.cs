@@ -63,7 +63,8 @@ public class GraphTests
         Same("Gemm", [("alpha", 1f), ("beta", 1f), ("transA", 0), ("transB", 0)], []);
         Same("BatchNormalization", [("epsilon", 1e-5f), ("momentum", 0.9f), ("training_mode", 0)], []);
         Same("ConstantOfShape", [("value", TensorData.Of<float>([0], 1))], []);
-        Same("Resize", [("mode", "nearest"), ("nearest_mode", "round_prefer_floor"), ("coordinate_transformation_mode", "half_pixel"), ("cubic_coeff_a", -0.75f), ("antialias", 0), ("exclude_outside", 0)], []);
+        Same("Resize", [("mode", "nearest"), ("nearest_mode", "round_prefer_floor"), ("coordinate_transformation_mode", "half_pixel"), ("cubic_coeff_a", -0.75f)], []);
+        Same("Resize", [("antialias", 0), ("exclude_outside", 0), ("keep_aspect_ratio_policy", "stretch")], []);
         // Needed, or of another meaning.
         Differ("Concat", [("axis", 0)], [("axis", 1)]);
         Assert.IsTrue(Operator.Create("Concat", new OperatorAttributes(("axis", 0))).Attributes.Contains("axis"));

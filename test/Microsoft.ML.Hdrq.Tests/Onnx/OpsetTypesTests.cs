@@ -8,7 +8,10 @@ using static Microsoft.ML.Hdrq.Tests.Onnx.OnnxModels;
 
 namespace Microsoft.ML.Hdrq.Tests.Onnx;
 
-/// <summary>What is written is valid: ONNX Runtime takes every operator on every element type in every opset, or the writer refuses it.</summary>
+/// <summary>
+/// What is written is valid: ONNX Runtime takes every operator on every element type in every opset, or the writer
+/// refuses it.
+/// </summary>
 [TestClass]
 public class OpsetTypesTests
 {
@@ -24,7 +27,8 @@ public class OpsetTypesTests
         var isEverWritten = false;
         foreach (var parityCase in Cases(type))
         {
-            foreach (var (of, to) in from of in parityCase.Inputs.Where(input => input is not null).Select(input => input!.Data.ElementType).Distinct() from to in ElementTypes select (of, to))
+            var given = parityCase.Inputs.OfType<ParityInput>().Select(input => input.Data.ElementType).Distinct();
+            foreach (var (of, to) in from of in given from to in ElementTypes select (of, to))
             {
                 using var network = Build(parityCase, of, to);
                 for (var opset = OpsetForms.Oldest; opset <= OpsetForms.Newest; opset++)
@@ -104,7 +108,10 @@ public class OpsetTypesTests
         }
     }
 
-    /// <summary>What ONNX Runtime says against a model; that it has no kernel for it is nothing.</summary>
+    /// <summary>
+    /// What ONNX Runtime says against a model. That it has no kernel for it is nothing, nor that its bindings cannot
+    /// tell that inputs or outputs have 4 bits, once the session is made.
+    /// </summary>
     private static string? Error(byte[] model)
     {
         try
@@ -120,7 +127,8 @@ public class OpsetTypesTests
         }
         catch (OnnxRuntimeException exception)
         {
-            return exception.Message.Contains("[ErrorCode:NotImplemented]", StringComparison.Ordinal) ? null : exception.Message;
+            string[] harmless = ["[ErrorCode:NotImplemented]", "Unregistered TensorElementType"];
+            return harmless.Any(part => exception.Message.Contains(part, StringComparison.Ordinal)) ? null : exception.Message;
         }
     }
 
@@ -143,12 +151,14 @@ public class OpsetTypesTests
         }
         if (names.All(name => name.Length == 0 || name[0] == 'c'))
             builder.Input("x", -1);
-        var node = new GraphNode("node", Operator.Create(parityCase.Type, new OperatorAttributes(parityCase.Attributes)), [.. names], [.. Enumerable.Range(0, parityCase.Outputs).Select(i => $"y{i}")]);
+        var operation = Operator.Create(parityCase.Type, new OperatorAttributes(parityCase.Attributes));
+        var node = new GraphNode("node", operation, [.. names], [.. Enumerable.Range(0, parityCase.Outputs).Select(i => $"y{i}")]);
         builder.Node(node);
         // ONNX Runtime compares the outputs' types with its own inference; shapes are left to it.
         using var probe = builder.Build([.. node.Outputs.Select(output => new GraphValue(output, ElementType.Float32, []))]);
         var types = new ValueTypes(probe.Graph);
-        var graph = new Graph(probe.Graph.Inputs, probe.Graph.Parameters, probe.Graph.Nodes, [.. node.Outputs.Select(output => new GraphValue(output, types.Of(output)!.Value, []))]);
+        var outputs = node.Outputs.Select(output => new GraphValue(output, types.Of(output)!.Value, []));
+        var graph = new Graph(probe.Graph.Inputs, probe.Graph.Parameters, probe.Graph.Nodes, [.. outputs]);
         return new Network(graph, probe.Parameters.ToDictionary(parameter => parameter.Key, parameter => parameter.Value.clone()));
     }
 

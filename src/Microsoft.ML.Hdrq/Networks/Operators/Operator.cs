@@ -4,7 +4,8 @@ namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>
 /// What a node computes: an ONNX operator in its form of opset 21, with its attributes. Operators are immutable, hold no numbers that are trained,
-/// and are equal when their type and attributes are. Attributes that say what their absence says are left out. They are made by name: <see cref="Create"/>.
+/// and are equal when their type and attributes are. Attributes that say what their absence says are left out. They are
+/// made by name: <see cref="Create"/>.
 /// </summary>
 public abstract class Operator : IEquatable<Operator>
 {
@@ -17,7 +18,10 @@ public abstract class Operator : IEquatable<Operator>
     /// <summary>The operator's ONNX name, for example <c>Conv</c>.</summary>
     public string Type { get; }
 
-    /// <summary>The operator's attributes by their ONNX names, but those that have the ONNX default: these are absent, whether or not they were given.</summary>
+    /// <summary>
+    /// The operator's attributes by their ONNX names, but those that have the ONNX default: these are absent, whether
+    /// or not they were given.
+    /// </summary>
     public OperatorAttributes Attributes { get; private set; }
 
     /// <summary>Whether an operator of this ONNX name exists in this library.</summary>
@@ -47,7 +51,8 @@ public abstract class Operator : IEquatable<Operator>
     internal OperatorDefinition Definition => OperatorTable.Definitions[Type];
 
     /// <summary>
-    /// Whether an input is read as a list of integers, or as one number, whatever its rank and whether its integers have 32 or 64 bits: constants that differ in nothing else mean the same there.
+    /// Whether an input is read as a list of integers, or as one number, whatever its rank and whether its integers
+    /// have 32 or 64 bits: constants that differ in nothing else mean the same there.
     /// </summary>
     internal virtual bool ReadsAsList(int input) => false;
 

@@ -13,7 +13,10 @@ public sealed class OperatorAttributes : IEquatable<OperatorAttributes>, IEnumer
 {
     private readonly ImmutableSortedDictionary<string, object> _values;
 
-    /// <summary>For attributes that were read: whether every reader found what it takes an absent one for. Null where nobody asks.</summary>
+    /// <summary>
+    /// For attributes that were read: whether every reader found what it takes an absent one for. Null where nobody
+    /// asks.
+    /// </summary>
     private readonly Dictionary<string, bool>? _readings;
 
     /// <summary>No attributes.</summary>
@@ -51,12 +54,16 @@ public sealed class OperatorAttributes : IEquatable<OperatorAttributes>, IEnumer
     internal OperatorAttributes Recording() => new(_values, new Dictionary<string, bool>(StringComparer.Ordinal));
 
     /// <summary>
-    /// The attributes without those that say what their absence says to whoever has read them until now, so that the defaults are known to the operators alone. Attributes that nobody has read
+    /// The attributes without those that say what their absence says to whoever has read them until now, so that the
+    /// defaults are known to the operators alone. Attributes that nobody has read
     /// stay. They remember nothing any more.
     /// </summary>
-    internal OperatorAttributes WithoutDefaults() => new(_readings is null ? _values : _values.RemoveRange(_readings.Where(reading => reading.Value).Select(reading => reading.Key)));
+    internal OperatorAttributes WithoutDefaults() =>
+        new(_readings is null ? _values : _values.RemoveRange(_readings.Where(reading => reading.Value).Select(reading => reading.Key)));
 
-    /// <summary>Tells that a value means the same as an absent attribute, or not, where a default value does not say it.</summary>
+    /// <summary>
+    /// Tells that a value means the same as an absent attribute, or not, where a default value does not say it.
+    /// </summary>
     internal void Record(string name, bool isDefault)
     {
         if (_readings is not null)

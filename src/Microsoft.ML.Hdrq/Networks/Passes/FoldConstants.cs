@@ -3,8 +3,10 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Passes;
 
 /// <summary>
-/// Computes once what does not depend on the input: nodes whose inputs are all constants, and nodes that bring a weight or statistic into another shape or order, so that its layer reads it itself.
-/// A parameter that nothing else reads keeps its name; of one that others read too, the moved elements become a parameter of their own. Drops nodes and parameters that no output needs, and nodes that
+/// Computes once what does not depend on the input: nodes whose inputs are all constants, and nodes that bring a weight
+/// or statistic into another shape or order, so that its layer reads it itself.
+/// A parameter that nothing else reads keeps its name; of one that others read too, the moved elements become a
+/// parameter of their own. Drops nodes and parameters that no output needs, and nodes that
 /// change nothing (identities, and padding by nothing).
 /// </summary>
 public static class FoldConstants
@@ -41,7 +43,8 @@ public static class FoldConstants
                     folded += outputs[i].numel();
                 }
             }
-            else if (IsMovedParameter(node, rewriter) && (readers.IsOnlyReader(rewriter.Resolve(node.Inputs[0])) || folded + rewriter.Tensor(node.Inputs[0]).numel() <= MaxTotalElements))
+            else if (IsMovedParameter(node, rewriter)
+                && (readers.IsOnlyReader(rewriter.Resolve(node.Inputs[0])) || folded + rewriter.Tensor(node.Inputs[0]).numel() <= MaxTotalElements))
             {
                 folded += Move(node, rewriter, readers);
             }

@@ -26,7 +26,8 @@ internal static class OperatorParity
         var actual = network.Run([.. fed.Select(input => input.Data.ToTorch())], ForwardMode.Inference);
 
         // The opset that users get unless they ask for another, the newest, whose form the graph has, and the oldest that can say it.
-        var oldest = network.Graph.Nodes.Max(node => OpsetForms.MinimumOpset(node, name => network.Graph.Parameters.FirstOrDefault(parameter => parameter.Name == name), new ValueTypes(network.Graph).Of));
+        var types = new ValueTypes(network.Graph);
+        var oldest = network.Graph.Nodes.Max(node => OpsetForms.MinimumOpset(node, name => network.Graph.Parameters.FirstOrDefault(parameter => parameter.Name == name), types.Of));
         Graph? first = null;
         foreach (int? opset in (int?[])[null, OpsetForms.Newest, Math.Max(oldest, parityCase.OldestOpset)])
         {
