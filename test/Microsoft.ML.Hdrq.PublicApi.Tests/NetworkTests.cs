@@ -2,6 +2,7 @@ using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.PublicApi.Tests;
@@ -60,7 +61,7 @@ public sealed class NetworkTests
         using var b = Line(6, -1, bias: 1.5f);
 
         using var equal = NetworkMerger.Merge([a, b]);
-        using var weighted = NetworkMerger.Merge([a, b], new() { Weights = [0.75, 0.25] });
+        using var weighted = NetworkMerger.Merge([a, b], new() { NetworkWeights = [0.75, 0.25] });
 
         CollectionAssert.AreEqual(new[] { 4f, 1f }, equal.Parameters["weight"].data<float>().ToArray());
         CollectionAssert.AreEqual(new[] { 1f }, equal.Parameters["bias"].data<float>().ToArray());
@@ -86,6 +87,44 @@ public sealed class NetworkTests
         using var mean = first.Parameters["first.weight"].add(second.Parameters["first.weight"]).div(2);
         CollectionAssert.AreEqual(mean.data<float>().ToArray(), merged.Parameters["first.weight"].data<float>().ToArray());
         Scores.AssertClose(Scores.ByOnnxRuntime(folder.Combine("merged.onnx"), _images), Scores.Of(merged, _images));
+    }
+
+    [TestMethod]
+    public void A_method_of_ones_own_merges_networks()
+    {
+        using var large = Line(20, 30, bias: 1);
+        using var small = Line(2, 3, bias: 0.5f);
+
+        using var merged = NetworkMerger.Merge([large, small], new() { Method = new LeastNormMergeMethod() });
+
+        CollectionAssert.AreEqual(new[] { 2f, 3f }, merged.Parameters["weight"].data<float>().ToArray());
+        CollectionAssert.AreEqual(new[] { 0.5f }, merged.Parameters["bias"].data<float>().ToArray());
+        Assert.AreEqual("least norm", merged.Metadata[NetworkMetadata.MergeMethod]);
+    }
+
+    [TestMethod]
+    public void Two_networks_are_quantized_saved_and_merged_to_integers()
+    {
+        using var folder = new TemporaryDirectory();
+        using var images = torch.tensor(_images.SelectMany(image => image).ToArray()).reshape(_images.Length, SmallClassifier.Channels, SmallClassifier.Size, SmallClassifier.Size);
+        foreach (var seed in new[] { 1, 2 })
+        {
+            using var network = SmallClassifier.Create(seed);
+            using var quantized = NetworkQuantizer.Quantize(network, images, seed == 1 ? Quantizing.FourBits : new RoundToNearestOptions { WeightBits = 4, ActivationBits = 4 }, seed);
+            quantized.SaveOnnx(folder.Combine($"{seed}.onnx"));
+            Assert.AreEqual(seed == 1 ? "HDRQ" : "RTN", quantized.Metadata[NetworkMetadata.Method]);
+        }
+        using var first = Network.LoadOnnx(folder.Combine("1.onnx"));
+        using var second = Network.LoadOnnx(folder.Combine("2.onnx"));
+
+        using var merged = NetworkMerger.Merge([first, second]);
+        merged.SaveOnnx(folder.Combine("merged.onnx"));
+
+        Assert.AreEqual("RegMean", merged.Metadata[NetworkMetadata.MergeMethod]);
+        // Integers in ONNX Runtime, simulated here: a score differs by a step of its 8 bits at most.
+        var (expected, actual) = (Scores.ByOnnxRuntime(folder.Combine("merged.onnx"), _images), Scores.Of(merged, _images));
+        var range = expected.Max(scores => scores.Max()) - expected.Min(scores => scores.Min());
+        Scores.AssertClose(expected, actual, tolerance: 0.02 * range);
     }
 
     [TestMethod]

@@ -1,4 +1,5 @@
 using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
@@ -39,8 +40,8 @@ public sealed class PipelineTests
         var ml = new MLContext(seed: 1);
         var data = ml.Data.LoadFromEnumerable(_rows);
         var pipeline = ml.Transforms.ApplyNetwork("Source", "Pixels", network, new() { ClassNames = RandomImages.ClassNames })
-            .Append(ml.Transforms.AdaptNetwork("Fog", "Source", Adapting("fog")))
-            .Append(ml.Transforms.AdaptNetwork("Night", "Source", Adapting("night")))
+            .Append(ml.Transforms.AdaptNetwork("Fog", "Source", _adaptation, rows: Of("fog")))
+            .Append(ml.Transforms.AdaptNetwork("Night", "Source", _adaptation, rows: Of("night")))
             .Append(ml.Transforms.QuantizeTo4Bits("Fog4", "Fog", "fog"))
             .Append(ml.Transforms.QuantizeTo4Bits("Night4", "Night", "night"))
             .Append(ml.Transforms.MergeNetworks("Score", "Fog4", "Night4"));
@@ -69,7 +70,7 @@ public sealed class PipelineTests
         {
             using var network = SmallClassifier.Create(seed: 1);
             var model = ml.Transforms.ApplyNetwork("Source", "Pixels", network, new() { ClassNames = RandomImages.ClassNames })
-                .Append(ml.Transforms.AdaptNetwork("Adapted", "Source", Adapting(domain)))
+                .Append(ml.Transforms.AdaptNetwork("Adapted", "Source", _adaptation, rows: Of(domain)))
                 .Append(ml.Transforms.QuantizeTo4Bits("Score", "Adapted", domain)).Fit(data);
             model.LastTransformer.SaveOnnx(folder.Combine($"{domain}.onnx"));
             Assert.AreEqual("4", Network.ReadOnnxMetadata(folder.Combine($"{domain}.onnx"))[NetworkMetadata.WeightBits]);
@@ -85,13 +86,7 @@ public sealed class PipelineTests
         Scores.AssertClose(Scores.ByOnnxRuntime(folder.Combine("merged.onnx"), _images), Scores.In(inPipeline.Transform(data), "Score"), tolerance: 1e-4);
     }
 
-    private static NetworkAdaptationEstimator.Options Adapting(string domain) => new()
-    {
-        DomainColumnName = "Domain",
-        Domain = domain,
-        Epochs = 12,
-        BatchSize = 16,
-        LearningRate = 0.05,
-        Seed = 1,
-    };
+    private static readonly AdaptationOptions _adaptation = new() { Epochs = 12, BatchSize = 16, LearningRate = 0.05 };
+
+    private static RowOptions Of(string domain) => new() { DomainColumnName = "Domain", Domain = domain, Seed = 1 };
 }

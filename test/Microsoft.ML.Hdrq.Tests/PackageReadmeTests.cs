@@ -66,8 +66,8 @@ public sealed class PackageReadmeTests
             .Append(ml.Transforms.ApplyNetwork("Source", "Pixels", network, new() { ClassNames = ["cat", "dog"] }))
             .Append(ml.Transforms.AdaptNetwork("Fog", "Source", domain: "fog", domainColumnName: "Domain"))
             .Append(ml.Transforms.AdaptNetwork("Night", "Source", domain: "night", domainColumnName: "Domain"))
-            .Append(ml.Transforms.QuantizeHdrq("Fog4", "Fog", weightBits: 4, activationBits: 4))
-            .Append(ml.Transforms.QuantizeHdrq("Night4", "Night", weightBits: 4, activationBits: 4))
+            .Append(ml.Transforms.QuantizeHdrq("Fog4", "Fog", weightBits: 4, activationBits: 4, domain: "fog"))
+            .Append(ml.Transforms.QuantizeHdrq("Night4", "Night", weightBits: 4, activationBits: 4, domain: "night"))
             .Append(ml.Transforms.MergeNetworks("Score", "Fog4", "Night4"))
             .Append(ml.Transforms.Conversion.MapKeyToValue("Prediction", "PredictedLabel"));
 

@@ -1,4 +1,3 @@
-
 namespace Hdrq.Samples.Report;
 
 /// <summary>The part of a report that shows test images and what merged networks say of them.</summary>

@@ -1,8 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
 
-
-
-
 namespace Hdrq.Samples.Results;
 
 /// <summary>One measured network: where it comes from and its accuracy in each domain.</summary>

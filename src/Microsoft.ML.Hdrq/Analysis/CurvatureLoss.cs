@@ -1,8 +1,3 @@
-
-
-
-
-
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>The loss whose curvature is measured.</summary>

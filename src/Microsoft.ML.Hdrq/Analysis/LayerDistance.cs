@@ -1,6 +1,3 @@
-
-
-
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>How far a layer's weight is from that of another network.</summary>

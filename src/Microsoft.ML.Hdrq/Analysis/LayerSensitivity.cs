@@ -1,6 +1,3 @@
-
-
-
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>What quantizing one layer, its weight and its input, does to a network.</summary>

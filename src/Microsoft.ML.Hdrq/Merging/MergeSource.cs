@@ -16,6 +16,7 @@ internal sealed class MergeSource : IComparable<MergeSource>
     private readonly IReadOnlyDictionary<string, QuantizedWeight> _quantized;
     private readonly Dictionary<string, double[]> _exact = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, double[]> _values = new(StringComparer.Ordinal);
+    private (Graph Graph, ILookup<string, string> Names)? _constants;
 
     /// <summary>Reads a network.</summary>
     /// <param name="network">The network.</param>
@@ -48,8 +49,18 @@ internal sealed class MergeSource : IComparable<MergeSource>
     /// <summary>Whether a parameter must be equal in all networks, and not a number that has a mean.</summary>
     public static bool IsConstant(ParameterDefinition definition) => definition.Role == ParameterRole.Constant || !definition.ElementType.IsFloat();
 
-    /// <summary>A constant's elements.</summary>
-    public TensorData Constant(ParameterDefinition definition) => TensorData.FromTorch(_network.Parameters[definition.Name], definition.ElementType);
+    /// <summary>
+    /// The elements of whatever this network reads in place of a constant of an equal graph, under whatever names.
+    /// </summary>
+    public IEnumerable<TensorData> Constants(ParameterDefinition definition, Graph graph)
+    {
+        if (_constants is not var (known, pairs) || !ReferenceEquals(known, graph))
+            _constants = (graph, pairs = GraphComparison.ConstantPairs(graph, Graph).ToLookup(pair => pair.A, pair => pair.B, StringComparer.Ordinal));
+        // What nothing reads has only its name, which the others need not have.
+        var names = definition.Role == ParameterRole.Constant && pairs.Contains(definition.Name) ? pairs[definition.Name] : [definition.Name];
+        return names.Where(_network.Parameters.ContainsKey)
+            .Select(name => TensorData.FromTorch(_network.Parameters[name], Graph.Parameters.Single(parameter => parameter.Name == name).ElementType));
+    }
 
     /// <summary>The numbers of a parameter that is not a constant, row-major; of a quantized weight the integers, its output channels first.</summary>
     public double[] Values(string parameter) => _values[parameter];

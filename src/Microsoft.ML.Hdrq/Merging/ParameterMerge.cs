@@ -28,7 +28,7 @@ internal static class ParameterMerge
             if (quantized.ContainsKey(name) || scales.Contains(name))
                 continue;
             using var parameterScope = torch.NewDisposeScope();
-            var tensor = MergeSource.IsConstant(definition) ? Constant(definition, sources)
+            var tensor = MergeSource.IsConstant(definition) ? Constant(definition, graph, sources)
                 : weights.Contains(name) ? ToTorch(Target(definition)?.Values ?? Mean(name, sources), definition)
                 : ToTorch(variances.Contains(name) ? MixtureVariance(name, variances[name].First(), sources) : Mean(name, sources), definition);
             merged.Add(name, tensor.MoveToOuterDisposeScope());
@@ -79,15 +79,24 @@ internal static class ParameterMerge
         return (torch.tensor(rounded).reshape(shape).to(definition.ElementType.ToTorch()).mul(spread).transpose(0, quantized.Axis).contiguous(), scale);
     }
 
-    private static torch.Tensor Constant(ParameterDefinition definition, IReadOnlyList<MergeSource> sources)
+    private static torch.Tensor Constant(ParameterDefinition definition, Graph graph, IReadOnlyList<MergeSource> sources)
     {
-        var constant = sources[0].Constant(definition);
+        var constant = sources[0].Constants(definition, graph).First();
         foreach (var source in sources)
         {
-            if (!source.Constant(definition).Equals(constant))
+            if (!source.Constants(definition, graph).All(other => Same(constant, other)))
                 throw new ArgumentException($"Constant '{definition.Name}' differs between {sources[0].Name} and {source.Name}; networks can be merged only when their constants are equal.");
         }
         return constant.ToTorch();
+    }
+
+    /// <summary>Whether constants have the same values; of which types and shapes is for the graphs to compare.</summary>
+    private static bool Same(TensorData a, TensorData b) => a.ElementType == b.ElementType ? a.Bytes.SequenceEqual(b.Bytes) : Integers(a).AsSpan().SequenceEqual(Integers(b));
+
+    private static long[] Integers(TensorData data)
+    {
+        using var tensor = data.ToTorch();
+        return HostValues.Integers(tensor);
     }
 
     private static double[] ExactMean(string name, IReadOnlyList<MergeSource> sources) =>

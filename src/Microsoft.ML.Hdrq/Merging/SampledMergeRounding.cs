@@ -1,8 +1,3 @@
-
-
-
-
-
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>Noise on ambiguous weights, and of several draws the one that lies most between the networks.</summary>

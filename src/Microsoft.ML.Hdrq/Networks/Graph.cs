@@ -5,8 +5,12 @@ namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>
 /// The topology of a network: its inputs, parameters, nodes and outputs, without the parameters' numbers. Immutable.
-/// Two graphs are equal when they compute the same with the same parameters: names of inputs, outputs and parameters count,
-/// names of nodes and of values in between do not. Networks can be merged exactly when their graphs are equal.
+/// Two graphs are equal when they compute the same with the same parameters: names of inputs, outputs, weights and
+/// statistics count,
+/// names of nodes, of values in between and of constants do not. A constant is known by the places where it is read:
+/// where a list of integers or one number is meant, it may be of 32 or 64 bits and
+/// of one dimension or none. Networks can be merged exactly when their graphs are equal and their constants have the
+/// same values.
 /// </summary>
 public sealed class Graph : IEquatable<Graph>
 {

@@ -78,7 +78,9 @@ public static class OnnxNetworkExtensions
     /// <param name="path">The file.</param>
     /// <param name="options">How; null for the defaults.</param>
     /// <exception cref="ArgumentException">The options are out of range, or the external file is not a plain name.</exception>
-    /// <exception cref="NotSupportedException">The chosen opset cannot express the network (the message names the node), or its tensors do not fit into one file.</exception>
+    /// <exception cref="NotSupportedException">The opset cannot express the network, or does not define an operator on
+    /// the element types that it is used with (the message names the node); or its tensors do not fit into one
+    /// file.</exception>
     public static void SaveOnnx(this Network network, string path, OnnxSaveOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(network);
@@ -113,7 +115,9 @@ public static class OnnxNetworkExtensions
     /// <param name="stream">Where it goes; left open.</param>
     /// <param name="options">How; null for the defaults. <see cref="OnnxSaveOptions.ExternalDataFile"/> must be null.</param>
     /// <exception cref="ArgumentException">The options are out of range, or ask for an external file.</exception>
-    /// <exception cref="NotSupportedException">The chosen opset cannot express the network (the message names the node), or its tensors do not fit into one file.</exception>
+    /// <exception cref="NotSupportedException">The opset cannot express the network, or does not define an operator on
+    /// the element types that it is used with (the message names the node); or its tensors do not fit into one
+    /// file.</exception>
     public static void SaveOnnx(this Network network, Stream stream, OnnxSaveOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(network);

@@ -174,7 +174,7 @@ internal sealed class OnnxReader
         try
         {
             var graphNodes = nodes.Select(MakeNode).ToImmutableArray();
-            var roles = new ParameterRoles(graphNodes, _tensors);
+            var roles = new ParameterRoles(graphNodes, outputs.Select(output => output.Name), _tensors);
             var read = graphNodes.SelectMany(node => node.Inputs).Concat(outputs.Select(output => output.Name)).ToHashSet(StringComparer.Ordinal);
             var parameters = _tensors.Names.Where(read.Contains)
                 .Select(name => new ParameterDefinition(name, _tensors[name].ElementType, _tensors[name].Shape, roles[name]))

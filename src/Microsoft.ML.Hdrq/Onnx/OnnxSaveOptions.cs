@@ -1,5 +1,3 @@
-
-
 namespace Microsoft.ML.Hdrq.Onnx;
 
 /// <summary>How a network is written as ONNX.</summary>

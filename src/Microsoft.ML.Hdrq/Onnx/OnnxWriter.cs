@@ -87,22 +87,28 @@ internal sealed class OnnxWriter
 
     private int ChooseOpset()
     {
-        if (_options.Opset is not { } opset)
-            return _network.Graph.Nodes.Select(SafeOpset).Append(DefaultOldestOpset).Max();
+        var types = new ValueTypes(_network.Graph);
+        var opset = _options.Opset ?? _network.Graph.Nodes.Select(SafeOpset).Append(DefaultOldestOpset).Max();
         foreach (var node in _network.Graph.Nodes)
         {
             if (MinimumOpset(node) is var minimum && minimum > opset)
                 throw new NotSupportedException($"Opset {opset} cannot express node {node}; it needs opset {minimum}.");
+            if (!OpsetTypes.Defines(opset, node, types.Of))
+            {
+                var given = string.Join(", ", node.Inputs.Select(input => types.Of(input)?.ToString() ?? "none"));
+                throw new NotSupportedException($"Opset {opset} does not define node {node} on inputs of {given}.");
+            }
         }
         return opset;
+
+        int MinimumOpset(GraphNode node) => node.Operator is FakeQuantize quantizer
+            ? Math.Max(QuantizerForms.MinimumOpset(quantizer), OpsetTypes.Oldest(node, types.Of) ?? 1)
+            : OpsetForms.MinimumOpset(node, _definitions.GetValueOrDefault, types.Of);
+
+        int SafeOpset(GraphNode node) => node.Operator is FakeQuantize quantizer
+            ? quantizer.Range.Bits <= 4 && _storedWeights.ContainsKey(node.Inputs[0]) ? QuantizerForms.FourBitsOpset : MinimumOpset(node)
+            : OpsetForms.SafeOpset(node, _definitions.GetValueOrDefault, types.Of);
     }
-
-    private int MinimumOpset(GraphNode node) =>
-        node.Operator is FakeQuantize quantizer ? QuantizerForms.MinimumOpset(quantizer) : OpsetForms.MinimumOpset(node, _definitions.GetValueOrDefault);
-
-    private int SafeOpset(GraphNode node) => node.Operator is FakeQuantize quantizer
-        ? quantizer.Range.Bits <= 4 && _storedWeights.ContainsKey(node.Inputs[0]) ? QuantizerForms.FourBitsOpset : QuantizerForms.MinimumOpset(quantizer)
-        : OpsetForms.SafeOpset(node, _definitions.GetValueOrDefault);
 
     private ModelProto Write()
     {

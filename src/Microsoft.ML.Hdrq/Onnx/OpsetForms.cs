@@ -122,11 +122,17 @@ internal static class OpsetForms
         return [node];
     }
 
-    /// <summary>The oldest opset that can say what a node says.</summary>
-    public static int MinimumOpset(GraphNode node, Func<string, ParameterDefinition?> parameter)
+    /// <summary>
+    /// The oldest opset that can say what a node says. Where none defines it on the types of its inputs, which is for
+    /// <see cref="OpsetTypes"/> to say, the oldest that could otherwise.
+    /// </summary>
+    /// <param name="node">The node.</param>
+    /// <param name="parameter">The parameters of the graph by name; null for other values.</param>
+    /// <param name="elementType">The types of its values.</param>
+    public static int MinimumOpset(GraphNode node, Func<string, ParameterDefinition?> parameter, Func<string, ElementType?> elementType)
     {
         var (type, attributes) = (node.Operator.Type, node.Operator.Attributes);
-        var opset = node.Operator.Definition.SinceOpset;
+        var opset = Math.Max(node.Operator.Definition.SinceOpset, OpsetTypes.Oldest(node, elementType) ?? 1);
         foreach (var rule in InputRules)
         {
             if (rule.Type == type && Input(node, rule.Input) is { Length: > 0 } input && !CanBeAttribute(rule, parameter(input)))
@@ -137,8 +143,6 @@ internal static class OpsetForms
             if (rule.Type == type && attributes.Contains(rule.Attribute) && !IsDefault(rule, attributes))
                 opset = Math.Max(opset, rule.Since);
         }
-        if (node.Inputs.Any(input => parameter(input)?.ElementType is ElementType.Int4 or ElementType.UInt4))
-            opset = Math.Max(opset, 21);
         if (AxisFromFront.Contains(type) && attributes.TryGet("axis", out var axis) && axis is < 0L)
             opset = Math.Max(opset, 11);
         return Math.Max(opset, type switch
@@ -149,12 +153,13 @@ internal static class OpsetForms
             "Slice" when Input(node, 4).Length > 0 => 10,
             "Pad" => attributes.Text("mode", "") == "wrap" ? 19 : Input(node, 3).Length > 0 ? 18 : 1,
             "Cast" when (ElementType)attributes.Integer("to", 0) is ElementType.Int4 or ElementType.UInt4 => 21,
+            "ConstantOfShape" when attributes.Tensor("value")?.ElementType is ElementType.Int4 or ElementType.UInt4 => 21,
             // Before opset 13 the softmax ran over all axes from the given one on; the last axis means the same in both.
             "Softmax" or "LogSoftmax" => attributes.Integer("axis", -1) == -1 ? 11 : 13,
             // Until opset 12 the regions and the scales had to be given, if only as empty tensors.
             "Resize" => attributes.Text("coordinate_transformation_mode", "") == "half_pixel_symmetric" ? 19 : Input(node, 1).Length == 0 || Input(node, 2).Length == 0 ? 13 : 11,
-            "QuantizeLinear" or "DequantizeLinear" when node.Inputs.Any(input => parameter(input)?.ElementType is ElementType.Int16) => 21,
-            "QuantizeLinear" or "DequantizeLinear" when parameter(Input(node, 1)) is { } scale && TensorShape.ElementCount(scale.Shape) != 1 => 13,
+            // Whether scales that are computed are one or many is not known before data come.
+            "QuantizeLinear" or "DequantizeLinear" when parameter(Input(node, 1)) is not { } scale || TensorShape.ElementCount(scale.Shape) != 1 => 13,
             _ => 1,
         });
     }
@@ -163,8 +168,8 @@ internal static class OpsetForms
     /// The oldest opset that says what a node says whatever the data are: until opset 17 Split divides evenly only, and whether this one does
     /// is not known before data come. Who asks for an older opset vouches for it.
     /// </summary>
-    public static int SafeOpset(GraphNode node, Func<string, ParameterDefinition?> parameter) =>
-        Math.Max(MinimumOpset(node, parameter), node.Operator.Type == "Split" && node.Operator.Attributes.Contains("num_outputs") ? 18 : Oldest);
+    public static int SafeOpset(GraphNode node, Func<string, ParameterDefinition?> parameter, Func<string, ElementType?> elementType) =>
+        Math.Max(MinimumOpset(node, parameter, elementType), node.Operator.Type == "Split" && node.Operator.Attributes.Contains("num_outputs") ? 18 : Oldest);
 
     /// <summary>Brings a node from the form of opset 21 into that of an older opset, at least the one of <see cref="MinimumOpset"/>.</summary>
     /// <param name="node">The node; changed in place.</param>

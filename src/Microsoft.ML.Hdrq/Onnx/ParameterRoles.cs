@@ -1,5 +1,4 @@
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Operators;
 
 namespace Microsoft.ML.Hdrq.Onnx;
 
@@ -7,50 +6,22 @@ namespace Microsoft.ML.Hdrq.Onnx;
 /// Decides what a tensor of a file is to training. ONNX does not say: the layers that read a tensor do, and whether the file holds it
 /// as an initializer (as exporters hold weights, and as this library writes them) or as a Constant node (as they hold everything else).
 /// </summary>
-internal sealed class ParameterRoles
+internal sealed class ParameterRoles(IReadOnlyList<GraphNode> nodes, IEnumerable<string> outputs, OnnxTensorPool tensors)
 {
-    private readonly Dictionary<string, List<(OperatorDefinition Definition, int Input)>> _readers = new(StringComparer.Ordinal);
-    private readonly OnnxTensorPool _tensors;
-
-    public ParameterRoles(IEnumerable<GraphNode> nodes, OnnxTensorPool tensors)
-    {
-        _tensors = tensors;
-        var aliases = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var node in nodes)
-        {
-            // Exporters write tensors that two layers share once, and Identity nodes for the other layers.
-            if (node.Operator.Type == "Identity" && node.Inputs.Length == 1 && Root(node.Inputs[0]) is { } shared)
-            {
-                aliases.Add(node.Outputs[0], shared);
-                continue;
-            }
-            for (var i = 0; i < node.Inputs.Length; i++)
-            {
-                if (Root(node.Inputs[i]) is not { } name)
-                    continue;
-                if (!_readers.TryGetValue(name, out var readers))
-                    _readers.Add(name, readers = []);
-                readers.Add((node.Operator.Definition, i));
-            }
-        }
-
-        string? Root(string name) => tensors.Contains(name) ? name : aliases.GetValueOrDefault(name);
-    }
+    private readonly ReaderRoles _readers = new(nodes, outputs);
 
     public ParameterRole this[string name]
     {
         get
         {
-            var tensor = _tensors[name];
-            if (!tensor.ElementType.IsFloat() || !_readers.TryGetValue(name, out var readers))
+            var tensor = tensors[name];
+            if (!tensor.ElementType.IsFloat())
                 return ParameterRole.Constant;
-            if (readers.All(reader => reader.Definition.StatisticInputs.Contains(reader.Input)))
-                return ParameterRole.Statistic;
-            if (readers.Any(reader => reader.Definition.WeightInputs.Contains(reader.Input)))
-                return ParameterRole.Weight;
+            if (_readers.Certain(name) is { } role)
+                return role;
             // A bias that is added, a class token, a table of positions: but no exponent, no divisor, no bound, no scale of a resize.
             var isSingle = TensorShape.ElementCount(tensor.Shape) == 1;
-            return !_tensors.IsConstant(name) && !isSingle && readers.Any(reader => !reader.Definition.SteeringInputs.Contains(reader.Input))
+            return !tensors.IsConstant(name) && !isSingle && _readers.Of(name).Any(reader => !reader.Definition.SteeringInputs.Contains(reader.Input))
                 ? ParameterRole.Weight
                 : ParameterRole.Constant;
         }

@@ -1,4 +1,3 @@
-
 namespace Microsoft.ML.Hdrq.Scoring;
 
 /// <summary>What became of a layer with weights.</summary>

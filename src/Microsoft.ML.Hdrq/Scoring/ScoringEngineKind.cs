@@ -1,8 +1,3 @@
-
-
-
-
-
 namespace Microsoft.ML.Hdrq.Scoring;
 
 /// <summary>What computes scores.</summary>

@@ -3,6 +3,7 @@ using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
+using Microsoft.ML.Hdrq.PublicApi.Tests;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Merging;

@@ -50,6 +50,77 @@ public class GraphTests
     }
 
     [TestMethod]
+    public void AttributesThatSayWhatTheirAbsenceSaysDoNotCount()
+    {
+        // Defaults from https://github.com/onnx/onnx/blob/main/docs/Operators.md.
+        Same("Conv", [("group", 1), ("strides", new[] { 1L, 1 }), ("dilations", new[] { 1L, 1 }), ("pads", new[] { 0L, 0, 0, 0 }), ("auto_pad", "NOTSET")], []);
+        Same("Conv", [("kernel_shape", new[] { 3L, 3 }), ("strides", new[] { 1L, 1 })], [("kernel_shape", new[] { 3L, 3 })]);
+        Same("Softmax", [("axis", -1)], []);
+        Same("Reshape", [("allowzero", 0)], []);
+        Same("Transpose", [("perm", new[] { 2L, 1, 0 })], []);
+        Same("TopK", [("sorted", 1), ("largest", 1), ("axis", -1)], []);
+        Same("Cast", [("to", 1), ("saturate", 1)], [("to", 1)]);
+        Same("Gemm", [("alpha", 1f), ("beta", 1f), ("transA", 0), ("transB", 0)], []);
+        Same("BatchNormalization", [("epsilon", 1e-5f), ("momentum", 0.9f), ("training_mode", 0)], []);
+        Same("ConstantOfShape", [("value", TensorData.Of<float>([0], 1))], []);
+        Same("Resize", [("mode", "nearest"), ("nearest_mode", "round_prefer_floor"), ("coordinate_transformation_mode", "half_pixel"), ("cubic_coeff_a", -0.75f)], []);
+        Same("Resize", [("antialias", 0), ("exclude_outside", 0), ("keep_aspect_ratio_policy", "stretch")], []);
+        // Needed, or of another meaning.
+        Differ("Concat", [("axis", 0)], [("axis", 1)]);
+        Assert.IsTrue(Operator.Create("Concat", new OperatorAttributes(("axis", 0))).Attributes.Contains("axis"));
+        Assert.IsTrue(Operator.Create("Split", new OperatorAttributes(("num_outputs", 1))).Attributes.Contains("num_outputs"));
+        Differ("Conv", [("strides", new[] { 2L, 1 })], []);
+        Differ("Conv", [("pads", new[] { 0L, 0, 0, 1 })], []);
+        Differ("Transpose", [("perm", new[] { 0L, 1, 2 })], []);
+        Differ("Softmax", [("axis", 1)], []);
+        Differ("FakeQuantize", [("minimum", 0), ("maximum", 15), ("axis", 0)], [("minimum", 0), ("maximum", 15)]);
+        Differ("ConstantOfShape", [("value", TensorData.Of<long>([0], 1))], []);
+
+        static void Same(string type, (string, object)[] a, (string, object)[] b)
+        {
+            var (x, y) = (Operator.Create(type, new OperatorAttributes(a)), Operator.Create(type, new OperatorAttributes(b)));
+            Assert.AreEqual(x, y);
+            Assert.AreEqual(x.GetHashCode(), y.GetHashCode());
+            Assert.AreEqual(y.ToString(), x.ToString());
+        }
+
+        static void Differ(string type, (string, object)[] a, (string, object)[] b) =>
+            Assert.AreNotEqual(Operator.Create(type, new OperatorAttributes(a)), Operator.Create(type, new OperatorAttributes(b)));
+    }
+
+    [TestMethod]
+    public void ConstantsAreKnownByTheirPlaces()
+    {
+        var axes = new ParameterDefinition("axes", ElementType.Int64, [1], ParameterRole.Constant);
+        var shared = Make([Node("ReduceMean", "m", ["x", "axes"], "h"), Node("ReduceMax", "n", ["h", "axes"], "y")], [axes]);
+        Same(Make([Node("ReduceMean", "m", ["x", "a"], "h"), Node("ReduceMax", "n", ["h", "b"], "y")], [Constant("a"), Constant("b")]));
+        Same(Make(shared.Nodes, [axes, Constant("unread")]));
+        // One axis is one axis, whether it is a list or not, and however many bits it has.
+        Same(Make(shared.Nodes, [new("axes", ElementType.Int32, [1], ParameterRole.Constant)]));
+        Same(Make(shared.Nodes, [new("axes", ElementType.Int64, [], ParameterRole.Constant)]));
+        Differs(Make(shared.Nodes, [new("axes", ElementType.Int64, [2], ParameterRole.Constant)]), "axes: Int64[2]");
+        Differs(Make(shared.Nodes, [new("axes", ElementType.Float32, [1], ParameterRole.Constant)]), "axes: Float32[1]");
+        Differs(Make([Node("ReduceMean", "m", ["x"], "h"), shared.Nodes[1]], [axes]), "'m' (ReduceMean)");
+        // Added, a number is not a list.
+        var added = Make([Node("Add", "n", ["x", "c"], "y")], [new("c", ElementType.Float32, [], ParameterRole.Constant)]);
+        Assert.IsNotNull(added.FirstDifference(Make(added.Nodes, [new("c", ElementType.Float32, [1], ParameterRole.Constant)])));
+
+        void Same(Graph other)
+        {
+            Assert.IsNull(shared.FirstDifference(other));
+            Assert.IsNull(other.FirstDifference(shared));
+        }
+
+        void Differs(Graph other, string named)
+        {
+            StringAssert.Contains(shared.FirstDifference(other), named);
+            Assert.IsNotNull(other.FirstDifference(shared));
+        }
+
+        static ParameterDefinition Constant(string name) => new(name, ElementType.Int64, [1], ParameterRole.Constant);
+    }
+
+    [TestMethod]
     public void TheSameOutputNameOnAnotherNodeIsADifference()
     {
         var a = Make([Node("Relu", "n", ["x"], "y"), Node("Relu", "m", ["x"], "h")]);

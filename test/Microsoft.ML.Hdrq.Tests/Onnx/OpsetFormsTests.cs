@@ -79,7 +79,11 @@ public class OpsetFormsTests
         // That a split without sizes is even is not known without data, and only opset 18 can say one that may not be.
         Assert.IsLessThanOrEqualTo(name == "Split evenly" ? 18 : Math.Max(opset, 13), oldest, name);
         for (var written = oldest; written <= 21; written++)
+        {
             ModelParity.AssertEqualScores(Save(network, written), network, Image, $"{name}, written in opset {written}");
+            using var again = Load(Save(network, written));
+            Assert.IsNull(network.Graph.FirstDifference(again.Graph), $"{name}, written in opset {written}");
+        }
     }
 
     [TestMethod]

@@ -1,4 +1,3 @@
-
 namespace Microsoft.ML.Hdrq.Networks.Layers;
 
 /// <summary>Networks of which an integer runtime computes what the simulation computes.</summary>

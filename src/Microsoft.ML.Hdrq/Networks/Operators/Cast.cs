@@ -11,6 +11,8 @@ internal sealed class Cast : Operator
     public Cast(string type, OperatorAttributes attributes) : base(type, attributes)
     {
         _target = (ElementType)attributes.Integer("to", 0);
+        // It is about types of 8 bits in floating point, which are not known here.
+        attributes.Integer("saturate", 1);
         if (!Enum.IsDefined(_target))
             throw new InvalidDataException($"Attribute 'to' is {(long)_target}, an element type that is not known here.");
     }

@@ -9,9 +9,7 @@ internal sealed class Concatenation : Operator
 
     public Concatenation(string type, OperatorAttributes attributes) : base(type, attributes)
     {
-        if (!attributes.Contains("axis"))
-            throw new InvalidDataException("Concat needs the attribute 'axis'.");
-        _axis = attributes.Integer("axis", 0);
+        _axis = attributes.OptionalInteger("axis") ?? throw new InvalidDataException("Concat needs the attribute 'axis'.");
     }
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context) =>

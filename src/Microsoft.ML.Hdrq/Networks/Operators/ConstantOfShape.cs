@@ -10,9 +10,12 @@ internal sealed class ConstantOfShape : Operator
     public ConstantOfShape(string type, OperatorAttributes attributes) : base(type, attributes)
     {
         _value = attributes.Tensor("value") ?? TensorData.Of<float>([0], 1);
+        attributes.Record("value", _value.ElementType == ElementType.Float32 && !_value.Bytes.ContainsAnyExcept((byte)0));
         if (TensorShape.ElementCount(_value.Shape) != 1)
             throw new InvalidDataException($"Attribute 'value' has shape {TensorShape.Describe(_value.Shape)}; it must hold one element.");
     }
+
+    internal override bool ReadsAsList(int input) => input == 0;
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {

@@ -14,6 +14,8 @@ internal sealed class CumulativeSum : Operator
         _reverse = attributes.Integer("reverse", 0) != 0;
     }
 
+    internal override bool ReadsAsList(int input) => input == 1;
+
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var data = inputs[0]!;

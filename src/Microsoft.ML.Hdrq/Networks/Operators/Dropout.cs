@@ -9,6 +9,8 @@ namespace Microsoft.ML.Hdrq.Networks.Operators;
 /// </summary>
 internal sealed class Dropout(string type, OperatorAttributes attributes) : Operator(type, attributes)
 {
+    internal override bool ReadsAsList(int input) => input == 1;
+
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var data = inputs[0]!;

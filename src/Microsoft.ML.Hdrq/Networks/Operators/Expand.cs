@@ -5,6 +5,8 @@ namespace Microsoft.ML.Hdrq.Networks.Operators;
 /// <summary>The first input, broadcast together with the shape in the second.</summary>
 internal sealed class Expand(string type, OperatorAttributes attributes) : Operator(type, attributes)
 {
+    internal override bool ReadsAsList(int input) => input == 1;
+
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context) =>
         [inputs[0]!.expand(Broadcasting.Shape(inputs[0]!.shape, HostValues.Integers(inputs[1]!), context)).alias()];
 }

@@ -16,11 +16,11 @@ internal sealed class FakeQuantize : Operator
 
     public FakeQuantize(string type, OperatorAttributes attributes) : base(type, attributes)
     {
-        var (minimum, maximum) = (attributes.Integer("minimum", 0), attributes.Integer("maximum", 0));
+        var (minimum, maximum) = (attributes.OptionalInteger("minimum") ?? 0, attributes.OptionalInteger("maximum") ?? 0);
         if (!QuantizationRange.IsRange(minimum, maximum))
             throw new InvalidDataException($"Attributes 'minimum' and 'maximum' are {minimum} and {maximum}; 0 must be between them, and they need {QuantizationRange.MinBits} to {QuantizationRange.MaxBits} bits.");
         Range = QuantizationRange.Between((int)minimum, (int)maximum);
-        _axis = attributes.Contains("axis") ? attributes.Integer("axis", 0) : null;
+        _axis = attributes.OptionalInteger("axis");
     }
 
     public QuantizationRange Range { get; }

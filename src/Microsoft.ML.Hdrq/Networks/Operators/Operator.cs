@@ -4,7 +4,8 @@ namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>
 /// What a node computes: an ONNX operator in its form of opset 21, with its attributes. Operators are immutable, hold no numbers that are trained,
-/// and are equal when their type and attributes are. They are made by name: <see cref="Create"/>.
+/// and are equal when their type and attributes are. Attributes that say what their absence says are left out. They are
+/// made by name: <see cref="Create"/>.
 /// </summary>
 public abstract class Operator : IEquatable<Operator>
 {
@@ -17,8 +18,11 @@ public abstract class Operator : IEquatable<Operator>
     /// <summary>The operator's ONNX name, for example <c>Conv</c>.</summary>
     public string Type { get; }
 
-    /// <summary>The operator's attributes by their ONNX names; absent ones have the ONNX default.</summary>
-    public OperatorAttributes Attributes { get; }
+    /// <summary>
+    /// The operator's attributes by their ONNX names, but those that have the ONNX default: these are absent, whether
+    /// or not they were given.
+    /// </summary>
+    public OperatorAttributes Attributes { get; private set; }
 
     /// <summary>Whether an operator of this ONNX name exists in this library.</summary>
     /// <param name="type">The ONNX name, in the default domain.</param>
@@ -34,9 +38,13 @@ public abstract class Operator : IEquatable<Operator>
     public static Operator Create(string type, OperatorAttributes? attributes = null)
     {
         ArgumentNullException.ThrowIfNull(type);
-        return OperatorTable.Definitions.TryGetValue(type, out var definition)
-            ? definition.Create(type, attributes ?? OperatorAttributes.None)
-            : throw new NotSupportedException($"Operator '{type}' is not supported.");
+        if (!OperatorTable.Definitions.TryGetValue(type, out var definition))
+            throw new NotSupportedException($"Operator '{type}' is not supported.");
+        // The constructor reads every attribute that it knows with its default: what it finds there says nothing.
+        var given = (attributes ?? OperatorAttributes.None).Recording();
+        var created = definition.Create(type, given);
+        created.Attributes = given.WithoutDefaults();
+        return created;
     }
 
     /// <summary>What the table says of this operator: arity, opset, roles of its inputs.</summary>
@@ -44,6 +52,12 @@ public abstract class Operator : IEquatable<Operator>
 
     /// <summary>What algorithms ask of the operator: its line of the table, unless its attributes take a trait away.</summary>
     internal virtual OperatorTraits Traits => Definition.Traits;
+
+    /// <summary>
+    /// Whether an input is read as a list of integers, or as one number, whatever its rank and whether its integers
+    /// have 32 or 64 bits: constants that differ in nothing else mean the same there.
+    /// </summary>
+    internal virtual bool ReadsAsList(int input) => false;
 
     /// <summary>Whether the operator stands for integer arithmetic that it computes in floating point.</summary>
     internal virtual bool IsSimulation => false;

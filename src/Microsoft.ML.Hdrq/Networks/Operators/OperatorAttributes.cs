@@ -13,6 +13,12 @@ public sealed class OperatorAttributes : IEquatable<OperatorAttributes>, IEnumer
 {
     private readonly ImmutableSortedDictionary<string, object> _values;
 
+    /// <summary>
+    /// For attributes that were read: whether every reader found what it takes an absent one for. Null where nobody
+    /// asks.
+    /// </summary>
+    private readonly Dictionary<string, bool>? _readings;
+
     /// <summary>No attributes.</summary>
     public static readonly OperatorAttributes None = new([]);
 
@@ -27,7 +33,11 @@ public sealed class OperatorAttributes : IEquatable<OperatorAttributes>, IEnumer
         _values = builder.ToImmutable();
     }
 
-    private OperatorAttributes(ImmutableSortedDictionary<string, object> values) => _values = values;
+    private OperatorAttributes(ImmutableSortedDictionary<string, object> values, Dictionary<string, bool>? readings = null)
+    {
+        _values = values;
+        _readings = readings;
+    }
 
     /// <summary>The number of attributes.</summary>
     public int Count => _values.Count;
@@ -39,6 +49,36 @@ public sealed class OperatorAttributes : IEquatable<OperatorAttributes>, IEnumer
 
     /// <summary>The value of an attribute, of whatever type.</summary>
     internal bool TryGet(string name, [MaybeNullWhen(false)] out object value) => _values.TryGetValue(name, out value);
+
+    /// <summary>The same attributes, which remember what they are read for: see <see cref="WithoutDefaults"/>.</summary>
+    internal OperatorAttributes Recording() => new(_values, new Dictionary<string, bool>(StringComparer.Ordinal));
+
+    /// <summary>
+    /// The attributes without those that say what their absence says to whoever has read them until now, so that the
+    /// defaults are known to the operators alone. Attributes that nobody has read
+    /// stay. They remember nothing any more.
+    /// </summary>
+    internal OperatorAttributes WithoutDefaults() =>
+        new(_readings is null ? _values : _values.RemoveRange(_readings.Where(reading => reading.Value).Select(reading => reading.Key)));
+
+    /// <summary>
+    /// Tells that a value means the same as an absent attribute, or not, where a default value does not say it.
+    /// </summary>
+    internal void Record(string name, bool isDefault)
+    {
+        if (_readings is not null)
+            _readings[name] = isDefault && _readings.GetValueOrDefault(name, true);
+    }
+
+    /// <summary>An integer attribute that has no default.</summary>
+    /// <param name="name">The ONNX name.</param>
+    /// <returns>Its value, or null where it is absent.</returns>
+    /// <exception cref="InvalidDataException">The attribute has another type.</exception>
+    internal long? OptionalInteger(string name)
+    {
+        Record(name, isDefault: false);
+        return Contains(name) ? Get(name, 0L) : null;
+    }
 
     /// <summary>An integer attribute.</summary>
     /// <param name="name">The ONNX name.</param>
@@ -118,7 +158,12 @@ public sealed class OperatorAttributes : IEquatable<OperatorAttributes>, IEnumer
         if (!_values.TryGetValue(name, out var value))
             return defaultValue;
         if (value is T typed)
+        {
+            // Of a list or tensor without a default whoever reads it knows what its absence says.
+            if (defaultValue is not (null or ImmutableArray<long> { IsDefault: true } or ImmutableArray<float> { IsDefault: true }))
+                Record(name, ValueEquals(value, defaultValue));
             return typed;
+        }
         // An empty list has no element type of its own in many exporters' files.
         if (value is ImmutableArray<float> { IsEmpty: true } && typeof(T) == typeof(ImmutableArray<long>))
             return (T)(object)ImmutableArray<long>.Empty;

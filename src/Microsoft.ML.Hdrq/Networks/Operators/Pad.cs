@@ -18,6 +18,8 @@ internal sealed class Pad : Operator
             throw new InvalidDataException($"Attribute 'mode' is '{_mode}'; it must be constant, reflect, edge or wrap.");
     }
 
+    internal override bool ReadsAsList(int input) => input > 0;
+
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var (data, pads) = (inputs[0]!, HostValues.Integers(inputs[1]!));

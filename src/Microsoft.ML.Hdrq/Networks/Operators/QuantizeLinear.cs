@@ -17,6 +17,8 @@ internal sealed class QuantizeLinear : Operator
     public QuantizeLinear(string type, OperatorAttributes attributes) : base(type, attributes)
     {
         _grid = new QuantizationGrid(attributes);
+        // It is about types of 8 bits in floating point, which are not known here.
+        attributes.Integer("saturate", 1);
         // A Torch tensor of 4-bit integers looks like one of 8 bits; only the attribute tells.
         if (attributes.Integer("output_dtype", 0) is var target and not 0)
         {

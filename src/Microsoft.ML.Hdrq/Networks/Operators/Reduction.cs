@@ -17,6 +17,8 @@ internal sealed class Reduction : Operator
         _nothingWithoutAxes = attributes.Integer("noop_with_empty_axes", 0) != 0;
     }
 
+    internal override bool ReadsAsList(int input) => input == 1;
+
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var data = inputs[0]!;

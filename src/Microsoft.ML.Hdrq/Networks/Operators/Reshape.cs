@@ -9,6 +9,8 @@ internal sealed class Reshape : Operator
 
     public Reshape(string type, OperatorAttributes attributes) : base(type, attributes) => _allowZero = attributes.Integer("allowzero", 0) != 0;
 
+    internal override bool ReadsAsList(int input) => input == 1;
+
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var (data, shape) = (inputs[0]!, HostValues.Integers(inputs[1]!));

@@ -5,6 +5,8 @@ namespace Microsoft.ML.Hdrq.Networks.Operators;
 /// <summary>A part of a tensor. Inputs: data, starts, ends, axes (the first ones), steps (1); negative positions count from the end.</summary>
 internal sealed class Slice(string type, OperatorAttributes attributes) : Operator(type, attributes)
 {
+    internal override bool ReadsAsList(int input) => input > 0;
+
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var (data, starts, ends) = (inputs[0]!, HostValues.Integers(inputs[1]!), HostValues.Integers(inputs[2]!));

@@ -20,10 +20,10 @@ internal sealed class SpatialWindow
     public SpatialWindow(OperatorAttributes attributes, bool pooling = false)
     {
         _kernel = Sizes("kernel_shape", 1);
-        _strides = Sizes("strides", 1);
-        _dilations = Sizes("dilations", 1);
-        _pads = Sizes("pads", 0);
-        _outputPadding = Sizes("output_padding", 0);
+        _strides = Sizes("strides", 1, leastIsDefault: true);
+        _dilations = Sizes("dilations", 1, leastIsDefault: true);
+        _pads = Sizes("pads", 0, leastIsDefault: true);
+        _outputPadding = Sizes("output_padding", 0, leastIsDefault: true);
         _outputShape = Sizes("output_shape", 0);
         _automaticPadding = attributes.Text("auto_pad", "NOTSET");
         _ceiling = attributes.Integer("ceil_mode", 0) != 0;
@@ -34,13 +34,18 @@ internal sealed class SpatialWindow
         if (pooling && (_kernel.IsDefault || _kernel.Length is < 1 or > 3))
             throw new InvalidDataException("Pooling needs the attribute 'kernel_shape' with 1 to 3 sizes.");
 
-        ImmutableArray<long> Sizes(string name, long least)
+        // A list that says 1 of every dimension, or no padding, says what its absence says.
+        ImmutableArray<long> Sizes(string name, long least, bool leastIsDefault = false)
         {
             var values = attributes.Integers(name);
+            attributes.Record(name, leastIsDefault && !values.IsDefaultOrEmpty && values.All(value => value == least) && Fits(name, values.Length));
             return values.IsDefault || values.All(value => value >= least && value <= int.MaxValue)
                 ? values
                 : throw new InvalidDataException($"Attribute '{name}' is [{string.Join(", ", values)}]; its values must be {least} or more.");
         }
+
+        // A list of another length than the kernel's is a mistake, which is to be seen when it is computed.
+        bool Fits(string name, int count) => _kernel.IsDefaultOrEmpty || count == (name == "pads" ? 2 : 1) * _kernel.Length;
     }
 
     /// <summary>The attribute <c>group</c>.</summary>

@@ -11,10 +11,12 @@ internal sealed class Split : Operator
     public Split(string type, OperatorAttributes attributes) : base(type, attributes)
     {
         _axis = attributes.Integer("axis", 0);
-        _count = attributes.Integer("num_outputs", 1);
+        _count = attributes.OptionalInteger("num_outputs") ?? 1;
         if (_count is < 1 or > short.MaxValue)
             throw new InvalidDataException($"Attribute 'num_outputs' is {_count}; it must be positive.");
     }
+
+    internal override bool ReadsAsList(int input) => input == 1;
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {

@@ -5,6 +5,8 @@ namespace Microsoft.ML.Hdrq.Networks.Operators;
 /// <summary>Removes dimensions of size 1: those of the axes in the second input, or all.</summary>
 internal sealed class Squeeze(string type, OperatorAttributes attributes) : Operator(type, attributes)
 {
+    internal override bool ReadsAsList(int input) => input == 1;
+
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var shape = inputs[0]!.shape;

@@ -5,6 +5,8 @@ namespace Microsoft.ML.Hdrq.Networks.Operators;
 /// <summary>The first input, repeated along every dimension as often as the second says.</summary>
 internal sealed class Tile(string type, OperatorAttributes attributes) : Operator(type, attributes)
 {
+    internal override bool ReadsAsList(int input) => input == 1;
+
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var (data, repeats) = (inputs[0]!, HostValues.Integers(inputs[1]!));

@@ -11,8 +11,12 @@ internal sealed class TopK : Operator
     public TopK(string type, OperatorAttributes attributes) : base(type, attributes)
     {
         _axis = attributes.Integer("axis", -1);
+        // They come in order whether or not they must.
+        attributes.Integer("sorted", 1);
         _largest = attributes.Integer("largest", 1) != 0;
     }
+
+    internal override bool ReadsAsList(int input) => input == 1;
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {

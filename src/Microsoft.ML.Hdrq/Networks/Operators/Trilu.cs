@@ -7,6 +7,8 @@ internal sealed class Trilu(string type, OperatorAttributes attributes) : Operat
 {
     private readonly bool _upper = attributes.Integer("upper", 1) != 0;
 
+    internal override bool ReadsAsList(int input) => input == 1;
+
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var diagonal = inputs.Optional(1) is { } input ? HostValues.Integer(input) : 0;

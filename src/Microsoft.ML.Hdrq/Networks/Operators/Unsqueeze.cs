@@ -5,6 +5,8 @@ namespace Microsoft.ML.Hdrq.Networks.Operators;
 /// <summary>Inserts dimensions of size 1 so that they are the axes in the second input.</summary>
 internal sealed class Unsqueeze(string type, OperatorAttributes attributes) : Operator(type, attributes)
 {
+    internal override bool ReadsAsList(int input) => input == 1;
+
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var (data, given) = (inputs[0]!, HostValues.Integers(inputs[1]!));

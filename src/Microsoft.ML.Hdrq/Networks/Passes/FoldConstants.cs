@@ -3,8 +3,11 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Passes;
 
 /// <summary>
-/// Computes once what does not depend on the input: nodes whose inputs are all constants. Drops nodes and parameters that no output needs,
-/// and nodes that change nothing (identities, and padding by nothing).
+/// Computes once what does not depend on the input: nodes whose inputs are all constants, and nodes that bring a weight
+/// or statistic into another shape or order, so that its layer reads it itself.
+/// A parameter that nothing else reads keeps its name; of one that others read too, the moved elements become a
+/// parameter of their own. Drops nodes and parameters that no output needs, and nodes that
+/// change nothing (identities, and padding by nothing).
 /// </summary>
 public static class FoldConstants
 {
@@ -23,6 +26,8 @@ public static class FoldConstants
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         var rewriter = new GraphRewriter(network);
+        var roles = new ReaderRoles(network.Graph.Nodes, network.Graph.Outputs.Select(output => output.Name));
+        var readers = new ParameterReaders(network.Graph);
         var folded = 0L;
         foreach (var node in network.Graph.Nodes)
         {
@@ -32,13 +37,21 @@ public static class FoldConstants
                 {
                     if (node.Outputs[i].Length == 0)
                         continue;
-                    rewriter.AddParameter(node.Outputs[i], outputs[i], ParameterRole.Constant);
+                    // A filter that is made of constants is a weight of the layer that reads it, as one that is written out is.
+                    var role = outputs[i].is_floating_point() ? roles.Certain(node.Outputs[i]) : null;
+                    rewriter.AddParameter(node.Outputs[i], outputs[i], role ?? ParameterRole.Constant);
                     folded += outputs[i].numel();
                 }
+            }
+            else if (IsMovedParameter(node, rewriter)
+                && (readers.IsOnlyReader(rewriter.Resolve(node.Inputs[0])) || folded + rewriter.Tensor(node.Inputs[0]).numel() <= MaxTotalElements))
+            {
+                folded += Move(node, rewriter, readers);
             }
             else if (ChangesNothing(node, rewriter) && !rewriter.IsGraphOutput(node.Outputs[0]))
             {
                 rewriter.Replace(node.Outputs[0], node.Inputs[0]);
+                readers.TakeOver(rewriter.Resolve(node.Inputs[0]), node.Outputs[0]);
             }
             else
             {
@@ -46,6 +59,34 @@ public static class FoldConstants
             }
         }
         return rewriter.Build();
+    }
+
+    /// <summary>Whether a node brings a weight or statistic into a shape or order that depends on constants alone.</summary>
+    private static bool IsMovedParameter(GraphNode node, GraphRewriter rewriter) =>
+        ReaderRoles.Rearranges(node.Operator) && node.Operator.Type != "Identity" && !rewriter.IsGraphOutput(node.Outputs[0])
+        && rewriter.Definition(node.Inputs[0]) is { Role: ParameterRole.Weight or ParameterRole.Statistic, ElementType: not (ElementType.Int4 or ElementType.UInt4) }
+        && node.Inputs.Skip(1).All(input => input.Length == 0 || rewriter.IsConstant(input));
+
+    /// <summary>Lets the readers of a moved parameter read its elements where they are moved to.</summary>
+    /// <returns>How many elements the network has more.</returns>
+    private static long Move(GraphNode node, GraphRewriter rewriter, ParameterReaders readers)
+    {
+        var (name, output) = (rewriter.Resolve(node.Inputs[0]), node.Outputs[0]);
+        var role = rewriter.Definition(name)!.Role;
+        var tensor = rewriter.Tensor(name);
+        using var scope = torch.NewDisposeScope();
+        var inputs = node.Inputs.Select(input => input.Length == 0 ? null : rewriter.Tensor(input)).ToArray();
+        var moved = Network.Compute(node, inputs, new ComputeContext(ForwardMode.Inference, torch.CPU))[0].contiguous().MoveToOuterDisposeScope();
+        if (!readers.IsOnlyReader(name))
+        {
+            rewriter.AddParameter(output, moved, role);
+            return moved.numel();
+        }
+        rewriter.AddParameter(name, moved, role);
+        rewriter.Replace(output, name);
+        if (readers.Rename(name, output))
+            tensor.Dispose();
+        return 0;
     }
 
     /// <summary>The values of a node on constants, or null when they are too large to be kept.</summary>
@@ -96,4 +137,34 @@ public static class FoldConstants
         "Pad" => node.Inputs.Length > 1 && rewriter.IsConstant(node.Inputs[1]) && Operators.HostValues.Integers(rewriter.Tensor(node.Inputs[1])).All(pad => pad == 0),
         _ => false,
     };
+
+    /// <summary>How many read what a parameter holds while the graph is rewritten.</summary>
+    private sealed class ParameterReaders
+    {
+        private readonly Dictionary<string, int> _counts;
+
+        // The value whose elements a parameter holds since it was moved under its own name.
+        private readonly Dictionary<string, string> _values = new(StringComparer.Ordinal);
+
+        public ParameterReaders(Graph graph)
+        {
+            var read = graph.Nodes.SelectMany(node => node.Inputs).Concat(graph.Outputs.Select(output => output.Name));
+            _counts = read.CountBy(name => name, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal);
+        }
+
+        public bool IsOnlyReader(string parameter) => _counts.GetValueOrDefault(Value(parameter)) == 1;
+
+        /// <summary>Lets a parameter hold what was another value; true when it had been moved before.</summary>
+        public bool Rename(string parameter, string value)
+        {
+            var again = _values.ContainsKey(parameter);
+            _values[parameter] = value;
+            return again;
+        }
+
+        /// <summary>Adds the readers of a value that a parameter stands for from now on.</summary>
+        public void TakeOver(string parameter, string value) => _counts[Value(parameter)] = _counts.GetValueOrDefault(Value(parameter)) - 1 + _counts.GetValueOrDefault(value);
+
+        private string Value(string parameter) => _values.GetValueOrDefault(parameter, parameter);
+    }
 }

@@ -94,5 +94,6 @@ internal sealed class GraphRewriter
         string Rename(string name) => names.GetValueOrDefault(name, name);
     }
 
-    private string Resolve(string name) => _replacements.GetValueOrDefault(name, name);
+    /// <summary>What is read in place of a value.</summary>
+    public string Resolve(string name) => _replacements.GetValueOrDefault(name, name);
 }

@@ -30,7 +30,7 @@ public sealed class MobileNetV2Tests
         using var scope = torch.NewDisposeScope();
         using var network = MobileNetV2.Create(7, seed: 1, inputSize: 64);
         CollectionAssert.AreEqual(new long[] { 2, 7 }, network.Forward(torch.rand(2, 3, 64, 64)).shape);
-        Assert.HasCount(5, network.Graph.Nodes.Where(node => node.Operator.Type == "Conv" && node.Operator.Attributes.Integers("strides")[0] == 2));
+        Assert.HasCount(5, network.Graph.Nodes.Where(node => node.Operator.Type == "Conv" && node.Operator.Attributes.Integers("strides", [1])[0] == 2));
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => MobileNetV2.Create(7, seed: 1, inputSize: 31));
     }
 }

@@ -50,6 +50,62 @@ public class FoldConstantsTests
     }
 
     [TestMethod]
+    public void AWeightIsMovedIntoItsLayersShape()
+    {
+        LiveTensors.AssertUnchanged(() =>
+        {
+            using var builder = new NetworkBuilder();
+            builder.Input("x", -1, 128);
+            // Larger than constants may be.
+            builder.Parameter("w", torch.arange(64 * 128, torch.ScalarType.Float32));
+            builder.Constant("shape", 64, 128);
+            builder.Node("Reshape", "r", ["w", "shape"]);
+            builder.Node("Identity", "i", ["r"]);
+            builder.Node("Transpose", "t", ["i"]);
+            builder.Node("MatMul", "y", ["x", "t"]);
+            using var network = builder.Build(new GraphValue("y", ElementType.Float32, [-1, 64]));
+            using var folded = FoldConstants.Apply(network);
+            CollectionAssert.AreEqual(new[] { "x", "w" }, folded.Graph.Nodes.Single().Inputs.ToArray());
+            Assert.AreEqual(new ParameterDefinition("w", ElementType.Float32, [128, 64], ParameterRole.Weight), folded.Graph.Parameters.Single());
+            using var scope = torch.NewDisposeScope();
+            Assert.AreEqual(128 * 5 + 3, folded.Parameters["w"][3, 5].item<float>());
+            Assert.AreEqual(1, network.Parameters["w"].dim());
+        });
+    }
+
+    [TestMethod]
+    public void AWeightThatOthersReadStaysBesideWhatIsMovedOfIt()
+    {
+        using var builder = new NetworkBuilder();
+        builder.Input("x", -1, 2);
+        builder.Parameter("w", torch.tensor(new[,] { { 1f, 2 }, { 3, 4 } }));
+        builder.Node("Identity", "i", ["w"]);
+        builder.Node("Transpose", "t", ["i"]);
+        builder.Node("MatMul", "m", ["x", "t"]);
+        builder.Node("MatMul", "y", ["m", "w"]);
+        using var network = builder.Build(new GraphValue("y", ElementType.Float32, [-1, 2]));
+        using var folded = FoldConstants.Apply(network);
+        CollectionAssert.AreEqual(new[] { "x t", "m w" }, folded.Graph.Nodes.Select(node => string.Join(' ', node.Inputs)).ToArray());
+        CollectionAssert.AreEqual(new[] { 1f, 3, 2, 4 }, folded.Parameters["t"].data<float>().ToArray());
+        CollectionAssert.AreEqual(new[] { 1f, 2, 3, 4 }, folded.Parameters["w"].data<float>().ToArray());
+        Assert.IsTrue(folded.Graph.Parameters.All(parameter => parameter.Role == ParameterRole.Weight));
+    }
+
+    [TestMethod]
+    public void AWeightIsNotMovedByWhatIsComputed()
+    {
+        using var builder = new NetworkBuilder();
+        builder.Input("x", -1, 2);
+        builder.Parameter("w", torch.ones(4));
+        builder.Node("Shape", "s", ["x"]);
+        builder.Node("Reshape", "r", ["w", "s"]);
+        builder.Node("Add", "y", ["x", "r"]);
+        using var network = builder.Build(new GraphValue("y", ElementType.Float32, [-1, 2]));
+        using var folded = FoldConstants.Apply(network);
+        Assert.AreEqual(network.Graph, folded.Graph);
+    }
+
+    [TestMethod]
     public void OutputsKeepTheirNames()
     {
         using var builder = new NetworkBuilder();

@@ -1,7 +1,7 @@
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 
-namespace Microsoft.ML.Hdrq.Tests.Merging;
+namespace Microsoft.ML.Hdrq.PublicApi.Tests;
 
 /// <summary>Takes all weights and biases of the network whose weights have the least norm. A method as users write one: of public types only, in one file.</summary>
 internal sealed class LeastNormMergeMethod : MergeMethod

@@ -1,0 +1,173 @@
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
+
+namespace Microsoft.ML.Hdrq.Onnx;
+
+/// <summary>
+/// For which element types each opset defines the operators (https://github.com/onnx/onnx/blob/main/docs/Changelog.md,
+/// the type constraints). A runtime refuses a file that uses others, whether or not it could
+/// compute them.
+/// </summary>
+internal static class OpsetTypes
+{
+    private const Types Floats = Types.Float16 | Types.Float32 | Types.Float64;
+    private const Types Indices = Types.Int32 | Types.Int64;
+    private const Types Large = Floats | Indices;
+    private const Types Signed = Large | Types.Int16 | Types.Int8;
+    private const Types Numbers = Signed | Types.UInt8;
+    private const Types Any = Numbers | Types.Bool;
+    private const Types FourBits = Types.Int4 | Types.UInt4;
+    private const Types Bytes = Types.Int8 | Types.UInt8;
+
+    private static readonly Allowed Same = new(null, 0);
+
+    /// <summary>
+    /// Of each operator the types of its inputs from an opset on; of any number of inputs the last entry holds for the
+    /// rest.
+    /// </summary>
+    private static readonly ILookup<string, Rule> Rules = new (string Operators, int Since, Allowed[] Inputs)[]
+    {
+        ("Acos Acosh Asin Asinh Atan Atanh Cos Cosh Sin Sinh Tan Tanh Ceil Exp Floor IsNaN Log Reciprocal Round Sqrt", 1, [Floats]),
+        ("Elu Gelu HardSigmoid HardSwish LeakyRelu Mish Selu Sigmoid Softplus Softsign ThresholdedRelu", 1, [Floats]),
+        ("AveragePool GlobalAveragePool GlobalMaxPool LRN LogSoftmax LpNormalization Softmax", 1, [Floats]),
+        ("Conv ConvTranspose GroupNormalization InstanceNormalization LayerNormalization", 1, [Floats, Same, Same]),
+        ("BatchNormalization", 1, [Floats, Same, Same, Same, Same]),
+        ("BatchNormalization", 14, [Floats, Same, Same, Floats, As(3)]),
+        ("BatchNormalization", 15, [Floats, Floats, As(1), Floats, As(3)]),
+        ("Gemm MatMul PRelu", 1, [Large, Same, Same]),
+        ("Einsum", 12, [Numbers, Same]),
+        ("Celu", 12, [Types.Float32]),
+        ("Relu", 1, [Floats]),
+        ("Relu", 14, [Signed]),
+        ("Erf", 1, [Numbers]),
+        ("Erf", 13, [Floats]),
+        ("Neg", 1, [Signed]),
+        ("Abs Sign ArgMax ArgMin", 1, [Numbers]),
+        ("IsInf", 10, [Types.Float32 | Types.Float64]),
+        ("IsInf", 20, [Floats]),
+        ("Clip", 1, [Floats]),
+        ("Clip", 11, [Floats, Same, Same]),
+        ("Clip", 12, [Numbers, Same, Same]),
+        ("Dropout", 1, [Floats]),
+        ("Dropout", 12, [Floats, Floats, Types.Bool]),
+        ("MaxPool", 1, [Floats]),
+        ("MaxPool", 12, [Floats | Bytes]),
+
+        ("Add Sub Mul Div", 1, [Large, Same]),
+        ("Add Sub Mul Div", 14, [Numbers, Same]),
+        ("Sum Mean", 1, [Floats, Same]),
+        ("Max Min", 1, [Floats, Same]),
+        ("Max Min", 12, [Numbers, Same]),
+        ("Pow", 1, [Floats, Same]),
+        ("Pow", 12, [Large, Numbers]),
+        ("Mod Less LessOrEqual Greater GreaterOrEqual", 1, [Numbers, Same]),
+        ("Equal", 1, [Indices | Types.Bool, Same]),
+        ("Equal", 11, [Any, Same]),
+        ("And Or Xor", 1, [Types.Bool, Types.Bool]),
+        ("Not", 1, [Types.Bool]),
+        ("Where", 1, [Types.Bool, Any, As(1)]),
+
+        ("ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare", 1, [Large]),
+        ("ReduceSum", 13, [Large, Types.Int64]),
+        ("ReduceMax ReduceMin", 12, [Large | Bytes]),
+        ("ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMean ReduceProd ReduceSumSquare", 18, [Large, Types.Int64]),
+        ("ReduceMax ReduceMin", 18, [Large | Bytes, Types.Int64]),
+        ("ReduceMax ReduceMin", 20, [Large | Bytes | Types.Bool, Types.Int64]),
+        ("CumSum", 11, [Indices | Types.Float32 | Types.Float64, Indices]),
+        ("CumSum", 14, [Large, Indices]),
+        ("TopK", 1, [Floats]),
+        ("TopK", 10, [Floats, Types.Int64]),
+        ("TopK", 11, [Numbers, Types.Int64]),
+
+        ("Cast Flatten Identity Shape Size Transpose", 1, [Any]),
+        ("Cast Flatten Identity Shape Size Transpose", 21, [Any | FourBits]),
+        ("CastLike", 15, [Any, Any]),
+        ("CastLike", 21, [Any | FourBits, Any | FourBits]),
+        ("DepthToSpace SpaceToDepth", 1, [Any]),
+        ("Concat", 1, [Any, Same]),
+        ("Expand Tile Trilu", 1, [Any, Types.Int64]),
+        ("Gather GatherElements", 1, [Any, Indices]),
+        ("Reshape", 1, [Any, Types.Int64]),
+        ("Reshape", 21, [Any | FourBits, Types.Int64]),
+        ("Squeeze Unsqueeze Split", 1, [Any]),
+        ("Squeeze Unsqueeze Split", 13, [Any, Types.Int64]),
+        ("Squeeze Unsqueeze", 21, [Any | FourBits, Types.Int64]),
+        ("Slice", 1, [Any]),
+        ("Slice", 10, [Any, Indices, As(1), As(1), As(1)]),
+        ("Pad", 1, [Floats]),
+        ("Pad", 11, [Numbers, Types.Int64, Same]),
+        ("Pad", 13, [Any, Types.Int64, Same]),
+        ("Pad", 18, [Any, Types.Int64, Same, Indices]),
+        ("Pad", 21, [Any | FourBits, Types.Int64, Same, Indices]),
+        ("Resize", 1, [Any, Floats, Types.Float32, Types.Int64]),
+        ("ConstantOfShape", 1, [Types.Int64]),
+        ("Range", 1, [Indices | Types.Int16 | Types.Float32 | Types.Float64, Same, Same]),
+
+        ("QuantizeLinear", 10, [Types.Float32 | Types.Int32, Types.Float32, Bytes]),
+        ("QuantizeLinear", 19, [Types.Float16 | Types.Float32 | Types.Int32, Same, Bytes]),
+        ("QuantizeLinear", 21, [Types.Float16 | Types.Float32 | Types.Int32, Same, Bytes | Types.Int16 | FourBits]),
+        ("DequantizeLinear", 10, [Bytes | Types.Int32, Types.Float32, Same]),
+        ("DequantizeLinear", 19, [Bytes | Types.Int32, Types.Float16 | Types.Float32, Same]),
+        ("DequantizeLinear", 21, [Bytes | Types.Int32 | Types.Int16 | FourBits, Types.Float16 | Types.Float32, Same]),
+        // Written as the two before.
+        (FakeQuantize.Name, 1, [Types.Float32, Same]),
+        (FakeQuantize.Name, 19, [Types.Float16 | Types.Float32, Same]),
+    }.SelectMany(line => line.Operators.Split(' ').Select(type => (Type: type, Rule: new Rule(line.Since, line.Inputs))))
+        .ToLookup(pair => pair.Type, pair => pair.Rule, StringComparer.Ordinal);
+
+    [Flags]
+    private enum Types
+    {
+        Float16 = 1 << (int)ElementType.Float16,
+        Float32 = 1 << (int)ElementType.Float32,
+        Float64 = 1 << (int)ElementType.Float64,
+        Int64 = 1 << (int)ElementType.Int64,
+        Int32 = 1 << (int)ElementType.Int32,
+        Int16 = 1 << (int)ElementType.Int16,
+        Int8 = 1 << (int)ElementType.Int8,
+        UInt8 = 1 << (int)ElementType.UInt8,
+        Bool = 1 << (int)ElementType.Bool,
+        Int4 = 1 << (int)ElementType.Int4,
+        UInt4 = 1 << (int)ElementType.UInt4,
+    }
+
+    /// <summary>The types of an input: some, or that of another input.</summary>
+    private readonly record struct Allowed(Types? Some, int Other)
+    {
+        public static implicit operator Allowed(Types types) => new(types, 0);
+    }
+
+    private sealed record Rule(int Since, Allowed[] Inputs);
+
+    /// <summary>
+    /// Whether an opset defines an operator on the types of its inputs. Those that are not known are taken for right.
+    /// </summary>
+    public static bool Defines(int opset, GraphNode node, Func<string, ElementType?> type) =>
+        Rules[node.Operator.Type].Where(rule => rule.Since <= opset).MaxBy(rule => rule.Since) is { } rule && Fits(rule, node, type) && NamesItsType(node, type);
+
+    /// <summary>The oldest opset that defines an operator on the types of its inputs; null where none does.</summary>
+    public static int? Oldest(GraphNode node, Func<string, ElementType?> type) =>
+        Rules[node.Operator.Type].OrderBy(rule => rule.Since).FirstOrDefault(rule => Fits(rule, node, type))?.Since;
+
+    private static bool Fits(Rule rule, GraphNode node, Func<string, ElementType?> type)
+    {
+        // Inputs that an opset does not have are its attributes.
+        var count = node.Operator.Definition.MaxInputs == int.MaxValue ? node.Inputs.Length : Math.Min(rule.Inputs.Length, node.Inputs.Length);
+        for (var i = 0; i < count; i++)
+        {
+            if (type(node.Inputs[i]) is not { } actual)
+                continue;
+            var allowed = rule.Inputs[Math.Min(i, rule.Inputs.Length - 1)];
+            if (allowed.Some is { } some ? (some & (Types)(1 << (int)actual)) == 0 : type(node.Inputs[allowed.Other]) is { } other && other != actual)
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>Whether an attribute and a zero point do not say two types of the same integers.</summary>
+    private static bool NamesItsType(GraphNode node, Func<string, ElementType?> type) =>
+        node is not { Operator.Type: "QuantizeLinear", Inputs.Length: > 2 } || type(node.Inputs[2]) is not { } actual
+        || node.Operator.Attributes.Integer("output_dtype", (long)actual) == (long)actual;
+
+    private static Allowed As(int input) => new(null, input);
+}
