@@ -1,5 +1,6 @@
 using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Quantization;
 
 namespace Microsoft.ML;
 

@@ -1,3 +1,5 @@
+using Microsoft.ML.Hdrq.Quantization;
+
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>The loss whose curvature is measured.</summary>

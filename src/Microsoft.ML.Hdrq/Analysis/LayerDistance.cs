@@ -1,3 +1,5 @@
+using Microsoft.ML.Hdrq.Networks.Layers;
+
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>How far a layer's weight is from that of another network.</summary>

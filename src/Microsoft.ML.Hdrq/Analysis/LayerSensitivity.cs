@@ -1,3 +1,5 @@
+using Microsoft.ML.Hdrq.Networks.Layers;
+
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>What quantizing one layer, its weight and its input, does to a network.</summary>

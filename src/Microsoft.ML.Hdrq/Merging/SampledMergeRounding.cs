@@ -1,3 +1,5 @@
+using Microsoft.ML.Hdrq.Networks;
+
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>Noise on ambiguous weights, and of several draws the one that lies most between the networks.</summary>

@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
 using TorchSharp;
 

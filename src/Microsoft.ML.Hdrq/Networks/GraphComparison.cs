@@ -1,3 +1,5 @@
+using Microsoft.ML.Hdrq.Networks.Operators;
+
 namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Microsoft.ML.Hdrq.Merging;
 
 namespace Microsoft.ML.Hdrq.Networks;
 

@@ -26,7 +26,7 @@ internal sealed class ReaderRoles
             {
                 if (!_readers.TryGetValue(node.Inputs[i], out var readers))
                     _readers.Add(node.Inputs[i], readers = []);
-                if (i == 0 && Rearranges(node.Operator))
+                if (i == 0 && node.Operator.Traits.HasFlag(OperatorTraits.Rearranges))
                     readers.AddRange(Of(node.Outputs[0]));
                 else
                     readers.Add((node.Operator.Definition, i));
@@ -48,9 +48,4 @@ internal sealed class ReaderRoles
             return ParameterRole.Statistic;
         return readers.Any(reader => reader.Definition.WeightInputs.Contains(reader.Input)) ? ParameterRole.Weight : null;
     }
-
-    /// <summary>
-    /// Whether the operator's output has the elements of its first input, each once, in another order or shape.
-    /// </summary>
-    public static bool Rearranges(Operator @operator) => @operator.Type is "Flatten" or "Identity" or "Reshape" or "Squeeze" or "Transpose" or "Unsqueeze";
 }

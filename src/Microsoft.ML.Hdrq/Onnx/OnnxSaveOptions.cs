@@ -1,3 +1,5 @@
+using Microsoft.ML.Hdrq.Networks;
+
 namespace Microsoft.ML.Hdrq.Onnx;
 
 /// <summary>How a network is written as ONNX.</summary>

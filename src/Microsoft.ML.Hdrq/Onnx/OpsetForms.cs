@@ -36,48 +36,11 @@ internal static class OpsetForms
         new("TopK", 10, "k", 1),
     ];
 
-    /// <summary>
-    /// Attributes that later opsets added to operators which were there before, with the value that says what the operator did without them;
-    /// null where no value does.
-    /// </summary>
-    private static readonly AttributeRule[] AttributeRules =
-    [
-        new("MaxPool", "ceil_mode", 10, 0L),
-        new("MaxPool", "dilations", 10, null),
-        new("AveragePool", "ceil_mode", 10, 0L),
-        new("DepthToSpace", "mode", 11, "DCR"),
-        new("TopK", "largest", 11, 1L),
-        new("TopK", "sorted", 11, 1L),
-        new("ArgMax", "select_last_index", 12, 0L),
-        new("ArgMin", "select_last_index", 12, 0L),
-        new("Dropout", "seed", 12, null),
-        new("ReduceSum", "noop_with_empty_axes", 13, 0L),
-        new("QuantizeLinear", "axis", 13, null),
-        new("DequantizeLinear", "axis", 13, null),
-        new("BatchNormalization", "training_mode", 14, 0L),
-        new("Reshape", "allowzero", 14, 0L),
-        new("Shape", "start", 15, 0L),
-        new("Shape", "end", 15, null),
-        .. from type in ReductionTypes select new AttributeRule(type, "noop_with_empty_axes", 18, 0L),
-        new("Resize", "antialias", 18, 0L),
-        new("Resize", "axes", 18, null),
-        new("Resize", "keep_aspect_ratio_policy", 18, "stretch"),
-        new("AveragePool", "dilations", 19, null),
-        new("Cast", "saturate", 19, 1L),
-        new("QuantizeLinear", "saturate", 19, 1L),
-        new("QuantizeLinear", "block_size", 21, 0L),
-        new("QuantizeLinear", "output_dtype", 21, 0L),
-        new("DequantizeLinear", "block_size", 21, 0L),
-    ];
-
     /// <summary>Operators whose attribute <c>axis</c> may count from the back only since opset 11.</summary>
     private static readonly FrozenSet<string> AxisFromFront = new[]
     {
         "ArgMax", "ArgMin", "Concat", "Flatten", "Gather", "Split",
     }.ToFrozenSet(StringComparer.Ordinal);
-
-    /// <summary>An attribute that came in opset <paramref name="Since"/>.</summary>
-    private sealed record AttributeRule(string Type, string Attribute, int Since, object? Default);
 
     /// <summary>An attribute that became an input of the node in opset <paramref name="Since"/>.</summary>
     private sealed record InputRule(string Type, int Since, string Attribute, int Input);
@@ -138,10 +101,11 @@ internal static class OpsetForms
             if (rule.Type == type && Input(node, rule.Input) is { Length: > 0 } input && !CanBeAttribute(rule, parameter(input)))
                 opset = Math.Max(opset, rule.Since);
         }
-        foreach (var rule in AttributeRules)
+        // An attribute that has its default is not among them.
+        foreach (var (attribute, since) in node.Operator.Definition.LaterAttributes)
         {
-            if (rule.Type == type && attributes.Contains(rule.Attribute) && !IsDefault(rule, attributes))
-                opset = Math.Max(opset, rule.Since);
+            if (attributes.Contains(attribute))
+                opset = Math.Max(opset, since);
         }
         if (AxisFromFront.Contains(type) && attributes.TryGet("axis", out var axis) && axis is < 0L)
             opset = Math.Max(opset, 11);
@@ -187,10 +151,10 @@ internal static class OpsetForms
         }
         while (node.Inputs.Count > 0 && node.Inputs[^1].Length == 0)
             node.Inputs.RemoveAt(node.Inputs.Count - 1);
-        foreach (var rule in AttributeRules)
+        foreach (var (attribute, since) in OperatorTable.Definitions.GetValueOrDefault(node.Type)?.LaterAttributes ?? [])
         {
-            if (rule.Type == node.Type && opset < rule.Since)
-                node.Attributes = node.Attributes.Without(rule.Attribute);
+            if (opset < since)
+                node.Attributes = node.Attributes.Without(attribute);
         }
         switch (node.Type)
         {
@@ -206,9 +170,6 @@ internal static class OpsetForms
     private static string Input(GraphNode node, int index) => index < node.Inputs.Length ? node.Inputs[index] : "";
 
     private static bool IsNumber(InputRule rule) => rule.Attribute is "value" or "min" or "max" or "ratio";
-
-    private static bool IsDefault(AttributeRule rule, OperatorAttributes attributes) =>
-        rule.Default is not null && attributes.TryGet(rule.Attribute, out var value) && rule.Default.Equals(value);
 
     private static bool CanBeAttribute(InputRule rule, ParameterDefinition? definition) => definition is { Role: ParameterRole.Constant }
         && (IsNumber(rule)

@@ -23,14 +23,10 @@ internal static class OpsetTypes
 
     /// <summary>
     /// Of each operator the types of its inputs from an opset on; of any number of inputs the last entry holds for the
-    /// rest.
+    /// rest. Operators that are not here are defined on floating-point numbers alone, all inputs alike.
     /// </summary>
     private static readonly ILookup<string, Rule> Rules = new (string Operators, int Since, Allowed[] Inputs)[]
     {
-        ("Acos Acosh Asin Asinh Atan Atanh Cos Cosh Sin Sinh Tan Tanh Ceil Exp Floor IsNaN Log Reciprocal Round Sqrt", 1, [Floats]),
-        ("Elu Gelu HardSigmoid HardSwish LeakyRelu Mish Selu Sigmoid Softplus Softsign ThresholdedRelu", 1, [Floats]),
-        ("AveragePool GlobalAveragePool GlobalMaxPool LRN LogSoftmax LpNormalization Softmax", 1, [Floats]),
-        ("Conv ConvTranspose GroupNormalization InstanceNormalization LayerNormalization", 1, [Floats, Same, Same]),
         ("BatchNormalization", 1, [Floats, Same, Same, Same, Same]),
         ("BatchNormalization", 14, [Floats, Same, Same, Floats, As(3)]),
         ("BatchNormalization", 15, [Floats, Floats, As(1), Floats, As(3)]),
@@ -143,11 +139,14 @@ internal static class OpsetTypes
     /// Whether an opset defines an operator on the types of its inputs. Those that are not known are taken for right.
     /// </summary>
     public static bool Defines(int opset, GraphNode node, Func<string, ElementType?> type) =>
-        Rules[node.Operator.Type].Where(rule => rule.Since <= opset).MaxBy(rule => rule.Since) is { } rule && Fits(rule, node, type) && NamesItsType(node, type);
+        RulesOf(node).Where(rule => rule.Since <= opset).MaxBy(rule => rule.Since) is { } rule && Fits(rule, node, type) && NamesItsType(node, type);
 
     /// <summary>The oldest opset that defines an operator on the types of its inputs; null where none does.</summary>
     public static int? Oldest(GraphNode node, Func<string, ElementType?> type) =>
-        Rules[node.Operator.Type].OrderBy(rule => rule.Since).FirstOrDefault(rule => Fits(rule, node, type))?.Since;
+        RulesOf(node).OrderBy(rule => rule.Since).FirstOrDefault(rule => Fits(rule, node, type))?.Since;
+
+    /// <summary>Operators without a line of their own are those of floating-point numbers.</summary>
+    private static IEnumerable<Rule> RulesOf(GraphNode node) => Rules.Contains(node.Operator.Type) ? Rules[node.Operator.Type] : [new Rule(1, [Floats, Same, Same])];
 
     private static bool Fits(Rule rule, GraphNode node, Func<string, ElementType?> type)
     {

@@ -1,4 +1,5 @@
 using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Networks.Torch;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 

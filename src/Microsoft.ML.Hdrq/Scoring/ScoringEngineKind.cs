@@ -1,3 +1,5 @@
+using Microsoft.ML.Hdrq.Quantization;
+
 namespace Microsoft.ML.Hdrq.Scoring;
 
 /// <summary>What computes scores.</summary>

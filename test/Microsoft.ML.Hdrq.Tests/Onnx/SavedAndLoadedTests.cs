@@ -2,6 +2,7 @@ using Google.Protobuf;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Quantization;
@@ -189,9 +190,8 @@ public class SavedAndLoadedTests
         Assert.IsNull(here.Graph.FirstDifference(there.Graph));
         if (network.Graph.Inputs[0].ElementType != ElementType.Float32)
             return;
-        var calibration = new CalibrationOptions { CreateWeightObserver = () => new MinMaxObserver(), CreateActivationObserver = () => new MinMaxObserver() };
-        var settings = new QuantizationSettings { Reconstruction = null, UseSourceScales = true, Calibration = calibration };
-        NetworkQuantizer.Quantize(network, copy, Inputs(network)[0], settings, seed: 1, null, CancellationToken.None).Dispose();
+        var options = new RoundToNearestOptions { Source = copy, Calibration = new() { Observer = RangeObserverKind.MinMax }, KeepInputGrams = false };
+        NetworkQuantizer.Quantize(network, Inputs(network)[0], options, seed: 1).Dispose();
     }
 
     /// <summary>Random numbers of the inputs' shapes; an image is of 64 pixels where its size is free.</summary>

@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks.Operators;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Architectures;

@@ -16,6 +16,9 @@ internal sealed record OperatorDefinition(Func<string, OperatorAttributes, Opera
     /// <summary>The first opset that can express the operator, if need be with inputs written as attributes.</summary>
     public int SinceOpset { get; init; } = 1;
 
+    /// <summary>Attributes that later opsets added to an operator that was there before, each with the first that has it.</summary>
+    public (string Attribute, int Since)[] LaterAttributes { get; init; } = [];
+
     /// <summary>Inputs that hold running statistics (<see cref="ParameterRole.Statistic"/>).</summary>
     public int[] StatisticInputs { get; init; } = [];
 

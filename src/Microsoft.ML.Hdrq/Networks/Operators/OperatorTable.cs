@@ -28,7 +28,7 @@ internal static class OperatorTable
 
         // Normalization
         ["BatchNormalization"] = new((type, attributes) => new BatchNormalization(type, attributes))
-            { MinInputs = 5, MaxInputs = 5, WeightInputs = [1, 2], StatisticInputs = [3, 4], Traits = TwiceDifferentiable },
+            { MinInputs = 5, MaxInputs = 5, WeightInputs = [1, 2], StatisticInputs = [3, 4], Traits = TwiceDifferentiable, LaterAttributes = [("training_mode", 14)] },
         ["GroupNormalization"] = new((type, attributes) => new GroupNormalization(type, attributes))
             { MinInputs = 3, MaxInputs = 3, WeightInputs = [1, 2], SinceOpset = 21, Traits = TwiceDifferentiable },
         ["InstanceNormalization"] = new((type, attributes) => new GroupNormalization(type, attributes))
@@ -60,7 +60,7 @@ internal static class OperatorTable
         ["Softmax"] = AlongAxis((x, axis) => x.softmax(axis)) with { Traits = NeverNegative | TwiceDifferentiable },
         ["LogSoftmax"] = AlongAxis((x, axis) => x.log_softmax(axis)) with { Traits = TwiceDifferentiable },
         ["Dropout"] = new((type, attributes) => new Dropout(type, attributes))
-            { MaxInputs = 3, MaxOutputs = 2, SteeringInputs = [1], Traits = KeepsElements | TwiceDifferentiable },
+            { MaxInputs = 3, MaxOutputs = 2, SteeringInputs = [1], Traits = KeepsElements | TwiceDifferentiable, LaterAttributes = [("seed", 12)] },
 
         // Quantizers in simulation; ONNX knows them as QuantizeLinear and DequantizeLinear
         [FakeQuantize.Name] = new((type, attributes) => new FakeQuantize(type, attributes))
@@ -82,7 +82,7 @@ internal static class OperatorTable
         ["Floor"] = Unary(x => x.floor()),
         ["IsInf"] = Parametric(IsInfinite, since: 10),
         ["IsNaN"] = Unary(x => x.isnan()),
-        ["Identity"] = Unary(x => x.alias()) with { Traits = KeepsElements | TwiceDifferentiable },
+        ["Identity"] = Unary(x => x.alias()) with { Traits = PassesOn | Rearranges | TwiceDifferentiable },
         ["Log"] = Unary(x => x.log()) with { Traits = TwiceDifferentiable },
         ["Neg"] = Unary(x => x.neg()) with { Traits = TwiceDifferentiable },
         ["Not"] = Unary(x => x.logical_not()),
@@ -94,7 +94,7 @@ internal static class OperatorTable
         ["Sqrt"] = Unary(x => x.sqrt()) with { Traits = NeverNegative | TwiceDifferentiable },
         ["Tan"] = Unary(x => x.tan()),
         ["Cast"] = new((type, attributes) => new Cast(type, attributes))
-            { Foldable = true, Traits = TwiceDifferentiable },
+            { Foldable = true, Traits = TwiceDifferentiable, LaterAttributes = [("saturate", 19)] },
         ["CastLike"] = new((type, attributes) => new CastLike(type, attributes))
             { MinInputs = 2, MaxInputs = 2, SinceOpset = 15, Foldable = true },
         ["Clip"] = new((type, attributes) => new Clip(type, attributes))
@@ -125,55 +125,55 @@ internal static class OperatorTable
         ["Mean"] = Variadic((a, b) => a.add(b, Scalars.One)) with { Traits = Joins | TwiceDifferentiable },
 
         // Pooling
-        ["LpPool"] = new((type, attributes) => new LpPooling(type, attributes)) { SinceOpset = 2, Traits = NeverNegative | TwiceDifferentiable },
+        ["LpPool"] = new((type, attributes) => new LpPooling(type, attributes)) { SinceOpset = 2, Traits = NeverNegative | TwiceDifferentiable, LaterAttributes = [("ceil_mode", 18), ("dilations", 18)] },
         ["AveragePool"] = new((type, attributes) => new AveragePooling(type, attributes))
-            { Traits = Averages | Pools | TwiceDifferentiable },
+            { Traits = Averages | Pools | TwiceDifferentiable, LaterAttributes = [("ceil_mode", 10), ("dilations", 19)] },
         ["MaxPool"] = new((type, attributes) => new MaxPooling(type, attributes))
-            { Traits = MovesValues | Pools | TwiceDifferentiable },
+            { Traits = MovesValues | Pools | TwiceDifferentiable, LaterAttributes = [("ceil_mode", 10), ("dilations", 10)] },
         ["GlobalAveragePool"] = new((type, attributes) => new GlobalPooling(type, attributes, (x, axes) => x.mean(axes, keepdim: true)))
             { Traits = Averages | Pools | TwiceDifferentiable },
         ["GlobalMaxPool"] = new((type, attributes) => new GlobalPooling(type, attributes, (x, axes) => x.amax(axes, keepdim: true)))
             { Traits = MovesValues | Pools | TwiceDifferentiable },
 
         // Reductions
-        ["ReduceSum"] = Reduce(Reduction.Sum) with { Traits = KeepsSign | TwiceDifferentiable },
-        ["ReduceMean"] = Reduce(Reduction.Mean) with { Traits = Averages | TwiceDifferentiable },
-        ["ReduceMax"] = Reduce((x, axes, keep) => x.amax(axes, keep)) with { Traits = KeepsSign },
-        ["ReduceMin"] = Reduce((x, axes, keep) => x.amin(axes, keep)),
-        ["ReduceProd"] = Reduce((x, axes, keep) => Reduction.OneByOne(x, axes, keep, (part, axis, keepAxis) => part.prod(axis, keepAxis, part.dtype))),
-        ["ReduceL1"] = Reduce((x, axes, keep) => Reduction.Sum(x.abs(), axes, keep)),
-        ["ReduceL2"] = Reduce(Reduction.EuclideanNorm),
-        ["ReduceSumSquare"] = Reduce((x, axes, keep) => Reduction.Sum(x.mul(x), axes, keep)),
-        ["ReduceLogSum"] = Reduce((x, axes, keep) => Reduction.Sum(x, axes, keep).log()),
-        ["ReduceLogSumExp"] = Reduce((x, axes, keep) => Reduction.OneByOne(x, axes, keep, (part, axis, keepAxis) => part.logsumexp(axis, keepAxis))),
-        ["ArgMax"] = new((type, attributes) => new ArgReduction(type, attributes)) { Foldable = true },
-        ["ArgMin"] = new((type, attributes) => new ArgReduction(type, attributes)) { Foldable = true },
+        ["ReduceSum"] = Reduce(Reduction.Sum) with { Traits = KeepsSign | TwiceDifferentiable, LaterAttributes = [("noop_with_empty_axes", 13)] },
+        ["ReduceMean"] = Reduce(Reduction.Mean) with { Traits = Averages | TwiceDifferentiable, LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ReduceMax"] = Reduce((x, axes, keep) => x.amax(axes, keep)) with { Traits = KeepsSign, LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ReduceMin"] = Reduce((x, axes, keep) => x.amin(axes, keep)) with { LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ReduceProd"] = Reduce((x, axes, keep) => Reduction.OneByOne(x, axes, keep, (part, axis, keepAxis) => part.prod(axis, keepAxis, part.dtype))) with { LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ReduceL1"] = Reduce((x, axes, keep) => Reduction.Sum(x.abs(), axes, keep)) with { LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ReduceL2"] = Reduce(Reduction.EuclideanNorm) with { LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ReduceSumSquare"] = Reduce((x, axes, keep) => Reduction.Sum(x.mul(x), axes, keep)) with { LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ReduceLogSum"] = Reduce((x, axes, keep) => Reduction.Sum(x, axes, keep).log()) with { LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ReduceLogSumExp"] = Reduce((x, axes, keep) => Reduction.OneByOne(x, axes, keep, (part, axis, keepAxis) => part.logsumexp(axis, keepAxis))) with { LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ArgMax"] = new((type, attributes) => new ArgReduction(type, attributes)) { Foldable = true, LaterAttributes = [("select_last_index", 12)] },
+        ["ArgMin"] = new((type, attributes) => new ArgReduction(type, attributes)) { Foldable = true, LaterAttributes = [("select_last_index", 12)] },
         ["CumSum"] = new((type, attributes) => new CumulativeSum(type, attributes))
             { MinInputs = 2, MaxInputs = 2, SinceOpset = 11, Foldable = true },
         ["TopK"] = new((type, attributes) => new TopK(type, attributes))
-            { MinInputs = 2, MaxInputs = 2, MaxOutputs = 2, SinceOpset = 10, Foldable = true },
+            { MinInputs = 2, MaxInputs = 2, MaxOutputs = 2, SinceOpset = 10, Foldable = true, LaterAttributes = [("largest", 11), ("sorted", 11)] },
 
         // Shapes
         ["Shape"] = new((type, attributes) => new Shape(type, attributes))
-            { Foldable = true, Traits = ReadsShape | TwiceDifferentiable },
+            { Foldable = true, Traits = ReadsShape | TwiceDifferentiable, LaterAttributes = [("start", 15), ("end", 15)] },
         ["Size"] = new((type, attributes) => new Size(type, attributes))
             { Foldable = true, Traits = ReadsShape | TwiceDifferentiable },
         ["Reshape"] = new((type, attributes) => new Reshape(type, attributes))
-            { MinInputs = 2, MaxInputs = 2, Foldable = true, Traits = KeepsElements | TwiceDifferentiable },
+            { MinInputs = 2, MaxInputs = 2, Foldable = true, Traits = KeepsElements | Rearranges | TwiceDifferentiable, LaterAttributes = [("allowzero", 14)] },
         ["Flatten"] = new((type, attributes) => new Flatten(type, attributes))
-            { Foldable = true, Traits = KeepsElements | TwiceDifferentiable },
+            { Foldable = true, Traits = KeepsElements | Rearranges | TwiceDifferentiable },
         ["Squeeze"] = new((type, attributes) => new Squeeze(type, attributes))
-            { MaxInputs = 2, Foldable = true, Traits = KeepsElements | TwiceDifferentiable },
+            { MaxInputs = 2, Foldable = true, Traits = KeepsElements | Rearranges | TwiceDifferentiable },
         ["Unsqueeze"] = new((type, attributes) => new Unsqueeze(type, attributes))
-            { MinInputs = 2, MaxInputs = 2, Foldable = true, Traits = KeepsElements | TwiceDifferentiable },
+            { MinInputs = 2, MaxInputs = 2, Foldable = true, Traits = KeepsElements | Rearranges | TwiceDifferentiable },
         ["Transpose"] = new((type, attributes) => new Transpose(type, attributes))
-            { Foldable = true, Traits = MovesValues | TwiceDifferentiable },
+            { Foldable = true, Traits = Rearranges | TwiceDifferentiable },
         ["Expand"] = new((type, attributes) => new Expand(type, attributes))
             { MinInputs = 2, MaxInputs = 2, Foldable = true, Traits = KeepsSign | TwiceDifferentiable },
         ["Tile"] = new((type, attributes) => new Tile(type, attributes))
             { MinInputs = 2, MaxInputs = 2, Foldable = true, Traits = KeepsSign },
         ["DepthToSpace"] = new((type, attributes) => new DepthToSpace(type, attributes))
-            { Foldable = true, Traits = KeepsSign },
+            { Foldable = true, Traits = KeepsSign, LaterAttributes = [("mode", 11)] },
         ["SpaceToDepth"] = new((type, attributes) => new DepthToSpace(type, attributes))
             { Foldable = true, Traits = KeepsSign },
 
@@ -191,7 +191,7 @@ internal static class OperatorTable
         ["Pad"] = new((type, attributes) => new Pad(type, attributes))
             { MinInputs = 2, MaxInputs = 4, SteeringInputs = [2], Foldable = true, Traits = MovesValues | TwiceDifferentiable, FillInput = 2 },
         ["Resize"] = new((type, attributes) => new Resize(type, attributes))
-            { MaxInputs = 4, SteeringInputs = [1, 2], Traits = KeepsSign | TwiceDifferentiable },
+            { MaxInputs = 4, SteeringInputs = [1, 2], Traits = KeepsSign | TwiceDifferentiable, LaterAttributes = [("antialias", 18), ("axes", 18), ("keep_aspect_ratio_policy", 18)] },
         ["Trilu"] = new((type, attributes) => new Trilu(type, attributes))
             { MaxInputs = 2, SinceOpset = 14, Foldable = true },
 
@@ -203,9 +203,9 @@ internal static class OperatorTable
 
         // Quantization. Not foldable: a quantized weight stays one.
         [QuantizeLinear.Name] = new((type, attributes) => new QuantizeLinear(type, attributes))
-            { MinInputs = 2, MaxInputs = 3, SteeringInputs = [1], SinceOpset = 10 },
+            { MinInputs = 2, MaxInputs = 3, SteeringInputs = [1], SinceOpset = 10, LaterAttributes = [("axis", 13), ("saturate", 19), ("block_size", 21), ("output_dtype", 21)] },
         [DequantizeLinear.Name] = new((type, attributes) => new DequantizeLinear(type, attributes))
-            { MinInputs = 2, MaxInputs = 3, SteeringInputs = [1], SinceOpset = 10 },
+            { MinInputs = 2, MaxInputs = 3, SteeringInputs = [1], SinceOpset = 10, LaterAttributes = [("axis", 13), ("block_size", 21)] },
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
     private static OperatorDefinition Unary(Map function, int since = 1) =>

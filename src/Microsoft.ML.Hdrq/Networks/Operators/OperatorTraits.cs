@@ -25,6 +25,12 @@ internal enum OperatorTraits
     /// <summary>The first output has the elements of the first input in their order, in whatever shape.</summary>
     KeepsElements = 1 << 3 | MovesValues,
 
+    /// <summary>The output has the elements of the first input, each once, in another order or shape, in training too: it moves a parameter as well as data.</summary>
+    Rearranges = 1 << 11 | MovesValues,
+
+    /// <summary>The output is the input.</summary>
+    PassesOn = 1 << 12 | KeepsElements,
+
     /// <summary>The first output is a mean over positions of the first input.</summary>
     Averages = 1 << 4 | KeepsSign,
 

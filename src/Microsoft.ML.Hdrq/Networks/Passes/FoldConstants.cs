@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks.Operators;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Passes;
@@ -63,7 +64,7 @@ public static class FoldConstants
 
     /// <summary>Whether a node brings a weight or statistic into a shape or order that depends on constants alone.</summary>
     private static bool IsMovedParameter(GraphNode node, GraphRewriter rewriter) =>
-        ReaderRoles.Rearranges(node.Operator) && node.Operator.Type != "Identity" && !rewriter.IsGraphOutput(node.Outputs[0])
+        node.Operator.Traits.HasFlag(OperatorTraits.Rearranges) && !node.Operator.Traits.HasFlag(OperatorTraits.PassesOn) && !rewriter.IsGraphOutput(node.Outputs[0])
         && rewriter.Definition(node.Inputs[0]) is { Role: ParameterRole.Weight or ParameterRole.Statistic, ElementType: not (ElementType.Int4 or ElementType.UInt4) }
         && node.Inputs.Skip(1).All(input => input.Length == 0 || rewriter.IsConstant(input));
 
@@ -110,7 +111,7 @@ public static class FoldConstants
         var inputs = node.Inputs.Where(input => input.Length > 0).ToList();
         // Torch has no 4-bit integers: only a cast gives a value whose type it knows.
         return inputs.All(input => rewriter.IsConstant(input) && rewriter.Tensor(input).numel() <= MaxInputElements)
-            && (node.Operator.Type == "Cast" || inputs.All(input => rewriter.Definition(input)!.ElementType is not (ElementType.Int4 or ElementType.UInt4)))
+            && (node.Operator is Cast || inputs.All(input => rewriter.Definition(input)!.ElementType is not (ElementType.Int4 or ElementType.UInt4)))
             && inputs.Sum(input => rewriter.Tensor(input).numel()) <= MaxOutputElements
             && BroadcastElements(inputs.Select(input => rewriter.Tensor(input).shape)) * inputs.Count <= MaxOutputElements;
     }
@@ -131,12 +132,8 @@ public static class FoldConstants
         return sizes.Aggregate(1.0, (product, size) => product * size);
     }
 
-    private static bool ChangesNothing(GraphNode node, GraphRewriter rewriter) => node.Operator.Type switch
-    {
-        "Identity" => true,
-        "Pad" => node.Inputs.Length > 1 && rewriter.IsConstant(node.Inputs[1]) && Operators.HostValues.Integers(rewriter.Tensor(node.Inputs[1])).All(pad => pad == 0),
-        _ => false,
-    };
+    private static bool ChangesNothing(GraphNode node, GraphRewriter rewriter) => node.Operator.Traits.HasFlag(OperatorTraits.PassesOn)
+        || node.Operator is Pad && node.Inputs.Length > 1 && rewriter.IsConstant(node.Inputs[1]) && HostValues.Integers(rewriter.Tensor(node.Inputs[1])).All(pad => pad == 0);
 
     /// <summary>How many read what a parameter holds while the graph is rewritten.</summary>
     private sealed class ParameterReaders

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Microsoft.ML.Hdrq.Networks.Operators;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Passes;

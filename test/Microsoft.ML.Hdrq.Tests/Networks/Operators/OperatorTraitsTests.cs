@@ -15,6 +15,8 @@ public sealed class OperatorTraitsTests
         [OperatorTraits.NeverNegative] = run => Floats(run.Outputs).All(IsNotNegative),
         [OperatorTraits.MovesValues] = run => run.HasFill || Numbers(run.Outputs[0]).ToHashSet().IsSubsetOf([.. Numbers(run.Inputs[0]!), 0]),
         [OperatorTraits.KeepsElements] = run => Numbers(run.Outputs[0]).SequenceEqual(Numbers(run.Inputs[0]!)),
+        [OperatorTraits.Rearranges] = run => Numbers(run.Outputs[0]).Order().SequenceEqual(Numbers(run.Inputs[0]!).Order()),
+        [OperatorTraits.PassesOn] = run => run.Outputs[0].shape.SequenceEqual(run.Inputs[0]!.shape) && Numbers(run.Outputs[0]).SequenceEqual(Numbers(run.Inputs[0]!)),
         [OperatorTraits.Averages] = run => Numbers(run.Outputs[0]) is var means && Numbers(run.Inputs[0]!) is var data && means.Max() <= Math.Max(0, data.Max()) + 1e-6 && means.Min() >= Math.Min(0, data.Min()) - 1e-6,
         [OperatorTraits.Pools] = run => run.Inputs[0]!.dim() > 2 && run.Outputs[0].shape.Take(2).SequenceEqual(run.Inputs[0]!.shape.Take(2)),
         [OperatorTraits.Joins] = run => run.Inputs.Length == 1 || run.ReadsAllInputs(),
