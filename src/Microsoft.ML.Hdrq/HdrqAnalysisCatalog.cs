@@ -1,6 +1,5 @@
 using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Pipeline;
-using Microsoft.ML.Hdrq.Quantization;
 
 namespace Microsoft.ML;
 

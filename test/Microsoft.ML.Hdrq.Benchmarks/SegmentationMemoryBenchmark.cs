@@ -39,8 +39,8 @@ public static class SegmentationMemoryBenchmark
         using var source = DeepLab.Create(101, Classes, seed: 1);
         using var network = source.Clone();
         var images = torch.rand([Crops, 3, Size, Size], generator: generator);
-        options = options with { Calibration = new() { Observer = RangeObserverKind.MinMax }, Source = source, Progress = new Progress(Report) };
         using var cancellation = new CancellationTokenSource();
+        options = options with { Calibration = new() { Observer = RangeObserverKind.MinMax }, Source = source, Progress = new Progress(Report) };
         try
         {
             NetworkQuantizer.Quantize(network, images, options, seed: 1, cancellation.Token).Dispose();

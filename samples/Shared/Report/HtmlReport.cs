@@ -122,7 +122,7 @@ internal static class HtmlReport
         <p>What goes into the quantizers of {run.HistogramNetwork}: weights as they were before quantizing, and activations on test images. Heights are logarithmic; dashed lines are where values are clipped.</p>
         {new[] { true, false }.Select(isWeight => Html.Of($"""
             <details{(isWeight ? new Html(" open") : Html.Empty)}><summary>{(isWeight ? "Weights" : "Activations")}</summary><div class="grid small">
-            {run.Histograms.Where(histogram => histogram.IsWeight == isWeight).Select(histogram => Html.Of($"<figure><figcaption>{histogram.Name} <span>{histogram.Bits} bits, {100 * histogram.ClippedShare:0.##} % clipped</span></figcaption>{SvgPlot.Histogram($"Values of {histogram.Name}", histogram.Counts, histogram.Start, histogram.End, histogram.Least, histogram.Greatest, isWeight ? 0 : 2)}</figure>\n"))}
+            {run.Histograms.Where(histogram => histogram.IsWeight == isWeight).Select(histogram => Html.Of($"<figure><figcaption>{histogram.Name} <span>{histogram.Bits} bits, {100 * histogram.ClippedShare:0.##} % clipped</span></figcaption>{SvgPlot.Histogram($"Values of {histogram.Name}", histogram.Counts, histogram.Start, histogram.End, histogram.Minimum, histogram.Maximum, isWeight ? 0 : 2)}</figure>\n"))}
             </div></details>
             """))}
         """);

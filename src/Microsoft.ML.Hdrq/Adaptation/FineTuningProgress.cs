@@ -1,7 +1,21 @@
 namespace Microsoft.ML.Hdrq.Adaptation;
 
 /// <summary>How far fine-tuning is.</summary>
-/// <param name="Step">Steps done, from 1.</param>
-/// <param name="Steps">Steps in all.</param>
-/// <param name="Loss">The cross-entropy of the last batch; 0 where none of its pixels has a class.</param>
-public readonly record struct FineTuningProgress(int Step, int Steps, double Loss);
+public readonly struct FineTuningProgress
+{
+    internal FineTuningProgress(int step, int steps, double loss)
+    {
+        Step = step;
+        Steps = steps;
+        Loss = loss;
+    }
+
+    /// <summary>Steps done, from 1.</summary>
+    public int Step { get; }
+
+    /// <summary>Steps in all.</summary>
+    public int Steps { get; }
+
+    /// <summary>The cross-entropy of the last batch; 0 where none of its pixels has a class.</summary>
+    public double Loss { get; }
+}

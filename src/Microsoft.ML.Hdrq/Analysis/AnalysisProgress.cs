@@ -1,6 +1,17 @@
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>How far an analysis is.</summary>
-/// <param name="Done">Steps done, from 1.</param>
-/// <param name="Total">Steps in all, at most.</param>
-public readonly record struct AnalysisProgress(int Done, int Total);
+public readonly struct AnalysisProgress
+{
+    internal AnalysisProgress(int done, int total)
+    {
+        Done = done;
+        Total = total;
+    }
+
+    /// <summary>Steps done, from 1.</summary>
+    public int Done { get; }
+
+    /// <summary>Steps in all, at most.</summary>
+    public int Total { get; }
+}

@@ -1,9 +1,31 @@
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>The curvature of the loss in the weights of a block, or of all of a network.</summary>
-/// <param name="Name">The block's name, that of its first layer; empty for the whole network.</param>
-/// <param name="Weights">The number of weights.</param>
-/// <param name="Trace">The trace of the Hessian.</param>
-/// <param name="TraceStandardError">The standard error of the trace, over the random vectors that it was estimated with; NaN where there was one.</param>
-/// <param name="LargestEigenvalue">The largest eigenvalue; null where it was not asked for.</param>
-public sealed record BlockCurvature(string Name, long Weights, double Trace, double TraceStandardError, double? LargestEigenvalue);
+public sealed class BlockCurvature
+{
+    internal BlockCurvature(string name, long weights, double trace, double traceStandardError, double? largestEigenvalue)
+    {
+        Name = name;
+        Weights = weights;
+        Trace = trace;
+        TraceStandardError = traceStandardError;
+        LargestEigenvalue = largestEigenvalue;
+    }
+
+    /// <summary>The block's name, that of its first layer; empty for the whole network.</summary>
+    public string Name { get; }
+
+    /// <summary>The number of weights.</summary>
+    public long Weights { get; }
+
+    /// <summary>The trace of the Hessian.</summary>
+    public double Trace { get; }
+
+    /// <summary>
+    /// The standard error of the trace, over the random vectors that it was estimated with; NaN where there was one.
+    /// </summary>
+    public double TraceStandardError { get; }
+
+    /// <summary>The largest eigenvalue; null where it was not asked for.</summary>
+    public double? LargestEigenvalue { get; }
+}

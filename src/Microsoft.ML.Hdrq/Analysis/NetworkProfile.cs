@@ -1,9 +1,29 @@
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>One network in a comparison.</summary>
-/// <param name="Name">Its name: that of its score column.</param>
-/// <param name="Loss">The mean cross-entropy.</param>
-/// <param name="Accuracy">The top-1 accuracy, a fraction.</param>
-/// <param name="Curvature">The curvature of the loss at its weights.</param>
-/// <param name="Distance">The distance to the source; null where no source is known.</param>
-public sealed record NetworkProfile(string Name, double Loss, double Accuracy, CurvatureReport Curvature, DistanceReport? Distance);
+public sealed class NetworkProfile
+{
+    internal NetworkProfile(string name, double loss, double accuracy, CurvatureReport curvature, DistanceReport? distance)
+    {
+        Name = name;
+        Loss = loss;
+        Accuracy = accuracy;
+        Curvature = curvature;
+        Distance = distance;
+    }
+
+    /// <summary>Its name: that of its score column.</summary>
+    public string Name { get; }
+
+    /// <summary>The mean cross-entropy.</summary>
+    public double Loss { get; }
+
+    /// <summary>The top-1 accuracy, a fraction.</summary>
+    public double Accuracy { get; }
+
+    /// <summary>The curvature of the loss at its weights.</summary>
+    public CurvatureReport Curvature { get; }
+
+    /// <summary>The distance to the source; null where no source is known.</summary>
+    public DistanceReport? Distance { get; }
+}

@@ -4,7 +4,7 @@ using System.Globalization;
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>Counts pixels image by image, for <see cref="SegmentationMetrics"/>; the images need not be kept. Used by one thread at a time.</summary>
-public sealed class SegmentationMetricsBuilder
+internal sealed class SegmentationMetricsBuilder
 {
     /// <summary>More than a byte can number, so that every pair of values has its place; the last is for nothing.</summary>
     private const int Values = byte.MaxValue + 1;

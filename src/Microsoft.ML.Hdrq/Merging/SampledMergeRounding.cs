@@ -1,4 +1,3 @@
-using Microsoft.ML.Hdrq.Networks;
 
 namespace Microsoft.ML.Hdrq.Merging;
 

@@ -1,4 +1,3 @@
-using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
 using TorchSharp;
 

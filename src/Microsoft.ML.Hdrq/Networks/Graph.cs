@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Networks.Layers;
-using Microsoft.ML.Hdrq.Networks.Operators;
 
 namespace Microsoft.ML.Hdrq.Networks;
 

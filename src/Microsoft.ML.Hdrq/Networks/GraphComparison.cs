@@ -1,4 +1,3 @@
-using Microsoft.ML.Hdrq.Networks.Operators;
 
 namespace Microsoft.ML.Hdrq.Networks;
 

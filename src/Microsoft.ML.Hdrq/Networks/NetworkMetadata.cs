@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using Microsoft.ML.Hdrq.Merging;
 
 namespace Microsoft.ML.Hdrq.Networks;
 

@@ -1,5 +1,4 @@
 using Microsoft.ML.Data;
-using Microsoft.ML.Hdrq.Networks.Torch;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 

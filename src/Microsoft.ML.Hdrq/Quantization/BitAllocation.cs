@@ -1,7 +1,5 @@
 using System.Collections.Immutable;
-using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
-using Microsoft.ML.Hdrq.Pipeline;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 

@@ -1,6 +1,5 @@
 using Microsoft.ML.Hdrq.Networks.Quantizers;
 using Microsoft.ML.Hdrq.Networks.Torch;
-using Microsoft.ML.Hdrq.Pipeline;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;

@@ -1,8 +1,6 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Layers;
-using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Passes;
-using Microsoft.ML.Hdrq.Onnx;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;

@@ -1,7 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
-using Microsoft.ML.Hdrq.Pipeline;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 

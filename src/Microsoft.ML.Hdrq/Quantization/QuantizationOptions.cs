@@ -1,5 +1,4 @@
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
 

@@ -1,10 +1,33 @@
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>How far the reconstruction of a quantized network is.</summary>
-/// <param name="Block">The name of the block that is trained: that of its first weighted layer.</param>
-/// <param name="BlockIndex">The block's number, from 0.</param>
-/// <param name="Blocks">The number of blocks.</param>
-/// <param name="Step">Steps done in this block, from 1.</param>
-/// <param name="Steps">Steps for each block.</param>
-/// <param name="Loss">The loss of the last step.</param>
-public readonly record struct QuantizationProgress(string Block, int BlockIndex, int Blocks, int Step, int Steps, double Loss);
+public readonly struct QuantizationProgress
+{
+    internal QuantizationProgress(string block, int blockIndex, int blocks, int step, int steps, double loss)
+    {
+        Block = block;
+        BlockIndex = blockIndex;
+        Blocks = blocks;
+        Step = step;
+        Steps = steps;
+        Loss = loss;
+    }
+
+    /// <summary>The name of the block that is trained: that of its first weighted layer.</summary>
+    public string Block { get; }
+
+    /// <summary>The block's number, from 0.</summary>
+    public int BlockIndex { get; }
+
+    /// <summary>The number of blocks.</summary>
+    public int Blocks { get; }
+
+    /// <summary>Steps done in this block, from 1.</summary>
+    public int Step { get; }
+
+    /// <summary>Steps for each block.</summary>
+    public int Steps { get; }
+
+    /// <summary>The loss of the last step.</summary>
+    public double Loss { get; }
+}

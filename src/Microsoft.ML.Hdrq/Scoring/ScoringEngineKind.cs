@@ -1,4 +1,3 @@
-using Microsoft.ML.Hdrq.Quantization;
 
 namespace Microsoft.ML.Hdrq.Scoring;
 

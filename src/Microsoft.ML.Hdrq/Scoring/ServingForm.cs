@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Operators;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Scoring;

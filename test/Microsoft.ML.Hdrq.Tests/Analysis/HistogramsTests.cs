@@ -21,8 +21,8 @@ public sealed class HistogramsTests
         var histograms = Histograms.Measure(exact, quantized, AnalyticNetworks.Rows(new float[,] { { 0, 1, 2, 3 }, { 0, 0.5f, 3.4f, 4 } }, batchSize: 1), default);
         Assert.HasCount(2, histograms);
         var (weight, input) = (histograms[0], histograms[1]);
-        Assert.AreEqual(("y", true, 4, -8.0, 7.0, 0.25), (weight.Name, weight.IsWeight, weight.Bits, weight.Least, weight.Greatest, weight.ClippedShare));
-        Assert.AreEqual(("x", false, 2, 0.0, 3.0, 0.125), (input.Name, input.IsWeight, input.Bits, input.Least, input.Greatest, input.ClippedShare));
+        Assert.AreEqual(("y", true, 4, -8.0, 7.0, 0.25), (weight.Name, weight.IsWeight, weight.Bits, weight.Minimum, weight.Maximum, weight.ClippedShare));
+        Assert.AreEqual(("x", false, 2, 0.0, 3.0, 0.125), (input.Name, input.IsWeight, input.Bits, input.Minimum, input.Maximum, input.ClippedShare));
         Assert.AreEqual(4, weight.Counts.Sum());
         Assert.AreEqual(8, input.Counts.Sum());
         // Every value is in the bin that it belongs to; 9 and 4 lie beyond the last one.

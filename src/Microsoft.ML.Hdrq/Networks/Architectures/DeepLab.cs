@@ -1,5 +1,3 @@
-using Microsoft.ML.Hdrq.Networks.Layers;
-using Microsoft.ML.Hdrq.Networks.Operators;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Architectures;

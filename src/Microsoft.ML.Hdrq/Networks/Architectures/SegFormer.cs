@@ -1,4 +1,3 @@
-using Microsoft.ML.Hdrq.Networks.Operators;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Architectures;

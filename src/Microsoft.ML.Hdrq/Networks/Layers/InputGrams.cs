@@ -9,7 +9,7 @@ namespace Microsoft.ML.Hdrq.Networks.Layers;
 /// are kept, <c>G = diag(d) + F F^T</c>, from which no image can be had back: some bytes for each input of a layer, where its weights are some for each input and output.
 /// They travel in <see cref="Network.Metadata"/>, and so in ONNX files, under names that begin with <see cref="Prefix"/>.
 /// </summary>
-public static class InputGrams
+internal static class InputGrams
 {
     /// <summary>What the names of the entries begin with; the weight's name follows.</summary>
     public const string Prefix = "hdrq.input_gram/";

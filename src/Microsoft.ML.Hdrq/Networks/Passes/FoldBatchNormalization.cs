@@ -9,7 +9,7 @@ namespace Microsoft.ML.Hdrq.Networks.Passes;
 /// with <c>f = scale / sqrt(variance + epsilon)</c> per output channel, the weight becomes <c>W f</c> and the bias <c>(b - mean) f + beta</c>.
 /// Inference gives the same scores, up to the rounding of single precision; training afterwards has no statistics to update.
 /// </summary>
-public static class FoldBatchNormalization
+internal static class FoldBatchNormalization
 {
     /// <summary>Folds what can be folded.</summary>
     /// <param name="network">The network; it is not changed.</param>

@@ -10,7 +10,7 @@ namespace Microsoft.ML.Hdrq.Networks.Passes;
 /// parameter of their own. Drops nodes and parameters that no output needs, and nodes that
 /// change nothing (identities, and padding by nothing).
 /// </summary>
-public static class FoldConstants
+internal static class FoldConstants
 {
     // What is folded are shapes and amounts. Larger values, and those beyond the total, are left to the forward pass: a file must not blow up when it is loaded.
     private const long MaxInputElements = 1L << 12;

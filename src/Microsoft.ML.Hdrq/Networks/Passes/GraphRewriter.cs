@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Microsoft.ML.Hdrq.Networks.Operators;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Passes;
