@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
-using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
 
@@ -39,8 +38,8 @@ public static class SegmentationMemoryBenchmark
         using var source = DeepLab.Create(101, Classes, seed: 1);
         using var network = source.Clone();
         var images = torch.rand([Crops, 3, Size, Size], generator: generator);
-        options = options with { Calibration = new() { Observer = RangeObserverKind.MinMax }, Source = source, Progress = new Progress(Report) };
         using var cancellation = new CancellationTokenSource();
+        options = options with { Calibration = new() { Observer = RangeObserverKind.MinMax }, Source = source, Progress = new Progress(Report) };
         try
         {
             NetworkQuantizer.Quantize(network, images, options, seed: 1, cancellation.Token).Dispose();
