@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
-using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
 

@@ -182,7 +182,7 @@ public sealed class TrainingStepsTests
         var options = new HdrqOptions { WeightBits = 4, ActivationBits = 5, Training = new() { Iterations = 3 } };
         using var step = _ml.Transforms.QuantizeHdrq("Score", "Source", options, fog with { Seed = 7 }).Fit(source.Transform(data));
         using var images = torch.tensor(_ml.Data.CreateEnumerable<Row>(data, reuseRowObject: false).Where(row => row.Domain == "fog").SelectMany(row => row.Pixels).ToArray()).reshape(-1, 3, 8, 8);
-        using var alone = NetworkQuantizer.Quantize(network, images, options with { Source = network }, seed: 7);
+        using var alone = NetworkQuantizer.Quantize(network, images, options, seed: 7);
         Assert.AreEqual(step.Network.ParametersSha256(), alone.ParametersSha256());
         Assert.AreEqual(string.Join(' ', step.Network.Metadata), string.Join(' ', alone.Metadata));
 
