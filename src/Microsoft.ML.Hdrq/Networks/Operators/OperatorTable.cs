@@ -125,7 +125,7 @@ internal static class OperatorTable
         ["Mean"] = Variadic((a, b) => a.add(b, Scalars.One)) with { Traits = Joins | TwiceDifferentiable },
 
         // Pooling
-        ["LpPool"] = new((type, attributes) => new LpPooling(type, attributes)) { SinceOpset = 2, Traits = NeverNegative | TwiceDifferentiable, LaterAttributes = [("ceil_mode", 18), ("dilations", 18)] },
+        ["LpPool"] = new((type, attributes) => new LpPooling(type, attributes)) { SinceOpset = 2, Traits = NeverNegative, LaterAttributes = [("ceil_mode", 18), ("dilations", 18)] },
         ["AveragePool"] = new((type, attributes) => new AveragePooling(type, attributes))
             { Traits = Averages | Pools | TwiceDifferentiable, LaterAttributes = [("ceil_mode", 10), ("dilations", 19)] },
         ["MaxPool"] = new((type, attributes) => new MaxPooling(type, attributes))
