@@ -9,16 +9,22 @@ namespace Microsoft.ML.Hdrq.Adaptation;
 internal static class FineTuning
 {
     /// <summary>Trains a copy of a network.</summary>
-    /// <param name="network">Where training starts, on the device to train on; not changed.</param>
+    /// <param name="network">The network to start from, on the device to train on; not changed.</param>
     /// <param name="images">The images, [images, ...] as the network takes them, on any device.</param>
-    /// <param name="labels">Their classes, [images], from 0, or masks, [images, height, width], of the same.</param>
-    /// <param name="options">How to train.</param>
-    /// <param name="ignoredLabel">The value of a mask's pixels that have no part in training.</param>
-    /// <param name="seed">The seed of the order of the images, their shifts and mirrorings, and dropout.</param>
-    /// <param name="cancellationToken">Ends training between two steps.</param>
+    /// <param name="labels">
+    /// The zero-based classes of the images, [images], or masks of zero-based classes, [images, height, width].
+    /// </param>
+    /// <param name="options">The training options.</param>
+    /// <param name="ignoredLabel">The mask value of pixels that training ignores.</param>
+    /// <param name="seed">The seed for the order of the images, their shifts and flips, and dropout.</param>
+    /// <param name="cancellationToken">Stops training between two steps.</param>
     /// <returns>The trained network on the same device, owned by the caller.</returns>
-    /// <exception cref="InvalidOperationException">The loss is no longer a number: the learning rate is too large.</exception>
-    public static Network Train(Network network, torch.Tensor images, torch.Tensor labels, AdaptationOptions options, int ignoredLabel, int seed, CancellationToken cancellationToken)
+    /// <exception cref="InvalidOperationException">
+    /// The loss is not finite, so the learning rate is too large; or the scores and the labels differ in shape.
+    /// </exception>
+    public static Network Train(
+        Network network, torch.Tensor images, torch.Tensor labels, AdaptationOptions options, int ignoredLabel,
+        int seed, CancellationToken cancellationToken)
     {
         using var scope = torch.NewDisposeScope();
         using var trained = Trainable(network);
@@ -26,7 +32,9 @@ internal static class FineTuning
         var random = new Random(seed);
         using var dropout = new torch.Generator((ulong)random.NextInt64(), network.Device);
         var mode = options.UpdateStatistics ? ForwardMode.Training : ForwardMode.Gradient;
-        var classWeights = options.ClassWeights is { } weights ? torch.tensor(weights.ToArray(), device: network.Device) : null;
+        var classWeights = options.ClassWeights is { } weights
+            ? torch.tensor(weights.ToArray(), device: network.Device)
+            : null;
         var count = (int)images.shape[0];
         var stepsPerEpoch = (count + options.BatchSize - 1) / options.BatchSize;
         var steps = options.Epochs * stepsPerEpoch;
@@ -41,25 +49,39 @@ internal static class FineTuning
 
             using var stepScope = torch.NewDisposeScope();
             var start = step % stepsPerEpoch * options.BatchSize;
-            var indices = torch.tensor(order.AsSpan(start, Math.Min(options.BatchSize, count - start)).ToArray(), device: images.device);
-            var (batch, targets) = ImageAugmentation.Apply(images.index_select(0, indices), labels.index_select(0, indices), options, random);
-            var loss = HasLabels(targets) ? Step(step, batch.to(network.Device), targets.to(network.Device)) : 0;
+            var size = Math.Min(options.BatchSize, count - start);
+            var indices = torch.tensor(order.AsSpan(start, size).ToArray(), device: images.device);
+            var (batch, targets) = ImageAugmentation.Apply(
+                images.index_select(0, indices), labels.index_select(0, indices), options, random);
+            var loss = HasLabels(targets)
+                ? Step(step, batch.to(network.Device), targets.to(network.Device))
+                : 0;
             options.Progress?.Report(new FineTuningProgress(step + 1, steps, loss));
         }
         return trained.Clone();
 
-        // Nothing is to be learned of crops without a class.
-        bool HasLabels(torch.Tensor targets) => targets.dim() == 1 || targets.ne(Scalars.Keep(ignoredLabel)).any().item<bool>();
+        // A crop without any class has nothing to learn from.
+        bool HasLabels(torch.Tensor targets) =>
+            targets.dim() == 1 || targets.ne(Scalars.Keep(ignoredLabel)).any().item<bool>();
 
         float Step(int step, torch.Tensor batch, torch.Tensor targets)
         {
             var scores = trained.Forward(batch, mode, dropout);
             if (!scores.shape.AsSpan(2).SequenceEqual(targets.shape.AsSpan(1)))
-                throw new InvalidOperationException($"The network gives scores of shape {TensorShape.Describe(scores.shape)} for labels of shape {TensorShape.Describe(targets.shape)}; a score is needed for each label, so a network for pixels has to bring its scores to the size of the images.");
+            {
+                throw new InvalidOperationException(
+                    $"The network gives scores of shape {TensorShape.Describe(scores.shape)} for labels of shape "
+                    + $"{TensorShape.Describe(targets.shape)}; a score is needed for each label, so a network for "
+                    + "pixels has to bring its scores to the size of the images.");
+            }
             var loss = torch.nn.functional.cross_entropy(scores, targets, classWeights, ignoredLabel);
             var value = loss.item<float>();
             if (!float.IsFinite(value))
-                throw new InvalidOperationException($"The loss is {value} in step {step + 1} of {steps}: the learning rate, {options.LearningRate}, is too large for this network.");
+            {
+                throw new InvalidOperationException(
+                    $"The loss is {value} in step {step + 1} of {steps}: the learning rate, {options.LearningRate}, "
+                    + "is too large for this network.");
+            }
             optimizer.zero_grad();
             loss.backward();
             optimizer.step();
@@ -67,7 +89,7 @@ internal static class FineTuning
         }
     }
 
-    /// <summary>A copy whose weights are leaves that an optimizer can step.</summary>
+    /// <summary>Makes a copy whose weights are leaves that an optimizer can update.</summary>
     private static Network Trainable(Network network) =>
         new(network.Graph, network.Graph.Parameters.ToDictionary(parameter => parameter.Name, parameter =>
         {
@@ -80,8 +102,10 @@ internal static class FineTuning
         var weights = network.Parameters.Values.OfType<Parameter>();
         return options.Optimizer switch
         {
-            FineTuningOptimizer.AdamW => torch.optim.AdamW(weights, options.LearningRate, weight_decay: options.WeightDecay),
-            _ => torch.optim.SGD(weights, options.LearningRate, options.Momentum, weight_decay: options.WeightDecay),
+            FineTuningOptimizer.AdamW => torch.optim.AdamW(
+                weights, options.LearningRate, weight_decay: options.WeightDecay),
+            _ => torch.optim.SGD(
+                weights, options.LearningRate, options.Momentum, weight_decay: options.WeightDecay),
         };
     }
 }

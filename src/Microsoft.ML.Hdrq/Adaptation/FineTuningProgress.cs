@@ -1,6 +1,6 @@
 namespace Microsoft.ML.Hdrq.Adaptation;
 
-/// <summary>How far fine-tuning is.</summary>
+/// <summary>The progress of fine-tuning.</summary>
 public readonly struct FineTuningProgress
 {
     internal FineTuningProgress(int step, int steps, double loss)
@@ -10,12 +10,12 @@ public readonly struct FineTuningProgress
         Loss = loss;
     }
 
-    /// <summary>Steps done, from 1.</summary>
+    /// <summary>The number of steps done, at least 1.</summary>
     public int Step { get; }
 
-    /// <summary>Steps in all.</summary>
+    /// <summary>The total number of steps.</summary>
     public int Steps { get; }
 
-    /// <summary>The cross-entropy of the last batch; 0 where none of its pixels has a class.</summary>
+    /// <summary>The cross-entropy of the last batch; 0 if none of its pixels has a class.</summary>
     public double Loss { get; }
 }

@@ -2,13 +2,17 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
-/// <summary>What the calibration images become at one place of the network, a row for each image: in memory, or in a file.</summary>
+/// <summary>
+/// Holds the activations of the calibration images at one place of the network, a row for each image, in memory or in a
+/// file.
+/// </summary>
 internal sealed class ActivationCache : IDisposable
 {
     private readonly Action<ActivationCache>? _disposed;
     private readonly SpillFile? _file;
 
-    private ActivationCache(torch.Tensor? memory, SpillFile? file, long count, long[] rowShape, Action<ActivationCache>? disposed)
+    private ActivationCache(
+        torch.Tensor? memory, SpillFile? file, long count, long[] rowShape, Action<ActivationCache>? disposed)
     {
         (Memory, _file, Count, RowShape, _disposed) = (memory, file, count, rowShape, disposed);
     }
@@ -16,38 +20,48 @@ internal sealed class ActivationCache : IDisposable
     /// <summary>The number of rows.</summary>
     public long Count { get; }
 
-    /// <summary>The sizes of a row.</summary>
+    /// <summary>The shape of a row.</summary>
     public long[] RowShape { get; }
 
-    /// <summary>All rows, [rows, ...]; null where they are in a file.</summary>
+    /// <summary>All rows, [rows, ...]; null if they are in a file.</summary>
     public torch.Tensor? Memory { get; }
 
-    /// <summary>Whether nothing but the shape is known.</summary>
+    /// <summary>Whether only the shape is known.</summary>
     public bool HasOnlyShape { get; private init; }
 
-    /// <summary>Bytes of all rows.</summary>
+    /// <summary>The size of all rows in bytes.</summary>
     public long Size => Count * RowShape.Aggregate(sizeof(float), (long size, long length) => size * length);
 
-    /// <summary>A tensor's rows; the tensor stays the caller's.</summary>
-    public static ActivationCache Of(torch.Tensor rows) => new(rows.alias(), null, rows.shape[0], rows.shape[1..], null);
+    /// <summary>Wraps the rows of a tensor, which the caller still owns.</summary>
+    public static ActivationCache Of(torch.Tensor rows) =>
+        new(rows.alias(), null, rows.shape[0], rows.shape[1..], null);
 
-    /// <summary>Rows of which nothing but the shape is known, which take no memory.</summary>
+    /// <summary>Makes rows that have only a shape and take no memory.</summary>
     public static ActivationCache ShapeOf(long count, long[] rowShape)
     {
         using var scope = torch.NewDisposeScope();
-        return new(torch.zeros(1).expand([count, .. rowShape]).DetachFromDisposeScope(), null, count, rowShape, null) { HasOnlyShape = true };
+        var rows = torch.zeros(1).expand([count, .. rowShape]).DetachFromDisposeScope();
+        return new(rows, null, count, rowShape, null) { HasOnlyShape = true };
     }
 
-    /// <summary>Rows to be written.</summary>
-    /// <param name="count">How many.</param>
-    /// <param name="rowShape">The sizes of a row.</param>
-    /// <param name="device">Where they are kept; null for a file.</param>
-    /// <param name="directory">Where files are put.</param>
-    /// <param name="disposed">Told when they are not needed any more.</param>
-    public static ActivationCache Create(long count, long[] rowShape, torch.Device? device, string directory, Action<ActivationCache> disposed) =>
-        new(device is null ? null : torch.empty([count, .. rowShape], torch.ScalarType.Float32, device).DetachFromDisposeScope(), device is null ? new SpillFile(directory) : null, count, rowShape, disposed);
+    /// <summary>Makes room for rows that are still to be written.</summary>
+    /// <param name="count">The number of rows.</param>
+    /// <param name="rowShape">The shape of a row.</param>
+    /// <param name="device">The device that holds them; null for a file.</param>
+    /// <param name="directory">The folder for files.</param>
+    /// <param name="disposed">Called when the rows are disposed.</param>
+    public static ActivationCache Create(
+        long count, long[] rowShape, torch.Device? device, string directory, Action<ActivationCache> disposed) =>
+        new(
+            device is null
+                ? null
+                : torch.empty([count, .. rowShape], torch.ScalarType.Float32, device).DetachFromDisposeScope(),
+            device is null ? new SpillFile(directory) : null,
+            count,
+            rowShape,
+            disposed);
 
-    /// <summary>Writes rows from a place on.</summary>
+    /// <summary>Writes rows from a row index on.</summary>
     public void Write(long start, torch.Tensor rows)
     {
         using var scope = torch.NewDisposeScope();
@@ -61,7 +75,7 @@ internal sealed class ActivationCache : IDisposable
             _file!.Write((start + i) * (Size / Count), host[i].bytes);
     }
 
-    /// <summary>Some rows, one after the other.</summary>
+    /// <summary>Reads consecutive rows.</summary>
     public torch.Tensor Read(long start, long count)
     {
         if (Memory is not null)
@@ -72,8 +86,8 @@ internal sealed class ActivationCache : IDisposable
     }
 
     /// <summary>Reads rows from the file.</summary>
-    /// <param name="indices">Which.</param>
-    /// <param name="rows">Where they go, in host memory.</param>
+    /// <param name="indices">The indices of the rows.</param>
+    /// <param name="rows">The tensor to fill, in host memory.</param>
     public void Read(long[] indices, torch.Tensor rows)
     {
         using var scope = torch.NewDisposeScope();

@@ -4,25 +4,29 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
-/// <summary>Gives out room for activations: memory up to a limit, and files beyond it. What it has given out is gone with it.</summary>
-/// <param name="device">Where activations are kept.</param>
-/// <param name="budget">The most bytes of it.</param>
-/// <param name="directory">The folder of the files.</param>
+/// <summary>
+/// Allocates activations, in memory up to a limit and in files beyond it. Disposing the store disposes everything it
+/// has allocated.
+/// </summary>
+/// <param name="device">The device that holds activations.</param>
+/// <param name="budget">The maximum number of bytes in memory.</param>
+/// <param name="directory">The folder for files.</param>
 internal sealed class ActivationStore(torch.Device device, long budget, string directory) : IDisposable
 {
     private readonly HashSet<ActivationCache> _caches = [];
     private long _used;
 
-    /// <summary>The bytes that are left.</summary>
+    /// <summary>The number of bytes that are left in memory.</summary>
     public long Free => budget - _used;
 
     /// <summary>Computes a block's output for all rows.</summary>
     /// <param name="block">The block.</param>
     /// <param name="inputs">Its inputs, in order.</param>
-    /// <param name="batchSize">Rows that are computed together.</param>
-    /// <param name="rounding">How its quantizers round.</param>
-    /// <returns>The output, owned by the caller or, at the latest, the store.</returns>
-    public ActivationCache Compute(Network block, IReadOnlyList<ActivationCache> inputs, int batchSize, RoundingScheme rounding)
+    /// <param name="batchSize">The number of rows that are computed together.</param>
+    /// <param name="rounding">The rounding of its quantizers.</param>
+    /// <returns>The output, owned by the caller and disposed with the store at the latest.</returns>
+    public ActivationCache Compute(
+        Network block, IReadOnlyList<ActivationCache> inputs, int batchSize, RoundingScheme rounding)
     {
         using var noGradients = torch.no_grad();
         var context = new ComputeContext(ForwardMode.Inference, block.Device) { Rounding = _ => rounding };
@@ -31,7 +35,8 @@ internal sealed class ActivationStore(torch.Device device, long budget, string d
         for (long start = 0; start < count; start += batchSize)
         {
             using var scope = torch.NewDisposeScope();
-            var rows = block.Run([.. inputs.Select(input => input.Read(start, Math.Min(batchSize, count - start)))], context)[0];
+            var size = Math.Min(batchSize, count - start);
+            var rows = block.Run([.. inputs.Select(input => input.Read(start, size))], context)[0];
             result ??= Create(count, rows.shape[1..]);
             result.Write(start, rows);
         }

@@ -3,7 +3,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
-/// <summary>As <see cref="MseObserver"/>, but the mean over the batches instead of the largest: one odd batch then weighs less.</summary>
+/// <summary>
+/// Like <see cref="MseObserver"/>, but takes the mean over the batches instead of the largest, so that a single unusual
+/// batch weighs less.
+/// </summary>
 internal sealed class AverageMseObserver : MseObserver
 {
     protected override torch.Tensor Combine(torch.Tensor earlier, torch.Tensor later, int earlierBatches) =>

@@ -4,14 +4,16 @@ using Microsoft.ML.Hdrq.Networks.Quantizers;
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// Shares bits out among layers: starting from the fewest, each step gives more bits to the layer in which they lower the error most for their number. That is the best choice at every size that a step
-/// ends on, where errors of layers add up and more bits help less and less (Shoham and Gersho, "Efficient Bit Allocation for an Arbitrary Set of Quantizers", 1988).
+/// Distributes bits among layers greedily: starting from the minimum, each step adds bits to the layer where they lower
+/// the error most for their size. The result is optimal at every size that a step ends on if the errors of layers add
+/// up and have diminishing returns (Shoham and Gersho, "Efficient Bit Allocation for an Arbitrary Set of Quantizers",
+/// 1988).
 /// </summary>
 internal sealed class BitAllocation
 {
     private readonly ImmutableArray<Layer> _layers;
 
-    /// <summary>Prepares the steps.</summary>
+    /// <summary>Computes the steps.</summary>
     /// <param name="layers">The layers to choose bits for.</param>
     public BitAllocation(ImmutableArray<Layer> layers)
     {
@@ -26,7 +28,8 @@ internal sealed class BitAllocation
             {
                 for (var b = bits[l] + 1; b <= QuantizationRange.MaxBits; b++)
                 {
-                    var gain = (layers[l].Error(bits[l]) - layers[l].Error(b)) / ((double)(b - bits[l]) * layers[l].Count);
+                    var gain = (layers[l].Error(bits[l]) - layers[l].Error(b))
+                        / ((double)(b - bits[l]) * layers[l].Count);
                     if (gain > best.Gain)
                         best = (gain, l, b);
                 }
@@ -39,15 +42,15 @@ internal sealed class BitAllocation
         Steps = steps.ToImmutable();
     }
 
-    /// <summary>The steps from the fewest bits on: which layer, and the bits that it then has.</summary>
+    /// <summary>The steps from the minimum number of bits on: the layer, and its new number of bits.</summary>
     public ImmutableArray<(int Layer, int Bits)> Steps { get; }
 
-    /// <summary>The bits of all layers after some steps, by their names.</summary>
+    /// <summary>Gets the bits of all layers after some steps, by layer name.</summary>
     public Dictionary<string, int> After(int steps) => Take(Enumerable.Range(0, steps));
 
-    /// <summary>The bits that fit into a size: steps that do not fit any more are passed over.</summary>
+    /// <summary>Gets the bits that fit into a size; steps that no longer fit are skipped.</summary>
     /// <param name="size">The size in bits.</param>
-    /// <exception cref="ArgumentException">Not even the fewest bits fit.</exception>
+    /// <exception cref="ArgumentException">Even the minimum number of bits does not fit.</exception>
     public Dictionary<string, int> Within(long size)
     {
         var used = _layers.Sum(layer => QuantizationRange.MinBits * layer.Count);
@@ -76,10 +79,10 @@ internal sealed class BitAllocation
         return bits;
     }
 
-    /// <summary>A layer, or all of one name.</summary>
+    /// <summary>A layer, or all layers of one name.</summary>
     /// <param name="Name">The name.</param>
     /// <param name="Count">The number of weights.</param>
-    /// <param name="Errors">The error with 2, 3, ... 8 bits.</param>
+    /// <param name="Errors">The error for 2, 3, ... 8 bits.</param>
     internal sealed record Layer(string Name, long Count, ImmutableArray<double> Errors)
     {
         public double Error(int bits) => Errors[bits - QuantizationRange.MinBits];

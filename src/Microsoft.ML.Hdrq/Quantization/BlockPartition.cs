@@ -6,23 +6,31 @@ using Microsoft.ML.Hdrq.Networks.Operators;
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// Divides a graph into blocks. Wherever only one value that carries data is still needed, the graph can be cut; values that pass by whole blocks, such as the outputs of stages that a
-/// head reads at the end, do not count, see <see cref="Skips"/>. Between two cuts lies either a single layer or a region that an addition or concatenation closes, such as a residual block; what follows
-/// without weights (activations, normalizations, pooling, quantizers) belongs to the block before it. A residual region with a product of two activations, attention, is one block with the
-/// residual region after it: together they are a transformer's block.
+/// Divides a graph into blocks. The graph can be cut where only one data value is still needed. Values that bypass
+/// whole blocks, such as the outputs of stages that a head reads at the end, do not count, see <see cref="Skips"/>.
+/// Between two cuts lies either a single layer or a region closed by an addition or concatenation, such as a residual
+/// block. Nodes without weights that follow (activations, normalizations, pooling, quantizers) belong to the block
+/// before them. A residual region with a product of two activations (attention) forms one block with the residual
+/// region after it: together they are a transformer block.
 /// </summary>
 internal sealed class BlockPartition
 {
     private readonly Graph _graph;
     private readonly DataFlow _flow;
 
-    /// <summary>The nodes that compute data which the first output needs, in order. Only that output is reconstructed: another would be needed to the end, and nothing could be cut.</summary>
+    /// <summary>
+    /// The nodes that compute data needed by the first output, in order. Only the first output is reconstructed: any
+    /// other output would be needed up to the end, so that nothing could be cut.
+    /// </summary>
     private readonly GraphNode[] _steps;
 
-    /// <summary>For each step the data that is needed after it.</summary>
+    /// <summary>For each step, the data that is needed after it.</summary>
     private readonly HashSet<string>[] _live;
 
-    /// <summary>For each step whether something that is computed without data, such as a weight that two layers share, ties what comes before and after together.</summary>
+    /// <summary>
+    /// For each step, whether something computed without data, such as a weight that two layers share, ties the nodes
+    /// before and after it together.
+    /// </summary>
     private readonly bool[] _isTied;
 
     private BlockPartition(Graph graph)
@@ -32,16 +40,25 @@ internal sealed class BlockPartition
         var needed = new HashSet<string>(StringComparer.Ordinal) { graph.Outputs[0].Name };
         foreach (var node in graph.Nodes.Reverse().Where(node => node.Outputs.Any(needed.Contains)))
             needed.UnionWith(node.Inputs);
-        _steps = [.. graph.Nodes.Where(node => node.Outputs.Any(output => needed.Contains(output) && _flow.IsData(output)))];
+        _steps =
+        [
+            .. graph.Nodes.Where(node => node.Outputs.Any(output => needed.Contains(output) && _flow.IsData(output))),
+        ];
         _live = Live();
         _isTied = Ties();
     }
 
     /// <summary>Finds the blocks.</summary>
     /// <param name="graph">A graph with one input.</param>
-    /// <param name="quantizersFirst">Whether a block begins with what quantizes its input, instead of ending with what quantizes its output.</param>
-    /// <returns>The blocks, in order; together they hold every node that the first output needs, but, with quantizers first, for what follows the last layer's output from a quantizer on.</returns>
-    public static ImmutableArray<Block> Find(Graph graph, bool quantizersFirst = false) => new BlockPartition(graph).Blocks(quantizersFirst);
+    /// <param name="quantizersFirst">
+    /// Whether a block begins with the quantizers of its input, instead of ending with the quantizers of its output.
+    /// </param>
+    /// <returns>
+    /// The blocks, in order. Together they hold every node that the first output needs. With <paramref
+    /// name="quantizersFirst"/>, the nodes after the last layer are left out from the first quantizer on.
+    /// </returns>
+    public static ImmutableArray<Block> Find(Graph graph, bool quantizersFirst = false) =>
+        new BlockPartition(graph).Blocks(quantizersFirst);
 
     private ImmutableArray<Block> Blocks(bool quantizersFirst)
     {
@@ -56,10 +73,18 @@ internal sealed class BlockPartition
             var nodes = _steps[start..(n + 1)].ToList();
             if (nodes.Exists(_flow.IsWeighted))
             {
-                if (blocks.Count > 0 && HasAttention(blocks[^1].Nodes) && IsResidual(blocks[^1].Nodes, blocks[^1].Entry) && !HasAttention(nodes) && IsResidual(nodes, entry))
+                if (blocks.Count > 0
+                    && HasAttention(blocks[^1].Nodes)
+                    && IsResidual(blocks[^1].Nodes, blocks[^1].Entry)
+                    && !HasAttention(nodes)
+                    && IsResidual(nodes, entry))
+                {
                     blocks[^1] = ([.. blocks[^1].Nodes, .. nodes], blocks[^1].Entry, exit);
+                }
                 else
+                {
                     blocks.Add((nodes, entry, exit));
+                }
             }
             else if (blocks.Count > 0 && !(quantizersFirst && nodes.Exists(node => node.Operator is FakeQuantize)))
                 blocks[^1] = ([.. blocks[^1].Nodes, .. nodes], blocks[^1].Entry, exit);
@@ -68,7 +93,11 @@ internal sealed class BlockPartition
             (entry, start) = (exit, n + 1);
             PassBy(exit, n + 1);
         }
-        return [.. blocks.Select(block => Block.Of(_graph, _flow, block.Nodes.First(_flow.IsWeighted).Name, block.Nodes, block.Entry, block.Exit))];
+        return
+        [
+            .. blocks.Select(block => Block.Of(
+                _graph, _flow, block.Nodes.First(_flow.IsWeighted).Name, block.Nodes, block.Entry, block.Exit)),
+        ];
 
         void PassBy(string value, int next)
         {
@@ -78,8 +107,9 @@ internal sealed class BlockPartition
     }
 
     /// <summary>
-    /// Whether a value passes by whole residual blocks: if the graph without it could be cut before and after one that closes while the value is still needed. So the output of a stage is, that
-    /// the next stage and a head read, and the input of a residual block is not.
+    /// Whether a value bypasses whole residual blocks: whether the graph without it could be cut before and after a
+    /// closing join while the value is still needed. This holds for the output of a stage that both the next stage and
+    /// a head read, and not for the input of a residual block.
     /// </summary>
     private bool Skips(string value, int next, HashSet<string> skips)
     {
@@ -96,7 +126,10 @@ internal sealed class BlockPartition
         return false;
     }
 
-    /// <summary>The only data that is needed after a step, others left aside; null if there is more, or none, or no cut can be made.</summary>
+    /// <summary>
+    /// Gets the only data value that is needed after a step, ignoring the given others; null if there are several or
+    /// none, or if no cut is possible.
+    /// </summary>
     private string? Single(int step, HashSet<string> others)
     {
         if (_isTied[step])
@@ -117,11 +150,13 @@ internal sealed class BlockPartition
 
     private bool IsResidual(List<GraphNode> nodes, string entry) => nodes.Exists(node => IsJoin(node, entry));
 
-    /// <summary>Whether a node adds or concatenates a value and what was made of it.</summary>
+    /// <summary>Whether a node adds or concatenates a value and something computed from it.</summary>
     private bool IsJoin(GraphNode node, string value)
     {
         var data = _flow.DataInputs(node).Distinct().Select(Unquantized).ToList();
-        return node.Operator.Traits.HasFlag(OperatorTraits.Joins) && data.Count > 1 && data.Contains(Unquantized(value));
+        return node.Operator.Traits.HasFlag(OperatorTraits.Joins)
+            && data.Count > 1
+            && data.Contains(Unquantized(value));
     }
 
     private string Unquantized(string value)
@@ -153,9 +188,14 @@ internal sealed class BlockPartition
 
     private bool[] Ties()
     {
-        // What is computed of weights; a shape or a constant is computed anew wherever it is read.
-        var trained = _graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight).Select(parameter => parameter.Name).ToHashSet(StringComparer.Ordinal);
-        foreach (var node in _graph.Nodes.Where(node => !node.Outputs.Any(_flow.IsData) && node.Inputs.Any(trained.Contains)))
+        // Values computed from weights; a shape or a constant is recomputed for each reader.
+        var trained = _graph.Parameters
+            .Where(parameter => parameter.Role == ParameterRole.Weight)
+            .Select(parameter => parameter.Name)
+            .ToHashSet(StringComparer.Ordinal);
+        var weightNodes = _graph.Nodes.Where(node =>
+            !node.Outputs.Any(_flow.IsData) && node.Inputs.Any(trained.Contains));
+        foreach (var node in weightNodes)
             trained.UnionWith(node.Outputs);
         var isTied = new bool[_steps.Length];
         var firstReader = new Dictionary<string, int>(StringComparer.Ordinal);

@@ -9,8 +9,9 @@ using TorchSharp.Modules;
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// Trains the weights and scales of one block until its output, quantized, is that of the block in full precision: minimizes the squared difference, summed over
-/// channels and averaged over positions, plus <c>gamma sum ||W - W0||</c> for the source's weights W0 and the same with another gamma for the block's own, with Adam.
+/// Trains the weights and scales of one block so that its quantized output matches its full-precision output. Adam
+/// minimizes the squared difference, summed over channels and averaged over positions, plus <c>gamma sum ||W - W0||</c>
+/// for the source's weights W0, and the same term with another gamma for the block's own weights.
 /// </summary>
 internal sealed class BlockReconstruction : IDisposable
 {
@@ -21,7 +22,8 @@ internal sealed class BlockReconstruction : IDisposable
     private readonly BatchSelection _batches;
     private readonly Random _random;
     private readonly HashSet<FakeQuantize> _weightQuantizers = new(ReferenceEqualityComparer.Instance);
-    private readonly Dictionary<FakeQuantize, (Quantizer Quantizer, AdaptiveRounding Rounding)> _directions = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<FakeQuantize, (Quantizer Quantizer, AdaptiveRounding Rounding)> _directions =
+        new(ReferenceEqualityComparer.Instance);
     private readonly List<Parameter> _weights = [];
     private readonly List<Parameter> _biases = [];
     private readonly List<Parameter> _weightScales = [];
@@ -33,22 +35,34 @@ internal sealed class BlockReconstruction : IDisposable
 
     /// <summary>Prepares a block.</summary>
     /// <param name="network">The quantized network.</param>
-    /// <param name="block">The part of it to train.</param>
-    /// <param name="source">The source network's weights by the name of the weight; empty for no distance term.</param>
-    /// <param name="training">How.</param>
-    /// <param name="seed">The seed of order, noise and mixing.</param>
-    public BlockReconstruction(Network network, Block block, IReadOnlyDictionary<string, torch.Tensor> source, BlockTraining training, int seed)
+    /// <param name="block">The part of the network to train.</param>
+    /// <param name="source">The source network's weights by name; empty for no distance term.</param>
+    /// <param name="training">The training options.</param>
+    /// <param name="seed">The seed for order, noise and mixing.</param>
+    public BlockReconstruction(
+        Network network, Block block, IReadOnlyDictionary<string, torch.Tensor> source, BlockTraining training,
+        int seed)
     {
         _training = training;
         _random = new Random(seed);
-        _pool = new RandomPool(_random.Next(), network.Device, NoiseRounding.TableSize, 1 - training.MixingProbability);
+        _pool = new RandomPool(
+            _random.Next(), network.Device, NoiseRounding.TableSize, 1 - training.MixingProbability);
         _batches = new BatchSelection(network.Device, _pool, _workspace);
         var layers = network.Graph.Layers;
         var quantizers = block.Nodes.Select(layers.QuantizerOf).OfType<Quantizer>().ToList();
-        var weights = quantizers.Where(quantizer => quantizer.IsWeight).ToDictionary(quantizer => quantizer.Value, StringComparer.Ordinal);
-        var weightScaleNames = weights.Values.Select(quantizer => quantizer.Scale).ToHashSet(StringComparer.Ordinal);
-        var activationScaleNames = quantizers.Where(quantizer => !quantizer.IsWeight).Select(quantizer => quantizer.Scale).ToHashSet(StringComparer.Ordinal);
-        var biasNames = training.LearnsBiases ? LayerBiases(block, layers).ToHashSet(StringComparer.Ordinal) : [];
+        var weights = quantizers
+            .Where(quantizer => quantizer.IsWeight)
+            .ToDictionary(quantizer => quantizer.Value, StringComparer.Ordinal);
+        var weightScaleNames = weights.Values
+            .Select(quantizer => quantizer.Scale)
+            .ToHashSet(StringComparer.Ordinal);
+        var activationScaleNames = quantizers
+            .Where(quantizer => !quantizer.IsWeight)
+            .Select(quantizer => quantizer.Scale)
+            .ToHashSet(StringComparer.Ordinal);
+        var biasNames = training.LearnsBiases
+            ? LayerBiases(block, layers).ToHashSet(StringComparer.Ordinal)
+            : [];
         _weightQuantizers.UnionWith(weights.Values.Select(quantizer => quantizer.Operator));
         _block = Subgraph.Extract(network, block.Nodes, block.Inputs, block.Output, (definition, tensor) =>
         {
@@ -72,16 +86,25 @@ internal sealed class BlockReconstruction : IDisposable
         if (training.Weights == WeightTraining.Adaptive)
         {
             foreach (var quantizer in weights.Values)
-                _directions.Add(quantizer.Operator, (quantizer, new AdaptiveRounding(_block.Parameters[quantizer.Value], Scale(quantizer))));
+            {
+                var rounding = new AdaptiveRounding(_block.Parameters[quantizer.Value], Scale(quantizer));
+                _directions.Add(quantizer.Operator, (quantizer, rounding));
+            }
         }
-        _weightOptimizer = torch.optim.Adam(_weights.Concat(_biases).Concat(_weightScales).Concat(_directions.Values.Select(entry => entry.Rounding.Direction)), training.WeightRate);
-        _activationOptimizer = _activationScales.Count > 0 ? torch.optim.Adam(_activationScales, training.ActivationScaleLearningRate) : null;
+        var learned = _weights
+            .Concat(_biases)
+            .Concat(_weightScales)
+            .Concat(_directions.Values.Select(entry => entry.Rounding.Direction));
+        _weightOptimizer = torch.optim.Adam(learned, training.WeightRate);
+        _activationOptimizer = _activationScales.Count > 0
+            ? torch.optim.Adam(_activationScales, training.ActivationScaleLearningRate)
+            : null;
     }
 
     /// <summary>Trains the block.</summary>
     /// <param name="data">The block's inputs and its output for all images.</param>
-    /// <param name="progress">Told of every step and its loss.</param>
-    /// <param name="cancellationToken">Ends training between two steps.</param>
+    /// <param name="progress">Called after every step with the step and its loss.</param>
+    /// <param name="cancellationToken">Stops training between two steps.</param>
     public void Train(BlockData data, Action<int, float>? progress, CancellationToken cancellationToken)
     {
         var warmUp = (int)(_training.Iterations * _training.WarmUp);
@@ -90,24 +113,43 @@ internal sealed class BlockReconstruction : IDisposable
         for (var i = 0; i < _training.Iterations; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            // Rounding directions are learned at one rate, as their own schedule brings them to an end.
-            SetLearningRate(_weightOptimizer, _directions.Count > 0 ? _training.WeightRate : _training.WeightRate * LearningRateSchedule.CosineAfterWarmUp(i, _training.Iterations, warmUp));
-            SetLearningRate(_activationOptimizer, _training.ActivationScaleLearningRate * LearningRateSchedule.Cosine(i, _training.Iterations));
+            // Rounding directions have a constant rate: the exponent's schedule makes them converge.
+            var weightFactor = _directions.Count > 0
+                ? 1
+                : LearningRateSchedule.CosineAfterWarmUp(i, _training.Iterations, warmUp);
+            SetLearningRate(_weightOptimizer, _training.WeightRate * weightFactor);
+            SetLearningRate(
+                _activationOptimizer,
+                _training.ActivationScaleLearningRate * LearningRateSchedule.Cosine(i, _training.Iterations));
             using var scope = torch.NewDisposeScope();
-            var exponent = i < warmUp ? (double?)null : AdaptiveRounding.Exponent(i, _training.Iterations, _training.WarmUp);
-            var loss = Step(data, Draw(data.Count), _training.Weights == WeightTraining.Noise && i < _training.Iterations - warmUp ? noisy : rounding, exponent);
+            var exponent = i < warmUp
+                ? (double?)null
+                : AdaptiveRounding.Exponent(i, _training.Iterations, _training.WarmUp);
+            var isNoisy = _training.Weights == WeightTraining.Noise && i < _training.Iterations - warmUp;
+            var loss = Step(data, Draw(data.Count), isNoisy ? noisy : rounding, exponent);
             progress?.Invoke(i + 1, loss);
         }
     }
 
-    /// <summary>One step on the images with these indices.</summary>
-    internal float Step(BlockData data, long[] indices, Func<FakeQuantize, RoundingScheme> rounding, double? directionExponent = null)
+    /// <summary>Runs one step on the images with these indices.</summary>
+    internal float Step(
+        BlockData data, long[] indices, Func<FakeQuantize, RoundingScheme> rounding, double? directionExponent = null)
     {
         _workspace.Reset();
-        var inputs = data.Quantized.Zip(data.Exact, (quantized, exact) => _training.MixingProbability > 0 ? _batches.SelectMixed(quantized, exact, indices) : _batches.Select(quantized, indices)).ToList();
-        var output = _block.Run(inputs, new ComputeContext(ForwardMode.Gradient, _block.Device) { Rounding = rounding })[0];
+        var inputs = data.Quantized
+            .Zip(data.Exact, (quantized, exact) => _training.MixingProbability > 0
+                ? _batches.SelectMixed(quantized, exact, indices)
+                : _batches.Select(quantized, indices))
+            .ToList();
+        var context = new ComputeContext(ForwardMode.Gradient, _block.Device) { Rounding = rounding };
+        var output = _block.Run(inputs, context)[0];
         var loss = ReconstructionLoss.Squared(output, _batches.Select(data.Targets, indices));
-        foreach (var (distances, weight) in new[] { (_distances, _training.SourceDistanceWeight), (_drifts, _training.OwnDistanceWeight) })
+        (List<(Parameter Weight, torch.Tensor Source)> Distances, double Weight)[] terms =
+        [
+            (_distances, _training.SourceDistanceWeight),
+            (_drifts, _training.OwnDistanceWeight),
+        ];
+        foreach (var (distances, weight) in terms)
         {
             if (weight > 0 && distances.Count > 0)
                 loss = loss.add(ReconstructionLoss.Distance(distances).mul(Scalars.Keep(weight)), Scalars.One);
@@ -115,7 +157,10 @@ internal sealed class BlockReconstruction : IDisposable
         if (directionExponent is { } exponent)
         {
             foreach (var (_, directions) in _directions.Values)
-                loss = loss.add(AdaptiveRounding.Regularizer(directions.Direction, exponent).mul(Scalars.Keep(AdaptiveRounding.RegularizerWeight)), Scalars.One);
+            {
+                var regularizer = AdaptiveRounding.Regularizer(directions.Direction, exponent);
+                loss = loss.add(regularizer.mul(Scalars.Keep(AdaptiveRounding.RegularizerWeight)), Scalars.One);
+            }
         }
         _weightOptimizer.zero_grad();
         _activationOptimizer?.zero_grad();
@@ -125,20 +170,26 @@ internal sealed class BlockReconstruction : IDisposable
         using (torch.no_grad())
         {
             foreach (var scale in _weightScales.Concat(_activationScales))
-                scale.abs_().clamp_(min: Scalars.Keep(RangeObserver.LeastScale));
+                scale.abs_().clamp_(min: Scalars.Keep(RangeObserver.MinScale));
         }
         return loss.item<float>();
     }
 
-    /// <summary>The schemes of a step: weights by the scheme itself, activations with their scale's gradient made smaller and mixed with what is not quantized.</summary>
+    /// <summary>
+    /// Makes the rounding schemes of a step. Weights use the scheme itself; for activations, the scale's gradient is
+    /// reduced and the result is mixed with unquantized elements.
+    /// </summary>
     internal Func<FakeQuantize, RoundingScheme> Scheme(bool isNoisy)
     {
         var weights = new TrainingRounding(_pool, _workspace, isNoisy, isMixed: false, isActivation: false);
-        var activations = new TrainingRounding(_pool, _workspace, isNoisy, isMixed: _training.MixingProbability > 0, isActivation: true);
-        return quantizer => _directions.TryGetValue(quantizer, out var entry) ? entry.Rounding : _weightQuantizers.Contains(quantizer) ? weights : activations;
+        var activations = new TrainingRounding(
+            _pool, _workspace, isNoisy, isMixed: _training.MixingProbability > 0, isActivation: true);
+        return quantizer => _directions.TryGetValue(quantizer, out var entry) ? entry.Rounding
+            : _weightQuantizers.Contains(quantizer) ? weights
+            : activations;
     }
 
-    /// <summary>Writes what was learned into the network.</summary>
+    /// <summary>Copies the learned parameters into the network.</summary>
     public void CopyTo(Network network)
     {
         using var noGradients = torch.no_grad();
@@ -162,12 +213,18 @@ internal sealed class BlockReconstruction : IDisposable
         _workspace.Dispose();
     }
 
-    /// <summary>The biases of a block's layers of which the weight is quantized.</summary>
+    /// <summary>Finds the biases of the block's layers with a quantized weight.</summary>
     private static IEnumerable<string> LayerBiases(Block block, GraphLayers layers) =>
-        block.Nodes.Select(layers.Of).OfType<Layer>().Where(layer => layer.WeightQuantizer is not null).Select(layer => layer.Bias).OfType<string>();
+        block.Nodes
+            .Select(layers.Of)
+            .OfType<Layer>()
+            .Where(layer => layer.WeightQuantizer is not null)
+            .Select(layer => layer.Bias)
+            .OfType<string>();
 
-    /// <summary>The scale of a quantized weight, broadcast to its shape.</summary>
-    private torch.Tensor Scale(Quantizer quantizer) => quantizer.Operator.Spread(_block.Parameters[quantizer.Scale], _block.Parameters[quantizer.Value]);
+    /// <summary>Gets the scale of a quantized weight, broadcast to the weight's shape.</summary>
+    private torch.Tensor Scale(Quantizer quantizer) =>
+        quantizer.Operator.Spread(_block.Parameters[quantizer.Scale], _block.Parameters[quantizer.Value]);
 
     private static void SetLearningRate(Adam? optimizer, double rate)
     {

@@ -3,47 +3,55 @@ using Microsoft.ML.Hdrq.Networks;
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// How the parts of a network, blocks or layers, are trained one after another to give, quantized, what they give in full
-/// precision: what the methods that train have in common.
+/// How the parts of a network (blocks or layers) are trained one after another, so that their quantized outputs match
+/// their full-precision outputs. These are the options shared by all methods that train.
 /// </summary>
 public abstract record BlockTraining
 {
-    /// <summary>The images in a step of the paper's.</summary>
+    /// <summary>The number of images in a step in the paper.</summary>
     internal const int PaperBatchSize = 32;
 
     private protected BlockTraining()
     {
     }
 
-    /// <summary>Steps for each block (AdaRound: for each layer), not negative; 0 rounds to nearest without training. 1,000 by default.</summary>
+    /// <summary>
+    /// The number of steps for each block (AdaRound: for each layer), not negative; 0 rounds to nearest without
+    /// training. 1,000 by default.
+    /// </summary>
     public int Iterations { get; init; } = 1000;
 
-    /// <summary>Images in a step, at least 1; 16 by default.</summary>
+    /// <summary>The number of images in a step, at least 1; 16 by default.</summary>
     public int BatchSize { get; init; } = 16;
 
     /// <summary>The learning rate of the scales of activations, positive; 0.00008 by default.</summary>
     public double ActivationScaleLearningRate { get; init; } = 8e-5;
 
     /// <summary>
-    /// From 0 to 0.5; 0.2 by default. HDRQ: the share of the steps in which the learning rate rises and, at the end, in
-    /// which there is rounding in place of noise. AdaRound, BRECQ and QDrop: the share of the steps before rounding
-    /// directions are driven to one side.
+    /// The warm-up share of the steps, from 0 to 0.5; 0.2 by default. HDRQ: the share in which the learning rate rises
+    /// at the start, and the share at the end that uses rounding instead of noise. AdaRound, BRECQ and QDrop: the share
+    /// before rounding directions are driven to one side.
     /// </summary>
     public double WarmUp { get; init; } = 0.2;
 
-    /// <summary>Whether layers are trained one by one, and not blocks as a whole.</summary>
+    /// <summary>Whether layers are trained one by one instead of whole blocks.</summary>
     internal bool IsLayerByLayer { get; init; }
 
-    /// <summary>What is learned of weights. With noise, activations have it too.</summary>
+    /// <summary>What is learned of weights. If weights are trained with noise, so are activations.</summary>
     internal abstract WeightTraining Weights { get; }
 
-    /// <summary>The learning rate of what is learned of weights.</summary>
+    /// <summary>The learning rate for what is learned of weights.</summary>
     internal abstract double WeightRate { get; }
 
-    /// <summary>Whether the biases of quantized layers are learned with their weights, at the same rate. They have no rounding error of their own, and merge without any.</summary>
+    /// <summary>
+    /// Whether the biases of quantized layers are learned with their weights, at the same rate. Biases have no rounding
+    /// error of their own and are merged without any.
+    /// </summary>
     internal virtual bool LearnsBiases => false;
 
-    /// <summary>The probability that an element of the block's input, or of an activation in it, is not quantized.</summary>
+    /// <summary>
+    /// The probability that an element of the block's input, or of an activation in it, is not quantized.
+    /// </summary>
     internal virtual double MixingProbability => 0;
 
     /// <summary>The weight of the distance to the source network; 0 for none.</summary>
@@ -57,7 +65,12 @@ public abstract record BlockTraining
     {
         OptionCheck.Range(InGroup(nameof(Iterations)), Iterations, 0, int.MaxValue, "not negative");
         OptionCheck.Range(InGroup(nameof(BatchSize)), BatchSize, 1, int.MaxValue, "at least 1");
-        OptionCheck.Range(InGroup(nameof(ActivationScaleLearningRate)), ActivationScaleLearningRate, double.Epsilon, double.MaxValue, "positive");
+        OptionCheck.Range(
+            InGroup(nameof(ActivationScaleLearningRate)),
+            ActivationScaleLearningRate,
+            double.Epsilon,
+            double.MaxValue,
+            "positive");
         OptionCheck.Range(InGroup(nameof(WarmUp)), WarmUp, 0, 0.5, "from 0 to 0.5");
     }
 
@@ -69,7 +82,7 @@ public abstract record BlockTraining
     private protected static void CheckProbability(string option, double probability) =>
         OptionCheck.Range(InGroup(option), probability, 0, Math.BitDecrement(1.0), "from 0 to below 1");
 
-    /// <summary>A method's training with what all methods have in the paper.</summary>
+    /// <summary>Applies the training settings that all methods have in the paper.</summary>
     private protected static T WithPaperSettings<T>(T training) where T : BlockTraining =>
         (T)(training with { Iterations = 20_000, BatchSize = PaperBatchSize, ActivationScaleLearningRate = 4e-5 });
 }

@@ -7,36 +7,58 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// Turns a network in full precision into a quantized one: looks at the values on calibration images, chooses ranges and scales, and puts quantizers into the graph.
-/// That is rounding to nearest (RTN); reconstruction starts from it.
+/// Turns a network in full precision into a quantized one: observes the values on calibration images, chooses ranges
+/// and scales, and inserts quantizers into the graph. The result is rounding to nearest (RTN), which reconstruction
+/// starts from.
 /// </summary>
 internal static class Calibration
 {
-    /// <summary>By which factor a weight's own scale may differ from the source's, for the source's to be taken.</summary>
-    private const double MostChange = 2;
+    /// <summary>
+    /// The maximum factor between a weight's own scale and the source's scale for the source's scale to be used.
+    /// </summary>
+    private const double MaxScaleRatio = 2;
 
     /// <summary>Quantizes a network.</summary>
-    /// <param name="network">The network, its normalizations folded; not changed.</param>
-    /// <param name="sites">Where quantizers go.</param>
-    /// <param name="batches">The calibration images. Whether the network's input has negative values is decided from all of them.</param>
-    /// <param name="options">How ranges are chosen.</param>
+    /// <param name="network">The network, with its normalizations folded; not changed.</param>
+    /// <param name="sites">The places of the quantizers.</param>
+    /// <param name="batches">
+    /// The calibration images. All of them decide whether the network's input has negative values.
+    /// </param>
+    /// <param name="options">The calibration options.</param>
     /// <param name="perChannel">Whether a weight has a scale for each output channel.</param>
-    /// <param name="cancellationToken">Ends calibration between two batches.</param>
-    /// <param name="source">The source network's weights by name, for scales that all its descendants have in common; null for scales that are each network's own.</param>
-    /// <param name="createObserver">Makes the observers of activations; null for those of the options.</param>
+    /// <param name="cancellationToken">Stops calibration between two batches.</param>
+    /// <param name="source">
+    /// The source network's weights by name, for scales that all its descendants share; null for each network's own
+    /// scales.
+    /// </param>
+    /// <param name="createObserver">
+    /// Creates the observers of activations; null for the observers of the options.
+    /// </param>
     /// <returns>The quantized network, owned by the caller.</returns>
     public static Network Apply(
-        Network network, IReadOnlyCollection<QuantizerSite> sites, IReadOnlyList<torch.Tensor> batches, CalibrationOptions options, bool perChannel,
-        CancellationToken cancellationToken, IReadOnlyDictionary<string, torch.Tensor>? source = null, Func<RangeObserver>? createObserver = null)
+        Network network, IReadOnlyCollection<QuantizerSite> sites, IReadOnlyList<torch.Tensor> batches,
+        CalibrationOptions options, bool perChannel, CancellationToken cancellationToken,
+        IReadOnlyDictionary<string, torch.Tensor>? source = null, Func<RangeObserver>? createObserver = null)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        var activations = sites.Where(site => site.Layer is null).ToDictionary(site => site.Value, StringComparer.Ordinal);
-        var signed = SignAnalysis.FindSigned(network.Graph, network.Parameters, batches.All(batch => batch.min().item<float>() >= 0));
-        var scales = FindScales(network, activations, signed, batches.Take((CalibrationOptions.MostImages - 1) / options.BatchSize + 1), createObserver ?? options.CreateObserver, cancellationToken);
+        var activations = sites
+            .Where(site => site.Layer is null)
+            .ToDictionary(site => site.Value, StringComparer.Ordinal);
+        var signed = SignAnalysis.FindSigned(
+            network.Graph, network.Parameters, batches.All(batch => batch.min().item<float>() >= 0));
+        var scales = FindScales(
+            network,
+            activations,
+            signed,
+            batches.Take((CalibrationOptions.MaxImages - 1) / options.BatchSize + 1),
+            createObserver ?? options.CreateObserver,
+            cancellationToken);
 
         var rewriter = new GraphRewriter(network);
-        var weights = sites.Where(site => site.Layer is not null).ToDictionary(site => site.Value, StringComparer.Ordinal);
+        var weights = sites
+            .Where(site => site.Layer is not null)
+            .ToDictionary(site => site.Value, StringComparer.Ordinal);
         foreach (var input in network.Graph.Inputs)
             QuantizeActivation(input.Name);
         foreach (var node in network.Graph.Nodes)
@@ -55,7 +77,10 @@ internal static class Calibration
         void QuantizeActivation(string value)
         {
             if (activations.TryGetValue(value, out var site))
-                Insert(value, new QuantizationRange(site.Bits, signed.Contains(value)), scales[value].Scale().squeeze(0), null);
+            {
+                var range = new QuantizationRange(site.Bits, signed.Contains(value));
+                Insert(value, range, scales[value].Scale().squeeze(0), null);
+            }
         }
 
         void QuantizeWeight(QuantizerSite site)
@@ -66,16 +91,20 @@ internal static class Calibration
             var scale = WeightScale(weight);
             if (source is not null && source.TryGetValue(site.Value, out var sourceWeight))
             {
-                // What the source has nothing of, or much less, would be clipped.
+                // Where the source's weights are much smaller or zero, its scale would clip.
                 var common = WeightScale(sourceWeight.detach());
-                scale = torch.where(common.ge(scale / MostChange).logical_and(common.le(scale * MostChange)), common, scale);
+                var isNear = common.ge(scale / MaxScaleRatio).logical_and(common.le(scale * MaxScaleRatio));
+                scale = torch.where(isNear, common, scale);
             }
             Insert(site.Value, range, perChannel ? scale : scale.squeeze(0), perChannel ? axis : null);
 
             torch.Tensor WeightScale(torch.Tensor values)
             {
                 var observer = options.CreateObserver();
-                observer.Observe(perChannel ? values.transpose(0, axis).reshape(values.shape[axis], -1) : values.reshape(1, -1), range);
+                var rows = perChannel
+                    ? values.transpose(0, axis).reshape(values.shape[axis], -1)
+                    : values.reshape(1, -1);
+                observer.Observe(rows, range);
                 return observer.Scale();
             }
         }
@@ -85,26 +114,33 @@ internal static class Calibration
             var scaleName = rewriter.FreshName($"{value}.scale");
             var quantized = rewriter.FreshName($"{value}.quantized");
             rewriter.AddParameter(scaleName, scale, ParameterRole.Weight);
-            rewriter.AddNode(new GraphNode(quantized, Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(range, axis)), [value, scaleName], [quantized]));
+            var quantizer = Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(range, axis));
+            rewriter.AddNode(new GraphNode(quantized, quantizer, [value, scaleName], [quantized]));
             rewriter.Replace(value, quantized);
         }
     }
 
     private static Dictionary<string, RangeObserver> FindScales(
-        Network network, Dictionary<string, QuantizerSite> sites, HashSet<string> signed, IEnumerable<torch.Tensor> batches, Func<RangeObserver> createObserver, CancellationToken cancellationToken)
+        Network network, Dictionary<string, QuantizerSite> sites, HashSet<string> signed,
+        IEnumerable<torch.Tensor> batches, Func<RangeObserver> createObserver, CancellationToken cancellationToken)
     {
         var observers = sites.Keys.ToDictionary(name => name, _ => createObserver(), StringComparer.Ordinal);
         Watch(network, batches, (name, value) =>
         {
-            // A view of a value keeps it in memory: it must not outlive the value.
+            // A view keeps the value in memory, so it must not outlive the value.
             using var scope = torch.NewDisposeScope();
             if (sites.TryGetValue(name, out var site))
-                observers[name].Observe(value.reshape(1, -1), new QuantizationRange(site.Bits, signed.Contains(name)));
+            {
+                var range = new QuantizationRange(site.Bits, signed.Contains(name));
+                observers[name].Observe(value.reshape(1, -1), range);
+            }
         }, cancellationToken);
         return observers;
     }
 
-    private static void Watch(Network network, IEnumerable<torch.Tensor> batches, Action<string, torch.Tensor> watch, CancellationToken cancellationToken)
+    private static void Watch(
+        Network network, IEnumerable<torch.Tensor> batches, Action<string, torch.Tensor> watch,
+        CancellationToken cancellationToken)
     {
         foreach (var batch in batches)
         {

@@ -2,28 +2,30 @@ using System.Collections.Immutable;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
-/// <summary>The values between blocks that blocks further on read, by name. Those of which only the shape is read take no memory.</summary>
+/// <summary>
+/// Holds the values between blocks that later blocks read, by name. Values whose shape alone is read take no memory.
+/// </summary>
 internal sealed class CarriedValues(ImmutableArray<Block> blocks) : IDisposable
 {
     private readonly Dictionary<string, ActivationCache> _values = new(StringComparer.Ordinal);
 
-    /// <summary>Takes over a value.</summary>
+    /// <summary>Adds a value and takes ownership of it.</summary>
     public void Add(string name, ActivationCache value) => _values.Add(name, value);
 
-    /// <summary>Adds values inside of blocks of which other blocks read the shape.</summary>
+    /// <summary>Adds values inside blocks whose shape other blocks read.</summary>
     public void AddShapes(IReadOnlyDictionary<string, long[]> rowShapes, long count)
     {
         foreach (var (name, rowShape) in rowShapes)
             Add(name, ActivationCache.ShapeOf(count, rowShape));
     }
 
-    /// <summary>A value.</summary>
+    /// <summary>Gets a value.</summary>
     public ActivationCache Of(string name) => _values[name];
 
-    /// <summary>The inputs of a block.</summary>
+    /// <summary>Gets the inputs of a block.</summary>
     public List<ActivationCache> Of(Block block) => [.. block.Inputs.Select(Of)];
 
-    /// <summary>Disposes what no block after this one reads.</summary>
+    /// <summary>Disposes the values that no later block reads.</summary>
     public void Forget(int block)
     {
         foreach (var (name, value) in _values.ToList())

@@ -1,16 +1,16 @@
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// HDRQ: weights and their scales are learned block by block, with noise in place of rounding until the last steps, which
-/// flattens the loss, and with a term for the distance to the source network, which keeps all quantized networks near each
-/// other, so that they can be merged (Shin, Seok, Kim, Park, "Merge-Friendly Post-Training Quantization for Multi-Target
-/// Domain Adaptation", ICML 2025, arXiv 2505.23651).
+/// HDRQ: learns weights and their scales block by block. Noise replaces rounding until the last steps and flattens the
+/// loss. A term for the distance to the source network keeps all quantized networks near each other, so that they can
+/// be merged (Shin, Seok, Kim, Park, "Merge-Friendly Post-Training Quantization for Multi-Target Domain Adaptation",
+/// ICML 2025, arXiv 2505.23651).
 /// </summary>
 public sealed record HdrqOptions : QuantizationOptions
 {
     /// <summary>
-    /// The settings of the paper and its public code: quantizers where they put them, one scale for a weight and each
-    /// network's own, fixed biases, no Gram matrices, 20,000 steps a block. Use it as
+    /// The settings of the paper and its public code: their quantizer placement, per-tensor weight scales from each
+    /// network's own weights, fixed biases, no Gram matrices, 20,000 steps for each block. Use it as
     /// <c>HdrqOptions.Paper with { WeightBits = 4, ActivationBits = 4 }</c>.
     /// </summary>
     public static HdrqOptions Paper { get; } = WithPaperSettings(new HdrqOptions { Training = HdrqTraining.Paper });

@@ -3,35 +3,45 @@ using Microsoft.ML.Hdrq.Networks;
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// How HDRQ trains a block: section 3 of the paper. What is minimized is the squared difference of the block's output,
-/// plus <c>gamma sum ||W - W0||</c> for the source's weights W0, and the same with another gamma for the network's own.
+/// How HDRQ trains a block (section 3 of the paper). The loss is the squared difference of the block's output, plus
+/// <c>gamma sum ||W - W0||</c> for the source's weights W0, plus the same term with another gamma for the network's own
+/// weights.
 /// </summary>
 public sealed record HdrqTraining : BlockTraining
 {
     /// <summary>The settings of the paper and its public code.</summary>
-    internal static HdrqTraining Paper { get; } = WithPaperSettings(new HdrqTraining { WeightLearningRate = 1e-4, DriftWeight = 0, TrainBiases = false });
+    internal static HdrqTraining Paper { get; } =
+        WithPaperSettings(new HdrqTraining { WeightLearningRate = 1e-4, DriftWeight = 0, TrainBiases = false });
 
-    /// <summary>The learning rate of weights, their scales and, where they are trained, biases, positive; 0.0002 by default.</summary>
+    /// <summary>
+    /// The learning rate of weights, their scales and, if they are trained, biases; positive, 0.0002 by default.
+    /// </summary>
     public double WeightLearningRate { get; init; } = 2e-4;
 
     /// <summary>Gamma, the weight of the distance to the source network, not negative; 0.05 by default.</summary>
     public double DistanceWeight { get; init; } = 5e-2;
 
     /// <summary>
-    /// The weight of the distance to the network's own weights in full precision, not negative; 0.1 by default. It bounds
-    /// how far training leaves them, of which the calibration images of one domain can say little for another's; the mean
-    /// of quantized networks is then near the mean of the networks. The paper has none. Compare L2-SP (Li et al., ICML
-    /// 2018).
+    /// The weight of the distance to the network's own weights in full precision, not negative; 0.1 by default. It
+    /// bounds how far training moves the weights: the calibration images of one domain say little about changes that
+    /// suit another domain. The mean of quantized networks then stays near the mean of the networks. The paper has no
+    /// such term. Compare L2-SP (Li et al., ICML 2018).
     /// </summary>
     public double DriftWeight { get; init; } = 0.1;
 
-    /// <summary>The probability that an element is left unquantized while a block is trained, from 0, no mixing, to below 1; 0.5 by default.</summary>
+    /// <summary>
+    /// The probability that an element is left unquantized while a block is trained, from 0 (no mixing) to below 1; 0.5
+    /// by default.
+    /// </summary>
     public double DropProbability { get; init; } = 0.5;
 
-    /// <summary>Whether biases are trained with the weights, which the paper does not do; true by default.</summary>
+    /// <summary>Whether biases are trained with the weights; true by default. The paper keeps them fixed.</summary>
     public bool TrainBiases { get; init; } = true;
 
-    /// <summary>Whether there is noise in place of rounding while a block is trained, and not rounding through which gradients pass; true by default.</summary>
+    /// <summary>
+    /// Whether noise replaces rounding while a block is trained, instead of rounding with straight-through gradients;
+    /// true by default.
+    /// </summary>
     public bool UseNoise { get; init; } = true;
 
     internal override WeightTraining Weights => UseNoise ? WeightTraining.Noise : WeightTraining.Nearest;
@@ -49,7 +59,8 @@ public sealed record HdrqTraining : BlockTraining
     internal override void Check()
     {
         base.Check();
-        OptionCheck.Range(InGroup(nameof(WeightLearningRate)), WeightLearningRate, double.Epsilon, double.MaxValue, "positive");
+        OptionCheck.Range(
+            InGroup(nameof(WeightLearningRate)), WeightLearningRate, double.Epsilon, double.MaxValue, "positive");
         OptionCheck.Range(InGroup(nameof(DistanceWeight)), DistanceWeight, 0, double.MaxValue, "not negative");
         OptionCheck.Range(InGroup(nameof(DriftWeight)), DriftWeight, 0, double.MaxValue, "not negative");
         CheckProbability(nameof(DropProbability), DropProbability);

@@ -5,30 +5,36 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// Passes of our own over tensors in host memory, on as many threads as Torch computes on. Their loops are compiled with all optimizations at once: a training's first hundred steps
-/// would else run in code ten times as slow.
+/// Custom passes over tensors in host memory, on as many threads as Torch uses. Their loops are compiled with all
+/// optimizations from the start; otherwise the first hundred steps of a training would run ten times as slowly.
 /// </summary>
 internal static unsafe class HostMemory
 {
-    /// <summary>What a thread takes at a time.</summary>
+    /// <summary>The number of values that a thread takes at a time.</summary>
     private const int PieceLength = 1 << 15;
 
-    /// <summary>What a span over bytes can hold.</summary>
-    private const long MostValues = int.MaxValue / sizeof(float);
+    /// <summary>The maximum number of values in a span over bytes.</summary>
+    private const long MaxValues = int.MaxValue / sizeof(float);
 
-    /// <summary>Whether a tensor is one that passes can be made over: of single precision, one number after the other.</summary>
+    /// <summary>
+    /// Whether a tensor supports these passes: contiguous, in single precision, in host memory, not empty.
+    /// </summary>
     public static bool Holds(torch.Tensor tensor) =>
-        tensor.device_type == DeviceType.CPU && tensor.dtype == torch.ScalarType.Float32 && tensor.is_contiguous() && tensor.numel() is > 0 and <= MostValues;
+        tensor.device_type == DeviceType.CPU
+        && tensor.dtype == torch.ScalarType.Float32
+        && tensor.is_contiguous()
+        && tensor.numel() is > 0 and <= MaxValues;
 
-    /// <summary>The tensor's memory, which stays where it is as long as the tensor lives.</summary>
-    public static T* Pointer<T>(torch.Tensor tensor) where T : unmanaged => (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
+    /// <summary>Gets a pointer to the tensor's memory, which does not move as long as the tensor lives.</summary>
+    public static T* Pointer<T>(torch.Tensor tensor) where T : unmanaged =>
+        (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
 
-    /// <summary>How many pieces <see cref="ForPieces"/> makes.</summary>
+    /// <summary>Computes the number of pieces of <see cref="ForPieces"/>.</summary>
     public static long PieceCount(long count, long run) => count / run * PiecesPerRun(run);
 
     /// <summary>
-    /// Divides numbers into pieces that do not reach beyond the end of a run, the same ones on any number of threads, and calls an action with the start, the length and
-    /// the number of each.
+    /// Divides values into pieces that do not cross the end of a run, independently of the number of threads, and calls
+    /// an action with the start, the length and the zero-based index of each.
     /// </summary>
     public static void ForPieces(long count, long run, Action<long, int, long> action)
     {
@@ -40,7 +46,9 @@ internal static unsafe class HostMemory
         });
     }
 
-    /// <summary>Calls an action with 0 to before a number, on one thread if there are few values in all.</summary>
+    /// <summary>
+    /// Calls an action with each zero-based index below a count, on one thread if there are few values in total.
+    /// </summary>
     public static void ForEach(long count, long values, Action<long> action)
     {
         var threads = values <= PieceLength ? 1 : torch.get_num_threads();

@@ -4,11 +4,14 @@ using Microsoft.ML.Hdrq.Networks.Operators;
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// Divides a block into its weighted layers. A layer has what quantizes its input with it, unless a layer before has it already, and what nothing but it feeds: activations, up to the next quantizer, layer or addition.
+/// Divides a block into its weighted layers. A layer includes the quantizers of its input, unless an earlier layer
+/// already includes them, and the nodes that it alone feeds: activations, up to the next quantizer, layer or addition.
 /// </summary>
 internal static class LayerPartition
 {
-    /// <summary>Finds the layers of a block that begins with its quantizers, see <see cref="BlockPartition.Find"/>.</summary>
+    /// <summary>
+    /// Finds the layers of a block that begins with its quantizers, see <see cref="BlockPartition.Find"/>.
+    /// </summary>
     /// <param name="graph">The whole graph.</param>
     /// <param name="block">The block.</param>
     /// <returns>The layers, in order.</returns>
@@ -21,13 +24,21 @@ internal static class LayerPartition
         {
             var nodes = new HashSet<GraphNode> { layer };
             var input = layer.Inputs[0];
-            while (flow.Definer(input) is { Operator: FakeQuantize } quantizer && inside.Contains(quantizer) && taken.Add(quantizer))
+            while (flow.Definer(input) is { Operator: FakeQuantize } quantizer
+                && inside.Contains(quantizer)
+                && taken.Add(quantizer))
             {
                 nodes.Add(quantizer);
                 input = quantizer.Inputs[0];
             }
             var output = layer.Outputs[0];
-            while (flow.Readers(output).ToList() is [var reader] && inside.Contains(reader) && !flow.IsWeighted(reader) && reader.Operator is not FakeQuantize && flow.DataInputs(reader).Distinct().Count() == 1 && reader.Outputs.Length == 1 && output != block.Output)
+            while (flow.Readers(output).ToList() is [var reader]
+                && inside.Contains(reader)
+                && !flow.IsWeighted(reader)
+                && reader.Operator is not FakeQuantize
+                && flow.DataInputs(reader).Distinct().Count() == 1
+                && reader.Outputs.Length == 1
+                && output != block.Output)
             {
                 nodes.Add(reader);
                 output = reader.Outputs[0];
@@ -36,7 +47,7 @@ internal static class LayerPartition
         }
     }
 
-    /// <summary>The part of a block that computes one of its values.</summary>
+    /// <summary>Finds the part of a block that computes one of its values.</summary>
     public static Block UpTo(Graph graph, Block block, string value)
     {
         var flow = graph.Flow;
@@ -45,8 +56,13 @@ internal static class LayerPartition
         var open = new Stack<string>([value]);
         while (open.TryPop(out var next))
         {
-            if (block.Inputs.Contains(next) || flow.Definer(next) is not { } definer || !inside.Contains(definer) || !nodes.Add(definer))
+            if (block.Inputs.Contains(next)
+                || flow.Definer(next) is not { } definer
+                || !inside.Contains(definer)
+                || !nodes.Add(definer))
+            {
                 continue;
+            }
             foreach (var input in flow.DataInputs(definer))
                 open.Push(input);
         }

@@ -3,7 +3,7 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
-/// <summary>The largest absolute value there is.</summary>
+/// <summary>Chooses the largest absolute value; over several batches, the largest choice.</summary>
 internal sealed class MinMaxObserver : RangeObserver
 {
     protected override torch.Tensor Choose(torch.Tensor values, QuantizationRange range) => values.abs().amax([1]);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Passes;
@@ -12,16 +13,18 @@ namespace Microsoft.ML.Hdrq.Quantization;
 /// <param name="network">The network in full precision, on the device to compute on; not changed.</param>
 /// <param name="images">The calibration images.</param>
 /// <param name="options">How the network will be quantized; its source is on the network's device.</param>
-/// <param name="basis">By what bits are chosen.</param>
-/// <param name="cancellationToken">Ends the choice between two batches.</param>
-internal sealed class MixedPrecision(Network network, torch.Tensor images, QuantizationOptions options, BitAllocationBasis basis, CancellationToken cancellationToken)
+/// <param name="basis">The basis for choosing bits.</param>
+/// <param name="cancellationToken">Stops between two batches.</param>
+internal sealed class MixedPrecision(
+    Network network, torch.Tensor images, QuantizationOptions options, BitAllocationBasis basis,
+    CancellationToken cancellationToken)
 {
-    /// <summary>Images by which layers are measured.</summary>
-    private const int MostImages = 64;
+    /// <summary>The maximum number of images that measure the effect of a layer.</summary>
+    private const int MaxImages = 64;
 
-    /// <summary>The exceptions with which the weights fit into a size.</summary>
+    /// <summary>Chooses exceptions with which the weights fit into a size.</summary>
     /// <param name="bytes">The size of all quantized weights, in bytes.</param>
-    /// <exception cref="ArgumentException">They do not fit with the fewest bits.</exception>
+    /// <exception cref="ArgumentException">They do not fit even with the minimum number of bits.</exception>
     public IReadOnlyList<LayerOverride> WithinSize(long bytes)
     {
         using var scope = torch.NewDisposeScope();
@@ -33,16 +36,22 @@ internal sealed class MixedPrecision(Network network, torch.Tensor images, Quant
         }
         catch (ArgumentException exception)
         {
-            throw new ArgumentException($"TargetSize is {bytes} bytes. {exception.Message} To these come {(fixedBits + 7) / 8} bytes for layers of fixed bits.", exception);
+            throw new ArgumentException(
+                $"TargetSize is {bytes} bytes. {exception.Message} "
+                + $"To these come {(fixedBits + 7) / 8} bytes for layers of fixed bits.",
+                exception);
         }
     }
 
     /// <summary>
-    /// The exceptions with the smallest size at which no more than a share of the calibration images is given another class, by the network rounded to nearest, than by the network in full precision. The accuracy
+    /// Chooses the exceptions with the smallest size at which the network rounded to nearest, compared with the network
+    /// in full precision, changes the predicted class of at most a given share of the calibration images. The accuracy
     /// on these images cannot fall by more than that share.
     /// </summary>
-    /// <param name="drop">The share.</param>
-    /// <exception cref="InvalidOperationException">It is exceeded with the most bits too, or the network does not choose among classes.</exception>
+    /// <param name="drop">The share, from 0 to 1.</param>
+    /// <exception cref="InvalidOperationException">
+    /// The share is exceeded even with the maximum number of bits, or the network does not choose among classes.
+    /// </exception>
     public IReadOnlyList<LayerOverride> WithinDrop(double drop)
     {
         using var scope = torch.NewDisposeScope();
@@ -50,11 +59,17 @@ internal sealed class MixedPrecision(Network network, torch.Tensor images, Quant
         var (free, _) = Layers(folded);
         var allocation = Allocation(folded, free);
         var expected = Classes(folded);
-        // More bits, fewer changes: the least number of steps, by halving.
+        // More bits change fewer classes: a binary search finds the minimum number of steps.
         var (low, high) = (0, allocation.Steps.Length);
-        var most = Changed(high);
-        if (most > drop)
-            throw new InvalidOperationException(FormattableString.Invariant($"MaxAccuracyDrop is {drop}, and with weights of {QuantizationRange.MaxBits} bits the network rounded to nearest still gives {most:P1} of the calibration images another class; raise ActivationBits or MaxAccuracyDrop."));
+        var minChanged = Changed(high);
+        if (minChanged > drop)
+        {
+            throw new InvalidOperationException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"MaxAccuracyDrop is {drop}, and with weights of {QuantizationRange.MaxBits} bits the network rounded "
+                + $"to nearest still gives {minChanged:P1} of the calibration images another class; "
+                + $"raise ActivationBits or MaxAccuracyDrop."));
+        }
         while (low < high)
         {
             var middle = (low + high) / 2;
@@ -68,13 +83,22 @@ internal sealed class MixedPrecision(Network network, torch.Tensor images, Quant
         double Changed(int steps)
         {
             using var stepScope = torch.NewDisposeScope();
-            var rounded = options with { Source = null, Overrides = Overrides(allocation.After(steps)), KeepInputGrams = false };
-            using var quantized = NetworkQuantizer.Apply(network, images, rounded, training: null, seed: 0, cancellationToken);
+            var rounded = options with
+            {
+                Source = null,
+                Overrides = Overrides(allocation.After(steps)),
+                KeepInputGrams = false,
+            };
+            using var quantized = NetworkQuantizer.Apply(
+                network, images, rounded, training: null, seed: 0, cancellationToken);
             return Classes(quantized).ne(expected).to(torch.ScalarType.Float32).mean().item<float>();
         }
     }
 
-    /// <summary>The layers whose bits are open, and the size in bits of the others that are quantized: the first and last ones, and those with exceptions.</summary>
+    /// <summary>
+    /// Finds the layers whose bits are open, and the size in bits of the other quantized layers: the first and last
+    /// layers, and those with exceptions.
+    /// </summary>
     private (ImmutableArray<Layer> Free, long FixedBits) Layers(Network folded)
     {
         var few = Bits(QuantizationRange.MinBits);
@@ -92,25 +116,38 @@ internal sealed class MixedPrecision(Network network, torch.Tensor images, Quant
         }
         return (free.ToImmutable(), size);
 
-        Dictionary<string, int> Bits(int weightBits) => QuantizerSites.Find(folded, options.Placement, weightBits, options.ActivationBits, options.Overrides)
-            .Where(site => site.Layer is not null).ToDictionary(site => site.Value, site => site.Bits, StringComparer.Ordinal);
+        Dictionary<string, int> Bits(int weightBits) => QuantizerSites
+            .Find(folded, options.Placement, weightBits, options.ActivationBits, options.Overrides)
+            .Where(site => site.Layer is not null)
+            .ToDictionary(site => site.Value, site => site.Bits, StringComparer.Ordinal);
     }
 
     private BitAllocation Allocation(Network folded, ImmutableArray<Layer> free)
     {
-        using var foldedSource = basis == BitAllocationBasis.SourceWeights && options.Source is { } source ? FoldBatchNormalization.Apply(source) : null;
+        using var foldedSource = basis == BitAllocationBasis.SourceWeights && options.Source is { } source
+            ? FoldBatchNormalization.Apply(source)
+            : null;
         var origin = foldedSource ?? folded;
         var weights = origin.Graph.Layers.All.ToLookup(layer => layer.Name, StringComparer.Ordinal);
         if (free.FirstOrDefault(layer => !weights.Contains(layer.Name)) is { } missing)
             throw new ArgumentException($"The source network has no layer '{missing.Name}'.");
-        var (reference, exact) = basis == BitAllocationBasis.Images ? (folded.Clone(), Scores(folded)) : (null, null);
+        var allBits = Enumerable.Range(
+            QuantizationRange.MinBits, QuantizationRange.MaxBits - QuantizationRange.MinBits + 1);
+        var (reference, exact) = basis == BitAllocationBasis.Images
+            ? (folded.Clone(), Scores(folded))
+            : (null, null);
         using (reference)
         {
-            // Layers of one name cannot be told apart by exceptions, and have the same bits.
-            return new BitAllocation([.. from layer in free
-                                         group layer by layer.Name into layers
-                                         select new BitAllocation.Layer(layers.Key, layers.Sum(layer => layer.Count(folded)),
-                                             [.. Enumerable.Range(QuantizationRange.MinBits, QuantizationRange.MaxBits - QuantizationRange.MinBits + 1).Select(bits => layers.Sum(layer => Error(layer, bits)))])]);
+            // Exceptions cannot distinguish layers of one name, which therefore have the same bits.
+            return new BitAllocation(
+            [
+                .. from layer in free
+                   group layer by layer.Name into layers
+                   select new BitAllocation.Layer(
+                       layers.Key,
+                       layers.Sum(layer => layer.Count(folded)),
+                       [.. allBits.Select(bits => layers.Sum(layer => Error(layer, bits)))]),
+            ]);
         }
 
         double Error(Layer layer, int bits)
@@ -136,7 +173,7 @@ internal sealed class MixedPrecision(Network network, torch.Tensor images, Quant
         }
     }
 
-    /// <summary>A weight on the grid that calibration would choose for it.</summary>
+    /// <summary>Rounds a weight to the grid that calibration would choose for it.</summary>
     private torch.Tensor Rounded(Layer layer, torch.Tensor weight, int bits)
     {
         var axis = layer.OutputAxis;
@@ -145,27 +182,40 @@ internal sealed class MixedPrecision(Network network, torch.Tensor images, Quant
         var rows = options.PerChannel ? moved.reshape(moved.shape[0], -1) : moved.reshape(1, -1);
         var observer = options.Calibration.CreateObserver();
         observer.Observe(rows, range);
-        return NearestRounding.Instance.Apply(rows, observer.Scale().reshape(-1, 1), range).reshape(moved.shape).transpose(0, axis);
+        return NearestRounding.Instance
+            .Apply(rows, observer.Scale().reshape(-1, 1), range)
+            .reshape(moved.shape)
+            .transpose(0, axis);
     }
 
-    private torch.Tensor Scores(Network measured) =>
-        NetworkBatches.Scores(measured, images.narrow(0, 0, Math.Min(MostImages, images.shape[0])), options.Calibration.BatchSize, cancellationToken);
+    private torch.Tensor Scores(Network measured) => NetworkBatches.Scores(
+        measured,
+        images.narrow(0, 0, Math.Min(MaxImages, images.shape[0])),
+        options.Calibration.BatchSize,
+        cancellationToken);
 
     private torch.Tensor Classes(Network measured)
     {
         var scores = NetworkBatches.Scores(measured, images, options.Calibration.BatchSize, cancellationToken);
         return scores.dim() > 1 && scores.shape[1] > 1
             ? scores.argmax(1)
-            : throw new InvalidOperationException("MaxAccuracyDrop needs a network that gives a score for each of several classes; give TargetSize instead.");
+            : throw new InvalidOperationException(
+                "MaxAccuracyDrop needs a network that gives a score for each of several classes; "
+                + "give TargetSize instead.");
     }
 
-    /// <summary>The options' exceptions, after those for the layers whose bits have been chosen; what the options say of such a layer's input still holds.</summary>
+    /// <summary>
+    /// Lists the exceptions for the layers with chosen bits, followed by the exceptions of the options. What the
+    /// options say about the input of such a layer still applies.
+    /// </summary>
     private IReadOnlyList<LayerOverride> Overrides(Dictionary<string, int> bits) =>
     [
         .. bits.Select(entry => new LayerOverride(LayerOverride.Exactly(entry.Key))
         {
             WeightBits = entry.Value,
-            ActivationBits = options.Overrides.FirstOrDefault(exception => exception.Matches(entry.Key))?.ActivationBits,
+            ActivationBits = options.Overrides
+                .FirstOrDefault(exception => exception.Matches(entry.Key))?
+                .ActivationBits,
         }),
         .. options.Overrides,
     ];

@@ -5,7 +5,8 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// Of 100 candidates <c>i / 100 max|x|</c> the one whose quantizer has the least mean <c>|Q(x) - x|^2.4</c>; over several batches the largest choice.
+/// Chooses, from 100 candidates <c>i / 100 max|x|</c>, the one whose quantizer has the smallest mean
+/// <c>|Q(x) - x|^2.4</c>; over several batches, the largest choice.
 /// </summary>
 internal class MseObserver : RangeObserver
 {
@@ -14,28 +15,36 @@ internal class MseObserver : RangeObserver
     protected override torch.Tensor Choose(torch.Tensor values, QuantizationRange range)
     {
         var limit = values.abs().amax([1], keepdim: true);
-        var fractions = torch.tensor(Enumerable.Range(1, Candidates).Select(i => (float)(i / (double)Candidates)).ToArray(), device: values.device);
+        var steps = Enumerable.Range(1, Candidates).Select(i => (float)(i / (double)Candidates)).ToArray();
+        var fractions = torch.tensor(steps, device: values.device);
         var candidates = limit.mul(fractions);
-        var scales = candidates.mul(Scalars.Keep(range.ScaleFor(1))).clamp_(min: Scalars.Keep(LeastScale));
+        var scales = candidates.mul(Scalars.Keep(range.ScaleFor(1))).clamp_(min: Scalars.Keep(MinScale));
         var errors = HostMemory.Holds(values) ? ErrorsInOnePass(values, scales, range) : Errors(values, scales, range);
         return candidates.gather(1, errors.argmin(1, keepdim: true)).squeeze(1);
     }
 
-    /// <summary>The errors, a row for each row of the values and a column for each scale.</summary>
+    /// <summary>Computes the errors, a row for each row of the values and a column for each scale.</summary>
     private static torch.Tensor Errors(torch.Tensor values, torch.Tensor scales, QuantizationRange range)
     {
         var errors = torch.empty_like(scales);
         for (var i = 0; i < Candidates; i++)
         {
             using var scope = torch.NewDisposeScope();
-            errors.narrow(1, i, 1).copy_(NearestRounding.Instance.Apply(values, scales.narrow(1, i, 1), range).sub_(values).abs_().pow_(Scalars.Keep(QuantizationError.Power)).sum([1], keepdim: true));
+            var sums = NearestRounding.Instance
+                .Apply(values, scales.narrow(1, i, 1), range)
+                .sub_(values)
+                .abs_()
+                .pow_(Scalars.Keep(QuantizationError.Power))
+                .sum([1], keepdim: true);
+            errors.narrow(1, i, 1).copy_(sums);
         }
         return errors;
     }
 
-    private static unsafe torch.Tensor ErrorsInOnePass(torch.Tensor values, torch.Tensor scales, QuantizationRange range)
+    private static unsafe torch.Tensor ErrorsInOnePass(
+        torch.Tensor values, torch.Tensor scales, QuantizationRange range)
     {
-        // Zeros have no error whatever the scale, and half of an activation is zeros.
+        // Zeros have no error at any scale, and half of an activation's elements are zeros.
         if (values.shape[0] == 1)
             values = values.masked_select(values.ne(Scalars.Keep(0))).unsqueeze(0);
         var errors = torch.zeros_like(scales);
@@ -45,7 +54,8 @@ internal class MseObserver : RangeObserver
         var scale = HostMemory.Pointer<float>(scales);
         var to = HostMemory.Pointer<float>(errors);
         var length = values.shape[1];
-        HostMemory.ForEach(scales.numel(), values.numel() * Candidates, i => to[i] = (float)QuantizationError.Sum(from + i / Candidates * length, length, scale[i], range));
+        HostMemory.ForEach(scales.numel(), values.numel() * Candidates, i =>
+            to[i] = (float)QuantizationError.Sum(from + i / Candidates * length, length, scale[i], range));
         return errors;
     }
 }

@@ -5,37 +5,47 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
-/// <summary>Quantizes a network on images, without a pipeline: folds normalizations, places quantizers, calibrates them, and trains block by block.</summary>
-/// <remarks>In an ML.NET pipeline the steps <c>QuantizeHdrq</c> and <c>QuantizeNetwork</c> call it with the rows of a domain.</remarks>
+/// <summary>
+/// Quantizes a network on images, without a pipeline: folds normalizations, places quantizers, calibrates them, and
+/// trains block by block.
+/// </summary>
+/// <remarks>
+/// In an ML.NET pipeline the steps <c>QuantizeHdrq</c> and <c>QuantizeNetwork</c> call it with the rows of a domain.
+/// </remarks>
 public static class NetworkQuantizer
 {
     /// <summary>Quantizes a copy of a network.</summary>
-    /// <param name="network">The network in full precision, with one input, on the device to compute on; not changed.</param>
+    /// <param name="network">
+    /// The network in full precision, with one input, on the device to compute on; not changed.
+    /// </param>
     /// <param name="images">
-    /// The calibration images, [images, ...] as the network takes them, of <see cref="float"/>, at least one, on any device;
-    /// no labels are needed. Some hundreds are enough; all of them are used.
+    /// The calibration images, [images, ...] as the network takes them, of <see cref="float"/>, at least one, on any
+    /// device; no labels are needed. A few hundred are enough; all of them are used.
     /// </param>
     /// <param name="options">
-    /// The method and how: <see cref="HdrqOptions"/> for networks that are to be merged, or
+    /// The method and its options: <see cref="HdrqOptions"/> for networks that are to be merged, or
     /// <see cref="RoundToNearestOptions"/>, <see cref="AdaRoundOptions"/>, <see cref="BrecqOptions"/> or
     /// <see cref="QDropOptions"/>.
     /// </param>
     /// <param name="seed">
-    /// The seed of everything random, of any value; 0 by default. The same network, images, options and seed give the same
-    /// bytes on the same machine.
+    /// The seed of all random choices, any value; 0 by default. The same network, images, options and seed give the
+    /// same bytes on the same machine.
     /// </param>
-    /// <param name="cancellationToken">Ends quantization between two steps; nothing is changed then.</param>
+    /// <param name="cancellationToken">Stops quantization between two steps; nothing is changed then.</param>
     /// <returns>
     /// The quantized network on the same device, owned by the caller: the graph of the network with its normalizations
     /// folded and <c>FakeQuantize</c> nodes, and metadata that name the method, the bits and the source.
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
     /// <exception cref="ArgumentException">
-    /// The network does not have exactly one input; there are no images, or they are not of <see cref="float"/>; the source
-    /// has another graph, and the message names the first difference; or the weights do not fit into
+    /// The network does not have exactly one input; there are no images, or they are not of <see cref="float"/>; the
+    /// source has another graph, and the message names the first difference; or the weights do not fit into
     /// <see cref="BitBudget.TargetSize"/>.
     /// </exception>
-    /// <exception cref="InvalidOperationException">The accuracy falls by more than <see cref="BitBudget.MaxAccuracyDrop"/> whatever bits the weights have.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The accuracy falls by more than <see cref="BitBudget.MaxAccuracyDrop"/> even with the maximum number of bits, or
+    /// the network does not choose among classes.
+    /// </exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <example>
     /// <code>
@@ -46,48 +56,86 @@ public static class NetworkQuantizer
     /// quantized.SaveOnnx("quantized.onnx");
     /// </code>
     /// </example>
-    public static Network Quantize(Network network, torch.Tensor images, QuantizationOptions options, int seed = 0, CancellationToken cancellationToken = default)
+    public static Network Quantize(
+        Network network, torch.Tensor images, QuantizationOptions options, int seed = 0,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(network);
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
         if (network.Graph.Inputs.Length != 1)
-            throw new ArgumentException($"The network has {network.Graph.Inputs.Length} inputs; it must have exactly one.", nameof(network));
+        {
+            throw new ArgumentException(
+                $"The network has {network.Graph.Inputs.Length} inputs; it must have exactly one.", nameof(network));
+        }
         if (images.dtype != torch.ScalarType.Float32 || images.dim() == 0 || images.shape[0] == 0)
-            throw new ArgumentException($"The images are a tensor of {images.dtype} with shape {TensorShape.Describe(images.shape)}; at least one image of single is needed.", nameof(images));
+        {
+            throw new ArgumentException(
+                $"The images are a tensor of {images.dtype} with shape {TensorShape.Describe(images.shape)}; "
+                + "at least one image of single is needed.",
+                nameof(images));
+        }
         using var scope = torch.NewDisposeScope();
         var kept = options.Calibration.KeepOnDevice ? images.to(network.Device) : images.cpu();
         if (options.BitBudget is { } budget)
-            options = options with { BitBudget = null, Overrides = ChooseBits(network, kept, options, budget, cancellationToken) };
+        {
+            var overrides = ChooseBits(network, kept, options, budget, cancellationToken);
+            options = options with { BitBudget = null, Overrides = overrides };
+        }
         return Apply(network, kept, options, options.BlockTraining, seed, cancellationToken);
     }
 
-    /// <summary>Quantizes by options that have been checked and have no bit budget.</summary>
+    /// <summary>Quantizes with options that have been checked and have no bit budget.</summary>
     /// <param name="network">The network.</param>
-    /// <param name="images">The images, on the device where they and what blocks make of them are to be kept.</param>
-    /// <param name="options">How.</param>
+    /// <param name="images">The images, on the device that is to hold them and their activations.</param>
+    /// <param name="options">The options.</param>
     /// <param name="training">How blocks are trained; null for rounding to nearest.</param>
     /// <param name="seed">The seed.</param>
-    /// <param name="cancellationToken">Ends quantization between two steps.</param>
-    internal static Network Apply(Network network, torch.Tensor images, QuantizationOptions options, BlockTraining? training, int seed, CancellationToken cancellationToken)
+    /// <param name="cancellationToken">Stops quantization between two steps.</param>
+    internal static Network Apply(
+        Network network, torch.Tensor images, QuantizationOptions options, BlockTraining? training, int seed,
+        CancellationToken cancellationToken)
     {
         using var scope = torch.NewDisposeScope();
         var (source, calibration) = (options.Source, options.Calibration);
         using var folded = FoldBatchNormalization.Apply(network);
-        using var foldedSource = source is null || (training is null && !calibration.UseSourceScales) ? null : FoldedSource(source, folded);
+        using var foldedSource = source is null || (training is null && !calibration.UseSourceScales)
+            ? null
+            : FoldedSource(source, folded);
         var batches = Split(images, calibration.BatchSize);
-        var sites = QuantizerSites.Find(folded, options.Placement, options.WeightBits, options.ActivationBits, options.Overrides);
-        var quantized = Calibration.Apply(folded, sites, batches, calibration, options.PerChannel, cancellationToken, calibration.UseSourceScales ? foldedSource?.Parameters : null);
+        var sites = QuantizerSites.Find(
+            folded, options.Placement, options.WeightBits, options.ActivationBits, options.Overrides);
+        var quantized = Calibration.Apply(
+            folded,
+            sites,
+            batches,
+            calibration,
+            options.PerChannel,
+            cancellationToken,
+            calibration.UseSourceScales ? foldedSource?.Parameters : null);
         try
         {
             if (training is not null)
-                Reconstruction.Apply(quantized, images, foldedSource?.Parameters ?? new Dictionary<string, torch.Tensor>(), training, calibration, seed, options.Progress, cancellationToken);
+            {
+                Reconstruction.Apply(
+                    quantized,
+                    images,
+                    foldedSource?.Parameters ?? new Dictionary<string, torch.Tensor>(),
+                    training,
+                    calibration,
+                    seed,
+                    options.Progress,
+                    cancellationToken);
+            }
             if (options.CorrectBiases)
-                BiasCorrection.Apply(quantized, folded, images.narrow(0, 0, Math.Min(images.shape[0], CalibrationOptions.MostImages)));
+            {
+                var count = Math.Min(images.shape[0], CalibrationOptions.MaxImages);
+                BiasCorrection.Apply(quantized, folded, images.narrow(0, 0, count));
+            }
             if (options.Placement == QuantizerPlacement.Integer)
                 quantized = ForIntegers(quantized);
-            // Those of the network in full precision say nothing of values on a grid.
+            // The Gram matrices of the network in full precision do not describe values on a grid.
             quantized.Metadata = InputGrams.Without(network.Metadata).With(
                 (NetworkMetadata.Method, options.Method),
                 (NetworkMetadata.WeightBits, options.WeightBits),
@@ -105,15 +153,20 @@ public static class NetworkQuantizer
         }
     }
 
-    /// <summary>The exceptions with which layers have the bits that a budget gives them.</summary>
-    private static IReadOnlyList<LayerOverride> ChooseBits(Network network, torch.Tensor images, QuantizationOptions options, BitBudget budget, CancellationToken cancellationToken)
+    /// <summary>Chooses exceptions that give layers the bits that fit a budget.</summary>
+    private static IReadOnlyList<LayerOverride> ChooseBits(
+        Network network, torch.Tensor images, QuantizationOptions options, BitBudget budget,
+        CancellationToken cancellationToken)
     {
         using var source = options.Source?.To(network.Device);
-        var precision = new MixedPrecision(network, images, options with { Source = source }, budget.Basis, cancellationToken);
-        return budget.TargetSize is { } size ? precision.WithinSize(size) : precision.WithinDrop(budget.MaxAccuracyDrop!.Value);
+        var precision = new MixedPrecision(
+            network, images, options with { Source = source }, budget.Basis, cancellationToken);
+        return budget.TargetSize is { } size
+            ? precision.WithinSize(size)
+            : precision.WithinDrop(budget.MaxAccuracyDrop!.Value);
     }
 
-    /// <summary>What integer hardware asks for besides quantizers; disposes the network that it is given.</summary>
+    /// <summary>Makes the further changes that integer hardware needs; disposes the given network.</summary>
     private static Network ForIntegers(Network quantized)
     {
         var result = ClipByQuantizer.Apply(quantized);
@@ -130,7 +183,8 @@ public static class NetworkQuantizer
         if (result.Graph.FirstDifference(folded.Graph) is not { } difference)
             return result;
         result.Dispose();
-        throw new ArgumentException($"The source network is not one that the network can descend from: {difference}", nameof(source));
+        throw new ArgumentException(
+            $"The source network is not one that the network can descend from: {difference}", nameof(source));
     }
 
     private static List<torch.Tensor> Split(torch.Tensor images, int batchSize)

@@ -8,23 +8,31 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// HDRQ's noise in place of rounding: inside the range <c>x + n s</c>, outside it the end of the range. n is drawn from the distribution of the present
-/// rounding errors <c>(Q(x) - x) / s</c> of the values inside the range. For uniform errors the expected loss gains <c>s^2 / 24 tr(H)</c>: the noise regularizes
-/// the Hessian (Shin et al., "Merge-Friendly Post-Training Quantization for Multi-Target Domain Adaptation", ICML 2025).
+/// HDRQ's noise instead of rounding: inside the range <c>x + n s</c>, outside it the end of the range. n is drawn from
+/// the distribution of the current rounding errors <c>(Q(x) - x) / s</c> of the values inside the range. For uniform
+/// errors, the expected loss increases by <c>s^2 / 24 tr(H)</c>, so the noise regularizes the Hessian (Shin et al.,
+/// "Merge-Friendly Post-Training Quantization for Multi-Target Domain Adaptation", ICML 2025).
 /// </summary>
 /// <remarks>
-/// The errors of a random sample of the values fill a small table, from which every element reads at a place of the pool. That is the distribution of the
-/// errors themselves, without the bins of a histogram, and costs one look-up an element.
+/// The errors of a random sample of the values fill a small table, which every element reads at a random index from the
+/// pool. This reproduces the distribution of the errors themselves, without the bins of a histogram, at the cost of one
+/// look-up for each element.
 /// </remarks>
 internal sealed class NoiseRounding(RandomPool pool) : RoundingScheme
 {
-    /// <summary>Entries of the table of errors: small enough for the first-level cache.</summary>
+    /// <summary>The number of entries in the table of errors: small enough for the first-level cache.</summary>
     public const int TableSize = 4096;
 
-    /// <summary>How many values are looked at for the table. Up to half of an activation lies outside the range: its zeros.</summary>
+    /// <summary>
+    /// The number of values that are sampled for the table. Up to half of an activation's elements lie outside the
+    /// range: the zeros.
+    /// </summary>
     private const int SampleSize = 4 * TableSize;
 
-    /// <summary>How many that lie one behind the other are looked at together: reading each at a place of its own would be slower than what the table is for.</summary>
+    /// <summary>
+    /// The number of consecutive values that are sampled together. Reading each value at its own place would take
+    /// longer than the table saves.
+    /// </summary>
     private const int StretchLength = 8;
 
     internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range)
@@ -39,16 +47,27 @@ internal sealed class NoiseRounding(RandomPool pool) : RoundingScheme
         return WithGradients(values, scale, inside, remainder);
     }
 
-    /// <summary>Where values are strictly inside the range, and the noise there, the end of the range elsewhere.</summary>
-    internal static (torch.Tensor Inside, torch.Tensor Remainder) InsideAndRemainder(torch.Tensor steps, torch.Tensor noise, QuantizationRange range)
+    /// <summary>
+    /// Computes where values are strictly inside the range, and the remainder: the noise inside the range, the end of
+    /// the range elsewhere.
+    /// </summary>
+    internal static (torch.Tensor Inside, torch.Tensor Remainder) InsideAndRemainder(
+        torch.Tensor steps, torch.Tensor noise, QuantizationRange range)
     {
-        var inside = steps.gt(Scalars.Keep(range.Minimum)).logical_and_(steps.lt(Scalars.Keep(range.Maximum)));
-        return (inside, torch.where(inside, noise, steps.clamp(Scalars.Keep(range.Minimum), Scalars.Keep(range.Maximum))));
+        var inside = steps
+            .gt(Scalars.Keep(range.Minimum))
+            .logical_and_(steps.lt(Scalars.Keep(range.Maximum)));
+        var clamped = steps.clamp(Scalars.Keep(range.Minimum), Scalars.Keep(range.Maximum));
+        return (inside, torch.where(inside, noise, clamped));
     }
 
-    /// <summary>Fills a table with errors of values in host memory with one scale or one for each stretch; with zeros when no value that was looked at is inside the range.</summary>
+    /// <summary>
+    /// Fills a table with the rounding errors of values in host memory, with one scale or one scale for each run; with
+    /// zeros if no sampled value is inside the range.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Fill(Span<float> table, torch.Tensor values, torch.Tensor scale, QuantizationRange range, RandomPool pool)
+    public static void Fill(
+        Span<float> table, torch.Tensor values, torch.Tensor scale, QuantizationRange range, RandomPool pool)
     {
         var elements = MemoryMarshal.Cast<byte, float>(values.bytes);
         var scales = MemoryMarshal.Cast<byte, float>(scale.bytes);
@@ -66,15 +85,18 @@ internal sealed class NoiseRounding(RandomPool pool) : RoundingScheme
             }
             else
             {
-                // After the last comes the first: all values are equally likely.
+                // The stretch wraps around at the end of the run, so that all values are equally likely.
                 for (var i = 0; i < StretchLength; i++)
                     wrapped[i] = stretch[(position + i) % run];
                 stretch = wrapped;
             }
             var steps = Vector256.Create(stretch) / scales[runIndex % scales.Length];
             (Vector256.Round(steps) - steps).CopyTo(errors);
-            var inside = (Vector256.GreaterThan(steps, Vector256.Create((float)range.Minimum)) & Vector256.LessThan(steps, Vector256.Create((float)range.Maximum))).ExtractMostSignificantBits();
-            // Every error is written, and overwritten by the next one unless it is inside: a branch that goes either way at random would take longer.
+            var isAbove = Vector256.GreaterThan(steps, Vector256.Create((float)range.Minimum));
+            var isBelow = Vector256.LessThan(steps, Vector256.Create((float)range.Maximum));
+            var inside = (isAbove & isBelow).ExtractMostSignificantBits();
+            // Every error is written, and overwritten by the next one unless it is inside: an unpredictable branch
+            // would be slower.
             for (var i = 0; i < StretchLength; i++, inside >>= 1)
             {
                 table[filled] = errors[i];
@@ -87,12 +109,15 @@ internal sealed class NoiseRounding(RandomPool pool) : RoundingScheme
             table[i] = table[i - filled];
     }
 
-    /// <summary>One draw for each value; zeros when no value is inside the range.</summary>
+    /// <summary>Draws noise for each value; zeros if no value is inside the range.</summary>
     internal torch.Tensor Noise(torch.Tensor steps, QuantizationRange range)
     {
         var flat = steps.reshape(-1);
-        var sample = flat.numel() <= SampleSize ? flat : flat.index_select(0, pool.FreshIndices(flat.numel(), SampleSize));
-        var insideSample = sample.masked_select(sample.gt(Scalars.Keep(range.Minimum)).logical_and_(sample.lt(Scalars.Keep(range.Maximum))));
+        var sample = flat.numel() <= SampleSize
+            ? flat
+            : flat.index_select(0, pool.FreshIndices(flat.numel(), SampleSize));
+        var isInside = sample.gt(Scalars.Keep(range.Minimum)).logical_and_(sample.lt(Scalars.Keep(range.Maximum)));
+        var insideSample = sample.masked_select(isInside);
         if (insideSample.numel() == 0)
             return torch.zeros_like(flat);
         var errors = insideSample.round().sub_(insideSample);

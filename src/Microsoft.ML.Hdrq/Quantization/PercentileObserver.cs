@@ -3,13 +3,13 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
-/// <summary>The value below which the given percentage of the absolute values lies; of several batches the largest.</summary>
+/// <summary>Chooses the given percentile of the absolute values; over several batches, the largest choice.</summary>
 internal sealed class PercentileObserver(double percentile) : RangeObserver
 {
     protected override torch.Tensor Choose(torch.Tensor values, QuantizationRange range)
     {
         var absolute = values.abs();
-        // The kth smallest: torch.quantile refuses more than 16 million values.
+        // The kth smallest value, because torch.quantile accepts at most 16 million values.
         var k = Math.Clamp((long)Math.Ceiling(percentile / 100 * absolute.shape[1]), 1, absolute.shape[1]);
         return absolute.kthvalue(k, 1).values;
     }

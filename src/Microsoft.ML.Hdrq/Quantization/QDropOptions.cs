@@ -1,14 +1,14 @@
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// QDrop: as <see cref="BrecqOptions">BRECQ</see>, with activations that are left unquantized at random (Wei et al., "QDrop:
-/// Randomly Dropping Quantization for Extremely Low-bit Post-Training Quantization", ICLR 2022).
+/// QDrop: like <see cref="BrecqOptions">BRECQ</see>, but leaves random elements of activations unquantized (Wei et al.,
+/// "QDrop: Randomly Dropping Quantization for Extremely Low-bit Post-Training Quantization", ICLR 2022).
 /// </summary>
 public sealed record QDropOptions : QuantizationOptions
 {
     /// <summary>
-    /// The settings with which the paper of HDRQ compares methods: quantizers where it puts them, one scale for a weight
-    /// and each network's own, no Gram matrices, 20,000 steps a block.
+    /// The settings that the HDRQ paper uses to compare methods: its quantizer placement, per-tensor weight scales from
+    /// each network's own weights, no Gram matrices, 20,000 steps for each block.
     /// </summary>
     public static QDropOptions Paper { get; } = WithPaperSettings(new QDropOptions { Training = QDropTraining.Paper });
 
@@ -17,7 +17,7 @@ public sealed record QDropOptions : QuantizationOptions
 
     private protected override BlockTraining? GivenTraining => Training;
 
-    // Where nothing is left unquantized, the two methods are one.
+    // With a drop probability of 0, QDrop is BRECQ.
     private protected override string TrainedMethod => Training.DropProbability > 0 ? "QDrop" : "BRECQ";
 
     internal override void Check()

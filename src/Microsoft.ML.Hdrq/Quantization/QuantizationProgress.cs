@@ -1,6 +1,6 @@
 namespace Microsoft.ML.Hdrq.Quantization;
 
-/// <summary>How far the reconstruction of a quantized network is.</summary>
+/// <summary>The progress of the reconstruction of a quantized network.</summary>
 public readonly struct QuantizationProgress
 {
     internal QuantizationProgress(string block, int blockIndex, int blocks, int step, int steps, double loss)
@@ -13,19 +13,19 @@ public readonly struct QuantizationProgress
         Loss = loss;
     }
 
-    /// <summary>The name of the block that is trained: that of its first weighted layer.</summary>
+    /// <summary>The name of the block that is being trained, which is the name of its first weighted layer.</summary>
     public string Block { get; }
 
-    /// <summary>The block's number, from 0.</summary>
+    /// <summary>The zero-based index of the block.</summary>
     public int BlockIndex { get; }
 
     /// <summary>The number of blocks.</summary>
     public int Blocks { get; }
 
-    /// <summary>Steps done in this block, from 1.</summary>
+    /// <summary>The number of steps done in this block, at least 1.</summary>
     public int Step { get; }
 
-    /// <summary>Steps for each block.</summary>
+    /// <summary>The number of steps for each block.</summary>
     public int Steps { get; }
 
     /// <summary>The loss of the last step.</summary>

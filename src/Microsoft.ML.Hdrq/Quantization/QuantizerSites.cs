@@ -5,7 +5,10 @@ using Microsoft.ML.Hdrq.Networks.Operators;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
-/// <summary>Decides where quantizers go and how many bits they have: section 2 of the paper, and more for integer hardware.</summary>
+/// <summary>
+/// Decides where quantizers go and how many bits they have: section 2 of the paper, with additions for integer
+/// hardware.
+/// </summary>
 internal sealed class QuantizerSites
 {
     private const int EdgeBits = 8;
@@ -26,7 +29,7 @@ internal sealed class QuantizerSites
         _flow = _graph.Flow;
         _layers = _graph.Layers.All;
         var layers = _layers.Select(layer => layer.Node).ToHashSet();
-        // Values in which a weighted layer has had a part, and values that one has still to read.
+        // Values that depend on a weighted layer, and values that a weighted layer still depends on.
         _behindLayers = new HashSet<string>(StringComparer.Ordinal);
         foreach (var node in _graph.Nodes)
         {
@@ -43,12 +46,19 @@ internal sealed class QuantizerSites
     }
 
     /// <summary>Finds the places.</summary>
-    /// <param name="network">A network in full precision, its normalizations folded.</param>
-    /// <param name="placement">The rule.</param>
-    /// <param name="weightBits">Bits of weights other than those of the first layers, which no other comes before, and the last ones; these have 8.</param>
-    /// <param name="activationBits">Bits of what feeds weighted layers other than the last ones, which are fed 8.</param>
-    /// <param name="overrides">Exceptions; the first whose pattern matches a layer's name holds.</param>
-    public static ImmutableArray<QuantizerSite> Find(Network network, QuantizerPlacement placement, int weightBits, int activationBits, IReadOnlyList<LayerOverride> overrides)
+    /// <param name="network">A network in full precision, with its normalizations folded.</param>
+    /// <param name="placement">The placement rule.</param>
+    /// <param name="weightBits">
+    /// The bits of weights, except in the first layers (which no other layer precedes) and the last layers, which have
+    /// 8 bits.
+    /// </param>
+    /// <param name="activationBits">
+    /// The bits of the inputs of weighted layers, except the inputs of the last layers, which have 8 bits.
+    /// </param>
+    /// <param name="overrides">Exceptions; for each layer, the first whose pattern matches its name applies.</param>
+    public static ImmutableArray<QuantizerSite> Find(
+        Network network, QuantizerPlacement placement, int weightBits, int activationBits,
+        IReadOnlyList<LayerOverride> overrides)
     {
         var sites = new QuantizerSites(network, placement);
         sites.AddLayers(weightBits, activationBits, overrides);
@@ -60,23 +70,34 @@ internal sealed class QuantizerSites
     private void AddLayers(int weightBits, int activationBits, IReadOnlyList<LayerOverride> overrides)
     {
         var layers = _layers.ToDictionary(layer => layer.Node);
-        foreach (var node in _graph.Nodes.Where(node => layers.ContainsKey(node) || _flow.IsActivationProduct(node)))
+        var nodes = _graph.Nodes.Where(node => layers.ContainsKey(node) || _flow.IsActivationProduct(node));
+        foreach (var node in nodes)
         {
             var exception = overrides.FirstOrDefault(candidate => candidate.Matches(node.Name));
             if (exception is { Skip: true })
+            {
                 _skipped.Add(node);
+            }
             else if (layers.TryGetValue(node, out var layer))
+            {
                 AddLayer(layer, exception, weightBits, activationBits);
+            }
             else
-                node.Inputs.Distinct().ToList().ForEach(input => AddActivation(BeforeMoving(input), exception?.ActivationBits ?? activationBits));
+            {
+                foreach (var input in node.Inputs.Distinct().ToList())
+                    AddActivation(BeforeMoving(input), exception?.ActivationBits ?? activationBits);
+            }
         }
     }
 
     private void AddLayer(Layer layer, LayerOverride? exception, int weightBits, int activationBits)
     {
-        var value = _placement == QuantizerPlacement.Paper ? BeforePooling(layer.Input) : BeforeMoving(layer.Input);
+        var value = _placement == QuantizerPlacement.Paper
+            ? BeforePooling(layer.Input)
+            : BeforeMoving(layer.Input);
         var (isFirst, isLast) = (!_behindLayers.Contains(value), _lasts.Contains(layer.Node));
-        _sites.TryAdd(layer.Weight, new QuantizerSite(layer.Weight, exception?.WeightBits ?? (isFirst || isLast ? EdgeBits : weightBits), layer));
+        var weightSiteBits = exception?.WeightBits ?? (isFirst || isLast ? EdgeBits : weightBits);
+        _sites.TryAdd(layer.Weight, new QuantizerSite(layer.Weight, weightSiteBits, layer));
         if (!isFirst || _placement == QuantizerPlacement.Integer)
             AddActivation(value, exception?.ActivationBits ?? (isFirst || isLast ? EdgeBits : activationBits));
     }
@@ -97,43 +118,62 @@ internal sealed class QuantizerSites
         }
     }
 
-    /// <summary>What comes out of a layer that is left in floating point, or goes into it, stays so.</summary>
+    /// <summary>
+    /// Quantizes a value with 8 bits, unless it is the input or output of a layer that stays in floating point.
+    /// </summary>
     private void AddEdge(string value)
     {
         if (!StaysFloat(value))
             AddActivation(BeforeMoving(value), EdgeBits);
     }
 
-    private bool StaysFloat(string value) => _flow.Definer(value) is { } definer && _skipped.Contains(definer) || FeedsSkipped(value);
+    private bool StaysFloat(string value) =>
+        _flow.Definer(value) is { } definer && _skipped.Contains(definer) || FeedsSkipped(value);
 
-    private bool FeedsSkipped(string value) =>
-        _flow.Readers(value).Any(reader => _skipped.Contains(reader) || KeepsElements(reader) && reader.Inputs[0] == value && FeedsSkipped(reader.Outputs[0]));
+    private bool FeedsSkipped(string value) => _flow.Readers(value).Any(reader =>
+        _skipped.Contains(reader)
+        || KeepsElements(reader) && reader.Inputs[0] == value && FeedsSkipped(reader.Outputs[0]));
 
-    /// <summary>Where to round a value that consists of elements of another: there, so that it is rounded once. Not where a layer in floating point reads the other too.</summary>
+    /// <summary>
+    /// Finds where to round a value that consists of elements of another value: at the other value, so that it is
+    /// rounded once, unless a layer in floating point reads the other value too.
+    /// </summary>
     private string BeforeMoving(string value)
     {
         var origin = _flow.Origin(value);
         return StaysFloat(origin) ? value : origin;
     }
 
-    // A value that feeds several layers has the bits of the one that wants fewest, or those of its layers rather than those of an edge.
+    // A value that feeds several layers has the minimum of their bits; the bits of a layer take precedence over those
+    // of an edge.
     private void AddActivation(string value, int bits)
     {
         if (!_sites.TryGetValue(value, out var site) || bits < site.Bits)
             _sites[value] = new QuantizerSite(value, bits, null);
     }
 
-    /// <summary>The value before pooling and changes of shape: the paper quantizes the last block's output, not the vector that pooling makes of it.</summary>
+    /// <summary>
+    /// Finds the value before pooling and changes of shape: the paper quantizes the last block's output, not the vector
+    /// that pooling computes from it.
+    /// </summary>
     private string BeforePooling(string value)
     {
-        while (_flow.Definer(value) is { } definer && (KeepsElements(definer) || definer.Operator.Traits.HasFlag(OperatorTraits.Averages)))
+        while (_flow.Definer(value) is { } definer
+            && (KeepsElements(definer) || definer.Operator.Traits.HasFlag(OperatorTraits.Averages)))
+        {
             value = definer.Inputs[0];
+        }
         return value;
     }
 
-    /// <summary>The scores of a layer whose bias is added by a node of its own.</summary>
+    /// <summary>Finds the scores of a layer whose bias is added by a separate node.</summary>
     private string AfterBias(string value) =>
-        _flow.Readers(value).ToList() is [var adder] && adder.Operator.Traits.HasFlag(OperatorTraits.Adds) && _flow.DataInputs(adder).Count() == 1 ? adder.Outputs[0] : value;
+        _flow.Readers(value).ToList() is [var adder]
+            && adder.Operator.Traits.HasFlag(OperatorTraits.Adds)
+            && _flow.DataInputs(adder).Count() == 1
+                ? adder.Outputs[0]
+                : value;
 
-    private static bool KeepsElements(GraphNode node) => node.Operator.Traits.HasFlag(OperatorTraits.KeepsElements);
+    private static bool KeepsElements(GraphNode node) =>
+        node.Operator.Traits.HasFlag(OperatorTraits.KeepsElements);
 }

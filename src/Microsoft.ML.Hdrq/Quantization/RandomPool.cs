@@ -4,13 +4,13 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// Random numbers that are drawn once and used many times: every use reads a stretch that begins at a random place. Drawing afresh for every element of
-/// every activation would take longer than the convolutions in between.
+/// Random draws that are made once and used many times: every use reads a stretch from a random start. Drawing anew for
+/// every element of every activation would take longer than the convolutions in between.
 /// </summary>
 internal sealed class RandomPool : IDisposable
 {
-    /// <summary>How many different beginnings there are.</summary>
-    private const int Beginnings = 1 << 16;
+    /// <summary>The number of different starts.</summary>
+    private const int StartCount = 1 << 16;
 
     private readonly Random _random;
     private readonly torch.Generator _generator;
@@ -21,8 +21,8 @@ internal sealed class RandomPool : IDisposable
 
     /// <summary>Makes an empty pool.</summary>
     /// <param name="seed">The seed of all draws.</param>
-    /// <param name="device">Where the numbers are used.</param>
-    /// <param name="tableSize">Indices are drawn from 0 to before this, a power of two.</param>
+    /// <param name="device">The device that uses the draws.</param>
+    /// <param name="tableSize">The upper limit of indices, exclusive, a power of two.</param>
     /// <param name="probability">The probability that a choice is true.</param>
     public RandomPool(int seed, torch.Device device, int tableSize, double probability)
     {
@@ -34,34 +34,37 @@ internal sealed class RandomPool : IDisposable
     }
 
     /// <summary>
-    /// A random number for each element of a tensor: in the bits below the table's size an index into the table, and negative, with the rest of the probability, where
-    /// the choice is false.
+    /// Gets a random integer for each element of a tensor. The bits below the table's size are an index into the table;
+    /// the integer is negative where the choice is false, with 1 minus the pool's probability.
     /// </summary>
     public torch.Tensor Draws(long count)
     {
-        if (_draws is null || _draws.numel() < count + Beginnings)
+        if (_draws is null || _draws.numel() < count + StartCount)
         {
             _draws?.Dispose();
             using var scope = torch.NewDisposeScope();
-            long[] size = [count + Beginnings];
+            long[] size = [count + StartCount];
             var indices = torch.randint(0, _tableSize, size, torch.ScalarType.Int32, _device, generator: _generator);
-            var isFalse = torch.rand(size, torch.ScalarType.Float32, _device, generator: _generator).ge(Scalars.Keep(_probability));
+            var isFalse = torch.rand(size, torch.ScalarType.Float32, _device, generator: _generator)
+                .ge(Scalars.Keep(_probability));
             _draws = indices.add(isFalse, Scalars.Keep(int.MinValue)).DetachFromDisposeScope();
         }
-        return _draws.narrow(0, _random.Next(Beginnings), count);
+        return _draws.narrow(0, _random.Next(StartCount), count);
     }
 
-    /// <summary>Random indices into a table, for the elements of a tensor.</summary>
-    public torch.Tensor Indices(long count) => Draws(count).bitwise_and(torch.tensor(_tableSize - 1, device: _device));
+    /// <summary>Gets random indices into a table for the elements of a tensor.</summary>
+    public torch.Tensor Indices(long count) =>
+        Draws(count).bitwise_and(torch.tensor(_tableSize - 1, device: _device));
 
-    /// <summary>Random choices, true with the pool's probability, for the elements of a tensor.</summary>
+    /// <summary>Gets random choices, true with the pool's probability, for the elements of a tensor.</summary>
     public torch.Tensor Choices(long count) => Draws(count).ge(Scalars.Keep(0));
 
-    /// <summary>A fresh random index.</summary>
+    /// <summary>Draws a new random index.</summary>
     public int Next(int limit) => _random.Next(limit);
 
-    /// <summary>Fresh random indices, few enough that drawing them costs nothing.</summary>
-    public torch.Tensor FreshIndices(long limit, long count) => torch.randint(0, limit, [count], torch.ScalarType.Int64, _device, generator: _generator);
+    /// <summary>Draws new random indices, few enough that drawing them costs little.</summary>
+    public torch.Tensor FreshIndices(long limit, long count) =>
+        torch.randint(0, limit, [count], torch.ScalarType.Int64, _device, generator: _generator);
 
     public void Dispose()
     {

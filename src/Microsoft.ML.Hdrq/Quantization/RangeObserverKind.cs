@@ -1,17 +1,20 @@
 namespace Microsoft.ML.Hdrq.Quantization;
 
-/// <summary>How the range of a quantizer is chosen from the values that it will meet.</summary>
+/// <summary>How the range of a quantizer is chosen from observed values.</summary>
 public enum RangeObserverKind
 {
-    /// <summary>Of 100 candidate ranges the one with the least mean <c>|Q(x) - x|^2.4</c>; of several batches the largest. What the paper uses.</summary>
+    /// <summary>
+    /// The candidate, out of 100 ranges, with the smallest mean <c>|Q(x) - x|^2.4</c>; over several batches, the
+    /// largest choice. The paper uses this method.
+    /// </summary>
     Mse,
 
-    /// <summary>As <see cref="Mse"/>, with the mean over the batches.</summary>
+    /// <summary>Like <see cref="Mse"/>, but with the mean over the batches.</summary>
     AverageMse,
 
     /// <summary>The largest absolute value.</summary>
     MinMax,
 
-    /// <summary>The value below which 99.99 % of the absolute values lie.</summary>
+    /// <summary>The 99.99th percentile of the absolute values; over several batches, the largest choice.</summary>
     Percentile,
 }

@@ -6,28 +6,34 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// Reconstructs a quantized network block by block. The inputs of a block, of the network quantized so far and of the network in full precision, are carried on from
-/// the block before, so that the whole costs as much as the network is deep; those that blocks further on read too are kept until then. What is kept stays inside a limit of memory.
+/// Reconstructs a quantized network block by block. Both inputs of a block, from the network quantized so far and from
+/// the network in full precision, are computed from the block before, so that the total cost is linear in the network's
+/// depth. Inputs that later blocks also read are kept until then. The kept values stay within a memory limit.
 /// </summary>
 internal static class Reconstruction
 {
     /// <summary>Trains all blocks, in place.</summary>
-    /// <param name="network">The network with its quantizers, as calibration left it; its weights and scales change.</param>
-    /// <param name="images">The calibration images, [images, ...], on the device where they are to be kept between blocks.</param>
+    /// <param name="network">The network with its quantizers after calibration; its weights and scales change.</param>
+    /// <param name="images">
+    /// The calibration images, [images, ...], on the device that is to hold them between blocks.
+    /// </param>
     /// <param name="source">The source network's weights by name; empty for no distance term.</param>
     /// <param name="training">How a block is trained.</param>
-    /// <param name="calibration">Where what blocks make of the images is kept.</param>
-    /// <param name="seed">The seed of everything random.</param>
-    /// <param name="progress">Told of every step.</param>
-    /// <param name="cancellationToken">Ends training between two steps.</param>
+    /// <param name="calibration">The options that say where activations are kept.</param>
+    /// <param name="seed">The seed of all random choices.</param>
+    /// <param name="progress">Receives a report after every step.</param>
+    /// <param name="cancellationToken">Stops training between two steps.</param>
     public static void Apply(
-        Network network, torch.Tensor images, IReadOnlyDictionary<string, torch.Tensor> source, BlockTraining training, CalibrationOptions calibration, int seed,
-        IProgress<QuantizationProgress>? progress, CancellationToken cancellationToken)
+        Network network, torch.Tensor images, IReadOnlyDictionary<string, torch.Tensor> source, BlockTraining training,
+        CalibrationOptions calibration, int seed, IProgress<QuantizationProgress>? progress,
+        CancellationToken cancellationToken)
     {
         var random = new Random(seed);
         var cacheDirectory = calibration.CacheDirectory ?? Path.GetTempPath();
         var blocks = BlockPartition.Find(network.Graph, training.IsLayerByLayer);
-        var units = Array.ConvertAll([.. blocks], block => training.IsLayerByLayer ? [.. LayerPartition.Find(network.Graph, block)] : new[] { block });
+        var units = Array.ConvertAll([.. blocks], block => training.IsLayerByLayer
+            ? [.. LayerPartition.Find(network.Graph, block)]
+            : new[] { block });
         var count = units.Sum(parts => parts.Length);
         var index = 0;
         using var store = new ActivationStore(images.device, calibration.CacheMemory, cacheDirectory);
@@ -53,11 +59,13 @@ internal static class Reconstruction
                     TrainPart(original, block, unit);
                 index++;
             }
-            // What is not needed makes room for what is.
+            // Values that are no longer needed are disposed first, to make room for new ones.
             exact.Add(block.Output, targets);
             exact.Forget(b);
             using var trained = Part(network, block);
-            quantized.Add(block.Output, store.Compute(trained, quantized.Of(block), training.BatchSize, NearestRounding.Instance));
+            quantized.Add(
+                block.Output,
+                store.Compute(trained, quantized.Of(block), training.BatchSize, NearestRounding.Instance));
             quantized.Forget(b);
         }
 
@@ -67,20 +75,25 @@ internal static class Reconstruction
             reconstruction.Train(data, progress is null ? null : Report, cancellationToken);
             reconstruction.CopyTo(network);
 
-            void Report(int step, float loss) => progress.Report(new QuantizationProgress(unit.Name, index, count, step, training.Iterations, loss));
+            void Report(int step, float loss) =>
+                progress.Report(new QuantizationProgress(unit.Name, index, count, step, training.Iterations, loss));
         }
 
         void TrainPart(Network original, Block block, Block unit)
         {
             using var partStore = new ActivationStore(images.device, store.Free, cacheDirectory);
             var before = unit.Inputs.Select(value => LayerPartition.UpTo(network.Graph, block, value)).ToList();
-            var exactInputs = before.ConvertAll(part => Values(partStore, original, part, exact, BypassRounding.Instance));
+            var exactInputs = before.ConvertAll(part =>
+                Values(partStore, original, part, exact, BypassRounding.Instance));
             using var exactUnit = Part(original, unit);
             var targets = partStore.Compute(exactUnit, exactInputs, training.BatchSize, BypassRounding.Instance);
-            Train(unit, new BlockData(before.ConvertAll(part => Values(partStore, network, part, quantized, NearestRounding.Instance)), exactInputs, targets));
+            var quantizedInputs = before.ConvertAll(part =>
+                Values(partStore, network, part, quantized, NearestRounding.Instance));
+            Train(unit, new BlockData(quantizedInputs, exactInputs, targets));
         }
 
-        ActivationCache Values(ActivationStore partStore, Network whole, Block part, CarriedValues values, RoundingScheme rounding)
+        ActivationCache Values(
+            ActivationStore partStore, Network whole, Block part, CarriedValues values, RoundingScheme rounding)
         {
             if (part.Nodes.IsEmpty)
                 return values.Of(part.Output);
@@ -89,13 +102,19 @@ internal static class Reconstruction
         }
     }
 
-    /// <summary>The sizes, without the images, of values inside of blocks of which other blocks read the shape.</summary>
-    /// <exception cref="InvalidOperationException">The first dimension of such a value is not the images.</exception>
-    private static Dictionary<string, long[]> InnerShapes(Network network, ImmutableArray<Block> blocks, torch.Tensor images)
+    /// <summary>
+    /// Finds the shapes, without the batch dimension, of values inside blocks whose shape other blocks read.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The first dimension of such a value is not the batch.</exception>
+    private static Dictionary<string, long[]> InnerShapes(
+        Network network, ImmutableArray<Block> blocks, torch.Tensor images)
     {
         var shapes = new Dictionary<string, long[]>(StringComparer.Ordinal);
         var borders = blocks.Select(block => block.Output).Append(network.Graph.Inputs[0].Name);
-        var inner = blocks.SelectMany(block => block.Inputs.Where(block.ReadsOnlyShape)).Except(borders, StringComparer.Ordinal).ToHashSet(StringComparer.Ordinal);
+        var inner = blocks
+            .SelectMany(block => block.Inputs.Where(block.ReadsOnlyShape))
+            .Except(borders, StringComparer.Ordinal)
+            .ToHashSet(StringComparer.Ordinal);
         if (inner.Count == 0)
             return shapes;
         using var scope = torch.NewDisposeScope();
@@ -105,8 +124,15 @@ internal static class Reconstruction
         {
             Watch = (name, value) =>
             {
-                if (inner.Contains(name))
-                    shapes.Add(name, value.dim() > 0 && value.shape[0] == rows ? value.shape[1..] : throw new InvalidOperationException($"The first dimension of '{name}', of which other parts of the network read the shape, is not the images: {TensorShape.Describe(value.shape)} for {rows} images."));
+                if (!inner.Contains(name))
+                    return;
+                if (value.dim() == 0 || value.shape[0] != rows)
+                {
+                    throw new InvalidOperationException(
+                        $"The first dimension of '{name}', of which other parts of the network read the shape, "
+                        + $"is not the images: {TensorShape.Describe(value.shape)} for {rows} images.");
+                }
+                shapes.Add(name, value.shape[1..]);
             },
         });
         return shapes;

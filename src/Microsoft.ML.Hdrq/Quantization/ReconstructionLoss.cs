@@ -3,13 +3,21 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
-/// <summary>What a reconstruction minimizes.</summary>
+/// <summary>Computes the terms of the loss that a reconstruction minimizes.</summary>
 internal static class ReconstructionLoss
 {
-    /// <summary>The squared difference, summed over the channels (dimension 1) and averaged over everything else.</summary>
-    public static torch.Tensor Squared(torch.Tensor output, torch.Tensor target) => torch.nn.functional.mse_loss(output, target).mul(Scalars.Keep(output.shape[1]));
+    /// <summary>
+    /// Computes the squared difference, summed over the channels (dimension 1) and averaged over all other dimensions.
+    /// </summary>
+    public static torch.Tensor Squared(torch.Tensor output, torch.Tensor target) =>
+        torch.nn.functional.mse_loss(output, target).mul(Scalars.Keep(output.shape[1]));
 
-    /// <summary>The sum over layers of the Frobenius norm of the difference between a weight and another network's.</summary>
-    public static torch.Tensor Distance(IEnumerable<(TorchSharp.Modules.Parameter Weight, torch.Tensor Source)> layers) =>
-        layers.Select(layer => layer.Weight.sub(layer.Source).norm()).Aggregate((sum, norm) => sum.add(norm, Scalars.One));
+    /// <summary>
+    /// Computes the sum over layers of the Frobenius norm of the difference between a weight and another network's
+    /// weight.
+    /// </summary>
+    public static torch.Tensor Distance(
+        IEnumerable<(TorchSharp.Modules.Parameter Weight, torch.Tensor Source)> layers) => layers
+        .Select(layer => layer.Weight.sub(layer.Source).norm())
+        .Aggregate((sum, norm) => sum.add(norm, Scalars.One));
 }

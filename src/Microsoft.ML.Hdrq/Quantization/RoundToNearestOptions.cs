@@ -1,11 +1,14 @@
 namespace Microsoft.ML.Hdrq.Quantization;
 
-/// <summary>Rounding to nearest (RTN): ranges are chosen, and every weight goes to its nearest integer. Nothing is trained.</summary>
+/// <summary>
+/// Rounding to nearest (RTN): ranges are chosen, and every weight is rounded to the nearest integer. Nothing is
+/// trained.
+/// </summary>
 public sealed record RoundToNearestOptions : QuantizationOptions
 {
     /// <summary>
-    /// The settings with which the paper compares methods: quantizers where it puts them, one scale for a weight and each
-    /// network's own, no Gram matrices.
+    /// The settings that the HDRQ paper uses to compare methods: its quantizer placement, per-tensor weight scales from
+    /// each network's own weights, no Gram matrices.
     /// </summary>
     public static RoundToNearestOptions Paper { get; } = WithPaperSettings(new RoundToNearestOptions());
 

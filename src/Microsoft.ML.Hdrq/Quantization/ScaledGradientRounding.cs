@@ -5,20 +5,21 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// Another scheme with the gradient of the scale multiplied by <c>1 / sqrt(n q_max)</c> for n values, which makes its steps comparable to those of weights
-/// (section 2.2 of Esser et al., "Learned Step Size Quantization", ICLR 2020).
+/// Multiplies the scale's gradient of another scheme by <c>1 / sqrt(n q_max)</c> for n values, which makes the scale's
+/// steps comparable to those of weights (section 2.2 of Esser et al., "Learned Step Size Quantization", ICLR 2020).
 /// </summary>
 internal sealed class ScaledGradientRounding(RoundingScheme scheme) : RoundingScheme
 {
-    /// <summary>What the gradient is multiplied by.</summary>
-    public static double Factor(torch.Tensor values, QuantizationRange range) => 1 / Math.Sqrt((double)values.numel() * range.Maximum);
+    /// <summary>Computes the factor on the gradient.</summary>
+    public static double Factor(torch.Tensor values, QuantizationRange range) =>
+        1 / Math.Sqrt((double)values.numel() * range.Maximum);
 
     internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range)
     {
         if (!scale.requires_grad)
             return scheme.Apply(values, scale, range);
         var factor = Factor(values, range);
-        // The value of the scale, a fraction of its gradient.
+        // This has the value of the scale and a fraction of its gradient.
         var scaled = scale.mul(Scalars.Keep(factor)).add(scale.detach().mul(Scalars.Keep(1 - factor)), Scalars.One);
         return scheme.Apply(values, scaled, range);
     }

@@ -4,8 +4,8 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// What a quantizer does in a reconstruction's step: noise or rounding; for activations also QDrop's mixing and a smaller gradient of the scale. In host memory in a pass
-/// of its own, elsewhere by the schemes that it is made of.
+/// Quantizes in the steps of a reconstruction, with noise or rounding; for activations also with QDrop's mixing and a
+/// reduced gradient of the scale. In host memory this is one pass; elsewhere the schemes are composed.
 /// </summary>
 internal sealed class TrainingRounding : RoundingScheme
 {
@@ -16,12 +16,14 @@ internal sealed class TrainingRounding : RoundingScheme
     private readonly bool _isActivation;
     private readonly RoundingScheme _composed;
 
-    /// <summary>Makes a scheme.</summary>
+    /// <summary>Creates a scheme.</summary>
     /// <param name="pool">The source of randomness.</param>
     /// <param name="workspace">Memory for the results of a step.</param>
-    /// <param name="isNoisy">Noise or rounding to nearest.</param>
-    /// <param name="isMixed">Whether each element is left as it is with the pool's probability.</param>
-    /// <param name="isActivation">Whether the scale's gradient is made smaller.</param>
+    /// <param name="isNoisy">Whether to use noise instead of rounding to nearest.</param>
+    /// <param name="isMixed">
+    /// Whether each element is quantized with the pool's probability and otherwise left as it is.
+    /// </param>
+    /// <param name="isActivation">Whether the scale's gradient is reduced.</param>
     public TrainingRounding(RandomPool pool, Workspace workspace, bool isNoisy, bool isMixed, bool isActivation)
     {
         (_pool, _workspace, _isMixed, _isActivation) = (pool, workspace, isMixed, isActivation);
@@ -40,6 +42,7 @@ internal sealed class TrainingRounding : RoundingScheme
         if (_table is not null)
             NoiseRounding.Fill(_table, values, scale, range, _pool);
         var draws = _table is not null || _isMixed ? _pool.Draws(values.numel()) : null;
-        return FusedRounding.Apply(values, scale, new(range, _isActivation ? ScaledGradientRounding.Factor(values, range) : 1, _table, draws, _isMixed, _workspace));
+        var factor = _isActivation ? ScaledGradientRounding.Factor(values, range) : 1;
+        return FusedRounding.Apply(values, scale, new(range, factor, _table, draws, _isMixed, _workspace));
     }
 }

@@ -3,27 +3,31 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// Host memory that every step of a training uses again. Freed after each step it would go back to the operating system, and fetching its pages anew takes longer than
-/// the passes over it.
+/// Host memory that every step of a training reuses. If it were freed after each step, it would return to the operating
+/// system, and fetching its pages again takes longer than the passes over it.
 /// </summary>
 internal sealed class Workspace : IDisposable
 {
     /// <summary>
-    /// A little less than the 32 MiB up to which the C library of Linux learns from what it is asked for: freed once, memory of this size tells it to keep as much from now on. Else the
-    /// activations that Torch frees in every step would go back to the operating system as well, and a step of a small block would spend a quarter of its time on fetching pages.
+    /// Slightly less than 32 MiB, up to which the C library of Linux adapts to the requested sizes: once memory of this
+    /// size has been freed, the library keeps as much from then on. Otherwise the activations that Torch frees in every
+    /// step would also return to the operating system, and a step of a small block would spend a quarter of its time on
+    /// fetching pages.
     /// </summary>
     private const long LearnedBytes = 31 << 20;
 
     private readonly List<torch.Tensor> _buffers = [];
     private int _next;
 
-    // Nothing is written to it, so it costs no memory.
+    // Nothing is written to this memory, so it takes no physical memory.
     public Workspace() => torch.empty([LearnedBytes], torch.ScalarType.Byte).Dispose();
 
-    /// <summary>Begins a step: what the step before was given is free.</summary>
+    /// <summary>Begins a step: the tensors of the step before may be reused.</summary>
     public void Reset() => _next = 0;
 
-    /// <summary>A tensor of single precision with any content, good until the next step; the caller's to dispose.</summary>
+    /// <summary>
+    /// Gets a tensor of single precision with arbitrary content, valid until the next step; the caller disposes it.
+    /// </summary>
     public torch.Tensor Rent(long[] shape)
     {
         if (_next == _buffers.Count)
@@ -35,11 +39,13 @@ internal sealed class Workspace : IDisposable
             _buffers[_next] = buffer = Make(shape);
         }
         _next++;
-        // The same memory, but to Torch a tensor of its own and no view, which may become the result of a function with gradients.
+        // This uses the same memory, but for Torch it is a separate tensor and no view, so it may become the result of
+        // a function with gradients.
         return torch.empty(0).set_(buffer);
     }
 
     public void Dispose() => _buffers.ForEach(buffer => buffer.Dispose());
 
-    private static torch.Tensor Make(long[] shape) => torch.empty(shape, torch.ScalarType.Float32).DetachFromDisposeScope();
+    private static torch.Tensor Make(long[] shape) =>
+        torch.empty(shape, torch.ScalarType.Float32).DetachFromDisposeScope();
 }

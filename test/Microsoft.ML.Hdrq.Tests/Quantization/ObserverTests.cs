@@ -106,7 +106,7 @@ public sealed class ObserverTests
         {
             Assert.ThrowsExactly<InvalidOperationException>(() => observer.Scale());
             observer.Observe(torch.zeros(1, 9), new QuantizationRange(4, isSigned: false));
-            Assert.AreEqual(RangeObserver.LeastScale, observer.Scale().item<float>());
+            Assert.AreEqual(RangeObserver.MinScale, observer.Scale().item<float>());
         }
     }
 }
