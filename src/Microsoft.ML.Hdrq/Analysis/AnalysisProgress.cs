@@ -1,6 +1,6 @@
 namespace Microsoft.ML.Hdrq.Analysis;
 
-/// <summary>How far an analysis is.</summary>
+/// <summary>The progress of an analysis.</summary>
 public readonly struct AnalysisProgress
 {
     internal AnalysisProgress(int done, int total)
@@ -9,9 +9,9 @@ public readonly struct AnalysisProgress
         Total = total;
     }
 
-    /// <summary>Steps done, from 1.</summary>
+    /// <summary>The number of steps done, at least 1.</summary>
     public int Done { get; }
 
-    /// <summary>Steps in all, at most.</summary>
+    /// <summary>The total number of steps, at most.</summary>
     public int Total { get; }
 }

@@ -1,9 +1,10 @@
 namespace Microsoft.ML.Hdrq.Analysis;
 
-/// <summary>The curvature of the loss in the weights of a block, or of all of a network.</summary>
+/// <summary>The curvature of the loss in the weights of a block, or in all weights of a network.</summary>
 public sealed class BlockCurvature
 {
-    internal BlockCurvature(string name, long weights, double trace, double traceStandardError, double? largestEigenvalue)
+    internal BlockCurvature(
+        string name, long weights, double trace, double traceStandardError, double? largestEigenvalue)
     {
         Name = name;
         Weights = weights;
@@ -12,7 +13,7 @@ public sealed class BlockCurvature
         LargestEigenvalue = largestEigenvalue;
     }
 
-    /// <summary>The block's name, that of its first layer; empty for the whole network.</summary>
+    /// <summary>The name of the block, which is that of its first layer; empty for the whole network.</summary>
     public string Name { get; }
 
     /// <summary>The number of weights.</summary>
@@ -22,10 +23,10 @@ public sealed class BlockCurvature
     public double Trace { get; }
 
     /// <summary>
-    /// The standard error of the trace, over the random vectors that it was estimated with; NaN where there was one.
+    /// The standard error of the trace, over the random vectors of the estimate; NaN with a single vector.
     /// </summary>
     public double TraceStandardError { get; }
 
-    /// <summary>The largest eigenvalue; null where it was not asked for.</summary>
+    /// <summary>The largest eigenvalue; null if it was not asked for.</summary>
     public double? LargestEigenvalue { get; }
 }

@@ -1,4 +1,3 @@
-
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>The loss whose curvature is measured.</summary>
@@ -8,8 +7,9 @@ public enum CurvatureLoss
     CrossEntropy,
 
     /// <summary>
-    /// The squared difference between the scores and those of the same network at the present weights, summed over the scores and averaged over the images. It is 0 there and needs no labels;
-    /// its Hessian is <c>2 J^T J</c>, with J the derivatives of the scores, which has no negative eigenvalue.
+    /// The squared difference between the scores and those of the same network at its present weights, summed over the
+    /// scores and averaged over the images. At these weights it is 0; it needs no labels. Its Hessian is
+    /// <c>2 J^T J</c>, with J the derivatives of the scores, which has no negative eigenvalue.
     /// </summary>
     Reconstruction,
 }

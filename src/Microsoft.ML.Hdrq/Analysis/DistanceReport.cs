@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace Microsoft.ML.Hdrq.Analysis;
 
-/// <summary>How far a network's weights are from those of the network that it descends from.</summary>
+/// <summary>The distance of a network's weights from those of the network that it descends from.</summary>
 public sealed class DistanceReport
 {
     internal DistanceReport(ImmutableArray<LayerDistance> layers, double sourceNorm)
@@ -15,9 +15,9 @@ public sealed class DistanceReport
     /// <summary>The layers, in the order of the graph.</summary>
     public ImmutableArray<LayerDistance> Layers { get; }
 
-    /// <summary>The Euclidean distance over all layers' weights.</summary>
+    /// <summary>The Euclidean distance over the weights of all layers.</summary>
     public double Distance { get; }
 
-    /// <summary>The distance, divided by the norm of all of the source's weights.</summary>
+    /// <summary>The distance divided by the norm of all weights of the source.</summary>
     public double Relative { get; }
 }

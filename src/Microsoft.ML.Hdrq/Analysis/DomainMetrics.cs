@@ -17,6 +17,9 @@ public sealed class DomainMetrics<TMetrics>
     /// <summary>The metrics.</summary>
     public TMetrics Metrics { get; }
 
-    /// <summary>The metric by which domains are compared: top-1 accuracy of classification, mean intersection over union of segmentation.</summary>
+    /// <summary>
+    /// The metric by which domains are compared: top-1 accuracy of classification, mean intersection over union of
+    /// segmentation.
+    /// </summary>
     public double Score { get; }
 }

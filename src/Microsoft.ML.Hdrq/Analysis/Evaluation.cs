@@ -6,13 +6,15 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Analysis;
 
-/// <summary>What networks are measured on: images, and the class of each, or of each of their pixels.</summary>
+/// <summary>The data on which networks are measured: images, and the class of each image or of each pixel.</summary>
 /// <param name="Images">[images, ...], in host memory.</param>
-/// <param name="Labels">[images] or [images, ...], from 0; <see cref="Evaluation.Ignored"/> where there is none.</param>
-/// <param name="BatchSize">Images that are computed together.</param>
+/// <param name="Labels">
+/// Zero-based classes, [images] or [images, ...]; <see cref="Evaluation.Ignored"/> where there is none.
+/// </param>
+/// <param name="BatchSize">The number of images that are computed together.</param>
 internal sealed record Evaluation(torch.Tensor Images, torch.Tensor Labels, int BatchSize)
 {
-    /// <summary>The label of what does not count.</summary>
+    /// <summary>The label of images or pixels that are not counted.</summary>
     public const long Ignored = -1;
 
     public long Count => Images.shape[0];
@@ -20,10 +22,13 @@ internal sealed record Evaluation(torch.Tensor Images, torch.Tensor Labels, int 
     /// <inheritdoc cref="NetworkBatches.Of"/>
     public IEnumerable<(long Start, long Count)> Batches(Graph graph) => NetworkBatches.Of(graph, Count, BatchSize);
 
-    /// <summary>The loss of scores, averaged over what has a label.</summary>
-    public static torch.Tensor CrossEntropy(torch.Tensor scores, torch.Tensor labels) => torch.nn.functional.cross_entropy(scores, labels, ignore_index: Ignored);
+    /// <summary>The loss of scores, averaged over the images or pixels that have a label.</summary>
+    public static torch.Tensor CrossEntropy(torch.Tensor scores, torch.Tensor labels) =>
+        torch.nn.functional.cross_entropy(scores, labels, ignore_index: Ignored);
 
-    /// <summary>The mean entropy of a network's predictions, in nats, over images, or over their pixels. Needs no labels.</summary>
+    /// <summary>
+    /// The mean entropy of a network's predictions, in nats, over images or pixels. It needs no labels.
+    /// </summary>
     public double Entropy(Network network, CancellationToken cancellationToken)
     {
         using var scope = torch.NewDisposeScope();
@@ -31,12 +36,18 @@ internal sealed record Evaluation(torch.Tensor Images, torch.Tensor Labels, int 
         return -logarithms.exp().mul(logarithms).sum(1).mean().item<float>();
     }
 
-    /// <summary>Mean cross-entropy and top-1 accuracy (of pixels, where these have labels) of a network.</summary>
+    /// <summary>
+    /// Measures the mean cross-entropy and top-1 accuracy of a network, over pixels where pixels have labels.
+    /// </summary>
     /// <param name="network">The network.</param>
     /// <param name="rounding">How each quantizer rounds; null for rounding to nearest.</param>
-    /// <param name="watch">Given each batch's number and the values computed in it; null for nothing.</param>
+    /// <param name="watch">
+    /// Receives the index of each batch, and the names and values computed in it; may be null.
+    /// </param>
     /// <param name="cancellationToken">Ends the measurement between two batches.</param>
-    public (double Loss, double Accuracy) Measure(Network network, Func<FakeQuantize, RoundingScheme>? rounding, Action<int, string, torch.Tensor>? watch, CancellationToken cancellationToken)
+    public (double Loss, double Accuracy) Measure(
+        Network network, Func<FakeQuantize, RoundingScheme>? rounding, Action<int, string, torch.Tensor>? watch,
+        CancellationToken cancellationToken)
     {
         var (loss, right, counted, batch) = (0.0, 0L, 0L, 0);
         foreach (var (start, count) in Batches(network.Graph))
@@ -59,6 +70,8 @@ internal sealed record Evaluation(torch.Tensor Images, torch.Tensor Labels, int 
             right += scores.argmax(1).eq(labels).logical_and(known).sum().item<long>();
             counted += number;
         }
-        return counted == 0 ? throw new ArgumentException("No image has a label.") : (loss / counted, (double)right / counted);
+        return counted == 0
+            ? throw new ArgumentException("No image has a label.")
+            : (loss / counted, (double)right / counted);
     }
 }

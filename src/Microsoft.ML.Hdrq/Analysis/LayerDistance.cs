@@ -1,7 +1,6 @@
-
 namespace Microsoft.ML.Hdrq.Analysis;
 
-/// <summary>How far a layer's weight is from that of another network.</summary>
+/// <summary>The distance of a layer's weight from that of another network.</summary>
 public sealed class LayerDistance
 {
     internal LayerDistance(string layer, double distance, double relative)
@@ -15,11 +14,11 @@ public sealed class LayerDistance
     public string Layer { get; }
 
     /// <summary>
-    /// The Frobenius norm of the difference; weights that are quantized count as they are on their grid, and batch
-    /// normalization as folded into them.
+    /// The Frobenius norm of the difference. Quantized weights count with their values on the grid, and batch
+    /// normalization is folded into the weights.
     /// </summary>
     public double Distance { get; }
 
-    /// <summary>The distance, divided by the norm of the other network's weight.</summary>
+    /// <summary>The distance divided by the norm of the other network's weight.</summary>
     public double Relative { get; }
 }

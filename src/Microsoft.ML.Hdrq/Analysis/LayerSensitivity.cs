@@ -1,7 +1,6 @@
-
 namespace Microsoft.ML.Hdrq.Analysis;
 
-/// <summary>What quantizing one layer, its weight and its input, does to a network.</summary>
+/// <summary>The effect on a network of quantizing one layer, its weight and its input.</summary>
 public sealed class LayerSensitivity
 {
     internal LayerSensitivity(
@@ -22,18 +21,18 @@ public sealed class LayerSensitivity
     /// <summary>The layer's name.</summary>
     public string Layer { get; }
 
-    /// <summary>The number of its weights.</summary>
+    /// <summary>The number of elements of the layer's weight.</summary>
     public long Weights { get; }
 
-    /// <summary>The bits of its weight; null where that is not quantized.</summary>
+    /// <summary>The bit width of its weight; null where the weight is not quantized.</summary>
     public int? WeightBits { get; }
 
-    /// <summary>The bits of its input; null where that is not quantized.</summary>
+    /// <summary>The bit width of its input; null where the input is not quantized.</summary>
     public int? ActivationBits { get; }
 
     /// <summary>
-    /// The signal-to-noise ratio of the layer's output, in decibels, when only this layer is quantized: <c>10 log10(sum
-    /// y^2 / sum (y_q - y)^2)</c>. Infinite where nothing changes.
+    /// The signal-to-noise ratio of the layer's output, in decibels, when only this layer is quantized:
+    /// <c>10 log10(sum y^2 / sum (y_q - y)^2)</c>. Infinite where nothing changes.
     /// </summary>
     public double SignalToNoise { get; }
 
@@ -41,14 +40,14 @@ public sealed class LayerSensitivity
     public double LossAlone { get; }
 
     /// <summary>
-    /// The loss of the network when all but this layer is quantized. An input that several layers share is then not
-    /// quantized for any of them.
+    /// The loss of the network when all layers except this one are quantized. An input that several layers share is
+    /// then not quantized for any of them.
     /// </summary>
     public double LossWithout { get; }
 
     /// <summary>The accuracy when only this layer is quantized, a fraction.</summary>
     public double AccuracyAlone { get; }
 
-    /// <summary>The accuracy when all but this layer is quantized, a fraction.</summary>
+    /// <summary>The accuracy when all layers except this one are quantized, a fraction.</summary>
     public double AccuracyWithout { get; }
 }

@@ -11,11 +11,12 @@ using TorchSharp.Modules;
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>
-/// The loss of a network as a function of the weights of its layers, and products of its Hessian with vectors. Weights are on their grid, where they are quantized; activation quantizers are straight-through.
+/// The loss of a network as a function of the weights of its layers, and products of its Hessian with vectors.
+/// Quantized weights are on their grid; activation quantizers are straight-through.
 /// </summary>
 internal sealed class LossSurface : IDisposable
 {
-    /// <summary>The share of the weights' length by which they are moved for a central difference.</summary>
+    /// <summary>The step of a central difference, as a share of the norm of the weights.</summary>
     private const double Step = 1e-2;
 
     private readonly Network _network;
@@ -27,52 +28,68 @@ internal sealed class LossSurface : IDisposable
 
     /// <summary>Prepares a network.</summary>
     /// <param name="network">The network, on the device to compute on; not changed.</param>
-    /// <param name="evaluation">The images, and their labels for cross-entropy. They must outlive this.</param>
+    /// <param name="evaluation">The images, and their labels for cross-entropy. They must outlive the surface.</param>
     /// <param name="loss">The loss.</param>
-    /// <param name="mayDifferentiateTwice">False for central differences in any case.</param>
-    public LossSurface(Network network, Evaluation evaluation, CurvatureLoss loss, bool mayDifferentiateTwice = true)
+    /// <param name="mayDifferentiateTwice">
+    /// False to take central differences even of twice differentiable networks.
+    /// </param>
+    public LossSurface(
+        Network network, Evaluation evaluation, CurvatureLoss loss, bool mayDifferentiateTwice = true)
     {
         _evaluation = evaluation;
         using var scope = torch.NewDisposeScope();
         using var folded = FoldBatchNormalization.Apply(network);
         var needed = NeededForScores(folded.Graph);
         var layers = folded.Graph.Layers.All.Where(layer => needed.Contains(layer.Node)).ToList();
-        var byWeight = layers.DistinctBy(layer => layer.Weight).ToDictionary(layer => layer.Weight, StringComparer.Ordinal);
-        _weightQuantizers = layers.Select(layer => layer.WeightQuantizer?.Operator).OfType<object>().ToHashSet(ReferenceEqualityComparer.Instance);
+        var byWeight = layers.DistinctBy(layer => layer.Weight)
+            .ToDictionary(layer => layer.Weight, StringComparer.Ordinal);
+        _weightQuantizers = layers.Select(layer => layer.WeightQuantizer?.Operator)
+            .OfType<object>()
+            .ToHashSet(ReferenceEqualityComparer.Instance);
         var weights = new Dictionary<string, Parameter>(StringComparer.Ordinal);
-        _network = new Network(folded.Graph, folded.Graph.Parameters.ToDictionary(definition => definition.Name, definition =>
+        var parameters = folded.Graph.Parameters.ToDictionary(definition => definition.Name, definition =>
         {
             if (!byWeight.TryGetValue(definition.Name, out var layer))
                 return folded.Parameters[definition.Name].detach().clone();
             return weights[definition.Name] = new Parameter(layer.Value(folded));
-        }), folded.Device);
+        });
+        _network = new Network(folded.Graph, parameters, folded.Device);
         _weights = [.. byWeight.Keys.Select(name => weights[name])];
-        _isSmooth = mayDifferentiateTwice && folded.Graph.Nodes.All(node => node.Operator.Traits.HasFlag(OperatorTraits.TwiceDifferentiable));
+        _isSmooth = mayDifferentiateTwice
+            && folded.Graph.Nodes.All(node => node.Operator.Traits.HasFlag(OperatorTraits.TwiceDifferentiable));
         Blocks =
         [
             .. from block in BlockPartition.Find(folded.Graph)
                let nodes = block.Nodes.ToHashSet()
-               select (block.Name, layers.Where(layer => nodes.Contains(layer.Node)).Select(layer => byWeight.Keys.ToList().IndexOf(layer.Weight)).Distinct().ToImmutableArray()),
+               select (block.Name, layers.Where(layer => nodes.Contains(layer.Node))
+                   .Select(layer => byWeight.Keys.ToList().IndexOf(layer.Weight))
+                   .Distinct()
+                   .ToImmutableArray()),
         ];
-        _targets = loss == CurvatureLoss.Reconstruction ? Scores().MoveToOuterDisposeScope().DetachFromDisposeScope() : null;
+        _targets = loss == CurvatureLoss.Reconstruction
+            ? Scores().MoveToOuterDisposeScope().DetachFromDisposeScope()
+            : null;
     }
 
     /// <summary>The weights, on their grid.</summary>
     public ImmutableArray<Parameter> Weights => _weights;
 
-    /// <summary>The blocks, and the numbers of their weights among <see cref="Weights"/>.</summary>
+    /// <summary>The blocks, and the zero-based indices of their weights among <see cref="Weights"/>.</summary>
     public ImmutableArray<(string Name, ImmutableArray<int> Weights)> Blocks { get; }
 
-    /// <summary>The product of the Hessian in some of the weights with a vector.</summary>
-    /// <param name="indices">Which weights.</param>
-    /// <param name="vector">For each of them a tensor of its shape.</param>
+    /// <summary>Multiplies the Hessian in some of the weights by a vector.</summary>
+    /// <param name="indices">The zero-based indices of these weights.</param>
+    /// <param name="vector">The vector: a tensor for each weight, of its shape.</param>
     /// <param name="cancellationToken">Ends the computation between two batches.</param>
-    /// <returns>The product, as the vector, owned by the caller's scope.</returns>
-    public torch.Tensor[] HessianProduct(ImmutableArray<int> indices, IReadOnlyList<torch.Tensor> vector, CancellationToken cancellationToken)
+    /// <returns>The product, in the form of the vector, owned by the caller's scope.</returns>
+    public torch.Tensor[] HessianProduct(
+        ImmutableArray<int> indices, IReadOnlyList<torch.Tensor> vector, CancellationToken cancellationToken)
     {
         using var scope = torch.NewDisposeScope();
         Parameter[] weights = [.. indices.Select(index => _weights[index])];
-        var product = _isSmooth ? BySecondDerivative(weights, vector, cancellationToken) : ByDifference(weights, vector, cancellationToken);
+        var product = _isSmooth
+            ? BySecondDerivative(weights, vector, cancellationToken)
+            : ByDifference(weights, vector, cancellationToken);
         foreach (var part in product)
             part.MoveToOuterDisposeScope();
         return product;
@@ -97,16 +114,21 @@ internal sealed class LossSurface : IDisposable
         _targets?.Dispose();
     }
 
-    private torch.Tensor[] BySecondDerivative(Parameter[] weights, IReadOnlyList<torch.Tensor> vector, CancellationToken cancellationToken) =>
+    private torch.Tensor[] BySecondDerivative(
+        Parameter[] weights, IReadOnlyList<torch.Tensor> vector, CancellationToken cancellationToken) =>
         Sum(weights, loss =>
         {
             var gradients = torch.autograd.grad([loss], weights, create_graph: true, retain_graph: true);
-            var along = gradients.Zip(vector, (gradient, direction) => gradient.mul(direction).sum()).Aggregate((sum, term) => sum.add(term, Scalars.One));
+            var along = gradients.Zip(vector, (gradient, direction) => gradient.mul(direction).sum())
+                .Aggregate((sum, term) => sum.add(term, Scalars.One));
             // A loss that is linear in the weights has no second derivative to ask for.
-            return along.requires_grad ? torch.autograd.grad([along], weights, allow_unused: true) : [.. weights.Select(weight => torch.zeros_like(weight))];
+            return along.requires_grad
+                ? torch.autograd.grad([along], weights, allow_unused: true)
+                : [.. weights.Select(weight => torch.zeros_like(weight))];
         }, cancellationToken);
 
-    private torch.Tensor[] ByDifference(Parameter[] weights, IReadOnlyList<torch.Tensor> vector, CancellationToken cancellationToken)
+    private torch.Tensor[] ByDifference(
+        Parameter[] weights, IReadOnlyList<torch.Tensor> vector, CancellationToken cancellationToken)
     {
         var size = Step * Vectors.Norm(weights) / Math.Max(Vectors.Norm(vector), double.Epsilon);
         if (size == 0)
@@ -131,8 +153,11 @@ internal sealed class LossSurface : IDisposable
         }
     }
 
-    /// <summary>Sums over batches what is made of their losses, which themselves sum to the loss.</summary>
-    private torch.Tensor[] Sum(Parameter[] weights, Func<torch.Tensor, IList<torch.Tensor>> make, CancellationToken cancellationToken)
+    /// <summary>
+    /// Sums over batches what a function makes of the loss of each; these losses sum to the loss of all.
+    /// </summary>
+    private torch.Tensor[] Sum(
+        Parameter[] weights, Func<torch.Tensor, IList<torch.Tensor>> make, CancellationToken cancellationToken)
     {
         var sum = weights.Select(weight => torch.zeros(weight.shape, weight.dtype, weight.device)).ToArray();
         var batches = _evaluation.Batches(_network.Graph).ToList();
@@ -161,14 +186,21 @@ internal sealed class LossSurface : IDisposable
         return sum;
     }
 
-    private torch.Tensor Run(long start, long count, ForwardMode mode) => _network.Run([_evaluation.Images.narrow(0, start, count)], new ComputeContext(mode, _network.Device)
+    private torch.Tensor Run(long start, long count, ForwardMode mode)
     {
-        Rounding = quantizer => _weightQuantizers.Contains(quantizer) ? BypassRounding.Instance : NearestRounding.Instance,
-    })[0];
+        var context = new ComputeContext(mode, _network.Device)
+        {
+            Rounding = quantizer =>
+                _weightQuantizers.Contains(quantizer) ? BypassRounding.Instance : NearestRounding.Instance,
+        };
+        return _network.Run([_evaluation.Images.narrow(0, start, count)], context)[0];
+    }
 
     private torch.Tensor Scores()
     {
         using var scope = torch.NewDisposeScope();
-        return torch.cat([.. _evaluation.Batches(_network.Graph).Select(batch => Run(batch.Start, batch.Count, ForwardMode.Inference))]).MoveToOuterDisposeScope();
+        var scores = _evaluation.Batches(_network.Graph)
+            .Select(batch => Run(batch.Start, batch.Count, ForwardMode.Inference));
+        return torch.cat([.. scores]).MoveToOuterDisposeScope();
     }
 }

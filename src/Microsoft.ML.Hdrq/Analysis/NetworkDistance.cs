@@ -7,10 +7,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Analysis;
 
-/// <summary>Measures how far networks are from each other.</summary>
+/// <summary>Measures distances between networks.</summary>
 internal static class NetworkDistance
 {
-    /// <summary>The distance of a network to its source, layer by layer.</summary>
+    /// <summary>Measures the distance of a network from its source, layer by layer.</summary>
     /// <exception cref="ArgumentException">The networks do not have the same layers.</exception>
     public static DistanceReport Measure(Network network, Network source)
     {

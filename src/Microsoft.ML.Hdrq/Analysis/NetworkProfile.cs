@@ -3,7 +3,8 @@ namespace Microsoft.ML.Hdrq.Analysis;
 /// <summary>One network in a comparison.</summary>
 public sealed class NetworkProfile
 {
-    internal NetworkProfile(string name, double loss, double accuracy, CurvatureReport curvature, DistanceReport? distance)
+    internal NetworkProfile(
+        string name, double loss, double accuracy, CurvatureReport curvature, DistanceReport? distance)
     {
         Name = name;
         Loss = loss;
@@ -12,7 +13,7 @@ public sealed class NetworkProfile
         Distance = distance;
     }
 
-    /// <summary>Its name: that of its score column.</summary>
+    /// <summary>The name of the network, which is that of its score column.</summary>
     public string Name { get; }
 
     /// <summary>The mean cross-entropy.</summary>
@@ -24,6 +25,6 @@ public sealed class NetworkProfile
     /// <summary>The curvature of the loss at its weights.</summary>
     public CurvatureReport Curvature { get; }
 
-    /// <summary>The distance to the source; null where no source is known.</summary>
+    /// <summary>The distance from the source; null where no source is known.</summary>
     public DistanceReport? Distance { get; }
 }

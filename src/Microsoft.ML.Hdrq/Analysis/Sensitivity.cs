@@ -9,8 +9,9 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Analysis;
 
 /// <summary>
-/// Quantizes one layer of a network at a time, and all but one at a time. Everything is computed with the quantized network's graph, of which quantizers are let through and layers hold the weights and biases of the
-/// network in full precision or their own.
+/// Quantizes one layer of a network at a time, and all layers except one at a time. Everything is computed with the
+/// graph of the quantized network: quantizers are active or bypassed, and layers hold either their quantized weights
+/// and biases or those of the network in full precision.
 /// </summary>
 internal sealed class Sensitivity : IDisposable
 {
@@ -37,14 +38,20 @@ internal sealed class Sensitivity : IDisposable
         }
     }
 
-    /// <summary>Measures all layers that are quantized.</summary>
-    /// <param name="fullPrecision">The network before it was quantized, on the device to compute on; not changed.</param>
+    /// <summary>Measures all quantized layers.</summary>
+    /// <param name="fullPrecision">
+    /// The network before it was quantized, on the device to compute on; not changed.
+    /// </param>
     /// <param name="quantized">The quantized network, on the same device; not changed.</param>
     /// <param name="evaluation">The images.</param>
-    /// <param name="progress">Told of every batch and layer.</param>
+    /// <param name="progress">Receives a report of every layer of every batch.</param>
     /// <param name="cancellationToken">Ends the measurement between two batches.</param>
-    /// <exception cref="ArgumentException">The networks do not have the same layers, or nothing is quantized.</exception>
-    public static SensitivityReport Measure(Network fullPrecision, Network quantized, Evaluation evaluation, IProgress<AnalysisProgress>? progress, CancellationToken cancellationToken)
+    /// <exception cref="ArgumentException">
+    /// The networks do not have the same layers, or nothing is quantized.
+    /// </exception>
+    public static SensitivityReport Measure(
+        Network fullPrecision, Network quantized, Evaluation evaluation,
+        IProgress<AnalysisProgress>? progress, CancellationToken cancellationToken)
     {
         using var scope = torch.NewDisposeScope();
         using var sensitivity = new Sensitivity(fullPrecision, quantized);
@@ -57,9 +64,12 @@ internal sealed class Sensitivity : IDisposable
         _mixture.Dispose();
     }
 
-    private SensitivityReport Measure(Evaluation evaluation, IProgress<AnalysisProgress>? progress, CancellationToken cancellationToken)
+    private SensitivityReport Measure(
+        Evaluation evaluation, IProgress<AnalysisProgress>? progress, CancellationToken cancellationToken)
     {
-        var layers = _layers.Where(layer => layer.Quantized.WeightQuantizer is not null || layer.Quantized.InputQuantizer is not null).ToList();
+        var layers = _layers
+            .Where(layer => layer.Quantized.WeightQuantizer is not null || layer.Quantized.InputQuantizer is not null)
+            .ToList();
         if (layers.Count == 0)
             throw new ArgumentException("No layer of the network is quantized.");
         var sums = layers.Select(_ => new Sums()).ToArray();
@@ -69,12 +79,14 @@ internal sealed class Sensitivity : IDisposable
         foreach (var (start, count) in batches)
         {
             using var scope = torch.NewDisposeScope();
-            var batch = new Evaluation(evaluation.Images.narrow(0, start, count), evaluation.Labels.narrow(0, start, count), (int)count);
+            var batch = new Evaluation(
+                evaluation.Images.narrow(0, start, count), evaluation.Labels.narrow(0, start, count), (int)count);
             var weight = batch.Labels.ne(Scalars.Keep(Evaluation.Ignored)).sum().item<long>();
             if (weight == 0)
                 continue;
             var outputs = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal);
-            var names = layers.Select(layer => layer.Quantized.Node.Outputs[0]).ToHashSet(StringComparer.Ordinal);
+            var names = layers.Select(layer => layer.Quantized.Node.Outputs[0])
+                .ToHashSet(StringComparer.Ordinal);
             SetAll(isQuantized: false);
             exact.Add(batch.Measure(_mixture, Rounding(_ => false), (_, name, value) =>
             {
@@ -107,38 +119,52 @@ internal sealed class Sensitivity : IDisposable
             {
                 var own = Quantizers(layers[l].Quantized);
                 Set(layers[l], isQuantized: false);
-                sums[l].Without.Add(batch.Measure(_mixture, Rounding(quantizer => !own.Contains(quantizer)), null, cancellationToken), weight);
+                var without = batch.Measure(
+                    _mixture, Rounding(quantizer => !own.Contains(quantizer)), null, cancellationToken);
+                sums[l].Without.Add(without, weight);
                 Set(layers[l], isQuantized: true);
                 progress?.Report(new AnalysisProgress(++done, batches.Count * layers.Count));
             }
         }
-        return exact.Weight == 0
-            ? throw new ArgumentException("No image has a label.")
-            : new SensitivityReport(exact.Mean, all.Mean, layers.Zip(sums, (layer, sum) => new LayerSensitivity(
-                layer.Quantized.Name, layer.Quantized.Count(_quantized), layer.Quantized.WeightBits, layer.Quantized.ActivationBits, sum.SignalToNoise,
-                sum.Alone.Mean.Loss, sum.Without.Mean.Loss, sum.Alone.Mean.Accuracy, sum.Without.Mean.Accuracy)));
+        if (exact.Weight == 0)
+            throw new ArgumentException("No image has a label.");
+        return new SensitivityReport(exact.Mean, all.Mean, layers.Zip(sums, (layer, sum) => new LayerSensitivity(
+            layer.Quantized.Name, layer.Quantized.Count(_quantized), layer.Quantized.WeightBits,
+            layer.Quantized.ActivationBits, sum.SignalToNoise, sum.Alone.Mean.Loss, sum.Without.Mean.Loss,
+            sum.Alone.Mean.Accuracy, sum.Without.Mean.Accuracy)));
     }
 
     private static HashSet<object> Quantizers(Layer layer) =>
-        new[] { layer.WeightQuantizer, layer.InputQuantizer }.OfType<Quantizer>().Select(quantizer => (object)quantizer.Operator).ToHashSet(ReferenceEqualityComparer.Instance);
+        new[] { layer.WeightQuantizer, layer.InputQuantizer }
+            .OfType<Quantizer>()
+            .Select(quantizer => (object)quantizer.Operator)
+            .ToHashSet(ReferenceEqualityComparer.Instance);
 
     private Func<FakeQuantize, RoundingScheme> Rounding(Func<object, bool> isActive) =>
-        quantizer => isActive(quantizer) ? NearestRounding.Instance : _bypass.GetValueOrDefault(quantizer, BypassRounding.Instance);
+        quantizer => isActive(quantizer)
+            ? NearestRounding.Instance
+            : _bypass.GetValueOrDefault(quantizer, BypassRounding.Instance);
 
     private void SetAll(bool isQuantized) => _layers.ForEach(layer => Set(layer, isQuantized));
 
-    /// <summary>Gives a layer the weight and bias of one network or the other.</summary>
+    /// <summary>Copies the weight and bias of a layer from one of the two networks.</summary>
     private void Set((Layer Quantized, Layer Exact) layer, bool isQuantized)
     {
         using var noGradients = torch.no_grad();
         Copy(layer.Quantized.Weight, layer.Exact.Weight);
-        if (layer is { Quantized.Bias: { } bias, Exact.Bias: { } exactBias } && _exact.Parameters.ContainsKey(exactBias) && _mixture.Parameters.ContainsKey(bias))
+        if (layer is { Quantized.Bias: { } bias, Exact.Bias: { } exactBias }
+            && _exact.Parameters.ContainsKey(exactBias) && _mixture.Parameters.ContainsKey(bias))
+        {
             Copy(bias, exactBias);
+        }
 
-        void Copy(string name, string exact) => _mixture.Parameters[name].copy_(isQuantized ? _quantized.Parameters[name] : _exact.Parameters[exact]);
+        void Copy(string name, string exact) =>
+            _mixture.Parameters[name].copy_(isQuantized ? _quantized.Parameters[name] : _exact.Parameters[exact]);
     }
 
-    /// <summary>Where quantizing has left the upper bound of a clip to the quantizer behind it, letting the values through must not lose the bound.</summary>
+    /// <summary>
+    /// Finds quantizers that took over the upper bound of a clip. Where these are bypassed, the bound must still apply.
+    /// </summary>
     private void FindClips()
     {
         var nodes = _quantized.Graph.Nodes.Where(node => node.Operator is not FakeQuantize).ToList();
@@ -148,16 +174,21 @@ internal sealed class Sensitivity : IDisposable
         for (var n = 0; n < nodes.Count; n++)
         {
             var original = _exact.Graph.Nodes[n];
-            if (original.Operator is not Clip || nodes[n].Operator is Clip || original.Inputs.Length < 3 || !_exact.Parameters.TryGetValue(original.Inputs[2], out var most))
+            if (original.Operator is not Clip || nodes[n].Operator is Clip || original.Inputs.Length < 3
+                || !_exact.Parameters.TryGetValue(original.Inputs[2], out var maximum))
+            {
                 continue;
-            foreach (var reader in flow.Readers(nodes[n].Outputs[0]).Where(reader => reader.Operator is FakeQuantize))
-                _bypass[reader.Operator] = new UpperBound(most.to(torch.ScalarType.Float32).item<float>());
+            }
+            var readers = flow.Readers(nodes[n].Outputs[0]).Where(reader => reader.Operator is FakeQuantize);
+            foreach (var reader in readers)
+                _bypass[reader.Operator] = new UpperBound(maximum.to(torch.ScalarType.Float32).item<float>());
         }
     }
 
     private sealed class UpperBound(float bound) : RoundingScheme
     {
-        internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range) => values.clamp(max: Scalars.Keep(bound));
+        internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range) =>
+            values.clamp(max: Scalars.Keep(bound));
     }
 
     private sealed class Score

@@ -6,10 +6,15 @@ using Microsoft.ML.Hdrq.Quantization;
 
 namespace Microsoft.ML.Hdrq.Analysis;
 
-/// <summary>Which layers of a quantized network hurt: those whose quantization alone raises the loss most come first.</summary>
+/// <summary>
+/// The sensitivity of a network to quantizing each of its layers, in descending order of the loss when only that layer
+/// is quantized.
+/// </summary>
 public sealed class SensitivityReport
 {
-    internal SensitivityReport((double Loss, double Accuracy) fullPrecision, (double Loss, double Accuracy) quantized, IEnumerable<LayerSensitivity> layers)
+    internal SensitivityReport(
+        (double Loss, double Accuracy) fullPrecision, (double Loss, double Accuracy) quantized,
+        IEnumerable<LayerSensitivity> layers)
     {
         (FullPrecisionLoss, FullPrecisionAccuracy) = fullPrecision;
         (QuantizedLoss, QuantizedAccuracy) = quantized;
@@ -28,38 +33,55 @@ public sealed class SensitivityReport
     /// <summary>The accuracy of the quantized network, a fraction.</summary>
     public double QuantizedAccuracy { get; }
 
-    /// <summary>The layers, the one that hurts most first.</summary>
+    /// <summary>The layers, most sensitive first.</summary>
     public ImmutableArray<LayerSensitivity> Layers { get; }
 
-    /// <summary>Exceptions that keep the layers that hurt most at more bits.</summary>
-    /// <param name="count">How many layers, not negative; at most all.</param>
-    /// <param name="bits">The bits of their weights and inputs, 2 to 8; 8 by default.</param>
-    /// <returns>The exceptions, for <c>Overrides</c> of the options of a quantization. All networks that are to be merged need the same.</returns>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative, or <paramref name="bits"/> is out of range.</exception>
+    /// <summary>Makes overrides that keep the most sensitive layers at more bits.</summary>
+    /// <param name="count">The number of layers, not negative; all layers if there are fewer.</param>
+    /// <param name="bits">The bit width of their weights and inputs, 2 to 8; 8 by default.</param>
+    /// <returns>
+    /// The overrides, for <c>Overrides</c> of the options of a quantization. All networks that are to be merged need
+    /// the same overrides.
+    /// </returns>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// <paramref name="count"/> is negative, or <paramref name="bits"/> is out of range.
+    /// </exception>
     public IReadOnlyList<LayerOverride> Overrides(int count, int bits = QuantizationRange.MaxBits)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
-        return [.. Layers.Take(count).Select(layer => new LayerOverride(LayerOverride.Exactly(layer.Layer)) { WeightBits = bits, ActivationBits = bits })];
+        return
+        [
+            .. Layers.Take(count).Select(layer =>
+                new LayerOverride(LayerOverride.Exactly(layer.Layer)) { WeightBits = bits, ActivationBits = bits }),
+        ];
     }
 
-    /// <summary>The exceptions as C#, to be pasted into the options of a quantization.</summary>
+    /// <summary>Formats the overrides as C#, to be pasted into the options of a quantization.</summary>
     /// <inheritdoc cref="Overrides" path="/param"/>
     /// <returns>An assignment to <c>Overrides</c>.</returns>
     /// <inheritdoc cref="Overrides" path="/exception"/>
     public string OverridesCode(int count, int bits = QuantizationRange.MaxBits) =>
         $"Overrides =\n[\n{string.Concat(Overrides(count, bits).Select(exception => $"    {exception},\n"))}],\n";
 
-    /// <summary>The layers as a table in Markdown.</summary>
+    /// <summary>Formats the losses and accuracies, and the layers as a Markdown table.</summary>
     /// <returns>One row for each layer.</returns>
     public override string ToString()
     {
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"Loss in full precision {FullPrecisionLoss:0.0000}, quantized {QuantizedLoss:0.0000}; accuracy {FullPrecisionAccuracy:P2}, {QuantizedAccuracy:P2}.").AppendLine();
-        text.AppendLine("| layer | weights | bits | SNR, dB | loss alone | loss without | accuracy alone | accuracy without |").AppendLine("|---|---|---|---|---|---|---|---|");
+        text.AppendLine(
+            CultureInfo.InvariantCulture,
+            $"Loss in full precision {FullPrecisionLoss:0.0000}, quantized {QuantizedLoss:0.0000}; "
+            + $"accuracy {FullPrecisionAccuracy:P2}, {QuantizedAccuracy:P2}.");
+        text.AppendLine();
+        text.AppendLine(
+            "| layer | weights | bits | SNR, dB | loss alone | loss without | accuracy alone | accuracy without |");
+        text.AppendLine("|---|---|---|---|---|---|---|---|");
         foreach (var layer in Layers)
         {
             text.AppendLine(CultureInfo.InvariantCulture,
-                $"| {layer.Layer} | {layer.Weights} | W{layer.WeightBits ?? 32}A{layer.ActivationBits ?? 32} | {layer.SignalToNoise:0.0} | {layer.LossAlone:0.0000} | {layer.LossWithout:0.0000} | {layer.AccuracyAlone:P2} | {layer.AccuracyWithout:P2} |");
+                $"| {layer.Layer} | {layer.Weights} | W{layer.WeightBits ?? 32}A{layer.ActivationBits ?? 32} "
+                + $"| {layer.SignalToNoise:0.0} | {layer.LossAlone:0.0000} | {layer.LossWithout:0.0000} "
+                + $"| {layer.AccuracyAlone:P2} | {layer.AccuracyWithout:P2} |");
         }
         return text.ToString();
     }

@@ -3,12 +3,16 @@ using Microsoft.ML.Hdrq.Networks.Layers;
 
 namespace Microsoft.ML.Hdrq.Merging;
 
-/// <summary>What the networks have all that it needs for.</summary>
+/// <summary>
+/// Merges by RegMean where all networks carry Gram matrices of their layers' inputs, otherwise by the mean.
+/// </summary>
 internal sealed class AutomaticMergeMethod : MergeMethod
 {
     public override string Name => "automatic";
 
-    public override MergeRule Prepare(Graph graph, IReadOnlyList<MergeInput> networks) => For(networks).Prepare(graph, networks);
+    public override MergeRule Prepare(Graph graph, IReadOnlyList<MergeInput> networks) =>
+        For(networks).Prepare(graph, networks);
 
-    internal override MergeMethod For(IReadOnlyList<MergeInput> networks) => networks.All(network => InputGrams.AreIn(network.Metadata)) ? RegMean() : MeanMergeMethod.Default;
+    internal override MergeMethod For(IReadOnlyList<MergeInput> networks) =>
+        networks.All(network => InputGrams.AreIn(network.Metadata)) ? RegMean() : MeanMergeMethod.Default;
 }

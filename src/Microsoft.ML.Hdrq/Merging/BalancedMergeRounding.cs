@@ -1,23 +1,31 @@
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>
-/// Shares ambiguous weights out, output channel by output channel. The rounded channel should not differ from the mean in its sum, which would shift its output; nor in the sum of a kernel (what
-/// sees one input channel): neighbouring pixels are alike, so that a kernel's errors act together; nor towards one of the networks, which would serve that network's domain at the
-/// others' cost. The ambiguous weights, those on which the networks disagree most first, each take whichever of their two integers keeps
-/// <c>sum e_i^2 + kernel sum_k (sum_{i in k} e_i)^2 + balance (sum e_i)^2 + fairness sum_d lambda_d (sum e_i (v_di - r_i))^2</c>
-/// small, where e is the rounding error, r the mean and v_d network d, all in steps; then they are gone through again until nothing changes.
-/// <para>With larger shares the first term, the distance to the mean, exceeds that of random draws where networks are many or their weights unequal.</para>
+/// Shares ambiguous weights out, output channel by output channel. The rounded channel should not differ from the mean
+/// in three respects: in its sum, which would shift its output; in the sum of a kernel (the weights of one input
+/// channel), because neighbouring pixels are alike, so that the errors of a kernel add up; and in its direction towards
+/// any one network, which would serve that network's domain at the cost of the others. The ambiguous weights are
+/// visited in descending order of the networks' disagreement. Each takes whichever of its two integers makes
+/// <c>sum e_i^2 + kernel sum_k (sum_{i in k} e_i)^2 + balance (sum e_i)^2
+/// + fairness sum_d lambda_d (sum e_i (v_di - r_i))^2</c>
+/// smaller, where e is the rounding error, r the mean and v_d network d, all in steps. The passes repeat until nothing
+/// changes, at most 4 times.
+/// <para>
+/// With larger shares, the first term (the distance to the mean) exceeds that of random draws where networks are many
+/// or their weights unequal.
+/// </para>
 /// </summary>
-/// <param name="kernel">The share of a kernel's sum.</param>
-/// <param name="balance">The share of the channel's sum.</param>
-/// <param name="fairness">The share of its leaning towards each network.</param>
-internal sealed class BalancedMergeRounding(double kernel = 0.25, double balance = 0.25, double fairness = 0.1) : MergeRounding
+/// <param name="kernel">The factor of the kernels' sums.</param>
+/// <param name="balance">The factor of the channel's sum.</param>
+/// <param name="fairness">The factor of the channel's lean towards each network.</param>
+internal sealed class BalancedMergeRounding(double kernel = 0.25, double balance = 0.25, double fairness = 0.1)
+    : MergeRounding
 {
-    /// <summary>How often a channel is gone through; later passes change little.</summary>
+    /// <summary>The maximum number of passes over a channel; later passes change little.</summary>
     private const int MaxPasses = 4;
 
-    /// <summary>A gain below this is rounding in the last place, and a choice by it would be chance.</summary>
-    private const double LeastGain = 1e-9;
+    /// <summary>A smaller gain is within floating-point error, and a choice by it would be arbitrary.</summary>
+    private const double MinGain = 1e-9;
 
     internal override int[] Round(MergedWeight weight, int layer)
     {
@@ -40,8 +48,11 @@ internal sealed class BalancedMergeRounding(double kernel = 0.25, double balance
             if (!weight.IsAmbiguous[i])
                 Add(i, rounded[i] - weight.Means[i]);
         }
-        var order = Enumerable.Range(start, count).Where(i => weight.IsAmbiguous[i])
-            .OrderByDescending(Disagreement).ThenByDescending(i => Math.Abs(rounded[i] - weight.Means[i])).ToArray();
+        var order = Enumerable.Range(start, count)
+            .Where(i => weight.IsAmbiguous[i])
+            .OrderByDescending(Disagreement)
+            .ThenByDescending(i => Math.Abs(rounded[i] - weight.Means[i]))
+            .ToArray();
         foreach (var i in order)
             Choose(i);
         var changed = true;
@@ -59,7 +70,7 @@ internal sealed class BalancedMergeRounding(double kernel = 0.25, double balance
         {
             var error = rounded[i] - weight.Means[i];
             var step = error > 0 ? -1 : 1;
-            var turns = weight.CanBe(rounded[i] + step) && Cost(i, error + step) < Cost(i, error) - LeastGain;
+            var turns = weight.CanBe(rounded[i] + step) && Cost(i, error + step) < Cost(i, error) - MinGain;
             if (turns)
                 rounded[i] += step;
             Add(i, rounded[i] - weight.Means[i]);
@@ -85,7 +96,9 @@ internal sealed class BalancedMergeRounding(double kernel = 0.25, double balance
         double Cost(int i, double error)
         {
             var kernelSum = kernels[(i - start) / weight.KernelSize] + error;
-            var cost = (error * error) + (kernelShare * kernelSum * kernelSum) + (balance * (sum + error) * (sum + error));
+            var cost = (error * error)
+                + (kernelShare * kernelSum * kernelSum)
+                + (balance * (sum + error) * (sum + error));
             for (var d = 0; d < leans.Length; d++)
             {
                 var lean = leans[d] + (error * (weight.Value(d, i) - weight.Means[i]));

@@ -3,22 +3,31 @@ using Microsoft.ML.Hdrq.Networks.Layers;
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>
-/// Rounds a layer's weight so that its outputs change least, by the Gram matrix G of its inputs: makes <c>e G e^T</c> small for the rounding errors e of each output channel. Weights are rounded one after the other, and
-/// those that are not rounded yet take back, as well as they can, what rounding the others has done to the output. That is the greedy choice of GPTQ (Frantar, Ashkboos, Hoefler, Alistarh, "GPTQ: Accurate Post-Training
-/// Quantization for Generative Pre-trained Transformers", ICLR 2023, arXiv 2210.17323), here for matrices <c>diag(d) + F F^T</c>, with no step that takes the square of the inputs.
+/// Rounds a layer's weight so that its outputs change as little as possible, given the Gram matrix G of its inputs: the
+/// rounding errors e of each output channel keep <c>e G e^T</c> small. Weights are rounded one after another, and those
+/// not yet rounded compensate, as far as they can, for the effect of the earlier errors on the output. That is the
+/// greedy choice of GPTQ (Frantar, Ashkboos, Hoefler, Alistarh, "GPTQ: Accurate Post-Training Quantization for
+/// Generative Pre-trained Transformers", ICLR 2023, arXiv 2210.17323), here for matrices <c>diag(d) + F F^T</c>, in
+/// time and memory that are linear in the number of inputs of an output channel, for a given rank of F.
 /// </summary>
 /// <remarks>
-/// After the errors of some weights are chosen, with <c>s = sum F_i e_i</c>, the others would best be changed by <c>-F_j M^-1 s / d_j</c>, where <c>M = I + sum F_j^T F_j / d_j</c> over those. M does not depend on the errors,
-/// so that one pass from the last weight to the first has all that every output channel needs.
+/// When the errors of some weights are chosen, with <c>s = sum F_i e_i</c>, the best change of the others is
+/// <c>-F_j M^-1 s / d_j</c>, where <c>M = I + sum F_j^T F_j / d_j</c> over those others. M does not depend on the
+/// errors, so one pass from the last weight to the first computes what every output channel needs.
 /// </remarks>
 internal static class CompensatedRounding
 {
-    /// <summary>What is added to the diagonal, relative to the mean of the whole diagonal, as GPTQ's authors do.</summary>
+    /// <summary>
+    /// The damping added to the diagonal, relative to the mean of the whole diagonal, as GPTQ's authors do.
+    /// </summary>
     private const double Damping = 0.01;
 
-    /// <summary>Rounds.</summary>
-    /// <param name="weight">The weight, of which <see cref="MergedWeight.Means"/> is to be rounded; its scale may differ between output channels, not within one.</param>
-    /// <param name="gram">The Gram matrix, of as many rows as an output channel has weights.</param>
+    /// <summary>Rounds a weight.</summary>
+    /// <param name="weight">
+    /// The weight, whose <see cref="MergedWeight.Means"/> are rounded. Scales may differ between output channels, not
+    /// within one.
+    /// </param>
+    /// <param name="gram">The Gram matrix, with one row for each weight of an output channel.</param>
     public static int[] Round(MergedWeight weight, InputGram gram)
     {
         var (size, rank) = ((int)gram.Factor.shape[0], (int)gram.Factor.shape[1]);
@@ -46,11 +55,15 @@ internal static class CompensatedRounding
         return rounded;
     }
 
-    /// <summary>The order of the weights, and for each <c>F_i M_i^-1 / d_i</c>, where M_i counts it and those after it.</summary>
+    /// <summary>
+    /// The order of the weights, and for each <c>F_i M_i^-1 / d_i</c>, where M_i covers it and those after it.
+    /// </summary>
     private static (int[] Order, double[] Reactions) Prepare(double[] rest, double[] factor, int size, int rank)
     {
-        var whole = Enumerable.Range(0, size).Select(i => rest[i] + factor.AsSpan(i * rank, rank).ToArray().Sum(value => value * value)).ToArray();
-        // Inputs that matter most come first, when there are the most others left to make up for them.
+        var whole = Enumerable.Range(0, size)
+            .Select(i => rest[i] + factor.AsSpan(i * rank, rank).ToArray().Sum(value => value * value))
+            .ToArray();
+        // The inputs with the largest moments come first, while most of the others are left to compensate for them.
         var order = Enumerable.Range(0, size).OrderByDescending(i => whole[i]).ToArray();
         var damping = Damping * whole.Average() + RegMeanMergeMethod.Tiny;
         var inverse = new double[rank * rank];
@@ -71,7 +84,7 @@ internal static class CompensatedRounding
                     along[k] += inverse[k * rank + l] * row[l];
                 quadratic += along[k] * row[k];
             }
-            // Sherman and Morrison: the inverse of M + F_i^T F_i / d_i; its product with F_i has a closed form too.
+            // Sherman and Morrison give the inverse of M + F_i^T F_i / d_i; its product with F_i has a closed form too.
             for (var k = 0; k < rank; k++)
             {
                 for (var l = 0; l < rank; l++)

@@ -2,12 +2,12 @@ using Microsoft.ML.Hdrq.Networks;
 
 namespace Microsoft.ML.Hdrq.Merging;
 
-/// <summary>The weighted mean, which needs no preparation.</summary>
+/// <summary>Merges by the weighted mean, which needs no preparation.</summary>
 /// <param name="rounding">How means of quantized weights become integers.</param>
-/// <param name="searchScales">Whether their scales are searched.</param>
+/// <param name="searchScales">Whether the scales of quantized weights are searched.</param>
 internal sealed class MeanMergeMethod(MergeRounding rounding, bool searchScales) : MergeMethod
 {
-    /// <summary>By which other methods merge what they leave to the mean.</summary>
+    /// <summary>The mean with default settings, for parameters that other methods leave to the mean.</summary>
     public static MeanMergeMethod Default { get; } = new(MergeRounding.Balanced, searchScales: false);
 
     public MergeRounding Rounding => rounding;

@@ -1,14 +1,19 @@
 namespace Microsoft.ML.Hdrq.Merging;
 
-/// <summary>By what the weights of networks are chosen.</summary>
+/// <summary>The measure by which the weights of networks are chosen.</summary>
 public enum MergeCriterion
 {
-    /// <summary>The mean entropy of predictions, which needs no labels: a merged network that is sure of what it sees is taken for a better one (compare Yang et al., "AdaMerging", ICLR 2024).</summary>
+    /// <summary>
+    /// The mean entropy of predictions, which needs no labels: the surer a merged network is of its predictions, the
+    /// better it is taken to be (compare Yang et al., "AdaMerging", ICLR 2024).
+    /// </summary>
     Entropy,
 
-    /// <summary>The mean cross-entropy, of labelled rows.</summary>
+    /// <summary>The mean cross-entropy over labelled rows.</summary>
     Loss,
 
-    /// <summary>The share of right predictions, of labelled rows; of equally good weights, the first found.</summary>
+    /// <summary>
+    /// The share of correct predictions over labelled rows; among equally good weights, the first found wins.
+    /// </summary>
     Accuracy,
 }

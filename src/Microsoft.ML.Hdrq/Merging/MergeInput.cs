@@ -5,7 +5,7 @@ using Microsoft.ML.Hdrq.Networks.Operators;
 
 namespace Microsoft.ML.Hdrq.Merging;
 
-/// <summary>One of the networks that are merged, as a <see cref="MergeMethod"/> sees it.</summary>
+/// <summary>One of the merged networks, as a <see cref="MergeMethod"/> sees it.</summary>
 public sealed class MergeInput
 {
     private readonly MergeSource _source;
@@ -16,34 +16,53 @@ public sealed class MergeInput
         Parameters = WeightsOf(source.Graph);
     }
 
-    /// <summary>How messages call it: <c>network</c> and its zero-based place among the networks as they were given.</summary>
+    /// <summary>
+    /// The name in messages: <c>network</c> and its zero-based index in the order in which the networks were given.
+    /// </summary>
     public string Name => _source.Name;
 
     /// <summary>Its share lambda, from 0 to 1; the shares of all networks sum to 1.</summary>
     public double Share => _source.Lambda;
 
-    /// <summary>What is known about it, see <see cref="Network.Metadata"/>.</summary>
+    /// <summary>The metadata of the network, see <see cref="Network.Metadata"/>.</summary>
     public ImmutableSortedDictionary<string, string> Metadata => _source.Metadata;
 
-    /// <summary>The weights and biases, which a method merges, in the graph's order: all parameters but constants, statistics of normalizations and scales of quantizers. The same for all networks of a merge.</summary>
+    /// <summary>
+    /// The weights and biases, which a method merges, in the graph's order: all parameters except constants, statistics
+    /// of normalizations and scales of quantizers. They are the same for all networks of a merge.
+    /// </summary>
     public ImmutableArray<ParameterDefinition> Parameters { get; }
 
-    /// <summary>The numbers of a parameter, in its own row-major order; those of a quantized weight are what its integers stand for, <c>q s</c>.</summary>
+    /// <summary>
+    /// Gets the values of a parameter, in its own row-major order. Quantized weights are dequantized: their values are
+    /// <c>q s</c>.
+    /// </summary>
     /// <param name="parameter">One of <see cref="Parameters"/>, or a statistic or scale.</param>
-    /// <returns>As many finite numbers as the parameter has elements.</returns>
+    /// <returns>A finite value for each element of the parameter.</returns>
     /// <exception cref="ArgumentException">The graph has no such parameter, or it is a constant.</exception>
     public ImmutableArray<double> Values(ParameterDefinition parameter)
     {
         ArgumentNullException.ThrowIfNull(parameter);
         if (!_source.Has(parameter.Name))
-            throw new ArgumentException($"The networks that are merged have no weight, bias, statistic or scale '{parameter.Name}'.", nameof(parameter));
-        // Not copied: nobody changes what a source has read.
+            {
+                throw new ArgumentException(
+                    $"The networks that are merged have no weight, bias, statistic or scale '{parameter.Name}'.",
+                    nameof(parameter));
+            }
+        // Not copied: the arrays of a source are never changed.
         return ImmutableCollectionsMarshal.AsImmutableArray(_source.Exact(parameter.Name));
     }
 
     private static ImmutableArray<ParameterDefinition> WeightsOf(Graph graph)
     {
-        var scales = graph.Nodes.Where(node => node.Operator is FakeQuantize).Select(node => node.Inputs[1]).ToHashSet(StringComparer.Ordinal);
-        return [.. graph.Parameters.Where(definition => !MergeSource.IsConstant(definition) && definition.Role != ParameterRole.Statistic && !scales.Contains(definition.Name))];
+        var scales = graph.Nodes.Where(node => node.Operator is FakeQuantize)
+            .Select(node => node.Inputs[1])
+            .ToHashSet(StringComparer.Ordinal);
+        return
+        [
+            .. graph.Parameters.Where(definition => !MergeSource.IsConstant(definition)
+                && definition.Role != ParameterRole.Statistic
+                && !scales.Contains(definition.Name)),
+        ];
     }
 }

@@ -4,15 +4,22 @@ using Microsoft.ML.Hdrq.Networks.Layers;
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>
-/// What the weights and biases of a merged network are. The methods of this library are had from the static members; a method of your own derives from this class.
+/// Computes the weights and biases of a merged network. The static members give the methods of this library; a method
+/// of your own derives from this class.
 /// </summary>
 /// <remarks>
-/// Only weights and biases are a method's. Scales of activations and statistics of normalizations are merged as by <see cref="Mean"/> in any case, and constants must be equal.
+/// A method decides on weights and biases only. Scales of activations and statistics of normalizations are always
+/// merged as by <see cref="Mean"/>, and constants must be equal.
 /// <para>
-/// Methods see quantized weights as what they stand for, <c>q s</c>, and say what is to come out as if nothing were quantized. Where the weight is quantized, the merged one becomes integers again: with the scale of
-/// least squared error, each number the nearest integer, or by <see cref="RegMean"/> so that the layer's outputs change least. Only <see cref="Mean"/> works on the integers and scales themselves.
+/// Methods see the dequantized values <c>q s</c> of quantized weights, and return the merged values as if nothing were
+/// quantized. Where the weight is quantized, the merged values become integers again, with the scale of minimum squared
+/// error: each value becomes the nearest integer or, with <see cref="RegMean"/>, is rounded so that the layer's outputs
+/// change as little as possible. Only <see cref="Mean"/> works on the integers and scales themselves.
 /// </para>
-/// <para>A method is asked on one thread, but may be used by several merges at once: it keeps what belongs to one merge in <see cref="Prepare"/>.</para>
+/// <para>
+/// One merge calls a method on one thread, but several merges may use the same method at the same time: keep state that
+/// belongs to one merge in <see cref="Prepare"/>.
+/// </para>
 /// </remarks>
 /// <example>
 /// The median of all networks, whatever their shares:
@@ -24,95 +31,140 @@ namespace Microsoft.ML.Hdrq.Merging;
 ///     public override MergeRule Prepare(Graph graph, IReadOnlyList&lt;MergeInput&gt; networks) => parameter =>
 ///     {
 ///         var values = networks.Select(network => network.Values(parameter)).ToArray();
-///         return [.. Enumerable.Range(0, values[0].Length).Select(i => values.Select(numbers => numbers[i]).Order().ElementAt(values.Length / 2))];
+///         return
+///         [
+///             .. Enumerable.Range(0, values[0].Length)
+///                 .Select(i => values.Select(network => network[i]).Order().ElementAt(values.Length / 2)),
+///         ];
 ///     };
 /// }
 /// </code>
 /// </example>
 public abstract class MergeMethod
 {
-    /// <summary>For a method of your own.</summary>
+    /// <summary>Constructor for methods of your own.</summary>
     protected MergeMethod()
     {
     }
 
     /// <summary>
-    /// The default: <see cref="RegMean"/> where all networks carry Gram matrices of their layers' inputs, as they do unless <c>KeepInputGrams</c> is false, and else <see cref="Mean"/>; each with its own defaults.
+    /// The default: <see cref="RegMean"/> where all networks carry Gram matrices of their layers' inputs, as they do
+    /// unless <c>KeepInputGrams</c> is false; otherwise <see cref="Mean"/>. Each has its own defaults.
     /// </summary>
     public static MergeMethod Automatic { get; } = new AutomaticMergeMethod();
 
     /// <summary>
-    /// The mean, the paper's: <c>W = sum lambda_d W_d</c>. Of quantized weights, the merged scale is the mean of the networks' scales, and the mean of the integers, in steps of it, is rounded. The paper's own way is
+    /// The mean, as in the paper: <c>W = sum lambda_d W_d</c>. For quantized weights, the merged scale is the mean of
+    /// the networks' scales; the mean of the integers, in steps of that scale, is rounded. The paper's own method is
     /// <c>Mean(MergeRounding.BestOf(100, seed))</c>.
     /// </summary>
-    /// <param name="rounding">How means of quantized weights become integers again; null, the default, for <see cref="MergeRounding.Balanced"/>.</param>
+    /// <param name="rounding">
+    /// How means of quantized weights become integers again; null, the default, for
+    /// <see cref="MergeRounding.Balanced"/>.
+    /// </param>
     /// <param name="searchScales">
-    /// Whether merged weights are given the scale of least squared error, searched for each tensor or channel, instead of the mean of the networks' scales; false by default, as in the paper.
+    /// Whether merged weights get the scale of minimum squared error, searched for each tensor or channel, instead of
+    /// the mean of the networks' scales; false by default, as in the paper.
     /// </param>
     /// <returns>The method.</returns>
-    public static MergeMethod Mean(MergeRounding? rounding = null, bool searchScales = false) => new MeanMergeMethod(rounding ?? MergeRounding.Balanced, searchScales);
+    public static MergeMethod Mean(MergeRounding? rounding = null, bool searchScales = false) =>
+        new MeanMergeMethod(rounding ?? MergeRounding.Balanced, searchScales);
 
     /// <summary>
-    /// Task arithmetic: <c>W = W0 + scale sum lambda_d (W_d - W0)</c> (Ilharco et al., "Editing Models with Task Arithmetic", ICLR 2023, arXiv 2212.04089). At a scale of 1 it is the mean; for N
-    /// networks of equal weights the paper's coefficient is scale / N.
+    /// Task arithmetic: <c>W = W0 + scale sum lambda_d (W_d - W0)</c> (Ilharco et al., "Editing Models with Task
+    /// Arithmetic", ICLR 2023, arXiv 2212.04089). At scale 1 it is the mean; for N networks of equal weights the
+    /// paper's coefficient is scale / N.
     /// </summary>
-    /// <param name="source">The network that all descend from, as it was before they were adapted; the caller keeps it.</param>
+    /// <param name="source">
+    /// The network that all descend from, as it was before they were adapted; the caller keeps it.
+    /// </param>
     /// <param name="scale">How far the merged network goes from the source, positive; 1.15 by default.</param>
     /// <returns>The method.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="scale"/> is not positive and finite.</exception>
-    public static MergeMethod TaskArithmetic(Network source, double scale = 1.15) => new TaskArithmeticMergeMethod(Checked(source), Checked(scale));
+    public static MergeMethod TaskArithmetic(Network source, double scale = 1.15) =>
+        new TaskArithmeticMergeMethod(Checked(source), Checked(scale));
 
     /// <summary>
-    /// TIES: of each network's difference from the source only the largest numbers count; each parameter's sign is that of their sum; and the mean is over the networks that agree with it
-    /// (Yadav et al., "TIES-Merging: Resolving Interference When Merging Models", NeurIPS 2023, arXiv 2306.01708).
+    /// TIES: of each network's differences from the source, only those of largest magnitude count. The sign of each
+    /// element is that of the sum of these differences, and the mean is over the networks whose difference has this
+    /// sign (Yadav et al., "TIES-Merging: Resolving Interference When Merging Models", NeurIPS 2023, arXiv 2306.01708).
     /// </summary>
-    /// <param name="source">The network that all descend from, as it was before they were adapted; the caller keeps it.</param>
-    /// <param name="density">The share of each network's differences that count, above 0, at most 1; 0.2 by default, as in the paper.</param>
-    /// <param name="scale">What the merged difference is multiplied by, positive; 1 by default, as in the paper.</param>
+    /// <param name="source">
+    /// The network that all descend from, as it was before they were adapted; the caller keeps it.
+    /// </param>
+    /// <param name="density">
+    /// The share of each network's differences that count, above 0, at most 1; 0.2 by default, as in the paper.
+    /// </param>
+    /// <param name="scale">The factor of the merged difference, positive; 1 by default, as in the paper.</param>
     /// <returns>The method.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">A number is out of range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// <paramref name="density"/> or <paramref name="scale"/> is out of range.
+    /// </exception>
     public static MergeMethod Ties(Network source, double density = 0.2, double scale = 1)
     {
         if (!(density > 0 && density <= 1))
-            throw new ArgumentOutOfRangeException(nameof(density), density, "The density must be above 0 and at most 1.");
+            {
+                throw new ArgumentOutOfRangeException(
+                    nameof(density), density, "The density must be above 0 and at most 1.");
+            }
         return new TiesMergeMethod(Checked(source), density, Checked(scale));
     }
 
     /// <summary>
-    /// RegMean: each convolution and linear layer is the one whose outputs differ least from those of all networks on their own inputs,
-    /// <c>W = (sum lambda_d W_d G_d) (sum lambda_d G_d)^-1</c>, where G_d are the Gram matrices of the layer's inputs (Jin et al., "Dataless Knowledge Fusion by Merging Weights of Language Models", ICLR
-    /// 2023, arXiv 2212.09849). Quantized weights are rounded one after the other, where each makes up for what rounding those before it has done to the outputs (GPTQ: Frantar et al., ICLR 2023, arXiv
-    /// 2210.17323). The networks carry the matrices in their metadata, see <see cref="InputGrams"/>; layers that have none there (grouped and transposed convolutions) and all other parameters are merged as by <see cref="Mean"/>.
+    /// RegMean: each convolution and linear layer becomes the one whose outputs differ least from those of all networks
+    /// on their own inputs, <c>W = (sum lambda_d W_d G_d) (sum lambda_d G_d)^-1</c>, where G_d are the Gram matrices of
+    /// the layer's inputs (Jin et al., "Dataless Knowledge Fusion by Merging Weights of Language Models", ICLR 2023,
+    /// arXiv 2212.09849). Quantized weights are rounded one after another, each compensating for the effect of the
+    /// earlier ones on the outputs (GPTQ: Frantar et al., ICLR 2023, arXiv 2210.17323). The networks carry the matrices
+    /// in their metadata, see <see cref="InputGrams"/>. Layers without a matrix (grouped and transposed convolutions)
+    /// and all other parameters are merged as by <see cref="Mean"/>.
     /// </summary>
-    /// <param name="correlation">What numbers beside the diagonals of Gram matrices are multiplied by, from 0 to 1; 0.97 by default (the paper has 0.9, with whole matrices).</param>
+    /// <param name="correlation">
+    /// The factor of the off-diagonal elements of Gram matrices, from 0 to 1; 0.97 by default (the paper has 0.9, with
+    /// whole matrices).
+    /// </param>
     /// <returns>The method.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="correlation"/> is out of range.</exception>
     public static MergeMethod RegMean(double correlation = 0.97)
     {
         if (!(correlation >= 0 && correlation <= 1))
-            throw new ArgumentOutOfRangeException(nameof(correlation), correlation, "The share of correlations must be from 0 to 1.");
+            {
+                throw new ArgumentOutOfRangeException(
+                    nameof(correlation), correlation, "The share of correlations must be from 0 to 1.");
+            }
         return new RegMeanMergeMethod(correlation);
     }
 
-    /// <summary>What the merged network's metadata calls the method, under <see cref="NetworkMetadata.MergeMethod"/>, and messages too; neither null nor empty.</summary>
+    /// <summary>
+    /// The name of the method in the merged network's metadata, under <see cref="NetworkMetadata.MergeMethod"/>, and in
+    /// messages; neither null nor empty.
+    /// </summary>
     public abstract string Name { get; }
 
-    /// <summary>Prepares one merge: once, before any parameter is merged.</summary>
-    /// <param name="graph">The graph of the merged network and, but for zero points of quantizers, of all networks.</param>
-    /// <param name="networks">The networks, at least two, in an order that does not depend on the one in which they were given. They are there until the merge ends.</param>
+    /// <summary>Prepares one merge; called once, before any parameter is merged.</summary>
+    /// <param name="graph">
+    /// The graph of the merged network and, except for zero points of quantizers, of all networks.
+    /// </param>
+    /// <param name="networks">
+    /// The networks, at least two, in an order that does not depend on the order in which they were given. They exist
+    /// until the merge ends.
+    /// </param>
     /// <returns>
-    /// The rule. It is asked at most once for each of <see cref="MergeInput.Parameters"/>, in no particular order, without gradients and in a dispose scope of its own; what it throws ends the merge.
+    /// The rule. It is called at most once for each of <see cref="MergeInput.Parameters"/>, in no particular order,
+    /// without gradients and in its own dispose scope; an exception from it ends the merge.
     /// </returns>
     /// <exception cref="ArgumentException">The networks are not suitable; the message says which and why.</exception>
     public abstract MergeRule Prepare(Graph graph, IReadOnlyList<MergeInput> networks);
 
-    /// <summary>The method itself or, where it leaves that to the networks, another one.</summary>
+    /// <summary>Gets the method to use for these networks: this one, unless a method chooses another.</summary>
     internal virtual MergeMethod For(IReadOnlyList<MergeInput> networks) => this;
 
-    /// <summary>As <see cref="Prepare"/>, for methods that choose integers too.</summary>
-    internal virtual Func<ParameterDefinition, MergeTarget?> Targets(Graph graph, IReadOnlyList<MergeInput> networks)
+    /// <summary>Does what <see cref="Prepare"/> does, for methods that also choose integers.</summary>
+    internal virtual Func<ParameterDefinition, MergeTarget?> Targets(
+        Graph graph, IReadOnlyList<MergeInput> networks)
     {
-        var rule = Prepare(graph, networks) ?? throw new ArgumentException($"Merge method '{Name}' has no rule.");
+        var rule = Prepare(graph, networks)
+            ?? throw new ArgumentException($"Merge method '{Name}' has no rule.");
         return definition => rule(definition) is { } values ? new MergeTarget([.. values]) : null;
     }
 
@@ -122,5 +174,7 @@ public abstract class MergeMethod
         return source;
     }
 
-    private static double Checked(double scale) => scale > 0 && double.IsFinite(scale) ? scale : throw new ArgumentOutOfRangeException(nameof(scale), scale, "The scale must be positive and finite.");
+    private static double Checked(double scale) => scale > 0 && double.IsFinite(scale)
+        ? scale
+        : throw new ArgumentOutOfRangeException(nameof(scale), scale, "The scale must be positive and finite.");
 }

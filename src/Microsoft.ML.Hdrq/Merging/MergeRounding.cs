@@ -1,13 +1,16 @@
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>
-/// How the weighted mean of quantized weights becomes integers again. In units of the merged scale, the mean of a weight lies between two integers, and every
-/// strategy chooses one of the two.
+/// Rounds the weighted means of quantized weights to integers. In steps of the merged scale, the mean of a weight lies
+/// between two integers, and every strategy chooses one of the two.
 /// <para>
-/// A weight is <em>ambiguous</em> when the mean of the networks' integers is no integer itself; for two networks at equal weights, when the sum of their integers is
-/// odd. Two networks then stand exactly half-way but for the small difference of their scales, and rounded to nearest <em>all</em> ambiguous weights of a layer follow the
-/// network with the larger scale; of three networks that disagree, one is always outvoted. The merged network serves one domain well and another badly. The other
-/// strategies share ambiguous weights out; all others go to the nearest integer. (The paper's code takes odd sums at all weights, and only of two networks.)
+/// A weight is <em>ambiguous</em> when the mean of the networks' integers is not an integer; for two networks with
+/// equal weights, when the sum of their integers is odd. The mean of two such networks is exactly half-way between two
+/// integers, apart from the small difference of their scales, and rounding to nearest makes <em>all</em> ambiguous
+/// weights of a layer follow the network with the larger scale. Of three networks that disagree, one is always
+/// outvoted. The merged network then serves one domain well and another badly. The other strategies share ambiguous
+/// weights out among the networks; all other weights are rounded to nearest. (The paper's code takes odd sums for all
+/// weights, and supports two networks only.)
 /// </para>
 /// </summary>
 public abstract class MergeRounding
@@ -16,26 +19,33 @@ public abstract class MergeRounding
     {
     }
 
-    /// <summary>Every weight goes to the nearest integer, half-way to the even one: the least squared error of single weights, and no care for ambiguous ones.</summary>
+    /// <summary>
+    /// Rounds every weight to nearest, half to even: the minimum squared error of single weights, without regard to
+    /// ambiguous ones.
+    /// </summary>
     public static MergeRounding Nearest { get; } = new NearestMergeRounding();
 
     /// <summary>
-    /// The default: the ambiguous weights of every output channel are shared out so that the rounding errors of the channel, and of each of its kernels, sum to about zero and lean
-    /// towards none of the networks. Deterministic; costs about as much as sorting the weights.
+    /// The default. It shares out the ambiguous weights of every output channel so that the rounding errors of the
+    /// channel, and of each of its kernels, sum to about zero and lean towards none of the networks. Deterministic;
+    /// costs about as much as sorting the weights.
     /// </summary>
     public static MergeRounding Balanced { get; } = new BalancedMergeRounding();
 
-    /// <summary>Noise on ambiguous weights before rounding: uniform, of one step, for every network on its own.</summary>
+    /// <summary>
+    /// Adds noise to ambiguous weights before rounding: uniform, one step wide, independent for every network.
+    /// </summary>
     /// <param name="seed">The seed of the noise.</param>
     /// <returns>The strategy.</returns>
     public static MergeRounding Sample(int seed = 0) => new SampledMergeRounding(1, seed);
 
     /// <summary>
-    /// The paper's choice: draws as <see cref="Sample"/> does, and of several draws for a layer keeps the one that lies most between the networks: for each network
-    /// the absolute cosine is taken between (rounded - network) and (mean - network), and the draw with the largest least cosine wins. (The paper's code keeps its first
+    /// The paper's choice. It draws as <see cref="Sample"/> does and keeps, of several draws for a layer, the one that
+    /// lies best between the networks: for each network it takes the absolute cosine between (rounded - network) and
+    /// (mean - network), and the draw with the largest minimum of these cosines wins. (The paper's code keeps its first
     /// draw unless another has larger cosines for both networks, so that its choice depends on the order of the draws.)
     /// </summary>
-    /// <param name="count">How many draws, at least 1; the paper takes 100.</param>
+    /// <param name="count">The number of draws, at least 1; the paper takes 100.</param>
     /// <param name="seed">The seed of the noise.</param>
     /// <returns>The strategy.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is below 1.</exception>
@@ -47,7 +57,7 @@ public abstract class MergeRounding
 
     /// <summary>Chooses the integers of a weight.</summary>
     /// <param name="weight">The networks' integers and their mean.</param>
-    /// <param name="layer">The number of the weight among the quantized weights, for a seed of its own.</param>
+    /// <param name="layer">The index of the weight among the quantized weights, which gives it its own seed.</param>
     /// <returns>The integers, in the order of the weight's elements.</returns>
     internal abstract int[] Round(MergedWeight weight, int layer);
 }

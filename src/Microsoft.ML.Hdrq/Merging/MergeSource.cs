@@ -7,8 +7,9 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>
-/// What one network contributes: of a quantized weight its integers, of everything else the numbers. Sources have an order that depends on nothing but these
-/// and lambda, so that sums, and with them merged networks, do not depend on the order in which the networks are given.
+/// The contribution of one network: the integers of quantized weights, and the values of everything else. The order of
+/// sources depends only on these values and on lambda, so that sums, and with them merged networks, do not depend on
+/// the order in which the networks are given.
 /// </summary>
 internal sealed class MergeSource : IComparable<MergeSource>
 {
@@ -20,17 +21,21 @@ internal sealed class MergeSource : IComparable<MergeSource>
 
     /// <summary>Reads a network.</summary>
     /// <param name="network">The network.</param>
-    /// <param name="lambda">Its weight.</param>
-    /// <param name="name">How messages call it.</param>
-    /// <exception cref="ArgumentException">A number is not finite, or a scale is not positive.</exception>
-    /// <exception cref="NotSupportedException">A weight goes through several quantizers that differ, or is held as integers that are no quantizer's.</exception>
+    /// <param name="lambda">The network's weight.</param>
+    /// <param name="name">The network's name in messages.</param>
+    /// <exception cref="ArgumentException">A value is not finite, or a scale is not positive.</exception>
+    /// <exception cref="NotSupportedException">
+    /// A weight goes through several quantizers that differ, or is held as integers that do not belong to a quantizer.
+    /// </exception>
     public MergeSource(Network network, double lambda, string name)
     {
         var quantized = _quantized = QuantizedWeight.Find(network.Graph);
         _network = network;
         Lambda = lambda;
         Name = name;
-        var scales = network.Graph.Nodes.Where(node => node.Operator is FakeQuantize).Select(node => node.Inputs[1]).ToHashSet(StringComparer.Ordinal);
+        var scales = network.Graph.Nodes.Where(node => node.Operator is FakeQuantize)
+            .Select(node => node.Inputs[1])
+            .ToHashSet(StringComparer.Ordinal);
         foreach (var definition in network.Graph.Parameters.Where(definition => definition.ElementType.IsFloat()))
             Check(definition.Name, scales.Contains(definition.Name));
         foreach (var definition in network.Graph.Parameters.Where(definition => !IsConstant(definition)))
@@ -43,35 +48,50 @@ internal sealed class MergeSource : IComparable<MergeSource>
 
     public Graph Graph => _network.Graph;
 
-    /// <summary>What identifies the network to those who have it.</summary>
+    /// <summary>A hash that identifies the network to those who have it.</summary>
     public string Hash => _network.ParametersSha256();
 
-    /// <summary>Whether a parameter must be equal in all networks, and not a number that has a mean.</summary>
-    public static bool IsConstant(ParameterDefinition definition) => definition.Role == ParameterRole.Constant || !definition.ElementType.IsFloat();
+    /// <summary>Whether a parameter must be equal in all networks, because its elements have no mean.</summary>
+    public static bool IsConstant(ParameterDefinition definition) =>
+        definition.Role == ParameterRole.Constant || !definition.ElementType.IsFloat();
 
     /// <summary>
-    /// The elements of whatever this network reads in place of a constant of an equal graph, under whatever names.
+    /// Gets the tensors that this network reads in place of a constant of an equal graph, under any names.
     /// </summary>
     public IEnumerable<TensorData> Constants(ParameterDefinition definition, Graph graph)
     {
         if (_constants is not var (known, pairs) || !ReferenceEquals(known, graph))
-            _constants = (graph, pairs = GraphComparison.ConstantPairs(graph, Graph).ToLookup(pair => pair.A, pair => pair.B, StringComparer.Ordinal));
-        // What nothing reads has only its name, which the others need not have.
-        var names = definition.Role == ParameterRole.Constant && pairs.Contains(definition.Name) ? pairs[definition.Name] : [definition.Name];
+        {
+            pairs = GraphComparison.ConstantPairs(graph, Graph)
+                .ToLookup(pair => pair.A, pair => pair.B, StringComparer.Ordinal);
+            _constants = (graph, pairs);
+        }
+        // A constant that no node reads has only its name, which the other networks may lack.
+        var names = definition.Role == ParameterRole.Constant && pairs.Contains(definition.Name)
+            ? pairs[definition.Name]
+            : [definition.Name];
         return names.Where(_network.Parameters.ContainsKey)
-            .Select(name => TensorData.FromTorch(_network.Parameters[name], Graph.Parameters.Single(parameter => parameter.Name == name).ElementType));
+            .Select(name => TensorData.FromTorch(
+                _network.Parameters[name],
+                Graph.Parameters.Single(parameter => parameter.Name == name).ElementType));
     }
 
-    /// <summary>The numbers of a parameter that is not a constant, row-major; of a quantized weight the integers, its output channels first.</summary>
+    /// <summary>
+    /// Gets the values of a parameter that is not a constant, row-major; for a quantized weight its integers, output
+    /// channels first.
+    /// </summary>
     public double[] Values(string parameter) => _values[parameter];
 
-    /// <summary>How the network was made.</summary>
+    /// <summary>The metadata of the network.</summary>
     public ImmutableSortedDictionary<string, string> Metadata => _network.Metadata;
 
-    /// <summary>Whether there is such a parameter that is not a constant.</summary>
+    /// <summary>Whether there is such a parameter and it is not a constant.</summary>
     public bool Has(string parameter) => _values.ContainsKey(parameter);
 
-    /// <summary>The numbers of a parameter that is not a constant, in its own row-major order, where quantized weights are what they stand for.</summary>
+    /// <summary>
+    /// Gets the values of a parameter that is not a constant, in its own row-major order; quantized weights are
+    /// dequantized.
+    /// </summary>
     public double[] Exact(string parameter)
     {
         var values = Values(parameter);
@@ -106,7 +126,7 @@ internal sealed class MergeSource : IComparable<MergeSource>
         using var scope = torch.NewDisposeScope();
         var tensor = _network.Parameters[parameter].detach();
         if (!tensor.isfinite().all().item<bool>())
-            throw new ArgumentException($"Parameter '{parameter}' of {Name} holds a number that is not finite.");
+                throw new ArgumentException($"Parameter '{parameter}' of {Name} holds a value that is not finite.");
         if (isScale && !tensor.gt(Scalars.Keep(0)).all().item<bool>())
             throw new ArgumentException($"Scale '{parameter}' of {Name} is not positive.");
     }
@@ -119,9 +139,12 @@ internal sealed class MergeSource : IComparable<MergeSource>
         {
             var scale = _network.Parameters[quantized.Scale].detach();
             if (scale.numel() > 1)
-                scale = scale.reshape([-1, .. Enumerable.Repeat(1L, (int)tensor.dim() - quantized.Axis - 1)]);
-            // As the network itself rounds, in its own precision: a weight saved as an integer is this integer.
-            tensor = tensor.div(scale).round().clamp(Scalars.Keep(quantized.Range.Minimum), Scalars.Keep(quantized.Range.Maximum)).transpose(0, quantized.Axis);
+                    scale = scale.reshape([-1, .. Enumerable.Repeat(1L, (int)tensor.dim() - quantized.Axis - 1)]);
+            // Rounds as the network itself does, in its own precision: a weight saved as an integer is this integer.
+            tensor = tensor.div(scale)
+                .round()
+                .clamp(Scalars.Keep(quantized.Range.Minimum), Scalars.Keep(quantized.Range.Maximum))
+                .transpose(0, quantized.Axis);
         }
         return tensor.to(torch.ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
     }

@@ -1,6 +1,6 @@
 namespace Microsoft.ML.Hdrq.Merging;
 
-/// <summary>A measurement in a search of networks' weights.</summary>
+/// <summary>A measurement in a search for the networks' weights.</summary>
 public readonly struct MergeWeightProgress
 {
     internal MergeWeightProgress(IReadOnlyList<double> weights, double value, int count)
@@ -13,9 +13,11 @@ public readonly struct MergeWeightProgress
     /// <summary>The weights.</summary>
     public IReadOnlyList<double> Weights { get; }
 
-    /// <summary>What was measured, the less the better: the mean entropy or loss, or the share of wrong predictions.</summary>
+    /// <summary>
+    /// The measured value, where smaller is better: the mean entropy or loss, or the share of wrong predictions.
+    /// </summary>
     public double Value { get; }
 
-    /// <summary>How many measurements there have been.</summary>
+    /// <summary>The number of measurements so far.</summary>
     public int Count { get; }
 }

@@ -6,25 +6,36 @@ using Microsoft.ML.Hdrq.Networks.Quantizers;
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>
-/// Ranges of quantizers with zero points of their own. What such a quantizer represents goes from <c>s a</c> to <c>s (a + n)</c>. The weighted means of both ends are
-/// <c>s_m = sum lambda_d s_d</c> apart, times n, as all merged scales are, and begin at <c>s_m a_m</c> with <c>a_m = sum lambda_d s_d a_d / s_m</c>, which is rounded.
+/// Merges the ranges of quantizers that have their own zero points. Such a quantizer represents values from <c>s a</c>
+/// to <c>s (a + n)</c>. The distance between the weighted means of both ends is <c>n s_m</c> with
+/// <c>s_m = sum lambda_d s_d</c>, the merged scale as usual; the lower end is <c>s_m a_m</c> with
+/// <c>a_m = sum lambda_d s_d a_d / s_m</c>, which is rounded.
 /// </summary>
 internal static class MergedRanges
 {
-    /// <summary>A graph with the ranges of another one, at quantizers with one scale and as many integers.</summary>
+    /// <summary>
+    /// Gives a graph the ranges of another one, at quantizers with one scale and equally many integers.
+    /// </summary>
     public static Graph Align(Graph graph, Graph like)
     {
         if (ReferenceEquals(graph, like) || graph.Nodes.Length != like.Nodes.Length)
             return graph;
-        return With(graph, (node, n) => node.Operator is FakeQuantize { Axis: null } own && like.Nodes[n].Operator is FakeQuantize { Axis: null } other
-            && own.Range.Maximum - own.Range.Minimum == other.Range.Maximum - other.Range.Minimum && HasScale(graph, node) ? other.Range : null);
+        return With(graph, (node, n) => node.Operator is FakeQuantize { Axis: null } own
+            && like.Nodes[n].Operator is FakeQuantize { Axis: null } other
+            && own.Range.Maximum - own.Range.Minimum == other.Range.Maximum - other.Range.Minimum
+            && HasScale(graph, node)
+                ? other.Range
+                : null);
     }
 
-    /// <summary>The graph of the merged network.</summary>
-    /// <param name="sources">The networks, of graphs that are equal once they are aligned.</param>
+    /// <summary>Makes the graph of the merged network.</summary>
+    /// <param name="sources">The networks, whose graphs are equal once they are aligned.</param>
     public static Graph Merge(IReadOnlyList<MergeSource> sources)
     {
-        return With(sources[0].Graph, (node, n) => node.Operator is FakeQuantize first && sources.Any(source => RangeOf(source, n) != first.Range) ? Mean(node.Inputs[1], n) : null);
+        return With(sources[0].Graph, (node, n) => node.Operator is FakeQuantize first
+            && sources.Any(source => RangeOf(source, n) != first.Range)
+                ? Mean(node.Inputs[1], n)
+                : null);
 
         QuantizationRange Mean(string scale, int n)
         {
@@ -41,16 +52,26 @@ internal static class MergedRanges
         }
     }
 
-    private static QuantizationRange RangeOf(MergeSource source, int node) => ((FakeQuantize)source.Graph.Nodes[node].Operator).Range;
+    private static QuantizationRange RangeOf(MergeSource source, int node) =>
+        ((FakeQuantize)source.Graph.Nodes[node].Operator).Range;
 
-    /// <summary>Whether a quantizer's scale is a parameter that has a mean.</summary>
-    private static bool HasScale(Graph graph, GraphNode quantizer) => graph.Parameters.Any(parameter => parameter.Name == quantizer.Inputs[1] && !MergeSource.IsConstant(parameter));
+    /// <summary>Whether a quantizer's scale is a parameter that can be averaged.</summary>
+    private static bool HasScale(Graph graph, GraphNode quantizer) => graph.Parameters.Any(parameter =>
+        parameter.Name == quantizer.Inputs[1] && !MergeSource.IsConstant(parameter));
 
     private static Graph With(Graph graph, Func<GraphNode, int, QuantizationRange?> range)
     {
         var nodes = graph.Nodes
-            .Select((node, n) => range(node, n) is { } other ? new GraphNode(node.Name, Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(other)), node.Inputs, node.Outputs) : node)
+                .Select((node, n) => range(node, n) is { } other ? WithRange(node, other) : node)
             .ToImmutableArray();
-        return nodes.SequenceEqual(graph.Nodes) ? graph : new Graph(graph.Inputs, graph.Parameters, nodes, graph.Outputs);
+        return nodes.SequenceEqual(graph.Nodes)
+            ? graph
+            : new Graph(graph.Inputs, graph.Parameters, nodes, graph.Outputs);
+
+        static GraphNode WithRange(GraphNode node, QuantizationRange other)
+        {
+            var quantizer = Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(other));
+            return new GraphNode(node.Name, quantizer, node.Inputs, node.Outputs);
+        }
     }
 }

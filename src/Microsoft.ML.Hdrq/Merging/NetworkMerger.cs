@@ -6,28 +6,45 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>
-/// Merges networks of one graph into one network, without data and without training, as <see cref="MergeOptions.Method"/> says: by RegMean where all networks carry Gram matrices of their layers' inputs, else
-/// <c>W = sum lambda_d W_d</c>.
+/// Merges networks with equal graphs into one network, without data and without training, by
+/// <see cref="MergeOptions.Method"/>: by default RegMean where all networks carry Gram matrices of their layers'
+/// inputs, otherwise <c>W = sum lambda_d W_d</c>.
 /// <para>
-/// A quantized weight is taken as what its site would send: integers <c>q_d = clamp(round(w_d / s_d))</c> and scales <c>s_d</c>. By the mean, its merged scale is
-/// <c>s = sum lambda_d s_d</c>, and its integers are the mean <c>sum lambda_d q_d s_d / s</c>, rounded as <see cref="MergeRounding"/> says; the merged network holds
-/// <c>q s</c>. Biases that all networks hold as integers, in steps of the scales of input and weight, become integers again. Scales of activations, other biases and all other floating-point weights become weighted means; running statistics of normalizations become those of the
-/// mixture of the networks' data, <c>mean = sum lambda_d mean_d</c> and <c>variance = sum lambda_d (variance_d + mean_d^2) - mean^2</c>. Constants must be equal.
-/// Where quantizers of equally many integers have other zero points, the merged one begins at the weighted mean of where they begin.
+/// A quantized weight counts as what its site would send: integers <c>q_d = clamp(round(w_d / s_d))</c> and scales
+/// <c>s_d</c>. By the mean, its merged scale is <c>s = sum lambda_d s_d</c>, and its integers are the mean
+/// <c>sum lambda_d q_d s_d / s</c>, rounded by a <see cref="MergeRounding"/>; the merged network holds <c>q s</c>.
+/// Biases that all networks hold as integers, in steps of the scales of input and weight, become integers again. Scales
+/// of activations, other biases and all other floating-point weights become weighted means. Running statistics of
+/// normalizations become those of the mixture of the networks' data, <c>mean = sum lambda_d mean_d</c> and
+/// <c>variance = sum lambda_d (variance_d + mean_d^2) - mean^2</c>. Constants must be equal. Where quantizers of
+/// equally many integers have different zero points, the range of the merged one begins at the weighted mean of where
+/// theirs begin.
 /// </para>
-/// <para>The result does not depend on the order of the networks (with their weights), and is the same every time. See Shin et al., "Merge-Friendly Post-Training
-/// Quantization for Multi-Target Domain Adaptation", ICML 2025, and, for the statistics, Li et al., arXiv 2407.13771.</para>
+/// <para>
+/// The result does not depend on the order of the networks (with their weights), and is the same every time. See Shin
+/// et al., "Merge-Friendly Post-Training Quantization for Multi-Target Domain Adaptation", ICML 2025, and, for the
+/// statistics, Li et al., arXiv 2407.13771.
+/// </para>
 /// </summary>
 public static class NetworkMerger
 {
     /// <summary>Merges networks.</summary>
-    /// <param name="networks">At least two networks whose graphs are equal, quantized alike or not at all; they are not changed, and may be on different devices.</param>
-    /// <param name="options">How; null for the defaults.</param>
+    /// <param name="networks">
+    /// At least two networks whose graphs are equal, all quantized in the same way or none quantized. They are not
+    /// changed, and may be on different devices.
+    /// </param>
+    /// <param name="options">The options; null for the defaults.</param>
     /// <returns>The merged network, on the first network's device, owned by the caller.</returns>
-    /// <exception cref="ArgumentException">There are fewer than two networks; their graphs, shapes or bit widths differ (the message names the first difference); a
-    /// constant differs; a parameter holds a number that is not finite, or a scale is not positive; the networks do not suit the method, or it gives a parameter too many, too few or infinite numbers; or the weights are too many or too few, negative, or do not sum to 1.</exception>
-    /// <exception cref="NotSupportedException">A weight goes through two quantizers that differ, or is held as integers that are no quantizer's, such as those of zero points that differ between
-    /// channels; the message names it.</exception>
+    /// <exception cref="ArgumentException">
+    /// There are fewer than two networks; their graphs, shapes or bit widths differ (the message names the first
+    /// difference); a constant differs; a parameter holds a value that is not finite, or a scale is not positive; the
+    /// networks do not suit the method, or it returns too many, too few or infinite values for a parameter; or the
+    /// weights are too many or too few, negative, or do not sum to 1.
+    /// </exception>
+    /// <exception cref="NotSupportedException">
+    /// A weight goes through two quantizers that differ, or is held as integers that do not belong to a quantizer, such
+    /// as integers with zero points that differ between channels; the message names it.
+    /// </exception>
     public static Network Merge(IReadOnlyList<Network> networks, MergeOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(networks);
@@ -36,33 +53,47 @@ public static class NetworkMerger
         var lambdas = options.Shares(networks.Count);
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        var sources = networks.Select((network, d) => new MergeSource(network, lambdas[d], $"network {d}")).Order().ToArray();
+        var sources = networks.Select((network, d) => new MergeSource(network, lambdas[d], $"network {d}"))
+            .Order()
+            .ToArray();
         var graph = MergedRanges.Merge(sources);
         var inputs = sources.Select(source => new MergeInput(source)).ToArray();
         var method = options.Method.For(inputs);
         var merged = ParameterMerge.All(graph, sources, inputs, method);
-        // What all sites have as integers is integers again.
-        foreach (var bias in IntegerBias.Find(graph).Where(bias => networks.All(network => bias.Integers(network.Parameters) is not null)))
+        // A bias that all networks hold as integers becomes integers again.
+        var integerBiases = IntegerBias.Find(graph)
+            .Where(bias => networks.All(network => bias.Integers(network.Parameters) is not null));
+        foreach (var bias in integerBiases)
             bias.Round(merged);
+        var hashes = sources.Select(source => source.Hash);
+        var weights = sources.Select(source => source.Lambda.ToString(CultureInfo.InvariantCulture));
         return new Network(graph, merged, networks[0].Device)
         {
             Metadata = InputGrams.Without(NetworkMetadata.Common(networks)).With(
                 (NetworkMetadata.MergeMethod, method.Name),
-                (NetworkMetadata.Merged, string.Join(' ', sources.Select(source => source.Hash))),
-                (NetworkMetadata.MergeWeights, string.Join(' ', sources.Select(source => source.Lambda.ToString(CultureInfo.InvariantCulture))))),
+                (NetworkMetadata.Merged, string.Join(' ', hashes)),
+                (NetworkMetadata.MergeWeights, string.Join(' ', weights))),
         };
     }
 
     private static void CheckGraphs(IReadOnlyList<Network> networks)
     {
         if (networks.Count < 2)
-            throw new ArgumentException($"At least two networks can be merged; there are {networks.Count}.", nameof(networks));
+            {
+                throw new ArgumentException(
+                    $"Merging needs at least two networks; there are {networks.Count}.", nameof(networks));
+            }
         for (var d = 0; d < networks.Count; d++)
         {
             if (networks[d] is null)
                 throw new ArgumentException($"Network {d} is null.", nameof(networks));
-            if (networks[0].Graph.FirstDifference(MergedRanges.Align(networks[d].Graph, networks[0].Graph)) is { } difference)
-                throw new ArgumentException($"Networks 0 and {d} cannot be merged, because their graphs differ. {difference}", nameof(networks));
+            var aligned = MergedRanges.Align(networks[d].Graph, networks[0].Graph);
+            if (networks[0].Graph.FirstDifference(aligned) is { } difference)
+            {
+                throw new ArgumentException(
+                    $"Networks 0 and {d} cannot be merged, because their graphs differ. {difference}",
+                    nameof(networks));
+            }
         }
     }
 }

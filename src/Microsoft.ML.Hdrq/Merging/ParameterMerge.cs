@@ -4,23 +4,30 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Merging;
 
-/// <summary>Merges parameter by parameter.</summary>
+/// <summary>Merges networks parameter by parameter.</summary>
 internal static class ParameterMerge
 {
     /// <summary>Merges all parameters of a graph.</summary>
     /// <param name="graph">The graph of all networks.</param>
-    /// <param name="sources">What the networks contribute, in an order that does not depend on theirs.</param>
-    /// <param name="inputs">The same, as the method sees it.</param>
+    /// <param name="sources">
+    /// The contributions of the networks, in an order that does not depend on the order of the networks.
+    /// </param>
+    /// <param name="inputs">The same networks, as the method sees them.</param>
     /// <param name="method">The method.</param>
     /// <returns>The tensors by name, owned by the caller's scope.</returns>
-    /// <exception cref="ArgumentException">A constant differs, the networks do not suit the method, or it gives what is no parameter's numbers.</exception>
-    public static Dictionary<string, torch.Tensor> All(Graph graph, IReadOnlyList<MergeSource> sources, IReadOnlyList<MergeInput> inputs, MergeMethod method)
+    /// <exception cref="ArgumentException">
+    /// A constant differs, the networks do not suit the method, or it returns too many, too few or infinite values for
+    /// a parameter.
+    /// </exception>
+    public static Dictionary<string, torch.Tensor> All(
+        Graph graph, IReadOnlyList<MergeSource> sources, IReadOnlyList<MergeInput> inputs, MergeMethod method)
     {
         var quantized = QuantizedWeight.Find(graph);
         var targets = method.Targets(graph, inputs);
         var weights = inputs[0].Parameters.Select(definition => definition.Name).ToHashSet(StringComparer.Ordinal);
         var merged = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal);
-        var variances = graph.Nodes.Where(node => node.Operator is BatchNormalization).ToLookup(node => node.Inputs[4], node => node.Inputs[3], StringComparer.Ordinal);
+        var variances = graph.Nodes.Where(node => node.Operator is BatchNormalization)
+            .ToLookup(node => node.Inputs[4], node => node.Inputs[3], StringComparer.Ordinal);
         var scales = quantized.Values.ToLookup(weight => weight.Scale, StringComparer.Ordinal);
         foreach (var definition in graph.Parameters)
         {
@@ -30,16 +37,20 @@ internal static class ParameterMerge
             using var parameterScope = torch.NewDisposeScope();
             var tensor = MergeSource.IsConstant(definition) ? Constant(definition, graph, sources)
                 : weights.Contains(name) ? ToTorch(Target(definition)?.Values ?? Mean(name, sources), definition)
-                : ToTorch(variances.Contains(name) ? MixtureVariance(name, variances[name].First(), sources) : Mean(name, sources), definition);
+                : variances.Contains(name)
+                    ? ToTorch(MixtureVariance(name, variances[name].First(), sources), definition)
+                : ToTorch(Mean(name, sources), definition);
             merged.Add(name, tensor.MoveToOuterDisposeScope());
         }
+        var mean = method as MeanMergeMethod ?? MeanMergeMethod.Default;
         var layer = 0;
         foreach (var weight in quantized.Values)
         {
             using var parameterScope = torch.NewDisposeScope();
             var definition = graph.Parameters.Single(parameter => parameter.Name == weight.Weight);
             var scaleDefinition = graph.Parameters.Single(parameter => parameter.Name == weight.Scale);
-            var (tensor, scale) = Quantized(definition, scaleDefinition, weight, layer++, sources, Target(definition), method as MeanMergeMethod ?? MeanMergeMethod.Default);
+            var (tensor, scale) = Quantized(
+                definition, scaleDefinition, weight, layer++, sources, Target(definition), mean);
             merged[weight.Weight] = tensor.MoveToOuterDisposeScope();
             merged[weight.Scale] = scale.MoveToOuterDisposeScope();
         }
@@ -51,47 +62,78 @@ internal static class ParameterMerge
                 return null;
             var count = sources[0].Values(definition.Name).Length;
             if (target.Values.Length != count)
-                throw new ArgumentException($"Merge method '{method.Name}' gives {target.Values.Length} numbers for parameter '{definition.Name}', which has {count}.");
-            // In the parameter's own precision, whose largest number is not that of doubles.
+                {
+                    throw new ArgumentException(
+                        $"Merge method '{method.Name}' gives {target.Values.Length} values for parameter "
+                        + $"'{definition.Name}', which has {count}.");
+                }
+            // Checked in the parameter's own precision, whose largest value is not that of doubles.
             if (!ToTorch(target.Values, definition).isfinite().all().item<bool>())
-                throw new ArgumentException($"Merge method '{method.Name}' gives parameter '{definition.Name}' a number that is not finite, or too large for {definition.ElementType}.");
+                {
+                    throw new ArgumentException(
+                        $"Merge method '{method.Name}' gives parameter '{definition.Name}' a value that is not finite, "
+                        + $"or too large for {definition.ElementType}.");
+                }
             return target;
         }
     }
 
-    /// <summary>A quantized weight on its merged grid, and the merged scales.</summary>
+    /// <summary>Merges a quantized weight, on its merged grid, and its scales.</summary>
     private static (torch.Tensor Weight, torch.Tensor Scale) Quantized(
-        ParameterDefinition definition, ParameterDefinition scaleDefinition, QuantizedWeight quantized, int layer, IReadOnlyList<MergeSource> sources, MergeTarget? target, MeanMergeMethod mean)
+        ParameterDefinition definition, ParameterDefinition scaleDefinition, QuantizedWeight quantized, int layer,
+        IReadOnlyList<MergeSource> sources, MergeTarget? target, MeanMergeMethod mean)
     {
         var shape = definition.Shape.ToArray();
         (shape[0], shape[quantized.Axis]) = (shape[quantized.Axis], shape[0]);
-        var integers = sources.Select(source => Array.ConvertAll(source.Values(quantized.Weight), value => (int)value)).ToArray();
+        var integers = sources
+            .Select(source => Array.ConvertAll(source.Values(quantized.Weight), value => (int)value))
+            .ToArray();
         var scales = sources.Select(source => source.Values(quantized.Scale)).ToArray();
         var lambdas = sources.Select(source => source.Lambda).ToArray();
         var values = target is null ? null : quantized.OutputsFirst(target.Values, definition.Shape);
         var mergedScales = Mean(quantized.Scale, sources);
         if (values is not null || mean.SearchScales)
-            mergedScales = ScaleSearch.Find(values ?? quantized.OutputsFirst(ExactMean(quantized.Weight, sources), definition.Shape), mergedScales, quantized.Range);
-        var weight = new MergedWeight(integers, scales, mergedScales, lambdas, quantized.Range, (int)shape[0], (int)Math.Max(1, TensorShape.ElementCount(shape.AsSpan(Math.Min(2, shape.Length))) ?? 1), values);
+        {
+            var wanted = values ?? quantized.OutputsFirst(ExactMean(quantized.Weight, sources), definition.Shape);
+            mergedScales = ScaleSearch.Find(wanted, mergedScales, quantized.Range);
+        }
+        var kernelSize = (int)Math.Max(1, TensorShape.ElementCount(shape.AsSpan(Math.Min(2, shape.Length))) ?? 1);
+        var weight = new MergedWeight(
+            integers, scales, mergedScales, lambdas, quantized.Range, (int)shape[0], kernelSize, values);
         var rounded = target is null ? mean.Rounding.Round(weight, layer) : target.Round(weight, quantized.Axis);
         var scale = ToTorch(weight.MergedScales, scaleDefinition);
-        var spread = scale.numel() == 1 ? scale.reshape([]) : scale.reshape([-1, .. Enumerable.Repeat(1L, shape.Length - 1)]);
-        return (torch.tensor(rounded).reshape(shape).to(definition.ElementType.ToTorch()).mul(spread).transpose(0, quantized.Axis).contiguous(), scale);
+        var spread = scale.numel() == 1
+            ? scale.reshape([])
+            : scale.reshape([-1, .. Enumerable.Repeat(1L, shape.Length - 1)]);
+        var merged = torch.tensor(rounded)
+            .reshape(shape)
+            .to(definition.ElementType.ToTorch())
+            .mul(spread)
+            .transpose(0, quantized.Axis)
+            .contiguous();
+        return (merged, scale);
     }
 
-    private static torch.Tensor Constant(ParameterDefinition definition, Graph graph, IReadOnlyList<MergeSource> sources)
+    private static torch.Tensor Constant(
+        ParameterDefinition definition, Graph graph, IReadOnlyList<MergeSource> sources)
     {
         var constant = sources[0].Constants(definition, graph).First();
         foreach (var source in sources)
         {
             if (!source.Constants(definition, graph).All(other => Same(constant, other)))
-                throw new ArgumentException($"Constant '{definition.Name}' differs between {sources[0].Name} and {source.Name}; networks can be merged only when their constants are equal.");
+                {
+                    throw new ArgumentException(
+                        $"Constant '{definition.Name}' differs between {sources[0].Name} and {source.Name}; "
+                        + "networks can be merged only when their constants are equal.");
+                }
         }
         return constant.ToTorch();
     }
 
-    /// <summary>Whether constants have the same values; of which types and shapes is for the graphs to compare.</summary>
-    private static bool Same(TensorData a, TensorData b) => a.ElementType == b.ElementType ? a.Bytes.SequenceEqual(b.Bytes) : Integers(a).AsSpan().SequenceEqual(Integers(b));
+    /// <summary>Whether constants have the same values; the comparison of graphs covers types and shapes.</summary>
+    private static bool Same(TensorData a, TensorData b) => a.ElementType == b.ElementType
+        ? a.Bytes.SequenceEqual(b.Bytes)
+        : Integers(a).AsSpan().SequenceEqual(Integers(b));
 
     private static long[] Integers(TensorData data)
     {
@@ -100,9 +142,12 @@ internal static class ParameterMerge
     }
 
     private static double[] ExactMean(string name, IReadOnlyList<MergeSource> sources) =>
-        [.. Enumerable.Range(0, sources[0].Values(name).Length).Select(i => sources.Sum(source => source.Lambda * source.Exact(name)[i]))];
+        [
+            .. Enumerable.Range(0, sources[0].Values(name).Length)
+                .Select(i => sources.Sum(source => source.Lambda * source.Exact(name)[i])),
+        ];
 
-    /// <summary>The weighted mean; where all networks agree, exactly what they agree on.</summary>
+    /// <summary>Computes the weighted mean; where all networks agree, exactly their common value.</summary>
     private static double[] Mean(string name, IReadOnlyList<MergeSource> sources)
     {
         var first = sources[0].Values(name);
@@ -125,7 +170,10 @@ internal static class ParameterMerge
         return mean;
     }
 
-    /// <summary>The variance of the mixture, <c>sum lambda (variance + (mean_d - mean)^2)</c>: the same as in <see cref="NetworkMerger"/>, without its cancellation.</summary>
+    /// <summary>
+    /// Computes the variance of the mixture, <c>sum lambda (variance + (mean_d - mean)^2)</c>: the same as in
+    /// <see cref="NetworkMerger"/>, without its cancellation.
+    /// </summary>
     private static double[] MixtureVariance(string name, string meanName, IReadOnlyList<MergeSource> sources)
     {
         var variance = Mean(name, sources);

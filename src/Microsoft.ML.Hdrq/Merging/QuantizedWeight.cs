@@ -7,37 +7,62 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// <summary>A parameter that goes through a quantizer.</summary>
 /// <param name="Weight">The parameter's name.</param>
 /// <param name="Scale">The name of its scale or scales.</param>
-/// <param name="Range">The integers.</param>
-/// <param name="Axis">The axis of the output channels, which is also that of the scales where there are several.</param>
+/// <param name="Range">The range of the integers.</param>
+/// <param name="Axis">The axis of the output channels, and of the scales where there are several.</param>
 internal sealed record QuantizedWeight(string Weight, string Scale, QuantizationRange Range, int Axis)
 {
-    /// <summary>Numbers of the weight with its output channels first: with the first axis and <see cref="Axis"/> exchanged, as rounding takes them.</summary>
-    /// <param name="values">The numbers, in the weight's own row-major order.</param>
+    /// <summary>
+    /// Reorders values of the weight to output channels first: exchanges the first axis and <see cref="Axis"/>, as
+    /// rounding needs it.
+    /// </summary>
+    /// <param name="values">The values, in the weight's own row-major order.</param>
     /// <param name="shape">The weight's own shape.</param>
-    public double[] OutputsFirst(double[] values, ReadOnlySpan<long> shape) => Axis == 0 ? values : Exchange(values, (int)shape[0], (int)shape[Axis], shape);
+    public double[] OutputsFirst(double[] values, ReadOnlySpan<long> shape) =>
+        Axis == 0 ? values : Exchange(values, (int)shape[0], (int)shape[Axis], shape);
 
-    /// <summary>The other way round: numbers with the output channels first in the weight's own order.</summary>
-    /// <param name="values">The numbers, output channels first.</param>
+    /// <summary>Reorders values with output channels first to the weight's own order.</summary>
+    /// <param name="values">The values, output channels first.</param>
     /// <param name="shape">The weight's own shape.</param>
-    public double[] InOwnOrder(double[] values, ReadOnlySpan<long> shape) => Axis == 0 ? values : Exchange(values, (int)shape[Axis], (int)shape[0], shape);
+    public double[] InOwnOrder(double[] values, ReadOnlySpan<long> shape) =>
+        Axis == 0 ? values : Exchange(values, (int)shape[Axis], (int)shape[0], shape);
 
     /// <summary>Finds the quantized weights of a graph.</summary>
-    /// <exception cref="NotSupportedException">A weight goes through several quantizers that differ, or is held as integers that are no quantizer's.</exception>
+    /// <exception cref="NotSupportedException">
+    /// A weight goes through several quantizers that differ, or is held as integers that do not belong to a quantizer.
+    /// </exception>
     public static IReadOnlyDictionary<string, QuantizedWeight> Find(Graph graph)
     {
-        var parameters = graph.Parameters.Where(parameter => parameter.ElementType.IsFloat()).ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
+        var parameters = graph.Parameters.Where(parameter => parameter.ElementType.IsFloat())
+            .ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
         var layers = graph.Layers;
         var found = new Dictionary<string, QuantizedWeight>(StringComparer.Ordinal);
         foreach (var node in graph.Nodes)
         {
-            if (node.Operator is DequantizeLinear && graph.Parameters.Any(parameter => parameter.Name == node.Inputs[0]))
-                throw new NotSupportedException($"Node {node} holds '{node.Inputs[0]}' as integers with zero points that differ between channels, scales of blocks, or more than 8 bits; such networks cannot be merged.");
-            if (node.Operator is not FakeQuantize quantizer || !parameters.TryGetValue(node.Inputs[0], out var weight) || !parameters.ContainsKey(node.Inputs[1]))
+            if (node.Operator is DequantizeLinear
+                && graph.Parameters.Any(parameter => parameter.Name == node.Inputs[0]))
+            {
+                throw new NotSupportedException(
+                    $"Node {node} holds '{node.Inputs[0]}' as integers with zero points that differ between channels, "
+                    + "scales of blocks, or more than 8 bits; such networks cannot be merged.");
+            }
+            if (node.Operator is not FakeQuantize quantizer
+                || !parameters.TryGetValue(node.Inputs[0], out var weight)
+                || !parameters.ContainsKey(node.Inputs[1]))
+            {
                 continue;
-            var axis = quantizer.Axis ?? layers.All.FirstOrDefault(layer => layer.WeightInput == node.Outputs[0])?.OutputAxis ?? 0;
-            var entry = new QuantizedWeight(weight.Name, node.Inputs[1], quantizer.Range, weight.Shape.IsEmpty ? 0 : HostValues.Axis(axis, weight.Shape.Length));
+            }
+            var axis = quantizer.Axis
+                ?? layers.All.FirstOrDefault(layer => layer.WeightInput == node.Outputs[0])?.OutputAxis
+                ?? 0;
+            var entry = new QuantizedWeight(
+                weight.Name, node.Inputs[1], quantizer.Range,
+                weight.Shape.IsEmpty ? 0 : HostValues.Axis(axis, weight.Shape.Length));
             if (!found.TryAdd(weight.Name, entry) && found[weight.Name] != entry)
-                throw new NotSupportedException($"Weight '{weight.Name}' goes through two quantizers that differ; such networks cannot be merged.");
+            {
+                throw new NotSupportedException(
+                    $"Weight '{weight.Name}' goes through two quantizers that differ; "
+                    + "such networks cannot be merged.");
+            }
         }
         return found;
     }
@@ -53,7 +78,10 @@ internal sealed record QuantizedWeight(string Weight, string Scale, Quantization
             for (var j = 0; j < between; j++)
             {
                 for (var k = 0; k < second; k++)
-                    Array.Copy(values, ((i * between + j) * second + k) * after, exchanged, ((k * between + j) * first + i) * after, after);
+                {
+                    var (from, to) = ((i * between + j) * second + k, (k * between + j) * first + i);
+                    Array.Copy(values, from * after, exchanged, to * after, after);
+                }
             }
         }
         return exchanged;

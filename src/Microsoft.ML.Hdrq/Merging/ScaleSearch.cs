@@ -2,16 +2,19 @@ using Microsoft.ML.Hdrq.Networks.Quantizers;
 
 namespace Microsoft.ML.Hdrq.Merging;
 
-/// <summary>Finds the scale with which a weight becomes integers at the least squared error.</summary>
+/// <summary>Finds the scale at which a weight becomes integers with minimum squared error.</summary>
 internal static class ScaleSearch
 {
-    /// <summary>How many ranges are tried, evenly spaced up to the weight's own.</summary>
+    /// <summary>The number of ranges that are tried, evenly spaced up to that of the weight.</summary>
     private const int Candidates = 100;
 
-    /// <summary>The best scale, or one for each of as many equal parts of the elements as there are scales given.</summary>
+    /// <summary>
+    /// Finds the best scale, or the best scale of each equal part of the elements; there are as many parts as
+    /// <paramref name="scales"/>.
+    /// </summary>
     /// <param name="values">The weight, output channels first.</param>
-    /// <param name="scales">Scales to begin with, which are kept where no other is better.</param>
-    /// <param name="range">The integers' range.</param>
+    /// <param name="scales">The scales to begin with, which are kept unless another one is better.</param>
+    /// <param name="range">The range of the integers.</param>
     public static double[] Find(double[] values, double[] scales, QuantizationRange range)
     {
         var size = values.Length / scales.Length;
@@ -23,14 +26,14 @@ internal static class ScaleSearch
         var largest = 0.0;
         foreach (var value in values)
             largest = Math.Max(largest, Math.Abs(value));
-        var (best, least) = (scale, Error(values, scale, range, double.PositiveInfinity));
+        var (best, minimum) = (scale, Error(values, scale, range, double.PositiveInfinity));
         for (var i = 1; i <= Candidates && largest > 0; i++)
         {
-            // A symmetric range r has the scale r / ((maximum - minimum) / 2), as when ranges are observed.
+            // A symmetric range from -r to r has the scale r / ((maximum - minimum) / 2), as when ranges are observed.
             var candidate = largest * i / Candidates / ((range.Maximum - range.Minimum) / 2.0);
-            var error = Error(values, candidate, range, least);
-            if (error < least)
-                (best, least) = (candidate, error);
+            var error = Error(values, candidate, range, minimum);
+            if (error < minimum)
+                (best, minimum) = (candidate, error);
         }
         return best;
     }

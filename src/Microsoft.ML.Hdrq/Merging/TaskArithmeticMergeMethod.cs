@@ -2,7 +2,7 @@ using Microsoft.ML.Hdrq.Networks;
 
 namespace Microsoft.ML.Hdrq.Merging;
 
-/// <summary><c>W = W0 + scale sum lambda_d (W_d - W0)</c>.</summary>
+/// <summary>Merges by task arithmetic: <c>W = W0 + scale sum lambda_d (W_d - W0)</c>.</summary>
 internal sealed class TaskArithmeticMergeMethod(Network source, double scale) : MergeMethod
 {
     public override string Name => "task arithmetic";
@@ -13,8 +13,13 @@ internal sealed class TaskArithmeticMergeMethod(Network source, double scale) : 
         return parameter =>
         {
             var origin = differences.Origin(parameter);
-            var values = networks.Select(network => (network.Share, Values: network.Values(parameter))).ToArray();
-            return [.. origin.Select((from, i) => from + scale * values.Sum(network => network.Share * (network.Values[i] - from)))];
+            var values = networks.Select(network => (network.Share, Values: network.Values(parameter)))
+                .ToArray();
+            return
+            [
+                .. origin.Select((from, i) =>
+                    from + scale * values.Sum(network => network.Share * (network.Values[i] - from))),
+            ];
         };
     }
 }

@@ -6,7 +6,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Merging;
 
-/// <summary>The source network's numbers, for networks that may have had its normalizations folded and be quantized since.</summary>
+/// <summary>
+/// The values of the source network, for networks whose normalizations may have been folded, and which may have been
+/// quantized, since.
+/// </summary>
 internal sealed class TaskVectors
 {
     private readonly Dictionary<string, double[]> _origins = new(StringComparer.Ordinal);
@@ -15,7 +18,10 @@ internal sealed class TaskVectors
     /// <param name="source">The source.</param>
     /// <param name="graph">The graph of the networks.</param>
     /// <param name="parameters">The weights and biases.</param>
-    /// <exception cref="ArgumentException">It is not the source of the networks; the message names the first parameter that it lacks.</exception>
+    /// <exception cref="ArgumentException">
+    /// The source cannot be the source of the networks, and the message names the first parameter that it lacks; or a
+    /// value of it is not finite.
+    /// </exception>
     public TaskVectors(Network source, Graph graph, ImmutableArray<ParameterDefinition> parameters)
     {
         var isFolded = !graph.Nodes.Any(node => node.Operator is BatchNormalization);
@@ -23,15 +29,28 @@ internal sealed class TaskVectors
         using var scope = torch.NewDisposeScope();
         foreach (var definition in parameters)
         {
-            if (folded.Graph.Parameters.FirstOrDefault(parameter => parameter.Name == definition.Name) is not { } own || !own.Shape.SequenceEqual(definition.Shape))
-                throw new ArgumentException($"The source is not one that the networks can descend from: it has no parameter '{definition.Name}' of shape [{string.Join(", ", definition.Shape.ToArray())}].", nameof(source));
-            var origin = folded.Parameters[definition.Name].detach().to(torch.ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
+            var own = folded.Graph.Parameters.FirstOrDefault(parameter => parameter.Name == definition.Name);
+            if (own is null || !own.Shape.SequenceEqual(definition.Shape))
+            {
+                throw new ArgumentException(
+                    "The source is not one that the networks can descend from: it has no parameter "
+                    + $"'{definition.Name}' of shape [{string.Join(", ", definition.Shape.ToArray())}].",
+                    nameof(source));
+            }
+            var tensor = folded.Parameters[definition.Name].detach();
+            var origin = tensor.to(torch.ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
             if (!origin.All(double.IsFinite))
-                throw new ArgumentException($"Parameter '{definition.Name}' of the source holds a number that is not finite.", nameof(source));
+                {
+                    throw new ArgumentException(
+                            $"Parameter '{definition.Name}' of the source holds a value that is not finite.",
+                            nameof(source));
+                }
             _origins.Add(definition.Name, origin);
         }
     }
 
-    /// <summary>A parameter's numbers in the source, in the order of <see cref="MergeInput.Values"/>.</summary>
+    /// <summary>
+    /// Gets the values of a parameter in the source, in the order of <see cref="MergeInput.Values"/>.
+    /// </summary>
     public double[] Origin(ParameterDefinition definition) => _origins[definition.Name];
 }

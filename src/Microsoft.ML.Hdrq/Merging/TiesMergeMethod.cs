@@ -2,7 +2,10 @@ using Microsoft.ML.Hdrq.Networks;
 
 namespace Microsoft.ML.Hdrq.Merging;
 
-/// <summary>Trims the differences from the source, elects a sign for each parameter, and takes the mean of those that have it.</summary>
+/// <summary>
+/// Trims the differences from the source, elects a sign for each element, and takes the mean of the differences that
+/// have it.
+/// </summary>
 internal sealed class TiesMergeMethod(Network source, double density, double scale) : MergeMethod
 {
     public override string Name => "TIES";
@@ -11,11 +14,13 @@ internal sealed class TiesMergeMethod(Network source, double density, double sca
     {
         var differences = new TaskVectors(source, graph, networks[0].Parameters);
         // Over a whole network at once, as the paper's code does it.
-        var least = networks.Select(network => Least(network.Parameters.SelectMany(definition => Difference(network, definition)).Select(Math.Abs))).ToArray();
+        var thresholds = networks
+            .Select(network => Threshold(network.Parameters.SelectMany(definition => Difference(network, definition))))
+            .ToArray();
         return definition =>
         {
             var merged = differences.Origin(definition).ToArray();
-            var trimmed = networks.Select((network, d) => Difference(network, definition).Select(value => Math.Abs(value) >= least[d] ? value : 0).ToArray()).ToArray();
+            var trimmed = networks.Select((network, d) => Trimmed(network, definition, thresholds[d])).ToArray();
             for (var i = 0; i < merged.Length; i++)
             {
                 var sum = 0.0;
@@ -36,13 +41,17 @@ internal sealed class TiesMergeMethod(Network source, double density, double sca
             return merged;
         };
 
-        IEnumerable<double> Difference(MergeInput network, ParameterDefinition definition) => network.Values(definition).Zip(differences.Origin(definition), (value, origin) => value - origin);
+        IEnumerable<double> Difference(MergeInput network, ParameterDefinition definition) =>
+            network.Values(definition).Zip(differences.Origin(definition), (value, origin) => value - origin);
+
+        double[] Trimmed(MergeInput network, ParameterDefinition definition, double threshold) =>
+            [.. Difference(network, definition).Select(value => Math.Abs(value) >= threshold ? value : 0)];
     }
 
-    /// <summary>The least magnitude that belongs to the share that counts.</summary>
-    private double Least(IEnumerable<double> magnitudes)
+    /// <summary>Finds the smallest magnitude within the share of differences that count.</summary>
+    private double Threshold(IEnumerable<double> differences)
     {
-        var sorted = magnitudes.Order().ToArray();
+        var sorted = differences.Select(Math.Abs).Order().ToArray();
         return sorted.Length == 0 ? 0 : sorted[Math.Max(0, sorted.Length - (int)Math.Ceiling(density * sorted.Length))];
     }
 }

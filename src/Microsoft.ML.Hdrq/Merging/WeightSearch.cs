@@ -1,7 +1,8 @@
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>
-/// Searches the networks' weights: from the given ones, weight is moved from one network to another where that makes what is measured less, by steps that are halved when no move helps. Deterministic.
+/// Searches for the best weights of networks. From the given ones, weight is moved from one network to another where
+/// that makes the measure smaller, in steps that are halved when no move helps. Deterministic.
 /// </summary>
 internal static class WeightSearch
 {
@@ -9,24 +10,26 @@ internal static class WeightSearch
 
     /// <summary>Finds weights.</summary>
     /// <param name="start">The weights to begin with, of sum 1.</param>
-    /// <param name="measure">What is to become least, of weights.</param>
-    /// <param name="resolution">The least step.</param>
-    /// <param name="progress">Told of every measurement.</param>
+    /// <param name="measure">The function of the weights to minimize.</param>
+    /// <param name="resolution">The smallest step.</param>
+    /// <param name="progress">Receives a report of every measurement.</param>
     /// <param name="cancellationToken">Ends the search between two measurements.</param>
     /// <returns>The best weights, of sum 1.</returns>
-    public static double[] Minimize(double[] start, Func<double[], double> measure, double resolution, IProgress<MergeWeightProgress>? progress, CancellationToken cancellationToken)
+    public static double[] Minimize(
+        double[] start, Func<double[], double> measure, double resolution,
+        IProgress<MergeWeightProgress>? progress, CancellationToken cancellationToken)
     {
         var measured = new Dictionary<string, double>(StringComparer.Ordinal);
         var best = start;
-        var least = Measure(best);
+        var minimum = Measure(best);
         for (var step = FirstStep; step >= resolution / 2; step /= 2)
         {
             while (Better(step) is var (weights, value))
-                (best, least) = (weights, value);
+                (best, minimum) = (weights, value);
         }
         return best;
 
-        // The best of all moves of this step; null where none helps.
+        // The best of all moves by this step; null where none helps.
         (double[] Weights, double Value)? Better(double step)
         {
             (double[] Weights, double Value)? found = null;
@@ -41,7 +44,7 @@ internal static class WeightSearch
                     weights[to] += moved;
                     weights[from] -= moved;
                     var value = Measure(weights);
-                    if (value < (found?.Value ?? least))
+                    if (value < (found?.Value ?? minimum))
                         found = (weights, value);
                 }
             }

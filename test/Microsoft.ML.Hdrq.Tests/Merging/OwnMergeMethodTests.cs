@@ -106,10 +106,10 @@ public sealed class OwnMergeMethodTests
     }
 
     [TestMethod]
-    [DataRow(3, 0.5, "gives 3 numbers for parameter 'weight', which has 4")]
-    [DataRow(5, 0.5, "gives 5 numbers for parameter 'weight', which has 4")]
-    [DataRow(4, double.NaN, "gives parameter 'weight' a number that is not finite")]
-    [DataRow(4, double.NegativeInfinity, "gives parameter 'weight' a number that is not finite")]
+    [DataRow(3, 0.5, "gives 3 values for parameter 'weight', which has 4")]
+    [DataRow(5, 0.5, "gives 5 values for parameter 'weight', which has 4")]
+    [DataRow(4, double.NaN, "gives parameter 'weight' a value that is not finite")]
+    [DataRow(4, double.NegativeInfinity, "gives parameter 'weight' a value that is not finite")]
     [DataRow(4, 1e39, "too large for Float32")]
     public void Wrong_numbers_are_refused(int count, double value, string message)
     {
