@@ -4,8 +4,8 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>
-/// Passes the rows of the data on until a row is asked for its scores. Then it reads ahead, up to a batch, keeps what was asked for of those rows,
-/// and scores them in one pass. Used by one thread at a time, which may change.
+/// Passes rows on until the scores of a row are requested. Then it reads ahead up to a batch, keeps the active columns
+/// of those rows, and scores the rows in one pass. Used by one thread at a time, which may change.
 /// </summary>
 internal sealed class BatchingCursor : DataViewRowCursor
 {
@@ -37,7 +37,8 @@ internal sealed class BatchingCursor : DataViewRowCursor
     {
         if (_ended)
             return false;
-        if ((_readAhead is not null && _readAhead.MoveNext()) || (_readAhead is not { InputEnded: true } && _input.MoveNext()))
+        if ((_readAhead is not null && _readAhead.MoveNext())
+            || (_readAhead is not { InputEnded: true } && _input.MoveNext()))
         {
             _position++;
             return true;
@@ -51,7 +52,10 @@ internal sealed class BatchingCursor : DataViewRowCursor
     {
         column = _binding.Check(column);
         if (!_active[column.Index])
-            throw new ArgumentOutOfRangeException(nameof(column), $"Column '{column.Name}' is not active in this cursor.");
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(column), $"Column '{column.Name}' is not active in this cursor.");
+        }
         if (!_binding.IsFromInput(column))
             return _binding.Getter<TValue>(column, Scores);
         var live = _input.GetGetter<TValue>(_binding.ToInput(column));
@@ -102,7 +106,7 @@ internal sealed class BatchingCursor : DataViewRowCursor
         return _readAhead!.Scores(_position);
     }
 
-    /// <summary>The rows that were read ahead, from the one that was asked for its scores first.</summary>
+    /// <summary>The rows that were read ahead, starting with the one whose scores were requested first.</summary>
     private sealed class ReadAhead : IDisposable
     {
         private readonly NetworkBinding _binding;
@@ -124,9 +128,15 @@ internal sealed class BatchingCursor : DataViewRowCursor
             _binding = binding;
             _input = input;
             var size = binding.BatchSize;
-            _columns = [.. binding.InputSchema.Select(column => active[column.Index] ? ColumnBuffer.Create(input, column, size) : null)];
-            // What is kept need not be computed a second time.
-            _inputGetter = _columns[binding.Input.Index] is { } kept ? (ValueGetter<VBuffer<float>>)kept.Getter(() => _filled) : input.GetGetter<VBuffer<float>>(binding.Input);
+            _columns =
+            [
+                .. binding.InputSchema
+                    .Select(column => active[column.Index] ? ColumnBuffer.Create(input, column, size) : null),
+            ];
+            // A column that is kept is not computed a second time.
+            _inputGetter = _columns[binding.Input.Index] is { } kept
+                ? (ValueGetter<VBuffer<float>>)kept.Getter(() => _filled)
+                : input.GetGetter<VBuffer<float>>(binding.Input);
             _idGetter = input.GetIdGetter();
             _ids = new DataViewRowId[size];
             _batches = new long[size];

@@ -2,10 +2,10 @@ using Microsoft.ML.Data;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 
-/// <summary>The column that says which domain a row is of: texts, or keys with texts for values.</summary>
+/// <summary>The column with the domain of each row: text, or a key with text values.</summary>
 internal static class DomainColumn
 {
-    /// <summary>A function that gives the domain of a cursor's current row; empty where it is missing.</summary>
+    /// <summary>A function that gives the domain of a cursor's current row; empty if it is missing.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The column is neither text nor a key with text values.</exception>
     public static Func<ReadOnlyMemory<char>> Getter(DataViewRow row, DataViewSchema.Column column)
     {
@@ -19,7 +19,9 @@ internal static class DomainColumn
                 return value;
             };
         }
-        if (column.Type is KeyDataViewType && column.Annotations.Schema.GetColumnOrNull(ScoreAnnotations.KeyValues) is { Type: VectorDataViewType { ItemType: TextDataViewType } })
+        if (column.Type is KeyDataViewType
+            && column.Annotations.Schema.GetColumnOrNull(ScoreAnnotations.KeyValues)
+                is { Type: VectorDataViewType { ItemType: TextDataViewType } })
         {
             VBuffer<ReadOnlyMemory<char>> names = default;
             column.Annotations.GetValue(ScoreAnnotations.KeyValues, ref names);

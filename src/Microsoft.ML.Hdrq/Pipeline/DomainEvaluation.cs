@@ -3,20 +3,24 @@ using Microsoft.ML.Hdrq.Analysis;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 
-/// <summary>ML.NET's evaluation of classifiers, for each domain.</summary>
+/// <summary>Evaluates classifiers with ML.NET, for each domain.</summary>
 internal static class DomainEvaluation
 {
     private const string Domain = "hdrq.domain";
 
     public static MultiDomainMetrics<MulticlassClassificationMetrics> Evaluate(
-        MulticlassClassificationCatalog catalog, IDataView data, string domainColumnName, string labelColumnName, string scoreColumnName, string predictedLabelColumnName)
+        MulticlassClassificationCatalog catalog, IDataView data, string domainColumnName, string labelColumnName,
+        string scoreColumnName, string predictedLabelColumnName)
     {
         ArgumentNullException.ThrowIfNull(data);
         var ml = new MLContext();
         var column = InputColumn.Find(data.Schema, domainColumnName);
-        IEstimator<ITransformer> copy = column.Type is KeyDataViewType ? ml.Transforms.Conversion.MapKeyToValue(Domain, domainColumnName) : ml.Transforms.CopyColumns(Domain, domainColumnName);
-        // Scores are computed once, however many domains there are.
-        var scored = ml.Data.Cache(copy.Fit(data).Transform(data), Domain, labelColumnName, scoreColumnName, predictedLabelColumnName);
+        IEstimator<ITransformer> copy = column.Type is KeyDataViewType
+            ? ml.Transforms.Conversion.MapKeyToValue(Domain, domainColumnName)
+            : ml.Transforms.CopyColumns(Domain, domainColumnName);
+        // Scores are computed once for all domains.
+        var scored = ml.Data.Cache(
+            copy.Fit(data).Transform(data), Domain, labelColumnName, scoreColumnName, predictedLabelColumnName);
         var domains = new List<string>();
         using (var cursor = scored.GetRowCursor([scored.Schema[Domain]]))
         {

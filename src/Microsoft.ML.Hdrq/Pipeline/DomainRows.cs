@@ -6,34 +6,49 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>Reads the rows of one domain into tensors, for training and calibration.</summary>
 /// <param name="Images">The inputs, [rows, ...], in host memory.</param>
-/// <param name="Labels">The classes from 0, [rows], or the masks, [rows, height, width]; null where no label was asked for.</param>
+/// <param name="Labels">
+/// The zero-based classes, [rows], or the masks, [rows, height, width]; null if no labels were requested.
+/// </param>
 internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : IDisposable
 {
     /// <summary>Reads rows.</summary>
     /// <param name="data">The data.</param>
     /// <param name="inputColumnName">The network's input.</param>
-    /// <param name="rowShape">The input's sizes without the batch.</param>
-    /// <param name="label">The classes or masks; null to read none. Rows without a label are passed over.</param>
-    /// <param name="domainColumnName">The column that says which domain a row is of, text or a key with text values; null to read all rows.</param>
+    /// <param name="rowShape">The shape of the input without the batch.</param>
+    /// <param name="label">The classes or masks; null to read none. Rows without a label are skipped.</param>
+    /// <param name="domainColumnName">
+    /// The column with the domain of each row, text or a key with text values; null to read all rows.
+    /// </param>
     /// <param name="domain">The domain to read.</param>
-    /// <param name="sample">Which rows to read of those that there are; null for all rows.</param>
-    /// <param name="cancellationToken">Ends reading between two rows.</param>
+    /// <param name="sample">The sample of rows to read; null for all rows.</param>
+    /// <param name="cancellationToken">Cancels reading between two rows.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has the wrong type.</exception>
-    /// <exception cref="InvalidOperationException">There are no rows, or a row has another size or values that are not numbers; the message names the column.</exception>
-    public static DomainRows Read(IDataView data, string inputColumnName, long[] rowShape, LabelColumn? label, string? domainColumnName, string? domain, RowSample? sample, CancellationToken cancellationToken)
+    /// <exception cref="InvalidOperationException">
+    /// There are no rows, or a row has another size or contains NaN; the message names the column.
+    /// </exception>
+    public static DomainRows Read(
+        IDataView data, string inputColumnName, long[] rowShape, LabelColumn? label, string? domainColumnName,
+        string? domain, RowSample? sample, CancellationToken cancellationToken)
     {
         var input = InputColumn.Find(data.Schema, inputColumnName);
         var labelColumn = label is null ? (DataViewSchema.Column?)null : InputColumn.Find(data.Schema, label.Name);
-        var domainColumn = domainColumnName is null ? (DataViewSchema.Column?)null : InputColumn.Find(data.Schema, domainColumnName);
-        long[] cropShape = sample?.CropSize is { } crop && rowShape is [var channels, var height, var width] ? [channels, Math.Min(height, crop), Math.Min(width, crop)] : rowShape;
+        var domainColumn = domainColumnName is null
+            ? (DataViewSchema.Column?)null
+            : InputColumn.Find(data.Schema, domainColumnName);
+        long[] cropShape = sample?.CropSize is { } crop && rowShape is [var channels, var height, var width]
+            ? [channels, Math.Min(height, crop), Math.Min(width, crop)]
+            : rowShape;
         var size = checked((int)TensorShape.ElementCount(rowShape)!.Value);
         var rows = new List<float[]>();
         RowLabels? labels;
-        using (var cursor = data.GetRowCursor(new[] { input }.Concat(new[] { labelColumn, domainColumn }.OfType<DataViewSchema.Column>())))
+        var others = new[] { labelColumn, domainColumn }.OfType<DataViewSchema.Column>();
+        using (var cursor = data.GetRowCursor(new[] { input }.Concat(others)))
         {
             var values = cursor.GetGetter<VBuffer<float>>(input);
             var domainOf = domainColumn is { } column ? DomainColumn.Getter(cursor, column) : null;
-            labels = labelColumn is { } labelled ? RowLabels.Create(cursor, labelled, label!.MaskShape, label.Ignored) : null;
+            labels = labelColumn is { } labelled
+                ? RowLabels.Create(cursor, labelled, label!.MaskShape, label.Ignored)
+                : null;
             VBuffer<float> value = default;
             var limit = sample?.Count ?? int.MaxValue;
             var random = new Random(sample?.Seed ?? 0);
@@ -43,17 +58,25 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
                 cancellationToken.ThrowIfCancellationRequested();
                 if (domainOf?.Invoke().Span.SequenceEqual(domain) == false || labels?.Read() == false)
                     continue;
-                // Reservoir sampling (Vitter 1985): every row has the same chance, however the data are sorted, and only rows that are drawn are decoded.
+                // Reservoir sampling (Vitter 1985): every row has the same chance in any order of the data, and only
+                // rows that are drawn are decoded.
                 seen++;
                 var place = rows.Count < limit ? rows.Count : random.NextInt64(seen);
                 if (place >= limit)
                     continue;
                 values(ref value);
                 if (value.Length != size)
-                    throw new InvalidOperationException($"Row {cursor.Position} of column '{inputColumnName}' has {value.Length} values instead of {size}.");
+                {
+                    throw new InvalidOperationException(
+                        $"Row {cursor.Position} of column '{inputColumnName}' "
+                        + $"has {value.Length} values instead of {size}.");
+                }
                 var row = Crop(value.DenseValues().ToArray(), rowShape, cropShape, random);
                 if (Array.Exists(row, float.IsNaN))
-                    throw new InvalidOperationException($"Row {cursor.Position} of column '{inputColumnName}' has values that are not numbers (NaN).");
+                {
+                    throw new InvalidOperationException(
+                        $"Row {cursor.Position} of column '{inputColumnName}' has values that are not numbers (NaN).");
+                }
                 labels?.Keep((int)place);
                 if (place == rows.Count)
                     rows.Add(row);
@@ -64,7 +87,9 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
         if (rows.Count == 0)
         {
             var labelled = label is null ? "" : $" with a label in column '{label.Name}'";
-            throw new InvalidOperationException(domainColumnName is null ? $"There are no rows{labelled}." : $"Column '{domainColumnName}' has no rows of the domain '{domain}'{labelled}.");
+            throw new InvalidOperationException(domainColumnName is null
+                ? $"There are no rows{labelled}."
+                : $"Column '{domainColumnName}' has no rows of the domain '{domain}'{labelled}.");
         }
         var images = torch.empty([rows.Count, .. cropShape]).DetachFromDisposeScope();
         var target = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(images.bytes);
@@ -94,7 +119,8 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
         for (var line = 0; line < crop.Length / columns; line++)
         {
             var (channel, row) = (line / rows, line % rows);
-            image.AsSpan(checked((int)((channel * shape[1] + top + row) * shape[2])) + left, columns).CopyTo(crop.AsSpan(line * columns));
+            var start = checked((int)((channel * shape[1] + top + row) * shape[2])) + left;
+            image.AsSpan(start, columns).CopyTo(crop.AsSpan(line * columns));
         }
         return crop;
     }

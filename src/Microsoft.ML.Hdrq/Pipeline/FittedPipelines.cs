@@ -2,16 +2,16 @@ using Microsoft.ML.Data;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 
-/// <summary>What can be done with a pipeline that has been fitted.</summary>
+/// <summary>Extension methods of fitted pipelines.</summary>
 public static class FittedPipelines
 {
     /// <summary>
-    /// Prunes a fitted pipeline to what some columns need: networks that only served to make others, and steps whose columns nothing reads, are left out. What is saved of it is as
-    /// small as it can be.
+    /// Prunes a fitted pipeline to what some columns need. It leaves out networks that only served to make others, and
+    /// steps whose columns nothing reads, so that the saved pipeline is as small as possible.
     /// </summary>
-    /// <param name="model">The fitted pipeline. It keeps owning its transformers; the pruned one shares them.</param>
+    /// <param name="model">The fitted pipeline. It still owns its transformers; the pruned one shares them.</param>
     /// <param name="inputSchema">The schema of the data that the pipeline was fitted to.</param>
-    /// <param name="columnNames">The columns that are needed, of those that the pipeline gives; at least one.</param>
+    /// <param name="columnNames">The columns to keep, of those that the pipeline gives; at least one.</param>
     /// <returns>The pruned pipeline.</returns>
     /// <exception cref="ArgumentException">No column is named.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The pipeline gives no column of that name.</exception>
@@ -43,8 +43,11 @@ public static class FittedPipelines
                 continue;
             }
             var output = transformer.GetOutputSchema(input);
-            // A column that the step passes on is the same object's column before it; one that it makes, or makes anew, is not.
-            var made = output.Where(column => !column.IsHidden && needed.Contains(column.Name) && IsMade(column, input)).ToList();
+            // A column that the step passes on keeps its index, type and annotations object; one that it makes or
+            // replaces does not.
+            var made = output
+                .Where(column => !column.IsHidden && needed.Contains(column.Name) && IsMade(column, input))
+                .ToList();
             if (made.Count == 0)
                 continue;
             kept.Add(transformer);
@@ -56,7 +59,11 @@ public static class FittedPipelines
     }
 
     private static bool IsMade(DataViewSchema.Column column, DataViewSchema input) =>
-        input.GetColumnOrNull(column.Name) is not { } before || column.Index >= input.Count || before.Index != column.Index || !ReferenceEquals(before.Annotations, column.Annotations) || !before.Type.Equals(column.Type);
+        input.GetColumnOrNull(column.Name) is not { } before
+            || column.Index >= input.Count
+            || before.Index != column.Index
+            || !ReferenceEquals(before.Annotations, column.Annotations)
+            || !before.Type.Equals(column.Type);
 
     private static IEnumerable<ITransformer> Flatten(ITransformer transformer) =>
         transformer is IEnumerable<ITransformer> chain ? chain.SelectMany(Flatten) : [transformer];

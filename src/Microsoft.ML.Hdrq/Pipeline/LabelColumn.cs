@@ -1,7 +1,7 @@
 namespace Microsoft.ML.Hdrq.Pipeline;
 
-/// <summary>The labels that training reads.</summary>
+/// <summary>The label column that a step reads.</summary>
 /// <param name="Name">The column.</param>
-/// <param name="MaskShape">Height and width of masks; null where images have one class, a key.</param>
+/// <param name="MaskShape">Height and width of masks; null if each image has one class, a key.</param>
 /// <param name="Ignored">The value of a mask's pixels that have no class.</param>
 internal sealed record LabelColumn(string Name, long[]? MaskShape, byte Ignored);

@@ -6,40 +6,50 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>
-/// A search of the networks' weights on a few rows: from <see cref="MergeOptions.NetworkWeights"/>, weight is moved from one network to another as long as that is better, by steps that are halved down to
-/// <see cref="Resolution"/>. Every measurement merges and scores all rows. Deterministic: the same seed and rows give the same weights.
+/// Searches the networks' weights on a few rows. Starting from <see cref="MergeOptions.NetworkWeights"/>, it moves
+/// weight from one network to another as long as that improves the criterion, in steps that are halved down to
+/// <see cref="Resolution"/>. Every measurement merges the networks and scores all rows. Deterministic: the same seed
+/// and rows give the same weights.
 /// </summary>
 public sealed record MergeWeightSearch
 {
-    /// <summary>By what weights are chosen; <see cref="MergeCriterion.Entropy"/>, which needs no labels, by default.</summary>
+    /// <summary>
+    /// The criterion by which weights are chosen; <see cref="MergeCriterion.Entropy"/>, which needs no labels, by
+    /// default.
+    /// </summary>
     public MergeCriterion Criterion { get; init; } = MergeCriterion.Entropy;
 
-    /// <summary>The column of the classes, a key; <c>Label</c> by default. Not read for <see cref="MergeCriterion.Entropy"/>.</summary>
+    /// <summary>
+    /// The column of the classes, a key; <c>Label</c> by default. Not read for <see cref="MergeCriterion.Entropy"/>.
+    /// </summary>
     public string LabelColumnName { get; init; } = "Label";
 
-    /// <summary>The most rows that are used, drawn at random, at least 1; 256 by default.</summary>
+    /// <summary>The maximum number of rows that are used, drawn at random, at least 1; 256 by default.</summary>
     public int MaxRows { get; init; } = 256;
 
-    /// <summary>Rows that are scored at once, at least 1; 32 by default.</summary>
+    /// <summary>The number of rows that are scored at once, at least 1; 32 by default.</summary>
     public int BatchSize { get; init; } = 32;
 
-    /// <summary>The least step, above 0, at most 0.2; 0.05 by default.</summary>
+    /// <summary>The smallest step, above 0, at most 0.2; 0.05 by default.</summary>
     public double Resolution { get; init; } = 0.05;
 
-    /// <summary>The seed of the draw of rows; null, the default, for one that follows from the context's.</summary>
+    /// <summary>The seed for drawing rows; null, the default, to derive it from the context's seed.</summary>
     public int? Seed { get; init; }
 
-    /// <summary>Told of every measurement, on the thread that searches; null by default.</summary>
+    /// <summary>Receives every measurement, on the thread that searches; null by default.</summary>
     public IProgress<MergeWeightProgress>? Progress { get; init; }
 
-    /// <summary>Ends the search between two measurements.</summary>
+    /// <summary>Cancels the search between two measurements.</summary>
     public CancellationToken CancellationToken { get; init; }
 
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
     internal void Check()
     {
         if (!Enum.IsDefined(Criterion))
-            throw Errors.Option(nameof(Criterion), Criterion, $"{nameof(Criterion)} is {Criterion}, which is not a criterion.");
+        {
+            throw Errors.Option(nameof(Criterion), Criterion,
+                $"{nameof(Criterion)} is {Criterion}, which is not a criterion.");
+        }
         if (string.IsNullOrEmpty(LabelColumnName))
             throw Errors.Option(nameof(LabelColumnName), LabelColumnName, $"{nameof(LabelColumnName)} is missing.");
         TrainingHost.CheckRange(nameof(MaxRows), MaxRows, 1, int.MaxValue, "at least 1");
@@ -47,18 +57,23 @@ public sealed record MergeWeightSearch
         TrainingHost.CheckRange(nameof(Resolution), Resolution, 1e-6, 0.2, "above 0, at most 0.2");
     }
 
-    /// <summary>Searches.</summary>
+    /// <summary>Searches the weights.</summary>
     /// <param name="networks">The networks.</param>
     /// <param name="options">How they are merged.</param>
     /// <param name="data">The rows.</param>
-    /// <param name="inputColumnName">The column that networks read.</param>
-    /// <param name="seed">The seed where none is given.</param>
+    /// <param name="inputColumnName">The column that the networks read.</param>
+    /// <param name="seed">The seed if the options give none.</param>
     /// <returns>The weights, in the order of the networks.</returns>
-    internal double[] Find(IReadOnlyList<Network> networks, MergeOptions options, IDataView data, string inputColumnName, int seed)
+    internal double[] Find(
+        IReadOnlyList<Network> networks, MergeOptions options, IDataView data, string inputColumnName, int seed)
     {
         var shape = InputColumn.RowShape(networks[0].Graph.Inputs[0], InputColumn.Find(data.Schema, inputColumnName));
-        var label = Criterion == MergeCriterion.Entropy ? null : new LabelColumn(LabelColumnName, MaskShape: null, Ignored: 0);
-        using var rows = DomainRows.Read(data, inputColumnName, shape, label, domainColumnName: null, domain: null, new RowSample(MaxRows, Seed ?? seed), CancellationToken);
+        var label = Criterion == MergeCriterion.Entropy
+            ? null
+            : new LabelColumn(LabelColumnName, MaskShape: null, Ignored: 0);
+        using var rows = DomainRows.Read(
+            data, inputColumnName, shape, label, domainColumnName: null, domain: null,
+            new RowSample(MaxRows, Seed ?? seed), CancellationToken);
         using var unlabelled = torch.zeros([rows.Images.shape[0]], torch.ScalarType.Int64);
         var evaluation = new Evaluation(rows.Images, rows.Labels ?? unlabelled, BatchSize);
         var start = options.NetworkWeights?.ToArray() ?? [.. Enumerable.Repeat(1.0 / networks.Count, networks.Count)];

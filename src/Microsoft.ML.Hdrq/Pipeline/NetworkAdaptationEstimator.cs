@@ -8,14 +8,22 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 
-/// <summary>Adapts a network to a domain: fine-tunes all its weights on the domain's labelled rows, with cross-entropy, for each image or, where the network classifies pixels, for each pixel.</summary>
-/// <remarks>Training images are kept in memory. Create it with <see cref="HdrqCatalog.AdaptNetwork(TransformsCatalog, string, string, AdaptationOptions, RowOptions)"/>.</remarks>
+/// <summary>
+/// Adapts a network to a domain: fine-tunes all its weights on the domain's labelled rows, with the cross-entropy of
+/// each image or, if the network classifies pixels, of each pixel.
+/// </summary>
+/// <remarks>
+/// Training images are kept in memory. Create it with
+/// <see cref="HdrqCatalog.AdaptNetwork(TransformsCatalog, string, string, AdaptationOptions, RowOptions)"/>.
+/// </remarks>
 public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
 {
     private readonly AdaptationOptions _options;
     private readonly RowOptions _rows;
 
-    internal NetworkAdaptationEstimator(IHostEnvironment environment, string outputColumnName, string inputColumnName, AdaptationOptions options, RowOptions rows)
+    internal NetworkAdaptationEstimator(
+        IHostEnvironment environment, string outputColumnName, string inputColumnName, AdaptationOptions options,
+        RowOptions rows)
         : base(environment, "AdaptNetwork", outputColumnName, inputColumnName, rows, readsLabels: true)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -29,14 +37,24 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
         var input = start.Data.Schema;
         var isSegmenter = Prediction.KindOf(annotation.Network, annotation.Settings) == PredictionKind.Mask;
         if (isSegmenter && start.RowShape.Length != 3)
-            throw Errors.SchemaMismatch(annotation.InputColumnName, "images of channels, height and width, as the masks have height and width", input[annotation.InputColumnName].Type);
+        {
+            throw Errors.SchemaMismatch(
+                annotation.InputColumnName,
+                "images of channels, height and width, as the masks have height and width",
+                input[annotation.InputColumnName].Type);
+        }
         TrainingHost.CheckCrop(annotation.Network, start.RowShape, _options.CropSize);
-        using var rows = start.Read(new LabelColumn(_rows.LabelColumnName, isSegmenter ? start.RowShape[1..] : null, _rows.IgnoredLabel), defaultRows: null);
+        var label = new LabelColumn(
+            _rows.LabelColumnName, isSegmenter ? start.RowShape[1..] : null, _rows.IgnoredLabel);
+        using var rows = start.Read(label, defaultRows: null);
         CheckClasses(annotation, rows.Labels!, isSegmenter, input[_rows.LabelColumnName].Type);
-        start.Channel.Info(MessageSensitivity.Schema, "Column '{0}': adapting the network of '{1}' to {2} rows{3}, {4} epochs, on {5}.",
-            start.OutputColumnName, start.InputColumnName, rows.Images.shape[0], start.OfDomain, _options.Epochs, start.Device);
+        start.Channel.Info(MessageSensitivity.Schema,
+            "Column '{0}': adapting the network of '{1}' to {2} rows{3}, {4} epochs, on {5}.",
+            start.OutputColumnName, start.InputColumnName, rows.Images.shape[0], start.OfDomain, _options.Epochs,
+            start.Device);
         using var initial = annotation.Network.To(start.Device);
-        var trained = FineTuning.Train(initial, rows.Images, rows.Labels!, _options, _rows.IgnoredLabel, start.Seed, _rows.CancellationToken);
+        var trained = FineTuning.Train(
+            initial, rows.Images, rows.Labels!, _options, _rows.IgnoredLabel, start.Seed, _rows.CancellationToken);
         trained.Metadata = InputGrams.Without(trained.Metadata);
         if (_options.KeepInputGrams)
             InputGrams.Collect(trained, rows.Images, _options.BatchSize, _rows.CancellationToken);
@@ -48,10 +66,21 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
         if (annotation.Network.Graph.Outputs[0].Shape is not [_, > 0 and var classes, ..])
             return;
         using var scope = torch.NewDisposeScope();
-        var last = isSegmenter ? labels[labels.ne(Scalars.Keep(_rows.IgnoredLabel))].max().to(torch.ScalarType.Int64) : labels.max();
+        var last = isSegmenter
+            ? labels[labels.ne(Scalars.Keep(_rows.IgnoredLabel))].max().to(torch.ScalarType.Int64)
+            : labels.max();
         if (last.item<long>() >= classes)
-            throw Errors.SchemaMismatch(_rows.LabelColumnName, $"{(isSegmenter ? "masks" : "Key")} of at most the network's {classes} classes", isSegmenter ? $"a mask of class {last.item<long>()}" : type);
+        {
+            throw Errors.SchemaMismatch(
+                _rows.LabelColumnName,
+                $"{(isSegmenter ? "masks" : "Key")} of at most the network's {classes} classes",
+                isSegmenter ? $"a mask of class {last.item<long>()}" : type);
+        }
         if (_options.ClassWeights is { } weights && weights.Count != classes)
-            throw Errors.Option(nameof(AdaptationOptions.ClassWeights), weights.Count, $"{nameof(AdaptationOptions.ClassWeights)} has {weights.Count} weights, and the network has {classes} classes.");
+        {
+            throw Errors.Option(nameof(AdaptationOptions.ClassWeights), weights.Count,
+                $"{nameof(AdaptationOptions.ClassWeights)} has {weights.Count} weights, "
+                + $"and the network has {classes} classes.");
+        }
     }
 }

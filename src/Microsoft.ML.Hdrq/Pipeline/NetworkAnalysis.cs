@@ -7,10 +7,13 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 
-/// <summary>Analyses the networks behind score columns, on the labelled rows of their data: what the extension methods of <see cref="HdrqAnalysisCatalog"/> do.</summary>
+/// <summary>
+/// Analyses the networks behind score columns, on the labelled rows of their data, for the extension methods of
+/// <see cref="HdrqAnalysisCatalog"/>.
+/// </summary>
 internal sealed class NetworkAnalysis : IDisposable
 {
-    /// <summary>The most rows that are used where the options leave it open.</summary>
+    /// <summary>The maximum number of rows if the options do not set it.</summary>
     private const int DefaultRows = 512;
 
     private readonly AnalysisOptions _options;
@@ -24,10 +27,16 @@ internal sealed class NetworkAnalysis : IDisposable
     private readonly List<Network> _copies = [];
 
     /// <summary>Reads the rows.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">An option is out of range, or a column is missing or has the wrong type.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// An option is out of range, or a column is missing or has the wrong type.
+    /// </exception>
     /// <exception cref="ArgumentException">The networks are applied to different columns.</exception>
-    /// <exception cref="InvalidOperationException">There are no rows, a row has values that are not numbers, or the GPU is not there.</exception>
-    public NetworkAnalysis(IHostEnvironment environment, IDataView data, IReadOnlyList<string> columnNames, AnalysisOptions options, RowOptions rows)
+    /// <exception cref="InvalidOperationException">
+    /// There are no rows, a row contains NaN, or the GPU is not available.
+    /// </exception>
+    public NetworkAnalysis(
+        IHostEnvironment environment, IDataView data, IReadOnlyList<string> columnNames, AnalysisOptions options,
+        RowOptions rows)
     {
         ArgumentNullException.ThrowIfNull(data);
         ArgumentNullException.ThrowIfNull(columnNames);
@@ -42,37 +51,59 @@ internal sealed class NetworkAnalysis : IDisposable
         _seed = TrainingHost.Seed(host, rows.Seed);
         _columns = [.. columnNames.Select(name => (name, TrainingHost.Network(data.Schema, name)))];
         var first = _columns[0].Annotation;
-        if (_columns.FirstOrDefault(column => column.Annotation.InputColumnName != first.InputColumnName) is { Annotation: { } other })
-            throw new ArgumentException($"The networks are applied to different columns, '{first.InputColumnName}' and '{other.InputColumnName}'.", nameof(data));
-        var shape = InputColumn.RowShape(first.Network.Graph.Inputs[0], InputColumn.Find(data.Schema, first.InputColumnName));
+        if (_columns.FirstOrDefault(column => column.Annotation.InputColumnName != first.InputColumnName)
+            is { Annotation: { } other })
+        {
+            throw new ArgumentException(
+                "The networks are applied to different columns, "
+                + $"'{first.InputColumnName}' and '{other.InputColumnName}'.",
+                nameof(data));
+        }
+        var shape = InputColumn.RowShape(
+            first.Network.Graph.Inputs[0], InputColumn.Find(data.Schema, first.InputColumnName));
         var isSegmenter = Prediction.KindOf(first.Network, first.Settings) == PredictionKind.Mask;
         var label = new LabelColumn(rows.LabelColumnName, isSegmenter ? shape[1..] : null, rows.IgnoredLabel);
-        _rows = DomainRows.Read(data, first.InputColumnName, shape, label, rows.DomainColumnName, rows.Domain, new RowSample(rows.MaxRows ?? DefaultRows, _seed), _cancellationToken);
-        _labels = isSegmenter ? Numbers(_rows.Labels!, rows.IgnoredLabel) : _rows.Labels!.alias().DetachFromDisposeScope();
+        var sample = new RowSample(rows.MaxRows ?? DefaultRows, _seed);
+        _rows = DomainRows.Read(
+            data, first.InputColumnName, shape, label, rows.DomainColumnName, rows.Domain, sample, _cancellationToken);
+        _labels = isSegmenter
+            ? Numbers(_rows.Labels!, rows.IgnoredLabel)
+            : _rows.Labels!.alias().DetachFromDisposeScope();
         _evaluation = new Evaluation(_rows.Images, _labels, options.BatchSize);
     }
 
-    /// <summary>The mixtures of all columns' networks.</summary>
-    public InterpolationReport Interpolate() => Interpolation.Measure(Networks(), _evaluation, _options.Steps, _options.Method, _options.Progress, _cancellationToken);
+    /// <summary>Measures mixtures of all columns' networks.</summary>
+    public InterpolationReport Interpolate() =>
+        Interpolation.Measure(
+            Networks(), _evaluation, _options.Steps, _options.Method, _options.Progress, _cancellationToken);
 
-    /// <summary>The curvature of the first column's network.</summary>
-    public CurvatureReport Curvature() => Hdrq.Analysis.Curvature.Measure(Networks()[0].Network, _evaluation, _options, _seed, _options.Progress, _cancellationToken);
+    /// <summary>Measures the curvature of the first column's network.</summary>
+    public CurvatureReport Curvature() =>
+        Hdrq.Analysis.Curvature.Measure(
+            Networks()[0].Network, _evaluation, _options, _seed, _options.Progress, _cancellationToken);
 
-    /// <summary>The layers of the first column's network, which was quantized from the second's.</summary>
+    /// <summary>
+    /// Measures the layers of the first column's network, which was quantized from the second column's.
+    /// </summary>
     public SensitivityReport Sensitivity()
     {
         var networks = Networks();
-        return Hdrq.Analysis.Sensitivity.Measure(networks[1].Network, networks[0].Network, _evaluation, _options.Progress, _cancellationToken);
+        return Hdrq.Analysis.Sensitivity.Measure(
+            networks[1].Network, networks[0].Network, _evaluation, _options.Progress, _cancellationToken);
     }
 
-    /// <summary>The values that go into the quantizers of the first column's network, which was quantized from the second's.</summary>
+    /// <summary>
+    /// Counts the input values of the quantizers of the first column's network, which was quantized from the second
+    /// column's.
+    /// </summary>
     public ImmutableArray<QuantizerHistogram> Histograms()
     {
         var networks = Networks();
-        return Hdrq.Analysis.Histograms.Measure(networks[1].Network, networks[0].Network, _evaluation, _cancellationToken);
+        return Hdrq.Analysis.Histograms.Measure(
+            networks[1].Network, networks[0].Network, _evaluation, _cancellationToken);
     }
 
-    /// <summary>All of it, for all columns' networks.</summary>
+    /// <summary>Compares all columns' networks.</summary>
     public NetworkComparison Compare()
     {
         var networks = Networks();
@@ -84,10 +115,15 @@ internal sealed class NetworkAnalysis : IDisposable
         var profiles = networks.Select((network, n) =>
         {
             var (loss, accuracy) = _evaluation.Measure(network.Network, null, null, _cancellationToken);
-            var curvature = Hdrq.Analysis.Curvature.Measure(network.Network, _evaluation, _options, _seed, progress.Next(), _cancellationToken);
+            var curvature = Hdrq.Analysis.Curvature.Measure(
+                network.Network, _evaluation, _options, _seed, progress.Next(), _cancellationToken);
             return new NetworkProfile(network.Name, loss, accuracy, curvature, Distance(n));
         }).ToImmutableArray();
-        var lines = pairs.Select(pair => Interpolation.Measure([pair.First, pair.Second], _evaluation, _options.Steps, _options.Method, progress.Next(), _cancellationToken)).ToImmutableArray();
+        var lines = pairs
+            .Select(pair => Interpolation.Measure(
+                [pair.First, pair.Second], _evaluation, _options.Steps, _options.Method, progress.Next(),
+                _cancellationToken))
+            .ToImmutableArray();
         return new NetworkComparison(profiles, lines);
     }
 
@@ -98,11 +134,13 @@ internal sealed class NetworkAnalysis : IDisposable
         _copies.ForEach(copy => copy.Dispose());
     }
 
-    /// <summary>The classes of masks as numbers that a loss takes.</summary>
+    /// <summary>Converts the classes of masks to the integers that a loss takes.</summary>
     private static torch.Tensor Numbers(torch.Tensor masks, byte ignored)
     {
         using var scope = torch.NewDisposeScope();
-        return masks.to(torch.ScalarType.Int64).masked_fill_(masks.eq(Scalars.Keep(ignored)), Scalars.Keep(Evaluation.Ignored)).DetachFromDisposeScope();
+        return masks.to(torch.ScalarType.Int64)
+            .masked_fill_(masks.eq(Scalars.Keep(ignored)), Scalars.Keep(Evaluation.Ignored))
+            .DetachFromDisposeScope();
     }
 
     private DistanceReport? Distance(int column)
@@ -112,7 +150,7 @@ internal sealed class NetworkAnalysis : IDisposable
         return source is null ? null : NetworkDistance.Measure(annotation.Network, source);
     }
 
-    /// <summary>The networks on the device to compute on.</summary>
+    /// <summary>Copies the networks to the device.</summary>
     private ImmutableArray<(string Name, Network Network)> Networks() =>
     [
         .. _columns.Select(column =>
@@ -123,7 +161,9 @@ internal sealed class NetworkAnalysis : IDisposable
         }),
     ];
 
-    /// <summary>Progress of several analyses of equal weight as that of one, in thousandths of each.</summary>
+    /// <summary>
+    /// Reports the progress of several analyses of equal weight as that of one, in thousandths of each.
+    /// </summary>
     private sealed class Stages(IProgress<AnalysisProgress>? progress, int count)
     {
         private const int Parts = 1000;
@@ -132,7 +172,8 @@ internal sealed class NetworkAnalysis : IDisposable
         public Stage? Next()
         {
             var stage = ++_stage;
-            return progress is null ? null : new Stage(report => progress.Report(new AnalysisProgress(stage * Parts + (int)((long)report.Done * Parts / report.Total), count * Parts)));
+            return progress is null ? null : new Stage(report => progress.Report(new AnalysisProgress(
+                stage * Parts + (int)((long)report.Done * Parts / report.Total), count * Parts)));
         }
     }
 

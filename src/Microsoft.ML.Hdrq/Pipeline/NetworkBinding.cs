@@ -4,7 +4,8 @@ using Microsoft.ML.Hdrq.Scoring;
 namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>
-/// A network bound to the schema of the data that it is applied to: the input's columns, with their indices, then the score column and, for classifiers, the predicted label or mask.
+/// A network bound to the schema of the data that it is applied to: the input's columns, with their indices, then the
+/// score column and, for classifiers, the predicted label or mask.
 /// </summary>
 internal sealed class NetworkBinding
 {
@@ -12,14 +13,16 @@ internal sealed class NetworkBinding
     private readonly int _input;
     private readonly PredictionKind _prediction;
 
-    /// <summary>Binds.</summary>
+    /// <summary>Binds a network.</summary>
     /// <param name="scorer">Computes the scores.</param>
-    /// <param name="annotation">What the score column shall say of its network.</param>
+    /// <param name="annotation">The annotation of the score column, which describes its network.</param>
     /// <param name="outputColumnName">The score column's name.</param>
     /// <param name="prediction">What the scores mean.</param>
     /// <param name="inputSchema">The schema of the data.</param>
     /// <exception cref="ArgumentOutOfRangeException">The input column is missing or does not fit.</exception>
-    public NetworkBinding(NetworkScorer scorer, NetworkAnnotation annotation, string outputColumnName, Prediction prediction, DataViewSchema inputSchema)
+    public NetworkBinding(
+        NetworkScorer scorer, NetworkAnnotation annotation, string outputColumnName, Prediction prediction,
+        DataViewSchema inputSchema)
     {
         Scorer = scorer;
         BatchSize = annotation.Settings.BatchSize;
@@ -37,7 +40,10 @@ internal sealed class NetworkBinding
         builder.AddColumns(inputSchema);
         builder.AddColumn(outputColumnName, ScoreType(scorer.ScoreShape), annotations.ToAnnotations());
         if (prediction.ColumnName is { } predicted)
-            builder.AddColumn(predicted, prediction.Type(scorer.ScoreShape), ScoreAnnotations.Predicted(prediction, setId));
+        {
+            builder.AddColumn(
+                predicted, prediction.Type(scorer.ScoreShape), ScoreAnnotations.Predicted(prediction, setId));
+        }
         _prediction = prediction.Kind;
         Schema = builder.ToSchema();
     }
@@ -55,21 +61,24 @@ internal sealed class NetworkBinding
 
     public DataViewSchema.Column Score => Schema[_inputCount];
 
-    public static VectorDataViewType ScoreType(ReadOnlySpan<long> shape) => new(NumberDataViewType.Single, Array.ConvertAll(shape.ToArray(), size => checked((int)size)));
+    public static VectorDataViewType ScoreType(ReadOnlySpan<long> shape) =>
+        new(NumberDataViewType.Single, Array.ConvertAll(shape.ToArray(), size => checked((int)size)));
 
-    /// <summary>Whether a column of <see cref="Schema"/> comes from the data as it is.</summary>
+    /// <summary>Whether a column of <see cref="Schema"/> comes from the data unchanged.</summary>
     public bool IsFromInput(DataViewSchema.Column column) => column.Index < _inputCount;
 
-    /// <summary>The data's column behind one of <see cref="Schema"/> that comes from it as it is.</summary>
+    /// <summary>The data's column behind a column of <see cref="Schema"/> that comes from the data unchanged.</summary>
     public DataViewSchema.Column ToInput(DataViewSchema.Column column) => InputSchema[column.Index];
 
     /// <summary>Checks that a column belongs to this binding's schema.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It does not.</exception>
-    public DataViewSchema.Column Check(DataViewSchema.Column column) => column.Index < Schema.Count && Schema[column.Index].Name == column.Name
-        ? Schema[column.Index]
-        : throw new ArgumentOutOfRangeException(nameof(column), $"Column '{column.Name}' is not part of this schema.");
+    public DataViewSchema.Column Check(DataViewSchema.Column column) =>
+        column.Index < Schema.Count && Schema[column.Index].Name == column.Name
+            ? Schema[column.Index]
+            : throw new ArgumentOutOfRangeException(
+                nameof(column), $"Column '{column.Name}' is not part of this schema.");
 
-    /// <summary>Which columns of <see cref="Schema"/> are asked for.</summary>
+    /// <summary>Which columns of <see cref="Schema"/> are requested.</summary>
     public bool[] Active(IEnumerable<DataViewSchema.Column> columns)
     {
         var active = new bool[Schema.Count];
@@ -80,19 +89,22 @@ internal sealed class NetworkBinding
 
     public bool NeedsScores(bool[] active) => active.AsSpan(_inputCount).Contains(true);
 
-    /// <summary>What has to be asked of the data for the active columns.</summary>
+    /// <summary>The columns of the data that the active columns need.</summary>
     public List<DataViewSchema.Column> Dependencies(bool[] active)
     {
         var needsScores = NeedsScores(active);
         return [.. InputSchema.Where(column => active[column.Index] || (needsScores && column.Index == _input))];
     }
 
-    /// <summary>Copies a row's input to where a batch is gathered.</summary>
+    /// <summary>Copies a row's input into a batch.</summary>
     /// <exception cref="InvalidOperationException">The row has another size than the column's type says.</exception>
     public void CopyInput(in VBuffer<float> value, Span<float> destination, long position)
     {
         if (value.Length != destination.Length)
-            throw new InvalidOperationException($"Row {position} of column '{Input.Name}' has {value.Length} values instead of {destination.Length}.");
+        {
+            throw new InvalidOperationException(
+                $"Row {position} of column '{Input.Name}' has {value.Length} values instead of {destination.Length}.");
+        }
         value.CopyTo(destination);
     }
 
@@ -121,8 +133,10 @@ internal sealed class NetworkBinding
         return Typed<TValue>(getter, column);
     }
 
-    /// <summary>A getter as the type that a caller asks for.</summary>
+    /// <summary>Casts a getter to the type that a caller requests.</summary>
     /// <exception cref="InvalidOperationException">It has another type.</exception>
     public static ValueGetter<TValue> Typed<TValue>(Delegate getter, DataViewSchema.Column column) =>
-        getter as ValueGetter<TValue> ?? throw new InvalidOperationException($"Invalid TValue: '{typeof(TValue)}' for column '{column.Name}' of type {column.Type}.");
+        getter as ValueGetter<TValue>
+            ?? throw new InvalidOperationException(
+                $"Invalid TValue: '{typeof(TValue)}' for column '{column.Name}' of type {column.Type}.");
 }

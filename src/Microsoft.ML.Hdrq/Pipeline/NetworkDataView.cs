@@ -1,6 +1,8 @@
 namespace Microsoft.ML.Hdrq.Pipeline;
 
-/// <summary>Data with the columns of a network's scores. Lazy: nothing is computed before a cursor is asked for a score.</summary>
+/// <summary>
+/// Data with the columns of a network's scores. Lazy: nothing is computed until a cursor is asked for a score.
+/// </summary>
 internal sealed class NetworkDataView(NetworkBinding binding, IDataView input) : IDataView
 {
     public bool CanShuffle => input.CanShuffle;
@@ -15,9 +17,12 @@ internal sealed class NetworkDataView(NetworkBinding binding, IDataView input) :
         return new BatchingCursor(binding, input.GetRowCursor(binding.Dependencies(active), rand), active);
     }
 
-    public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null)
+    public DataViewRowCursor[] GetRowCursorSet(
+        IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null)
     {
         var active = binding.Active(columnsNeeded);
-        return Array.ConvertAll(input.GetRowCursorSet(binding.Dependencies(active), n, rand), cursor => (DataViewRowCursor)new BatchingCursor(binding, cursor, active));
+        return Array.ConvertAll(
+            input.GetRowCursorSet(binding.Dependencies(active), n, rand),
+            cursor => (DataViewRowCursor)new BatchingCursor(binding, cursor, active));
     }
 }

@@ -5,10 +5,13 @@ using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 
-/// <summary>Merges networks of one graph into one, without data unless their weights are searched: see <see cref="NetworkMerger"/>.</summary>
+/// <summary>
+/// Merges networks with the same graph into one; it reads data only to search their weights. See
+/// <see cref="NetworkMerger"/>.
+/// </summary>
 /// <remarks>
-/// The networks are those behind score columns of the same pipeline, or given ones, such as networks that other sites have sent as ONNX. Create it with
-/// <see cref="HdrqCatalog.MergeNetworks(TransformsCatalog, string, string[])"/>.
+/// It merges the networks behind score columns of the same pipeline, or given networks, such as ONNX files of other
+/// sites. Create it with <see cref="HdrqCatalog.MergeNetworks(TransformsCatalog, string, string[])"/>.
 /// </remarks>
 public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
 {
@@ -21,13 +24,18 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
     private readonly MergeWeightSearch? _search;
     private readonly string? _inputColumnName;
 
-    /// <summary>Merges what is behind score columns.</summary>
-    internal NetworkMergingEstimator(IHostEnvironment environment, string outputColumnName, IReadOnlyList<string> columnNames, MergeOptions options, MergeWeightSearch? search)
+    /// <summary>Merges the networks behind score columns.</summary>
+    internal NetworkMergingEstimator(
+        IHostEnvironment environment, string outputColumnName, IReadOnlyList<string> columnNames, MergeOptions options,
+        MergeWeightSearch? search)
         : this(environment, outputColumnName, options, search)
     {
         ArgumentNullException.ThrowIfNull(columnNames);
         if (columnNames.Count < 2)
-            throw new ArgumentException($"There are {columnNames.Count} score columns to merge; it takes at least 2.", nameof(columnNames));
+        {
+            throw new ArgumentException(
+                $"There are {columnNames.Count} score columns to merge; it takes at least 2.", nameof(columnNames));
+        }
         _ = options.Shares(columnNames.Count);
         _columnNames = [.. columnNames];
         _networks = [];
@@ -35,14 +43,18 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
 
     /// <summary>Merges given networks, and applies the result to a column.</summary>
     internal NetworkMergingEstimator(
-        IHostEnvironment environment, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks, MergeOptions options, ScoringOptions scoring, MergeWeightSearch? search)
+        IHostEnvironment environment, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks,
+        MergeOptions options, ScoringOptions scoring, MergeWeightSearch? search)
         : this(environment, outputColumnName, options, search)
     {
         ArgumentException.ThrowIfNullOrEmpty(inputColumnName);
         ArgumentNullException.ThrowIfNull(networks);
         ArgumentNullException.ThrowIfNull(scoring);
         if (networks.Count < 2)
-            throw new ArgumentException($"There are {networks.Count} networks to merge; it takes at least 2.", nameof(networks));
+        {
+            throw new ArgumentException(
+                $"There are {networks.Count} networks to merge; it takes at least 2.", nameof(networks));
+        }
         _ = options.Shares(networks.Count);
         foreach (var network in networks)
             InputColumn.CheckNetwork(network);
@@ -52,7 +64,8 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
         _scoring = new NetworkScoringEstimator(environment, outputColumnName, inputColumnName, networks[0], scoring);
     }
 
-    private NetworkMergingEstimator(IHostEnvironment environment, string outputColumnName, MergeOptions options, MergeWeightSearch? search)
+    private NetworkMergingEstimator(
+        IHostEnvironment environment, string outputColumnName, MergeOptions options, MergeWeightSearch? search)
     {
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
         ArgumentNullException.ThrowIfNull(options);
@@ -63,11 +76,15 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
         _search = search;
     }
 
-    /// <summary>Merges the networks. Reads no data, unless weights are searched.</summary>
+    /// <summary>Merges the networks. Reads data only if weights are searched.</summary>
     /// <param name="input">Data with the score columns, or with the input column of given networks.</param>
     /// <returns>The transformer; it owns the merged network: dispose it.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">A column is missing, has no network, or does not fit; or an option is out of range.</exception>
-    /// <exception cref="ArgumentException">The networks cannot be merged; the message names the first difference.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// A column is missing, has no network, or does not fit; or an option is out of range.
+    /// </exception>
+    /// <exception cref="ArgumentException">
+    /// The networks cannot be merged; the message names the first difference.
+    /// </exception>
     public NetworkTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -81,25 +98,44 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
         var annotations = _columnNames.Select(name => TrainingHost.Network(input.Schema, name)).ToList();
         var first = annotations[0];
         if (annotations.Find(annotation => annotation.InputColumnName != first.InputColumnName) is { } other)
-            throw new ArgumentException($"The networks to merge are applied to different columns, '{first.InputColumnName}' and '{other.InputColumnName}'.", nameof(input));
-        return new NetworkTransformer(Merge([.. annotations.Select(annotation => annotation.Network)], input, first.InputColumnName, host, channel), first.Source, _outputColumnName, first.InputColumnName, first.Settings, input.Schema);
+        {
+            throw new ArgumentException(
+                "The networks to merge are applied to different columns, "
+                + $"'{first.InputColumnName}' and '{other.InputColumnName}'.",
+                nameof(input));
+        }
+        var merged = Merge(
+            [.. annotations.Select(annotation => annotation.Network)], input, first.InputColumnName, host, channel);
+        return new NetworkTransformer(
+            merged, first.Source, _outputColumnName, first.InputColumnName, first.Settings, input.Schema);
     }
 
     /// <summary>The shape of the schema after this estimator.</summary>
     /// <param name="inputSchema">The shape before it.</param>
-    /// <returns>The input's columns with the score column and, where the networks classify, the predicted label or mask.</returns>
+    /// <returns>
+    /// The input's columns with the score column and, if the networks classify, the predicted label or mask.
+    /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing.</exception>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
-        return _scoring is null ? SchemaShapes.AddScoresLike(inputSchema, _outputColumnName, _columnNames[0]) : _scoring.GetOutputSchema(inputSchema);
+        return _scoring is null
+            ? SchemaShapes.AddScoresLike(inputSchema, _outputColumnName, _columnNames[0])
+            : _scoring.GetOutputSchema(inputSchema);
     }
 
-    private Network Merge(IReadOnlyList<Network> networks, IDataView data, string inputColumnName, IHost host, IChannel channel)
+    private Network Merge(
+        IReadOnlyList<Network> networks, IDataView data, string inputColumnName, IHost host, IChannel channel)
     {
-        var options = _search is null ? _options : _options with { NetworkWeights = _search.Find(networks, _options, data, inputColumnName, TrainingHost.Seed(host, _search.Seed)) };
+        var options = _options;
+        if (_search is not null)
+        {
+            var seed = TrainingHost.Seed(host, _search.Seed);
+            options = _options with { NetworkWeights = _search.Find(networks, _options, data, inputColumnName, seed) };
+        }
         var merged = NetworkMerger.Merge(networks, options);
-        channel.Info(MessageSensitivity.Schema, "Column '{0}': merged {1} networks.", _outputColumnName, networks.Count);
+        channel.Info(MessageSensitivity.Schema,
+            "Column '{0}': merged {1} networks.", _outputColumnName, networks.Count);
         return merged;
     }
 }

@@ -6,26 +6,28 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>
-/// Quantizes a network on the unlabelled images of a domain: by HDRQ, so that it can be merged with others, or by another
-/// method, for comparison. The options' type says which.
+/// Quantizes a network on the unlabelled images of a domain: with HDRQ, so that it can be merged with others, or with
+/// another method, for comparison. The options' type says which.
 /// </summary>
 /// <remarks>
-/// But for rounding to nearest, blocks of the network are trained one after the other to give, quantized, what they give in
-/// full precision. The result, a <see cref="NetworkTransformer"/>, scores with integer kernels on a CPU if all of it
-/// computes on integers, and else in simulation: in floating point, on the grid of the integers; see
-/// <see cref="ScoringEngineKind"/>. Create it with
+/// All methods except rounding to nearest train the blocks of the network one after the other, so that each quantized
+/// block gives the output of the block in full precision. The result, a <see cref="NetworkTransformer"/>, scores with
+/// integer kernels on a CPU if all of it computes on integers. Otherwise it is simulated in floating point, on the grid
+/// of the integers; see <see cref="ScoringEngineKind"/>. Create it with
 /// <see cref="HdrqCatalog.QuantizeHdrq(TransformsCatalog, string, string, HdrqOptions, RowOptions)"/> or
 /// <see cref="HdrqCatalog.QuantizeNetwork"/>; without a pipeline, use <see cref="NetworkQuantizer"/>.
 /// </remarks>
 public sealed class NetworkQuantizationEstimator : NetworkTrainingEstimator
 {
-    /// <summary>The most calibration images where the options leave it open.</summary>
+    /// <summary>The maximum number of calibration images if the options do not set it.</summary>
     private const int DefaultRows = 256;
 
     private readonly QuantizationOptions _options;
     private readonly RowOptions _rows;
 
-    internal NetworkQuantizationEstimator(IHostEnvironment environment, string outputColumnName, string inputColumnName, QuantizationOptions options, RowOptions rows)
+    internal NetworkQuantizationEstimator(
+        IHostEnvironment environment, string outputColumnName, string inputColumnName, QuantizationOptions options,
+        RowOptions rows)
         : base(environment, "QuantizeNetwork", outputColumnName, inputColumnName, rows, readsLabels: false)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -41,17 +43,23 @@ public sealed class NetworkQuantizationEstimator : NetworkTrainingEstimator
         if (options is { Source: null, BlockTraining.SourceDistanceWeight: > 0 })
         {
             start.Channel.Warning(MessageSensitivity.Schema,
-                "Column '{0}': no source network is known, so the distance term is 0. Start from AdaptNetwork, or set {1}.",
+                "Column '{0}': no source network is known, so the distance term is 0. "
+                + "Start from AdaptNetwork, or set {1}.",
                 start.OutputColumnName, nameof(QuantizationOptions.Source));
         }
         using var rows = start.Read(label: null, DefaultRows);
-        start.Channel.Info(MessageSensitivity.Schema, "Column '{0}': quantizing the network of '{1}' to W{2}A{3} by {4} on {5} images{6}, {7} steps a block, on {8}.",
+        start.Channel.Info(MessageSensitivity.Schema,
+            "Column '{0}': quantizing the network of '{1}' to W{2}A{3} by {4} on {5} images{6}, "
+            + "{7} steps a block, on {8}.",
             start.OutputColumnName, start.InputColumnName, options.WeightBits, options.ActivationBits, options.Method,
             rows.Images.shape[0], start.OfDomain, options.BlockTraining?.Iterations ?? 0, start.Device);
         using var network = annotation.Network.To(start.Device);
         var quantized = NetworkQuantizer.Quantize(network, rows.Images, options, start.Seed, _rows.CancellationToken);
         if (options.BitBudget is not null)
-            start.Channel.Info(MessageSensitivity.Schema, "Column '{0}': bits of layers: {1}.", start.OutputColumnName, string.Join(", ", LayerOverride.Of(quantized)));
+        {
+            start.Channel.Info(MessageSensitivity.Schema, "Column '{0}': bits of layers: {1}.",
+                start.OutputColumnName, string.Join(", ", LayerOverride.Of(quantized)));
+        }
         return quantized;
     }
 }

@@ -9,11 +9,15 @@ internal sealed class NetworkRowMapper(NetworkBinding binding) : IRowToRowMapper
 
     public DataViewSchema OutputSchema => binding.Schema;
 
-    public IEnumerable<DataViewSchema.Column> GetDependencies(IEnumerable<DataViewSchema.Column> dependingColumns) => binding.Dependencies(binding.Active(dependingColumns));
+    public IEnumerable<DataViewSchema.Column> GetDependencies(IEnumerable<DataViewSchema.Column> dependingColumns) =>
+        binding.Dependencies(binding.Active(dependingColumns));
 
-    public DataViewRow GetRow(DataViewRow input, IEnumerable<DataViewSchema.Column> activeColumns) => new Row(binding, input, binding.Active(activeColumns));
+    public DataViewRow GetRow(DataViewRow input, IEnumerable<DataViewSchema.Column> activeColumns) =>
+        new Row(binding, input, binding.Active(activeColumns));
 
-    /// <summary>A row whose scores are computed when one is first asked for, and again when the row behind it has moved.</summary>
+    /// <summary>
+    /// A row that computes its scores when they are first requested, and again after the row behind it has moved.
+    /// </summary>
     private sealed class Row : DataViewRow
     {
         private readonly NetworkBinding _binding;
@@ -49,8 +53,13 @@ internal sealed class NetworkRowMapper(NetworkBinding binding) : IRowToRowMapper
         {
             column = _binding.Check(column);
             if (!_active[column.Index])
-                throw new ArgumentOutOfRangeException(nameof(column), $"Column '{column.Name}' is not active in this row.");
-            return _binding.IsFromInput(column) ? _input.GetGetter<TValue>(_binding.ToInput(column)) : _binding.Getter<TValue>(column, Scores);
+            {
+                throw new ArgumentOutOfRangeException(
+                    nameof(column), $"Column '{column.Name}' is not active in this row.");
+            }
+            return _binding.IsFromInput(column)
+                ? _input.GetGetter<TValue>(_binding.ToInput(column))
+                : _binding.Getter<TValue>(column, Scores);
         }
 
         protected override void Dispose(bool disposing)

@@ -6,9 +6,10 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>Applies a network to a column of images, in batches.</summary>
 /// <remarks>
-/// Input: known-size vectors of <see cref="float"/> with the sizes of the network's input without the batch, such as <c>Vector&lt;Single, 3, 224, 224&gt;</c>
-/// from <c>ExtractPixels</c>, or flat vectors as long. Output: the score column, a known-size vector of <see cref="float"/>, and, where the network
-/// classifies images or their pixels, a predicted label or mask: see <see cref="NetworkTransformer"/>. Fitting reads no data. Create it with
+/// Input: known-size vectors of <see cref="float"/> with the shape of the network's input without the batch, such as
+/// <c>Vector&lt;Single, 3, 224, 224&gt;</c> from <c>ExtractPixels</c>, or flat vectors of the same length. Output: the
+/// score column, a known-size vector of <see cref="float"/>, and, if the network classifies images or their pixels, a
+/// predicted label or mask: see <see cref="NetworkTransformer"/>. Fitting reads no data. Create it with
 /// <see cref="HdrqCatalog.ApplyNetwork(TransformsCatalog, string, string?, Network)"/>.
 /// </remarks>
 public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
@@ -22,7 +23,9 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
     private readonly int? _gpuDeviceId;
     private readonly bool? _fallbackToCpu;
 
-    internal NetworkScoringEstimator(IHostEnvironment environment, string outputColumnName, string? inputColumnName, Network network, ScoringOptions options)
+    internal NetworkScoringEstimator(
+        IHostEnvironment environment, string outputColumnName, string? inputColumnName, Network network,
+        ScoringOptions options)
     {
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
         ArgumentNullException.ThrowIfNull(network);
@@ -37,7 +40,10 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
         _gpuDeviceId = options.GpuDeviceId;
         _fallbackToCpu = options.FallbackToCpu;
         if (_gpuDeviceId < 0)
-            throw Errors.Option(nameof(ScoringOptions.GpuDeviceId), _gpuDeviceId, $"{nameof(ScoringOptions.GpuDeviceId)} must not be negative.");
+        {
+            throw Errors.Option(nameof(ScoringOptions.GpuDeviceId), _gpuDeviceId,
+                $"{nameof(ScoringOptions.GpuDeviceId)} must not be negative.");
+        }
         Prediction.Check(network, _settings);
         if (network.Graph.Inputs[0].Shape[1] is not TensorShape.Dynamic and var channels)
             CheckChannels(channels);
@@ -46,8 +52,12 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
     /// <summary>Copies the network to the device that scores. Reads no data.</summary>
     /// <param name="input">Data with the input column.</param>
     /// <returns>The transformer; it owns its copy of the network: dispose it.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The input column is missing or does not fit, or an option does not fit the network.</exception>
-    /// <exception cref="InvalidOperationException">The network cannot compute, or the GPU that is asked for is not there.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// The input column is missing or does not fit, or an option does not fit the network.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// The network cannot compute, or the requested GPU is not available.
+    /// </exception>
     public NetworkTransformer Fit(IDataView input) => Fit(input, _network);
 
     /// <summary>Applies another network of the same graph.</summary>
@@ -58,16 +68,26 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
         var shape = InputColumn.RowShape(network.Graph.Inputs[0], InputColumn.Find(input.Schema, _inputColumnName));
         CheckChannels(shape[0]);
         var device = CatalogEnvironment.Device(_environment, _gpuDeviceId, _fallbackToCpu);
-        channel.Trace(MessageSensitivity.Schema, "Input column '{0}' with sizes {1}, {2} nodes, {3} parameters, batches of {4}.", _inputColumnName, TensorShape.Describe(shape), network.Graph.Nodes.Length, network.Graph.Parameters.Length, _settings.BatchSize);
-        var transformer = new NetworkTransformer(Prepare(network, device), null, _outputColumnName, _inputColumnName, _settings, input.Schema);
-        channel.Info(MessageSensitivity.Schema, "Column '{0}' will hold the scores of the network for column '{1}', computed on {2}.", _outputColumnName, _inputColumnName, device);
+        channel.Trace(MessageSensitivity.Schema,
+            "Input column '{0}' with sizes {1}, {2} nodes, {3} parameters, batches of {4}.",
+            _inputColumnName, TensorShape.Describe(shape), network.Graph.Nodes.Length, network.Graph.Parameters.Length,
+            _settings.BatchSize);
+        var transformer = new NetworkTransformer(
+            Prepare(network, device), null, _outputColumnName, _inputColumnName, _settings, input.Schema);
+        channel.Info(MessageSensitivity.Schema,
+            "Column '{0}' will hold the scores of the network for column '{1}', computed on {2}.",
+            _outputColumnName, _inputColumnName, device);
         return transformer;
     }
 
     /// <summary>The shape of the schema after this estimator.</summary>
     /// <param name="inputSchema">The shape before it.</param>
-    /// <returns>The input's columns with the score column and, where the network classifies, the predicted label or mask.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The input column is missing, or is not a known-size vector of single.</exception>
+    /// <returns>
+    /// The input's columns with the score column and, if the network classifies, the predicted label or mask.
+    /// </returns>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// The input column is missing, or is not a known-size vector of single.
+    /// </exception>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
@@ -80,13 +100,18 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
     {
         if (_normalization is null)
             return network.To(device);
-        using var normalized = PrependNormalization.Apply(network, _normalization.Mean.AsSpan(), _normalization.StandardDeviation.AsSpan());
+        using var normalized = PrependNormalization.Apply(
+            network, _normalization.Mean.AsSpan(), _normalization.StandardDeviation.AsSpan());
         return normalized.To(device);
     }
 
     private void CheckChannels(long channels)
     {
         if (_normalization is not null && _normalization.Mean.Length != channels)
-            throw Errors.Option(nameof(ScoringOptions.Normalization), _normalization.Mean.Length, $"{nameof(ScoringOptions.Normalization)} has {_normalization.Mean.Length} channels, and the network's input has {channels}.");
+        {
+            throw Errors.Option(nameof(ScoringOptions.Normalization), _normalization.Mean.Length,
+                $"{nameof(ScoringOptions.Normalization)} has {_normalization.Mean.Length} channels, "
+                + $"and the network's input has {channels}.");
+        }
     }
 }

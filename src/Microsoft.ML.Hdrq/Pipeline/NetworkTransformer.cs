@@ -8,17 +8,20 @@ using Microsoft.ML.Hdrq.Scoring;
 namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>
-/// Applies a network to a column: the result of every estimator of this library. It is lazy, scores in batches, and may be used by several threads.
-/// What computes is an option of <c>ApplyNetwork</c> that steps further down the pipeline take over: see <see cref="ScoringEngineKind"/>.
-/// Saved with <c>ml.Model.Save</c>, it becomes a chain of ML.NET's own transformers around ONNX Runtime, which any application with
-/// Microsoft.ML.OnnxTransformer loads, without this library and without libtorch.
+/// Applies a network to a column; the result of fitting every estimator of this library. It is lazy, scores in batches,
+/// and may be used by several threads. The engine is an option of <c>ApplyNetwork</c> that later steps of the pipeline
+/// inherit: see <see cref="ScoringEngineKind"/>. Saved with <c>ml.Model.Save</c>, it becomes a chain of ML.NET's own
+/// transformers around ONNX Runtime, which any application with Microsoft.ML.OnnxTransformer loads, without this
+/// library and without libtorch.
 /// </summary>
 /// <remarks>
-/// The score column holds known-size vectors of <see cref="float"/>: as many as the network gives for a row. A network that classifies, whose output is
-/// [batch, classes], also gives a predicted label: a key whose values are the names of the classes, the first one with the highest score,
-/// or a missing key where all scores are NaN. A network that classifies pixels, whose output is [batch, classes, height, width] with 2 to 255 classes, gives scores of
-/// <c>Vector&lt;Single, classes, height, width&gt;</c> and a predicted mask, <c>Vector&lt;Byte, height, width&gt;</c>: the number of each pixel's first class with the highest score, from 0, or
-/// <see cref="MaskLoadingEstimator.Ignored"/> where all its scores are NaN. In the saved form the score column has no slot names.
+/// The score column holds known-size vectors of <see cref="float"/>, all scores of a row. A network that classifies,
+/// whose output is [batch, classes], also gives a predicted label: a key whose values are the names of the classes, the
+/// first one with the highest score, or a missing key if all scores are NaN. A network that classifies pixels, whose
+/// output is [batch, classes, height, width] with 2 to 255 classes, gives scores of <c>Vector&lt;Single, classes,
+/// height, width&gt;</c> and a predicted mask, <c>Vector&lt;Byte, height, width&gt;</c>: for each pixel the zero-based
+/// first class with the highest score, or <see cref="MaskLoadingEstimator.Ignored"/> if all scores of the pixel are
+/// NaN. In the saved form the score column has no slot names.
 /// </remarks>
 public sealed class NetworkTransformer : ITransformer, IDisposable
 {
@@ -29,21 +32,28 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
     private bool _disposed;
 
     /// <summary>Takes over a network.</summary>
-    /// <param name="network">The network, on the device where it shall score; the transformer will own it, also when this fails.</param>
-    /// <param name="source">The network that it descends from, owned by somebody else; null where it was not made of another.</param>
+    /// <param name="network">
+    /// The network, on the device that scores; the transformer takes ownership, even if this fails.
+    /// </param>
+    /// <param name="source">
+    /// The network that it was made from, owned by somebody else; null if it was not made from another.
+    /// </param>
     /// <param name="outputColumnName">The name of the score column.</param>
     /// <param name="inputColumnName">The name of the input column.</param>
     /// <param name="settings">How the output becomes columns.</param>
     /// <param name="inputSchema">The schema of the data that the estimator was fitted to.</param>
     /// <exception cref="ArgumentOutOfRangeException">The input column, or the class names, do not fit.</exception>
-    internal NetworkTransformer(Network network, Network? source, string outputColumnName, string inputColumnName, ScoringSettings settings, DataViewSchema inputSchema)
+    internal NetworkTransformer(
+        Network network, Network? source, string outputColumnName, string inputColumnName, ScoringSettings settings,
+        DataViewSchema inputSchema)
     {
         _annotation = new NetworkAnnotation(network, source ?? network, inputColumnName, settings);
         _inputSchema = inputSchema;
         OutputColumnName = outputColumnName;
         try
         {
-            var rowShape = InputColumn.RowShape(network.Graph.Inputs[0], InputColumn.Find(inputSchema, inputColumnName));
+            var rowShape = InputColumn.RowShape(
+                network.Graph.Inputs[0], InputColumn.Find(inputSchema, inputColumnName));
             _scorer = new NetworkScorer(network, rowShape, settings.Softmax, settings.Engine, settings.Threads);
             _prediction = Prediction.Of(network, settings, _scorer.ScoreShape);
         }
@@ -55,7 +65,9 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
         }
     }
 
-    /// <summary>The network that is applied, with its normalization; it belongs to the transformer and lives as long.</summary>
+    /// <summary>
+    /// The network that is applied, with its normalization; it belongs to the transformer and lives as long as it.
+    /// </summary>
     public Network Network => _annotation.Network;
 
     /// <summary>The name of the input column.</summary>
@@ -64,19 +76,19 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
     /// <summary>The name of the score column.</summary>
     public string OutputColumnName { get; }
 
-    /// <summary>The name of the predicted label's column; null where there is none.</summary>
+    /// <summary>The name of the predicted label's column; null if there is none.</summary>
     public string? PredictedLabelColumnName => _prediction.Kind == PredictionKind.Label ? _prediction.ColumnName : null;
 
-    /// <summary>The name of the predicted mask's column; null where there is none.</summary>
+    /// <summary>The name of the predicted mask's column; null if there is none.</summary>
     public string? PredictedMaskColumnName => _prediction.Kind == PredictionKind.Mask ? _prediction.ColumnName : null;
 
-    /// <summary>The names of the classes, in the order of the scores; empty where the network does not classify.</summary>
+    /// <summary>The names of the classes, in the order of the scores; empty if the network does not classify.</summary>
     public ImmutableArray<string> ClassNames => _prediction.ClassNames;
 
-    /// <summary>Rows scored together.</summary>
+    /// <summary>The number of rows scored together.</summary>
     public int BatchSize => _annotation.Settings.BatchSize;
 
-    /// <summary>True: every row is scored for itself.</summary>
+    /// <summary>True: every row is scored independently.</summary>
     public bool IsRowToRowMapper => true;
 
     /// <summary>The schema of the data with the columns that this transformer adds.</summary>
@@ -85,7 +97,7 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
     /// <exception cref="ArgumentOutOfRangeException">The input column is missing or does not fit.</exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => Bind(inputSchema).Schema;
 
-    /// <summary>Adds the columns to data. Nothing is computed before a cursor is asked for a score.</summary>
+    /// <summary>Adds the columns to data. Nothing is computed until a cursor is asked for a score.</summary>
     /// <param name="input">The data.</param>
     /// <returns>The data with the columns that this transformer adds.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The input column is missing or does not fit.</exception>
@@ -101,9 +113,11 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
     /// <exception cref="ArgumentOutOfRangeException">The input column is missing or does not fit.</exception>
     public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => new NetworkRowMapper(Bind(inputSchema));
 
-    /// <summary>Writes the network as an ONNX file, and says how large it is and which layers ONNX Runtime computes on integers.</summary>
-    /// <param name="path">The file; an existing one is replaced only when writing has succeeded.</param>
-    /// <param name="options">How; null for the defaults.</param>
+    /// <summary>
+    /// Writes the network as an ONNX file, and reports its size and which layers ONNX Runtime computes on integers.
+    /// </summary>
+    /// <param name="path">The file; an existing one is replaced only after writing has succeeded.</param>
+    /// <param name="options">How to write it; null for the defaults.</param>
     /// <inheritdoc cref="OnnxReport.Save" path="/returns"/>
     /// <inheritdoc cref="OnnxReport.Save" path="/exception"/>
     public OnnxReport SaveOnnx(string path, OnnxSaveOptions? options = null)
@@ -136,7 +150,7 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
         }
     }
 
-    /// <summary>Whether anything has asked for scores, so that an engine was made.</summary>
+    /// <summary>Whether scores have been requested, so that there is an engine.</summary>
     internal bool HasEngine => _scorer.HasEngine;
 
     private NetworkBinding Bind(DataViewSchema inputSchema)

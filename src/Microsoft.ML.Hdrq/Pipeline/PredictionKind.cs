@@ -3,7 +3,7 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 /// <summary>What the scores of a network mean.</summary>
 internal enum PredictionKind
 {
-    /// <summary>Nobody knows: there is no other column than the scores.</summary>
+    /// <summary>Unknown: there is no column besides the scores.</summary>
     None,
 
     /// <summary>A score for each class: the best is the label.</summary>

@@ -9,27 +9,35 @@ internal abstract class RowLabels
     /// <summary>Whether the current row has a label.</summary>
     public abstract bool Read();
 
-    /// <summary>Keeps the label that was read, in a row's place.</summary>
+    /// <summary>Keeps the label that was read, at the index of a row.</summary>
     public abstract void Keep(int place);
 
-    /// <summary>All that was kept: numbers of classes from 0, [rows], or bytes, [rows, height, width]. Owned by the caller.</summary>
+    /// <summary>
+    /// All labels that were kept: zero-based classes, [rows], or bytes, [rows, height, width]. Owned by the caller.
+    /// </summary>
     public abstract torch.Tensor ToTensor();
 
-    /// <summary>Makes labels of a column's values.</summary>
+    /// <summary>Creates the labels of a column.</summary>
     /// <param name="row">The row that moves over the data.</param>
     /// <param name="column">The column: a key, or a mask.</param>
-    /// <param name="maskShape">Height and width of masks; null where images have one class.</param>
+    /// <param name="maskShape">Height and width of masks; null if each image has one class.</param>
     /// <param name="ignored">The value of a mask's pixels that have no class.</param>
     /// <exception cref="ArgumentOutOfRangeException">The column has another type.</exception>
     public static RowLabels Create(DataViewRow row, DataViewSchema.Column column, long[]? maskShape, byte ignored)
     {
         if (maskShape is null)
-            return column.Type is KeyDataViewType ? new Classes(KeyGetter(row, column)) : throw Errors.SchemaMismatch(column.Name, "Key", column.Type);
+        {
+            return column.Type is KeyDataViewType
+                ? new Classes(KeyGetter(row, column))
+                : throw Errors.SchemaMismatch(column.Name, "Key", column.Type);
+        }
         var type = Prediction.MaskType(maskShape);
-        return column.Type.Equals(type) ? new Masks(row, column, maskShape, ignored) : throw Errors.SchemaMismatch(column.Name, type.ToString(), column.Type);
+        return column.Type.Equals(type)
+            ? new Masks(row, column, maskShape, ignored)
+            : throw Errors.SchemaMismatch(column.Name, type.ToString(), column.Type);
     }
 
-    /// <summary>The number of a key, whatever type it is kept in; 0 where it is missing.</summary>
+    /// <summary>A getter of a key's value, for keys of any type; 0 if it is missing.</summary>
     public static Func<ulong> KeyGetter(DataViewRow row, DataViewSchema.Column column)
     {
         return column.Type.RawType == typeof(byte) ? Read<byte>(value => value)
@@ -80,7 +88,10 @@ internal abstract class RowLabels
             _getter(ref _mask);
             var size = shape[0] * shape[1];
             if (_mask.Length != size)
-                throw new InvalidOperationException($"Row {row.Position} of column '{column.Name}' has {_mask.Length} values instead of {size}.");
+            {
+                throw new InvalidOperationException(
+                    $"Row {row.Position} of column '{column.Name}' has {_mask.Length} values instead of {size}.");
+            }
             return _mask.DenseValues().Any(value => value != ignored);
         }
 

@@ -4,19 +4,27 @@ using Microsoft.ML.Data;
 namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>
-/// Shapes of schemas, before there is data. ML.NET lets only its own estimators make columns of them: so one of those makes ours.
+/// Creates the shapes of schemas, before there is data. Only ML.NET's own estimators can create columns of shapes, so
+/// one of them creates ours.
 /// </summary>
 internal static class SchemaShapes
 {
     /// <summary>Checks that a column can hold images.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The column is missing, or not a known-size vector of single.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// The column is missing, or is not a known-size vector of single.
+    /// </exception>
     public static void CheckInput(SchemaShape shape, string name)
     {
         var matches = shape.Where(column => column.Name == name).ToArray();
         if (matches is not [var column])
             throw Errors.MissingColumn(name);
         if (column.Kind != SchemaShape.Column.VectorKind.Vector || column.ItemType != NumberDataViewType.Single)
-            throw Errors.SchemaMismatch(name, "known-size vector of Single", column.Kind == SchemaShape.Column.VectorKind.Scalar ? column.ItemType : $"{column.Kind} of {column.ItemType}");
+        {
+            throw Errors.SchemaMismatch(name, "known-size vector of Single",
+                column.Kind == SchemaShape.Column.VectorKind.Scalar
+                    ? column.ItemType
+                    : $"{column.Kind} of {column.ItemType}");
+        }
     }
 
     /// <summary>Adds the columns of a network's scores; columns of the same name are hidden.</summary>
@@ -26,15 +34,22 @@ internal static class SchemaShapes
     /// <param name="predicted">The name of the predicted label's or mask's column; null for none.</param>
     public static SchemaShape AddScores(SchemaShape shape, string score, PredictionKind kind, string? predicted)
     {
-        // Sizes are no part of a shape; any will do.
+        // Vector sizes are not part of a shape, so any size will do.
         ImmutableArray<string> names = [score];
         VBuffer<ReadOnlyMemory<char>> texts = default;
         ScoreAnnotations.Texts(names)(ref texts);
         var columns = shape.ToDictionary(column => column.Name, StringComparer.Ordinal);
         var isLabel = kind == PredictionKind.Label;
-        columns[score] = Column<ScoreColumn>(score, NetworkBinding.ScoreType([1]), kind == PredictionKind.None ? null : isLabel ? ScoreAnnotations.SlotNames : ScoreAnnotations.ClassNames);
+        columns[score] = Column<ScoreColumn>(
+            score,
+            NetworkBinding.ScoreType([1]),
+            kind == PredictionKind.None ? null : isLabel ? ScoreAnnotations.SlotNames : ScoreAnnotations.ClassNames);
         if (predicted is not null)
-            columns[predicted] = isLabel ? Column<LabelColumn>(predicted, Prediction.LabelType(1), ScoreAnnotations.KeyValues) : Column<MaskColumn>(predicted, Prediction.MaskType([1, 1]), ScoreAnnotations.ClassNames);
+        {
+            columns[predicted] = isLabel
+                ? Column<LabelColumn>(predicted, Prediction.LabelType(1), ScoreAnnotations.KeyValues)
+                : Column<MaskColumn>(predicted, Prediction.MaskType([1, 1]), ScoreAnnotations.ClassNames);
+        }
         return new SchemaShape(columns.Values);
 
         SchemaShape.Column Column<T>(string name, DataViewType type, string? annotation) where T : class, new()
@@ -44,19 +59,29 @@ internal static class SchemaShapes
             definition[0].ColumnType = type;
             if (annotation is not null)
                 definition[0].AddAnnotation(annotation, texts, ScoreAnnotations.TextVector(1));
-            return new MLContext().Transforms.CustomMapping<Nothing, T>((_, _) => { }, null, null, definition).GetOutputSchema(new SchemaShape([])).Single();
+            return new MLContext().Transforms
+                .CustomMapping<Nothing, T>((_, _) => { }, null, null, definition)
+                .GetOutputSchema(new SchemaShape([]))
+                .Single();
         }
     }
 
-    /// <summary>Adds the columns of a network that is made of the one behind another score column: scores of classes with a predicted label or mask.</summary>
+    /// <summary>
+    /// Adds the columns of a network that is made from the one behind another score column: scores of classes with a
+    /// predicted label or mask.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The score column is missing.</exception>
     public static SchemaShape AddScoresLike(SchemaShape shape, string score, string like)
     {
         CheckInput(shape, like);
-        var annotations = shape.Single(column => column.Name == like).Annotations.Select(annotation => annotation.Name).ToList();
-        return annotations.Contains(ScoreAnnotations.SlotNames) ? AddScores(shape, score, PredictionKind.Label, ScoringOptions.DefaultPredictedLabelColumnName)
-            : annotations.Contains(ScoreAnnotations.ClassNames) ? AddScores(shape, score, PredictionKind.Mask, ScoringOptions.DefaultPredictedMaskColumnName)
-            : AddScores(shape, score, PredictionKind.None, null);
+        var annotations = shape.Single(column => column.Name == like).Annotations
+            .Select(annotation => annotation.Name)
+            .ToList();
+        return annotations.Contains(ScoreAnnotations.SlotNames)
+            ? AddScores(shape, score, PredictionKind.Label, ScoringOptions.DefaultPredictedLabelColumnName)
+            : annotations.Contains(ScoreAnnotations.ClassNames)
+                ? AddScores(shape, score, PredictionKind.Mask, ScoringOptions.DefaultPredictedMaskColumnName)
+                : AddScores(shape, score, PredictionKind.None, null);
     }
 
     private sealed class Nothing;

@@ -3,13 +3,18 @@ using Microsoft.ML.Data;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 
-/// <summary>The annotations by which ML.NET's evaluators and converters know score columns, with the literal names that its own scorers use.</summary>
+/// <summary>
+/// The annotations by which ML.NET's evaluators and converters recognize score columns, with the literal names that its
+/// own scorers use.
+/// </summary>
 internal static class ScoreAnnotations
 {
     public const string KeyValues = "KeyValues";
     public const string SlotNames = "SlotNames";
 
-    /// <summary>Ours: the names of the classes of masks, and of scores in each pixel.</summary>
+    /// <summary>
+    /// This library's own annotation: the names of the classes of masks, and of scores in each pixel.
+    /// </summary>
     public const string ClassNames = "ClassNames";
 
     private const string ScoreColumnKind = "ScoreColumnKind";
@@ -37,8 +42,11 @@ internal static class ScoreAnnotations
         uint last = 0;
         foreach (var column in schema)
         {
-            if (column.Annotations.Schema.GetColumnOrNull(ScoreColumnSetId) is not { Type: KeyDataViewType { RawType: var type } } || type != typeof(uint))
+            if (column.Annotations.Schema.GetColumnOrNull(ScoreColumnSetId)
+                is not { Type: KeyDataViewType { RawType: var type } } || type != typeof(uint))
+            {
                 continue;
+            }
             uint id = 0;
             column.Annotations.GetValue(ScoreColumnSetId, ref id);
             last = Math.Max(last, id);
@@ -66,26 +74,35 @@ internal static class ScoreAnnotations
     public static DataViewSchema.Annotations Predicted(Prediction prediction, uint setId)
     {
         var annotations = new DataViewSchema.Annotations.Builder();
-        annotations.Add(prediction.Kind == PredictionKind.Label ? KeyValues : ClassNames, TextVector(prediction.ClassNames.Length), Texts(prediction.ClassNames));
+        annotations.Add(
+            prediction.Kind == PredictionKind.Label ? KeyValues : ClassNames,
+            TextVector(prediction.ClassNames.Length),
+            Texts(prediction.ClassNames));
         AddKind(annotations, prediction.Kind, "PredictedLabel", setId);
         return annotations.ToAnnotations();
     }
 
-    /// <summary>The names of classes that a column of scores or masks has; empty where it has none.</summary>
+    /// <summary>The names of classes that a column of scores or masks has; empty if it has none.</summary>
     public static ImmutableArray<string> FindClassNames(DataViewSchema.Column column)
     {
-        if (column.Annotations.Schema.GetColumnOrNull(ClassNames) is not { Type: VectorDataViewType { ItemType: TextDataViewType } })
+        if (column.Annotations.Schema.GetColumnOrNull(ClassNames)
+            is not { Type: VectorDataViewType { ItemType: TextDataViewType } })
+        {
             return [];
+        }
         VBuffer<ReadOnlyMemory<char>> names = default;
         column.Annotations.GetValue(ClassNames, ref names);
         return [.. names.DenseValues().Select(name => name.ToString())];
     }
 
-    private static void AddKind(DataViewSchema.Annotations.Builder annotations, PredictionKind prediction, string value, uint setId)
+    private static void AddKind(
+        DataViewSchema.Annotations.Builder annotations, PredictionKind prediction, string value, uint setId)
     {
         var task = prediction == PredictionKind.Label ? "MulticlassClassification" : "SemanticSegmentation";
         annotations.Add(ScoreColumnSetId, _setIdType, (ref uint id) => id = setId);
-        annotations.Add(ScoreColumnKind, TextDataViewType.Instance, (ref ReadOnlyMemory<char> kind) => kind = task.AsMemory());
-        annotations.Add(ScoreValueKind, TextDataViewType.Instance, (ref ReadOnlyMemory<char> kind) => kind = value.AsMemory());
+        annotations.Add(
+            ScoreColumnKind, TextDataViewType.Instance, (ref ReadOnlyMemory<char> kind) => kind = task.AsMemory());
+        annotations.Add(
+            ScoreValueKind, TextDataViewType.Instance, (ref ReadOnlyMemory<char> kind) => kind = value.AsMemory());
     }
 }

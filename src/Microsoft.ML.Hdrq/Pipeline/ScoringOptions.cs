@@ -6,48 +6,67 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 /// <summary>How a network is applied.</summary>
 public sealed record ScoringOptions
 {
-    /// <summary>The predicted label's column where nobody names another.</summary>
+    /// <summary>The default name of the predicted label's column.</summary>
     internal const string DefaultPredictedLabelColumnName = "PredictedLabel";
 
-    /// <summary>The predicted mask's column where nobody names another.</summary>
+    /// <summary>The default name of the predicted mask's column.</summary>
     internal const string DefaultPredictedMaskColumnName = "PredictedMask";
 
-    /// <summary>Rows scored together, at least 1; 32 by default. Scores do not depend on it; larger batches are faster and take more memory.</summary>
+    /// <summary>
+    /// The number of rows scored together, at least 1; 32 by default. Scores do not depend on it; larger batches are
+    /// faster and take more memory.
+    /// </summary>
     public int BatchSize { get; init; } = 32;
 
-    /// <summary>What is done to the input before the network; null, the default, for nothing. As many channels as the network's input has.</summary>
+    /// <summary>
+    /// The normalization of the input, with the same number of channels as the network's input; null, the default, for
+    /// none.
+    /// </summary>
     public ChannelNormalization? Normalization { get; init; }
 
     /// <summary>
-    /// The names of the classes in the order of the scores: distinct, not empty, one for each. Null, the default, names them by their numbers from 0.
+    /// The names of the classes in the order of the scores: distinct, not empty, one for each class. Null, the default,
+    /// to name the classes by their zero-based numbers.
     /// </summary>
     public IReadOnlyList<string>? ClassNames { get; init; }
 
-    /// <summary>The name of the predicted label's column, <c>PredictedLabel</c> by default; null for none. Only networks that classify have one.</summary>
+    /// <summary>
+    /// The name of the predicted label's column, <c>PredictedLabel</c> by default; null for none. Only networks that
+    /// classify have one.
+    /// </summary>
     public string? PredictedLabelColumnName { get; init; } = DefaultPredictedLabelColumnName;
 
-    /// <summary>The name of the predicted mask's column, <c>PredictedMask</c> by default; null for none. Only networks that classify pixels have one.</summary>
+    /// <summary>
+    /// The name of the predicted mask's column, <c>PredictedMask</c> by default; null for none. Only networks that
+    /// classify pixels have one.
+    /// </summary>
     public string? PredictedMaskColumnName { get; init; } = DefaultPredictedMaskColumnName;
 
     /// <summary>
-    /// Whether the scores become probabilities, which the log-loss of <c>MulticlassClassification.Evaluate</c> needs. False, the default, leaves them as
-    /// the network gives them.
+    /// Whether the scores become probabilities, which the log-loss of <c>MulticlassClassification.Evaluate</c> needs.
+    /// False, the default, leaves them as the network gives them.
     /// </summary>
     public bool Softmax { get; init; }
 
-    /// <summary>What computes the scores, here and in the steps that start from this one; <see cref="ScoringEngineKind.Automatic"/> by default.</summary>
+    /// <summary>
+    /// The engine that computes the scores, here and in the steps that start from this one;
+    /// <see cref="ScoringEngineKind.Automatic"/> by default.
+    /// </summary>
     public ScoringEngineKind Engine { get; init; }
 
     /// <summary>
-    /// The threads with which ONNX Runtime computes, at least 1; null, the default, for one on each core. They sleep when they wait. Torch's are those of
-    /// <c>torch.set_num_threads</c>, for the whole process.
+    /// The number of ONNX Runtime's threads, at least 1; null, the default, for one on each core. They sleep while they
+    /// wait. For Torch, use <c>torch.set_num_threads</c>, which applies to the whole process.
     /// </summary>
     public int? Threads { get; init; }
 
-    /// <summary>The GPU to compute on; null, the default, for what <see cref="MLContext.GpuDeviceId"/> says.</summary>
+    /// <summary>The GPU to compute on; null, the default, to use <see cref="MLContext.GpuDeviceId"/>.</summary>
     public int? GpuDeviceId { get; init; }
 
-    /// <summary>Whether the CPU takes the place of a GPU that is not there; null, the default, for what <see cref="MLContext.FallbackToCpu"/> says.</summary>
+    /// <summary>
+    /// Whether to use the CPU if the GPU is not available; null, the default, to use
+    /// <see cref="MLContext.FallbackToCpu"/>.
+    /// </summary>
     public bool? FallbackToCpu { get; init; }
 
     /// <summary>Checks and copies what score columns need of the options.</summary>
@@ -60,11 +79,25 @@ public sealed record ScoringOptions
         if (Threads < 1)
             throw OptionCheck.Error(nameof(Threads), Threads, $"{nameof(Threads)} must be null or at least 1.");
         if (PredictedLabelColumnName is "" || PredictedLabelColumnName == outputColumnName)
-            throw OptionCheck.Error(nameof(PredictedLabelColumnName), PredictedLabelColumnName, $"{nameof(PredictedLabelColumnName)} must be null or a name other than the score column's.");
+        {
+            throw OptionCheck.Error(nameof(PredictedLabelColumnName), PredictedLabelColumnName,
+                $"{nameof(PredictedLabelColumnName)} must be null or a name other than the score column's.");
+        }
         if (PredictedMaskColumnName is "" || PredictedMaskColumnName == outputColumnName)
-            throw OptionCheck.Error(nameof(PredictedMaskColumnName), PredictedMaskColumnName, $"{nameof(PredictedMaskColumnName)} must be null or a name other than the score column's.");
-        if (ClassNames is { } names && (names.Count == 0 || names.Any(string.IsNullOrWhiteSpace) || names.Distinct(StringComparer.Ordinal).Count() != names.Count))
-            throw OptionCheck.Error(nameof(ClassNames), string.Join(", ", names), $"{nameof(ClassNames)} must hold distinct names, none of them empty.");
-        return new ScoringSettings(BatchSize, ClassNames is null ? default : [.. ClassNames], PredictedLabelColumnName, PredictedMaskColumnName, Softmax, Engine, Threads);
+        {
+            throw OptionCheck.Error(nameof(PredictedMaskColumnName), PredictedMaskColumnName,
+                $"{nameof(PredictedMaskColumnName)} must be null or a name other than the score column's.");
+        }
+        if (ClassNames is { } names
+            && (names.Count == 0
+                || names.Any(string.IsNullOrWhiteSpace)
+                || names.Distinct(StringComparer.Ordinal).Count() != names.Count))
+        {
+            throw OptionCheck.Error(nameof(ClassNames), string.Join(", ", names),
+                $"{nameof(ClassNames)} must hold distinct names, none of them empty.");
+        }
+        return new ScoringSettings(
+            BatchSize, ClassNames is null ? default : [.. ClassNames], PredictedLabelColumnName,
+            PredictedMaskColumnName, Softmax, Engine, Threads);
     }
 }

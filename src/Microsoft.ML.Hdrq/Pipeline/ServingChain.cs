@@ -9,28 +9,41 @@ using Microsoft.ML.Transforms;
 namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>
-/// A network as a chain of ML.NET's own transformers around ONNX Runtime: what is saved in place of ours, which no other process could load.
-/// It gives the same columns, row by row.
+/// Builds a chain of ML.NET's own transformers around ONNX Runtime. It is saved in place of our transformer, which no
+/// other process could load, and gives the same columns, row by row.
 /// </summary>
-internal sealed class ServingChain(NetworkAnnotation annotation, string outputColumnName, Prediction prediction, DataViewSchema inputSchema, NetworkScorer scorer)
+internal sealed class ServingChain(
+    NetworkAnnotation annotation, string outputColumnName, Prediction prediction, DataViewSchema inputSchema,
+    NetworkScorer scorer)
 {
     private readonly MLContext _ml = new();
 
     /// <summary>Builds the chain.</summary>
-    /// <exception cref="NotSupportedException">The network only takes batches of a fixed size other than 1, or ONNX cannot express it.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The network only takes batches of a fixed size other than 1, or ONNX cannot express it.
+    /// </exception>
     public ITransformer Create()
     {
         var batch = annotation.Network.Graph.Inputs[0].Shape[0];
         if (batch is not (1 or TensorShape.Dynamic))
-            throw new NotSupportedException($"The network was exported for batches of exactly {batch} rows, and a saved model scores row by row. Export the network with a dynamic batch dimension.");
-        var names = new UniqueNames(inputSchema.Select(column => column.Name).Concat([outputColumnName, prediction.ColumnName ?? ""]));
+        {
+            throw new NotSupportedException(
+                $"The network was exported for batches of exactly {batch} rows, and a saved model scores row by row. "
+                + "Export the network with a dynamic batch dimension.");
+        }
+        var columnNames = inputSchema.Select(column => column.Name);
+        var names = new UniqueNames(columnNames.Concat([outputColumnName, prediction.ColumnName ?? ""]));
         var (input, scores) = (Temporary("input"), Temporary("scores"));
         var predicted = prediction.ColumnName is null ? null : Temporary("label");
         var isMask = prediction.Kind == PredictionKind.Mask;
 
         using var model = new MemoryStream();
-        using (var serving = ServingForm.Apply(annotation.Network, input, scorer.InputShape, scores, scorer.ScoreShape, predicted, isMask ? MaskLoadingEstimator.Ignored : null, annotation.Settings.Softmax))
+        using (var serving = ServingForm.Apply(
+            annotation.Network, input, scorer.InputShape, scores, scorer.ScoreShape, predicted,
+            isMask ? MaskLoadingEstimator.Ignored : null, annotation.Settings.Softmax))
+        {
             serving.SaveOnnx(model);
+        }
         model.Position = 0;
         string[] outputs = predicted is null ? [scores] : [scores, predicted];
         IEstimator<ITransformer> chain = _ml.Transforms.CopyColumns(input, annotation.InputColumnName)
@@ -54,29 +67,37 @@ internal sealed class ServingChain(NetworkAnnotation annotation, string outputCo
     }
 
     /// <summary>
-    /// Turns the class number, which ONNX Runtime gives as a vector of one, into a key. The hash of a whole vector is what makes a single value of it;
-    /// the hashes of all classes are looked up.
+    /// Turns the class number, which ONNX Runtime gives as a vector of one element, into a key. Hashing the whole
+    /// vector makes a single value of it, which is looked up among the hashes of all classes.
     /// </summary>
-    private EstimatorChain<ValueToKeyMappingTransformer> ToKey(string labelColumnName, string label, string hash, string name, ImmutableArray<string> names)
+    private EstimatorChain<ValueToKeyMappingTransformer> ToKey(
+        string labelColumnName, string label, string hash, string name, ImmutableArray<string> names)
     {
-        var classes = _ml.Data.LoadFromEnumerable(names.Select((text, index) => new NamedClass { Number = [index + 1], Name = text }));
-        var numbers = _ml.Data.LoadFromEnumerable(Enumerable.Range(0, names.Length + 1).Select(number => new NamedClass { Number = [number] }));
+        var classes = _ml.Data.LoadFromEnumerable(
+            names.Select((text, index) => new NamedClass { Number = [index + 1], Name = text }));
+        var numbers = _ml.Data.LoadFromEnumerable(
+            Enumerable.Range(0, names.Length + 1).Select(number => new NamedClass { Number = [number] }));
         for (uint seed = 0; ; seed++)
         {
             var lookup = _ml.Transforms.Conversion.Hash(Hash(hash, nameof(NamedClass.Number), seed)).Fit(numbers);
-            // Two classes of one hash, or a class with that of no class, are rare; then another seed is tried.
+            // It is rare that two classes, or a class and no class, have the same hash; then another seed is tried.
             if (lookup.Transform(numbers).GetColumn<uint>(hash).Distinct().Count() <= names.Length)
                 continue;
             var hashed = lookup.Transform(classes);
             return _ml.Transforms.Conversion.Hash(Hash(hash, label, seed))
-                .Append(_ml.Transforms.Conversion.MapValue(name, hashed, hashed.Schema[hash], hashed.Schema[nameof(NamedClass.Name)], hash))
-                .Append(_ml.Transforms.Conversion.MapValueToKey(labelColumnName, name, keyData: _ml.Transforms.SelectColumns(nameof(NamedClass.Name)).Fit(classes).Transform(classes)));
+                .Append(_ml.Transforms.Conversion.MapValue(
+                    name, hashed, hashed.Schema[hash], hashed.Schema[nameof(NamedClass.Name)], hash))
+                .Append(_ml.Transforms.Conversion.MapValueToKey(
+                    labelColumnName,
+                    name,
+                    keyData: _ml.Transforms.SelectColumns(nameof(NamedClass.Name)).Fit(classes).Transform(classes)));
         }
 
-        static HashingEstimator.ColumnOptions[] Hash(string output, string input, uint seed) => [new(output, input, seed: seed, combine: true)];
+        static HashingEstimator.ColumnOptions[] Hash(string output, string input, uint seed) =>
+            [new(output, input, seed: seed, combine: true)];
     }
 
-    /// <summary>The input column without rows, which is all that the transformers want to see.</summary>
+    /// <summary>The input column without rows; the transformers need only its type.</summary>
     private IDataView NoRows()
     {
         var definition = SchemaDefinition.Create(typeof(InputRow));

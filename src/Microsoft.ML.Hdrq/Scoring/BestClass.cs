@@ -2,13 +2,13 @@ using System.Buffers;
 
 namespace Microsoft.ML.Hdrq.Scoring;
 
-/// <summary>The class with the highest score: the first of them, and none where all scores are NaN.</summary>
+/// <summary>Finds the class with the highest score: the first one on ties, and none if all scores are NaN.</summary>
 internal static class BestClass
 {
     /// <summary>The value of a mask's pixels that have no class.</summary>
     public const byte NoClass = 255;
 
-    /// <summary>Of one image, counted from 1; 0 for none.</summary>
+    /// <summary>Finds the best class of an image, one-based; 0 for none.</summary>
     public static uint Of(ReadOnlySpan<float> scores)
     {
         var best = -1;
@@ -20,9 +20,9 @@ internal static class BestClass
         return (uint)(best + 1);
     }
 
-    /// <summary>Of each pixel, counted from 0; <see cref="NoClass"/> for none.</summary>
+    /// <summary>Finds the best class of each pixel, zero-based; <see cref="NoClass"/> for none.</summary>
     /// <param name="scores">The scores, plane after plane.</param>
-    /// <param name="mask">Where the classes go, as many as a plane has pixels.</param>
+    /// <param name="mask">Receives the classes, one for each pixel of a plane.</param>
     public static void Of(ReadOnlySpan<float> scores, Span<byte> mask)
     {
         var highest = ArrayPool<float>.Shared.Rent(mask.Length);

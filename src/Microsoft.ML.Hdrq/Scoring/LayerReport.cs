@@ -1,6 +1,6 @@
 namespace Microsoft.ML.Hdrq.Scoring;
 
-/// <summary>What became of a layer with weights.</summary>
+/// <summary>Describes how ONNX Runtime computes a layer with weights.</summary>
 public sealed class LayerReport
 {
     internal LayerReport(string name, string type, int? weightBits, int? inputBits, bool isInteger, string? reason)
@@ -13,21 +13,21 @@ public sealed class LayerReport
         Reason = reason;
     }
 
-    /// <summary>Its name in the graph.</summary>
+    /// <summary>The name of the layer in the graph.</summary>
     public string Name { get; }
 
-    /// <summary>Its operator.</summary>
+    /// <summary>The operator of the layer.</summary>
     public string Type { get; }
 
-    /// <summary>The bits of its weight; null where that is not quantized.</summary>
+    /// <summary>The bits of the weight; null if it is not quantized.</summary>
     public int? WeightBits { get; }
 
-    /// <summary>The bits of its input; null where that is not quantized.</summary>
+    /// <summary>The bits of the input; null if it is not quantized.</summary>
     public int? InputBits { get; }
 
-    /// <summary>Whether ONNX Runtime computes it with an integer kernel.</summary>
+    /// <summary>Whether ONNX Runtime computes the layer with an integer kernel.</summary>
     public bool IsInteger { get; }
 
-    /// <summary>Why it does not; null where it does.</summary>
+    /// <summary>The reason why no integer kernel computes the layer; null if one does.</summary>
     public string? Reason { get; }
 }

@@ -6,27 +6,29 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Scoring;
 
 /// <summary>
-/// Computes the scores of rows with an engine that is given a copy of a network made for it: batch normalization folded. The engine is made when scores are first asked for: most networks of a
-/// pipeline only lead to others, and nobody reads theirs. Thread-safe.
+/// Computes the scores of rows. The engine gets a copy of the network with batch normalization folded. It is created
+/// when scores are first requested: most networks of a pipeline only lead to others, and nobody reads their scores.
+/// Thread-safe.
 /// </summary>
 internal sealed class NetworkScorer : IDisposable
 {
     private readonly Lazy<ScoringEngine> _engine;
     private readonly bool _softmax;
 
-    /// <summary>The batch that the network was exported for; null where it takes any.</summary>
+    /// <summary>The batch size that the network was exported for; null if it takes any.</summary>
     private readonly int? _fixedBatch;
     private readonly long[] _inputShape;
     private readonly long[] _scoreShape;
 
     /// <summary>Prepares a network, and finds the shape of its scores by computing them for rows of zeros.</summary>
-    /// <param name="network">The network; it stays the caller's, and must outlive this.</param>
-    /// <param name="inputShape">The input's sizes without the batch.</param>
+    /// <param name="network">The network; the caller keeps it, and it must outlive this scorer.</param>
+    /// <param name="inputShape">The shape of the input without the batch.</param>
     /// <param name="softmax">Whether the scores become probabilities over the first dimension after the batch.</param>
-    /// <param name="engine">What computes.</param>
-    /// <param name="threads">The threads of ONNX Runtime; null for its own choice.</param>
+    /// <param name="engine">The engine that computes.</param>
+    /// <param name="threads">The number of ONNX Runtime's threads; null for its own choice.</param>
     /// <exception cref="InvalidOperationException">
-    /// The network cannot compute, the engine that is asked for does not take it, or its output does not have one row for every input row.
+    /// The network cannot compute, the requested engine does not take it, or its output does not have one row for every
+    /// input row.
     /// </exception>
     public NetworkScorer(Network network, long[] inputShape, bool softmax, ScoringEngineKind engine, int? threads)
     {
@@ -41,7 +43,7 @@ internal sealed class NetworkScorer : IDisposable
             using var folded = FoldBatchNormalization.Apply(network);
             return ScoringEngine.For(folded, engine, threads);
         });
-        // Who asks for ONNX Runtime wants to know at once that it does not take the network.
+        // A caller that requests ONNX Runtime must learn at once if it does not take the network.
         if (engine == ScoringEngineKind.OnnxRuntime)
             _ = _engine.Value;
     }
@@ -49,28 +51,29 @@ internal sealed class NetworkScorer : IDisposable
     /// <summary>Whether the engine has been made.</summary>
     public bool HasEngine => _engine.IsValueCreated;
 
-    /// <summary>The sizes of the input without the batch.</summary>
+    /// <summary>The shape of the input without the batch.</summary>
     public ReadOnlySpan<long> InputShape => _inputShape;
 
-    /// <summary>Values of a row's input.</summary>
+    /// <summary>The number of values of a row's input.</summary>
     public int InputSize { get; }
 
-    /// <summary>The sizes of the scores without the batch.</summary>
+    /// <summary>The shape of the scores without the batch.</summary>
     public ReadOnlySpan<long> ScoreShape => _scoreShape;
 
-    /// <summary>Values of a row's scores.</summary>
+    /// <summary>The number of values of a row's scores.</summary>
     public int ScoreSize { get; }
 
-    /// <summary>Memory for the inputs of some rows, owned by the caller.</summary>
+    /// <summary>Allocates memory for the inputs of some rows, owned by the caller.</summary>
     public torch.Tensor NewBatch(int rows) => torch.empty([rows, .. _inputShape]).DetachFromDisposeScope();
 
-    /// <summary>The input of one row in a batch.</summary>
-    public Span<float> Row(torch.Tensor batch, int row) => MemoryMarshal.Cast<byte, float>(batch.bytes).Slice(row * InputSize, InputSize);
+    /// <summary>Gets the input of one row in a batch.</summary>
+    public Span<float> Row(torch.Tensor batch, int row) =>
+        MemoryMarshal.Cast<byte, float>(batch.bytes).Slice(row * InputSize, InputSize);
 
     /// <summary>Computes the scores of the first rows of a batch.</summary>
     /// <param name="batch">The inputs, from <see cref="NewBatch"/>.</param>
     /// <param name="rows">How many rows to score.</param>
-    /// <param name="scores">Where the scores go, row after row.</param>
+    /// <param name="scores">Receives the scores, row after row.</param>
     public void Score(torch.Tensor batch, int rows, Span<float> scores)
     {
         using var scope = torch.NewDisposeScope();
@@ -99,7 +102,9 @@ internal sealed class NetworkScorer : IDisposable
         var scores = network.Run([torch.zeros([rows, .. _inputShape])], ForwardMode.Inference)[0];
         return scores.dim() >= 2 && scores.shape[0] == rows
             ? scores.shape[1..]
-            : throw new InvalidOperationException($"The network's output '{network.Graph.Outputs[0].Name}' has shape {TensorShape.Describe(scores.shape)} for {rows} rows; "
+            : throw new InvalidOperationException(
+                $"The network's output '{network.Graph.Outputs[0].Name}' "
+                + $"has shape {TensorShape.Describe(scores.shape)} for {rows} rows; "
                 + "its first dimension must be the batch, with the scores after it.");
     }
 
@@ -107,8 +112,12 @@ internal sealed class NetworkScorer : IDisposable
     {
         using var scope = torch.NewDisposeScope();
         if (output.dim() != _scoreShape.Length + 1 || !output.shape.AsSpan(1).SequenceEqual(_scoreShape))
-            throw new InvalidOperationException($"The network gave scores of shape {TensorShape.Describe(output.shape.AsSpan(1))} instead of {TensorShape.Describe(_scoreShape)}.");
-        // A result on the tape of nobody: the forward pass was without gradients.
+        {
+            throw new InvalidOperationException(
+                $"The network gave scores of shape {TensorShape.Describe(output.shape.AsSpan(1))} "
+                + $"instead of {TensorShape.Describe(_scoreShape)}.");
+        }
+        // No autograd graph holds the result: the forward pass was without gradients.
         var values = output.narrow(0, 0, rows);
         if (_softmax)
             values = values.to(torch.ScalarType.Float32).softmax(1);

@@ -9,7 +9,9 @@ using Microsoft.ML.OnnxRuntime;
 
 namespace Microsoft.ML.Hdrq.Scoring;
 
-/// <summary>How large a network's ONNX file is, and which of its layers ONNX Runtime computes on integers, on this machine.</summary>
+/// <summary>
+/// Reports the size of a network's ONNX file, and which layers ONNX Runtime computes on integers on this machine.
+/// </summary>
 public sealed class OnnxReport
 {
     private OnnxReport(long fileSize, long fullPrecisionSize, ImmutableArray<LayerReport> layers, OptimizedGraph graph)
@@ -22,50 +24,71 @@ public sealed class OnnxReport
         Conversions = graph.Conversions;
     }
 
-    /// <summary>The bytes of the file, with those of an external one.</summary>
+    /// <summary>The size of the file in bytes, including an external data file.</summary>
     public long FileSize { get; }
 
-    /// <summary>The bytes of the network's weights and statistics in single precision, which are all but all of a file in full precision.</summary>
+    /// <summary>
+    /// The size of the network's weights and statistics in single precision, in bytes: nearly all of a file in full
+    /// precision.
+    /// </summary>
     public long FullPrecisionSize { get; }
 
     /// <summary>The layers with weights, in the order of the graph.</summary>
     public ImmutableArray<LayerReport> Layers { get; }
 
-    /// <summary>How often each operator computes on integers, by its name in ONNX Runtime's optimized graph.</summary>
+    /// <summary>
+    /// How often each operator computes on integers, by its name in ONNX Runtime's optimized graph.
+    /// </summary>
     public ImmutableSortedDictionary<string, int> IntegerOperators { get; }
 
     /// <summary>How often each operator computes in floating point.</summary>
     public ImmutableSortedDictionary<string, int> FloatOperators { get; }
 
-    /// <summary>How often integers are made of numbers, and numbers of integers. A network of integers throughout has two: at its input and at its scores.</summary>
+    /// <summary>
+    /// How often floats are converted to integers, or integers to floats. A network that computes on integers
+    /// throughout has two conversions: at its input and at its scores.
+    /// </summary>
     public int Conversions { get; }
 
-    /// <summary>Size, layers by their bits, and operators, in one line.</summary>
+    /// <summary>Summarizes size, layers by bits, and operators in one line.</summary>
     public string Summary => string.Create(CultureInfo.InvariantCulture,
-        $"{FileSize:N0} bytes, {(double)FileSize / FullPrecisionSize:P1} of full precision; {Layers.Count(layer => layer.IsInteger)} of {Layers.Length} layers are integer kernels ({DescribeBits()}); {IntegerOperators.Values.Sum()} of {IntegerOperators.Values.Sum() + FloatOperators.Values.Sum()} operators compute on integers, {Conversions} conversions");
+        $"{FileSize:N0} bytes, {(double)FileSize / FullPrecisionSize:P1} of full precision; "
+        + $"{Layers.Count(layer => layer.IsInteger)} of {Layers.Length} layers are integer kernels ({DescribeBits()}); "
+        + $"{IntegerOperators.Values.Sum()} of {IntegerOperators.Values.Sum() + FloatOperators.Values.Sum()} operators "
+        + $"compute on integers, {Conversions} conversions");
 
-    /// <summary>Writes a network as an ONNX file, as <see cref="OnnxNetworkExtensions.SaveOnnx(Network, string, OnnxSaveOptions?)"/> does, has ONNX Runtime optimize it, and looks at the result.</summary>
+    /// <summary>
+    /// Writes a network as an ONNX file, as
+    /// <see cref="OnnxNetworkExtensions.SaveOnnx(Network, string, OnnxSaveOptions?)"/> does, lets ONNX Runtime optimize
+    /// it, and examines the result.
+    /// </summary>
     /// <param name="network">The network.</param>
     /// <param name="path">The file.</param>
-    /// <param name="options">How it is written; null for the defaults.</param>
+    /// <param name="options">How to write it; null for the defaults.</param>
     /// <returns>The report.</returns>
-    /// <exception cref="ArgumentException">The options are out of range, or the external file is not a plain name.</exception>
+    /// <exception cref="ArgumentException">
+    /// The options are out of range, or the external file is not a plain file name.
+    /// </exception>
     /// <exception cref="NotSupportedException">ONNX cannot express the network.</exception>
-    /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses it; the file is written nevertheless.</exception>
+    /// <exception cref="OnnxRuntimeException">
+    /// ONNX Runtime rejects the model; the file is written all the same.
+    /// </exception>
     public static OnnxReport Save(Network network, string path, OnnxSaveOptions? options = null)
     {
         network.SaveOnnx(path, options);
-        var external = options?.ExternalDataFile is { } name ? new FileInfo(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, name)).Length : 0;
+        var external = options?.ExternalDataFile is { } name
+            ? new FileInfo(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, name)).Length
+            : 0;
         return Of(network, new FileInfo(path).Length + external, OptimizedGraph.Of(path));
     }
 
-    /// <summary>Writes a network to memory, has ONNX Runtime optimize it, and looks at the result.</summary>
+    /// <summary>Writes a network to memory, lets ONNX Runtime optimize it, and examines the result.</summary>
     /// <param name="network">The network.</param>
-    /// <param name="options">How it is written; null for the defaults.</param>
+    /// <param name="options">How to write it; null for the defaults.</param>
     /// <returns>The report.</returns>
     /// <exception cref="ArgumentException">The options ask for an external file.</exception>
     /// <exception cref="NotSupportedException">ONNX cannot express the network.</exception>
-    /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses it.</exception>
+    /// <exception cref="OnnxRuntimeException">ONNX Runtime rejects the model.</exception>
     public static OnnxReport Of(Network network, OnnxSaveOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(network);
@@ -79,13 +102,18 @@ public sealed class OnnxReport
         var flow = network.Graph.Flow;
         var biases = IntegerBias.Find(network.Graph).ToDictionary(bias => bias.Layer);
         var layers = network.Graph.Layers.Weighted.Select(Describe).ToImmutableArray();
-        var fullPrecision = network.Graph.Parameters.Where(parameter => parameter.Role != ParameterRole.Constant).Sum(parameter => 4 * TensorShape.ElementCount(parameter.Shape) ?? 0);
+        var fullPrecision = network.Graph.Parameters
+            .Where(parameter => parameter.Role != ParameterRole.Constant)
+            .Sum(parameter => 4 * TensorShape.ElementCount(parameter.Shape) ?? 0);
         return new OnnxReport(fileSize, fullPrecision, layers, optimized);
 
         LayerReport Describe(Layer layer)
         {
-            var isInteger = optimized.ComputesOnIntegers(layer.WeightQuantizer is null ? [layer.WeightInput] : [layer.Weight, layer.WeightInput]);
-            return new LayerReport(layer.Name, layer.Operator.Type, layer.WeightBits, layer.ActivationBits, isInteger, isInteger ? null : Reason(layer));
+            var isInteger = optimized.ComputesOnIntegers(
+                layer.WeightQuantizer is null ? [layer.WeightInput] : [layer.Weight, layer.WeightInput]);
+            return new LayerReport(
+                layer.Name, layer.Operator.Type, layer.WeightBits, layer.ActivationBits, isInteger,
+                isInteger ? null : Reason(layer));
         }
 
         string Reason(Layer layer) => (layer.WeightBits, layer.ActivationBits) switch
@@ -93,7 +121,8 @@ public sealed class OnnxReport
             (null, _) => "Its weight is not quantized.",
             (_, null) => "Its input is not quantized.",
             _ when !IsOutputQuantized(layer) => "Its output is not quantized.",
-            _ when layer.Bias is not null && !HasIntegerBias(layer) => "Its bias is not a whole number of the steps in which products are summed.",
+            _ when layer.Bias is not null && !HasIntegerBias(layer) =>
+                "Its bias is not a whole number of the steps in which products are summed.",
             _ => "ONNX Runtime has no integer kernel for it, or none for what comes between it and the next quantizer.",
         };
 
@@ -107,13 +136,17 @@ public sealed class OnnxReport
 
         bool HasIntegerBias(Layer layer)
         {
-            using var integers = biases.TryGetValue(layer.Node, out var bias) ? bias.Integers(network.Parameters) : null;
+            using var integers = biases.TryGetValue(layer.Node, out var bias)
+                ? bias.Integers(network.Parameters)
+                : null;
             return integers is not null;
         }
     }
 
-    /// <summary>The report as text: the summary, the operators, and the layers that are not integer, with the reason.</summary>
-    /// <returns>Some lines.</returns>
+    /// <summary>
+    /// The report as text: the summary, the operators, and the layers that are not integer, with the reason.
+    /// </summary>
+    /// <returns>Several lines of text.</returns>
     public override string ToString()
     {
         var text = new StringBuilder();
@@ -124,10 +157,15 @@ public sealed class OnnxReport
             text.AppendLine(CultureInfo.InvariantCulture, $"{layer.Name} ({layer.Type}): {layer.Reason}");
         return text.ToString();
 
-        static string Describe(ImmutableSortedDictionary<string, int> operators) => operators.IsEmpty ? "none" : string.Join(", ", operators.Select(pair => $"{pair.Value} {pair.Key}"));
+        static string Describe(ImmutableSortedDictionary<string, int> operators) => operators.IsEmpty
+            ? "none"
+            : string.Join(", ", operators.Select(pair => $"{pair.Value} {pair.Key}"));
     }
 
-    /// <summary>For example <c>2 W8A8, 18 W4A4</c>; 32 bits are those of floating point.</summary>
+    /// <summary>For example <c>2 W8A8, 18 W4A4</c>; 32 bits stand for floating point.</summary>
     private string DescribeBits() =>
-        string.Join(", ", Layers.GroupBy(layer => string.Create(CultureInfo.InvariantCulture, $"W{layer.WeightBits ?? 32}A{layer.InputBits ?? 32}")).Select(bits => $"{bits.Count()} {bits.Key}"));
+        string.Join(", ", Layers
+            .GroupBy(layer => string.Create(
+                CultureInfo.InvariantCulture, $"W{layer.WeightBits ?? 32}A{layer.InputBits ?? 32}"))
+            .Select(bits => $"{bits.Count()} {bits.Key}"));
 }

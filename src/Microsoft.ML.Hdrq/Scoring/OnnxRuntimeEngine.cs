@@ -8,7 +8,7 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Scoring;
 
-/// <summary>Scores with a session of ONNX Runtime, whose threads sleep when they wait.</summary>
+/// <summary>Scores with an ONNX Runtime session whose threads sleep while they wait.</summary>
 internal sealed class OnnxRuntimeEngine : ScoringEngine
 {
     private readonly InferenceSession _session;
@@ -16,11 +16,13 @@ internal sealed class OnnxRuntimeEngine : ScoringEngine
     private readonly string[] _output;
 
     /// <summary>Hands a network over to ONNX Runtime.</summary>
-    /// <param name="network">The network; it stays the caller's.</param>
-    /// <param name="threads">The threads that compute; null for the runtime's own choice.</param>
-    /// <param name="signedWeights">Whether weights of 8 bits are signed; null for where it is as exact, and faster.</param>
+    /// <param name="network">The network; the caller keeps it.</param>
+    /// <param name="threads">The number of threads that compute; null for the runtime's own choice.</param>
+    /// <param name="signedWeights">
+    /// Whether 8-bit weights are signed; null for signed weights where they are as exact, and faster.
+    /// </param>
     /// <exception cref="NotSupportedException">ONNX cannot express the network.</exception>
-    /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses it.</exception>
+    /// <exception cref="OnnxRuntimeException">ONNX Runtime rejects the model.</exception>
     public OnnxRuntimeEngine(Network network, int? threads = null, bool? signedWeights = null)
     {
         _input = [network.Graph.Inputs[0].Name];
@@ -34,21 +36,27 @@ internal sealed class OnnxRuntimeEngine : ScoringEngine
         _session = new InferenceSession(model.ToArray(), options);
     }
 
-    /// <summary>Whether a network is one for ONNX Runtime: on a CPU, in full precision or with integers throughout, and with scores of single precision.</summary>
-    public static bool Fits(Network network) => network.Device.type == DeviceType.CPU && network.Graph.Outputs[0].ElementType == ElementType.Float32
-        && (network.Graph.Nodes.All(node => !node.Operator.IsSimulation) || IntegerNetwork.IsComplete(network));
+    /// <summary>
+    /// Whether ONNX Runtime suits a network: it is on a CPU, it is in full precision or computes on integers
+    /// throughout, and its scores have single precision.
+    /// </summary>
+    public static bool Fits(Network network) =>
+        network.Device.type == DeviceType.CPU
+            && network.Graph.Outputs[0].ElementType == ElementType.Float32
+            && (network.Graph.Nodes.All(node => !node.Operator.IsSimulation) || IntegerNetwork.IsComplete(network));
 
     public override torch.Tensor Forward(torch.Tensor batch)
     {
         using var scope = torch.NewDisposeScope();
-        // Only a view of the rows of a larger batch, so that it lies in one piece.
+        // The batch is a view of some rows of a larger one; the runtime needs it contiguous.
         var rows = batch.contiguous();
         var bytes = rows.bytes;
         unsafe
         {
             fixed (byte* pointer = bytes)
             {
-                using var input = OrtValue.CreateTensorValueWithData(OrtMemoryInfo.DefaultInstance, TensorElementType.Float, rows.shape, (nint)pointer, bytes.Length);
+                using var input = OrtValue.CreateTensorValueWithData(
+                    OrtMemoryInfo.DefaultInstance, TensorElementType.Float, rows.shape, (nint)pointer, bytes.Length);
                 using var run = new RunOptions();
                 using var outputs = _session.Run(run, _input, [input], _output);
                 var shape = outputs[0].GetTensorTypeAndShape().Shape;

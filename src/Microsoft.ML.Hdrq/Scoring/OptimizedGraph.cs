@@ -5,7 +5,7 @@ using Microsoft.ML.OnnxRuntime;
 
 namespace Microsoft.ML.Hdrq.Scoring;
 
-/// <summary>The graph that ONNX Runtime makes of a model on this machine.</summary>
+/// <summary>The optimized graph that ONNX Runtime makes of a model on this machine.</summary>
 internal sealed class OptimizedGraph
 {
     private readonly Dictionary<string, NodeProto> _definers = new(StringComparer.Ordinal);
@@ -25,21 +25,21 @@ internal sealed class OptimizedGraph
         Conversions = _nodes.Count(IsConversion);
     }
 
-    /// <summary>How often each operator computes on integers, or moves them.</summary>
+    /// <summary>How often each operator computes on integers, or rearranges them.</summary>
     public ImmutableSortedDictionary<string, int> IntegerOperators { get; }
 
-    /// <summary>How often each operator does not.</summary>
+    /// <summary>How often each operator computes in floating point.</summary>
     public ImmutableSortedDictionary<string, int> FloatOperators { get; }
 
-    /// <summary>How many nodes make integers of numbers, or numbers of integers.</summary>
+    /// <summary>The number of nodes that convert floats to integers, or integers to floats.</summary>
     public int Conversions { get; }
 
-    /// <summary>Has ONNX Runtime optimize a model in memory.</summary>
-    /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses it.</exception>
+    /// <summary>Lets ONNX Runtime optimize a model in memory.</summary>
+    /// <exception cref="OnnxRuntimeException">ONNX Runtime rejects the model.</exception>
     public static OptimizedGraph Of(byte[] model) => Of(options => new InferenceSession(model, options));
 
-    /// <summary>Has ONNX Runtime optimize the model in a file, with what lies beside it.</summary>
-    /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses it.</exception>
+    /// <summary>Lets ONNX Runtime optimize the model in a file, with its external data.</summary>
+    /// <exception cref="OnnxRuntimeException">ONNX Runtime rejects the model.</exception>
     public static OptimizedGraph Of(string path) => Of(options => new InferenceSession(path, options));
 
     private static OptimizedGraph Of(Func<SessionOptions, InferenceSession> open)
@@ -47,7 +47,11 @@ internal sealed class OptimizedGraph
         var path = Path.GetTempFileName();
         try
         {
-            using (var options = new SessionOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL, OptimizedModelFilePath = path })
+            using (var options = new SessionOptions
+            {
+                LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
+                OptimizedModelFilePath = path,
+            })
             using (open(options))
             {
             }
@@ -61,21 +65,33 @@ internal sealed class OptimizedGraph
     }
 
     /// <summary>Whether integer kernels read a weight, and nothing else does.</summary>
-    /// <param name="names">The weight's name, and that of what its quantizer made of it; what is computed of the integers on the way has a name that begins with the second.</param>
+    /// <param name="names">
+    /// The name of the weight and, last, that of its quantizer's output. Values that are computed from the integers in
+    /// between have names that begin with the last one.
+    /// </param>
     public bool ComputesOnIntegers(IReadOnlyCollection<string> names)
     {
-        var readers = _nodes.Where(node => node.Input.Any(input => names.Contains(input) || input.StartsWith($"{names.Last()}.", StringComparison.Ordinal))).ToList();
+        var readers = _nodes
+            .Where(node => node.Input.Any(
+                input => names.Contains(input) || input.StartsWith($"{names.Last()}.", StringComparison.Ordinal)))
+            .ToList();
         return readers.Count > 0 && readers.All(IsKernel);
     }
 
     private static ImmutableSortedDictionary<string, int> Count(IEnumerable<NodeProto> nodes) =>
-        nodes.GroupBy(node => node.OpType, StringComparer.Ordinal).ToImmutableSortedDictionary(group => group.Key, group => group.Count(), StringComparer.Ordinal);
+        nodes
+            .GroupBy(node => node.OpType, StringComparer.Ordinal)
+            .ToImmutableSortedDictionary(group => group.Key, group => group.Count(), StringComparer.Ordinal);
 
     private static bool IsConversion(NodeProto node) => node.OpType is QuantizeLinear.Name or DequantizeLinear.Name;
 
-    private static bool IsKernel(NodeProto node) => node.OpType.StartsWith("QLinear", StringComparison.Ordinal) || node.OpType is "QGemm" or "MatMulIntegerToFloat" or "NhwcMaxPool";
+    private static bool IsKernel(NodeProto node) =>
+        node.OpType.StartsWith("QLinear", StringComparison.Ordinal)
+            || node.OpType is "QGemm" or "MatMulIntegerToFloat" or "NhwcMaxPool";
 
-    /// <summary>Whether a node is an integer kernel, or does something with integers that one or a conversion gives.</summary>
+    /// <summary>
+    /// Whether a node is an integer kernel, or processes integers that an integer kernel or a conversion gives.
+    /// </summary>
     private bool IsInteger(NodeProto node)
     {
         for (; ; )

@@ -4,18 +4,20 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Scoring;
 
-/// <summary>What computes the scores of batches. Thread-safe.</summary>
+/// <summary>Computes the scores of batches. Thread-safe.</summary>
 internal abstract class ScoringEngine : IDisposable
 {
     /// <summary>
-    /// The engine for a network: by itself, ONNX Runtime on CPUs, where it fuses layers, computes on integers and its threads help each other better, and Torch on GPUs and for what ONNX Runtime
+    /// Creates the engine for a network. Unless the kind says otherwise, this is ONNX Runtime on CPUs, where it fuses
+    /// layers, computes on integers and uses its threads better; and Torch on GPUs, and for networks that ONNX Runtime
     /// does not take or would not compute exactly.
     /// </summary>
-    /// <param name="network">The network, its normalizations folded; it stays the caller's.</param>
+    /// <param name="network">The network, with batch normalization folded; the caller keeps it.</param>
     /// <param name="kind">Which engine.</param>
-    /// <param name="threads">The threads of ONNX Runtime; null for its own choice.</param>
-    /// <exception cref="InvalidOperationException">ONNX Runtime is asked for and does not take the network.</exception>
-    public static ScoringEngine For(Network network, ScoringEngineKind kind = ScoringEngineKind.Automatic, int? threads = null)
+    /// <param name="threads">The number of ONNX Runtime's threads; null for its own choice.</param>
+    /// <exception cref="InvalidOperationException">ONNX Runtime is requested and does not take the network.</exception>
+    public static ScoringEngine For(
+        Network network, ScoringEngineKind kind = ScoringEngineKind.Automatic, int? threads = null)
     {
         if (kind == ScoringEngineKind.Torch || kind == ScoringEngineKind.Automatic && !OnnxRuntimeEngine.Fits(network))
             return new TorchEngine(network);
@@ -25,7 +27,10 @@ internal abstract class ScoringEngine : IDisposable
         }
         catch (Exception exception) when (exception is NotSupportedException or OnnxRuntimeException)
         {
-            return kind == ScoringEngineKind.Automatic ? new TorchEngine(network) : throw new InvalidOperationException($"ONNX Runtime does not take the network: {exception.Message}", exception);
+            return kind == ScoringEngineKind.Automatic
+                ? new TorchEngine(network)
+                : throw new InvalidOperationException(
+                    $"ONNX Runtime does not take the network: {exception.Message}", exception);
         }
     }
 

@@ -5,35 +5,51 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Scoring;
 
 /// <summary>
-/// The form of a network that an inference engine scores row by row: one row as input, with names of the caller's choice, scores without a batch dimension,
-/// and, for classifiers, the number of the best class, or of the best one in each pixel.
+/// Rewrites a network for an inference engine that scores row by row: with one row as input, names of the caller's
+/// choice, scores without a batch dimension and, for classifiers, the best class of the image or of each pixel.
 /// </summary>
 internal static class ServingForm
 {
     /// <summary>Rewrites a network.</summary>
     /// <param name="network">The network, with one input; only its first output is kept. It is not changed.</param>
     /// <param name="input">The new name of the input.</param>
-    /// <param name="inputShape">The input's sizes without the batch.</param>
+    /// <param name="inputShape">The shape of the input without the batch.</param>
     /// <param name="scores">The name of the scores.</param>
-    /// <param name="scoreShape">The scores' sizes without the batch.</param>
-    /// <param name="label">The name of the best class, counted from 1, or 0 where all scores are NaN: a vector of one integer. Null for none.</param>
-    /// <param name="unknown">Null where images are classified. Where pixels are, <paramref name="label"/> is the number of each pixel's best class, counted from 0, or this one where all its scores are NaN:
-    /// bytes with the scores' sizes without the classes.</param>
+    /// <param name="scoreShape">The shape of the scores without the batch.</param>
+    /// <param name="label">
+    /// The name of the output with the best class: a vector of one integer, the one-based class, or 0 if all scores are
+    /// NaN. Null for no such output.
+    /// </param>
+    /// <param name="unknown">
+    /// Null if the network classifies images. If it classifies pixels, <paramref name="label"/> holds the zero-based
+    /// best class of each pixel, or this value if all scores of the pixel are NaN: bytes with the shape of the scores
+    /// without the classes.
+    /// </param>
     /// <param name="softmax">Whether the scores become probabilities over the classes.</param>
     /// <returns>The rewritten network, owned by the caller.</returns>
-    public static Network Apply(Network network, string input, ReadOnlySpan<long> inputShape, string scores, ReadOnlySpan<long> scoreShape, string? label, byte? unknown, bool softmax)
+    public static Network Apply(
+        Network network, string input, ReadOnlySpan<long> inputShape, string scores, ReadOnlySpan<long> scoreShape,
+        string? label, byte? unknown, bool softmax)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         using var builder = new NetworkBuilder();
-        var names = new Dictionary<string, string>(StringComparer.Ordinal) { [""] = "", [network.Graph.Inputs[0].Name] = input };
+        var names = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            [""] = "",
+            [network.Graph.Inputs[0].Name] = input,
+        };
         var reserved = new HashSet<string>(StringComparer.Ordinal) { input, scores, label ?? input };
         builder.Input(input, [1, .. inputShape]);
         foreach (var parameter in network.Graph.Parameters)
-            builder.Parameter(Rename(parameter.Name), network.Parameters[parameter.Name].detach().cpu().clone(), parameter.Role, parameter.ElementType);
+        {
+            builder.Parameter(
+                Rename(parameter.Name), network.Parameters[parameter.Name].detach().cpu().clone(), parameter.Role,
+                parameter.ElementType);
+        }
         foreach (var node in network.Graph.Nodes)
         {
-            // Engines refuse two nodes of one name; names of values are unique.
+            // Engines reject two nodes with the same name; names of values are unique.
             var inputs = node.Inputs.Select(name => names[name]).ToImmutableArray();
             var outputs = node.Outputs.Select(Rename).ToImmutableArray();
             builder.Node(new GraphNode(outputs.First(name => name.Length > 0), node.Operator, inputs, outputs));
@@ -44,7 +60,9 @@ internal static class ServingForm
             value = Node("Softmax", [value], ("axis", 1L));
         builder.Node("Reshape", scores, [value, builder.Constant(Fresh("shape"), scoreShape)]);
         var output = new GraphValue(scores, ElementType.Float32, scoreShape);
-        var predicted = label is null ? null : unknown is null ? AddLabel(value, label) : AddMask(value, label, unknown.Value, scoreShape[1..]);
+        var predicted = label is null ? null
+            : unknown is null ? AddLabel(value, label)
+            : AddMask(value, label, unknown.Value, scoreShape[1..]);
         var serving = predicted is null ? builder.Build(output) : builder.Build(output, predicted);
         serving.Metadata = network.Metadata;
         return serving;
@@ -58,7 +76,8 @@ internal static class ServingForm
 
         string Fresh(string stem) => builder.FreshName($"serving.{stem}");
 
-        string Node(string type, string[] inputs, params ReadOnlySpan<(string, object)> attributes) => builder.Node(type, Fresh(type), inputs, attributes);
+        string Node(string type, string[] inputs, params ReadOnlySpan<(string, object)> attributes) =>
+            builder.Node(type, Fresh(type), inputs, attributes);
 
         GraphValue AddLabel(string rowScores, string name)
         {
@@ -70,18 +89,23 @@ internal static class ServingForm
         GraphValue AddMask(string rowScores, string name, byte none, ReadOnlySpan<long> shape)
         {
             var (best, hasNumber) = Best(rowScores);
-            var mask = Node("Where", [Node("Equal", [hasNumber, builder.Constant(Fresh("one"), 1)]), best, builder.Constant(Fresh("none"), none)]);
-            builder.Node("Reshape", name, [Node("Cast", [mask], ("to", (long)ElementType.UInt8)), builder.Constant(Fresh("pixels"), shape)]);
+            var isKnown = Node("Equal", [hasNumber, builder.Constant(Fresh("one"), 1)]);
+            var mask = Node("Where", [isKnown, best, builder.Constant(Fresh("none"), none)]);
+            var bytes = Node("Cast", [mask], ("to", (long)ElementType.UInt8));
+            builder.Node("Reshape", name, [bytes, builder.Constant(Fresh("pixels"), shape)]);
             return new GraphValue(name, ElementType.UInt8, shape);
         }
 
-        // NaN counts as less than every number, and where there are no numbers there is no best class.
+        // NaN counts as less than every other value; if all scores are NaN, there is no best class.
         (string Best, string HasNumber) Best(string rowScores)
         {
             var isNumber = Node("Equal", [rowScores, rowScores]);
-            var lowest = builder.Parameter(Fresh("lowest"), torch.tensor(float.NegativeInfinity), ParameterRole.Constant);
+            var lowest = builder.Parameter(
+                Fresh("lowest"), torch.tensor(float.NegativeInfinity), ParameterRole.Constant);
             var best = Node("ArgMax", [Node("Where", [isNumber, rowScores, lowest])], ("axis", 1L), ("keepdims", 0L));
-            return (best, Node("ReduceMax", [Node("Cast", [isNumber], ("to", (long)ElementType.Int64)), builder.Constant(Fresh("axes"), 1)], ("keepdims", 0L)));
+            var integers = Node("Cast", [isNumber], ("to", (long)ElementType.Int64));
+            var axes = builder.Constant(Fresh("axes"), 1);
+            return (best, Node("ReduceMax", [integers, axes], ("keepdims", 0L)));
         }
     }
 }

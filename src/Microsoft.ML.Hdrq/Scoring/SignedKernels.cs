@@ -3,25 +3,29 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Microsoft.ML.Hdrq.Scoring;
 
-/// <summary>ONNX Runtime's kernels for weights of signed bytes.</summary>
+/// <summary>ONNX Runtime's kernels for signed 8-bit weights.</summary>
 internal static class SignedKernels
 {
     private const int Avx512Vnni = 1 << 11;
     private const int AvxVnni = 1 << 4;
 
     /// <summary>
-    /// Whether they are exact on this CPU: on Arm, and on x86 where the runtime has kernels that use VNNI, which are also the fastest. Its own option for exact sums
-    /// (<c>session.x64quantprecision</c>) makes weights unsigned on all x86 CPUs, with VNNI or without.
+    /// Whether the kernels are exact on this CPU. They are on Arm, and on x86 where the runtime has VNNI kernels, which
+    /// are also the fastest. The runtime's own option for exact sums (<c>session.x64quantprecision</c>) makes weights
+    /// unsigned on all x86 CPUs, with or without VNNI.
     /// </summary>
     public static bool AreExact { get; } = RuntimeInformation.ProcessArchitecture switch
     {
         Architecture.Arm64 => true,
-        // macOS allows programs AVX-512 only when they use it, so that the runtime does not find it.
+        // macOS enables AVX-512 for a program only when it uses it, so the runtime does not find it.
         Architecture.X64 => !OperatingSystem.IsMacOS() && HasVnni(),
         _ => false,
     };
 
-    /// <summary>As the runtime asks (onnxruntime/core/mlas/lib/platform.cpp): with AVX-512 it takes no kernels of AVX-VNNI.</summary>
+    /// <summary>
+    /// The same test as the runtime's (onnxruntime/core/mlas/lib/platform.cpp): with AVX-512 it uses no AVX-VNNI
+    /// kernels.
+    /// </summary>
     private static bool HasVnni()
     {
         if (!Avx2.IsSupported)

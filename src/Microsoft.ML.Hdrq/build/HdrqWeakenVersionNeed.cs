@@ -7,8 +7,9 @@ using Microsoft.Build.Framework;
 using Microsoft.Build.Utilities;
 
 /// <summary>
-/// Writes a copy of an ELF library in which one required symbol version is marked weak (<c>VER_FLG_WEAK</c>), so that glibc loads it where a
-/// dependency does not define that version. Writes no copy when that is not needed, or when the file is not such a library.
+/// Writes a copy of an ELF library in which one required symbol version is marked weak (<c>VER_FLG_WEAK</c>), so that
+/// glibc loads it where a dependency does not define that version. Writes no copy when that is not needed, or when the
+/// file is not such a library.
 /// </summary>
 public sealed class HdrqWeakenVersionNeed : Task
 {
@@ -24,7 +25,7 @@ public sealed class HdrqWeakenVersionNeed : Task
     [Required]
     public string Destination { get; set; }
 
-    /// <summary>A file to write in any case: it says that the question has been answered.</summary>
+    /// <summary>A file that is always written: it records that the question has been answered.</summary>
     [Required]
     public string Answer { get; set; }
 
@@ -40,7 +41,9 @@ public sealed class HdrqWeakenVersionNeed : Task
     [Required]
     public string Symbol { get; set; }
 
-    /// <summary>Whether to write the copy only if this machine's <see cref="Library"/> lacks <see cref="Version"/>.</summary>
+    /// <summary>
+    /// Whether to write the copy only if this machine's <see cref="Library"/> lacks <see cref="Version"/>.
+    /// </summary>
     public bool OnlyIfLacking { get; set; }
 
     public override bool Execute()
@@ -71,8 +74,8 @@ public sealed class HdrqWeakenVersionNeed : Task
 
         image[flags] |= (byte)WeakFlag;
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(Destination)));
-        // Written anew rather than copied: the copy's time must differ, because MSBuild takes files of equal size and time for equal.
-        // Moved into place, because an interrupted build must not leave half a library.
+        // Written rather than copied: the copy's time must differ, because MSBuild treats files of equal size and time
+        // as equal. Moved into place, because an interrupted build must not leave half a library.
         var unfinished = Destination + "." + Guid.NewGuid().ToString("N");
         File.WriteAllBytes(unfinished, image);
         if (File.Exists(Destination))
@@ -99,8 +102,11 @@ public sealed class HdrqWeakenVersionNeed : Task
     /// <summary>The offset of <c>vna_flags</c> of the entry for <paramref name="version"/>, or -1.</summary>
     private static int FindFlags(byte[] image, string version)
     {
-        if (image.Length < SectionHeaderSize || image[0] != 0x7f || image[1] != 'E' || image[2] != 'L' || image[3] != 'F')
+        if (image.Length < SectionHeaderSize
+            || image[0] != 0x7f || image[1] != 'E' || image[2] != 'L' || image[3] != 'F')
+        {
             return -1;
+        }
         const byte class64 = 2, littleEndian = 1;
         if (image[4] != class64 || image[5] != littleEndian || !BitConverter.IsLittleEndian)
             return -1;
@@ -148,7 +154,10 @@ public sealed class HdrqWeakenVersionNeed : Task
         }
     }
 
-    /// <summary>Both structures are 16 bytes and end with the distance to the next. Only forwards, so that a broken file cannot loop.</summary>
+    /// <summary>
+    /// Both structures are 16 bytes and end with the distance to the next. Only forwards, so that a broken file cannot
+    /// loop.
+    /// </summary>
     private static int Next(byte[] image, int at)
     {
         var distance = BitConverter.ToInt32(image, at + 12);

@@ -5,11 +5,14 @@ using Microsoft.ML.Transforms.Image;
 
 namespace Microsoft.ML.Hdrq.Pipeline.Masks;
 
-/// <summary>Colours masks over their images, to look at.</summary>
+/// <summary>Colours masks over their images, for viewing.</summary>
 /// <remarks>
-/// Input: a column of masks, <c>Vector&lt;Byte, height, width&gt;</c>, and one of images (<see cref="MLImage"/>), such as <c>LoadImages</c> gives, of any sizes: each pixel takes the colour of the mask's
-/// nearest one. Output: images of the input's sizes. Pixels without a class, <see cref="MaskLoadingEstimator.Ignored"/>, stay as they are. Whoever reads an image disposes it. Fitting reads no
-/// data. The transformer cannot be saved; see <see cref="FittedPipelines"/>. Create it with <see cref="HdrqCatalog.ColorMasks(TransformsCatalog, string, string, string, MaskColoringOptions)"/>.
+/// Input: a column of masks, <c>Vector&lt;Byte, height, width&gt;</c>, and one of images (<see cref="MLImage"/>), such
+/// as <c>LoadImages</c> gives, of any size: each pixel takes the colour of the mask's nearest pixel. Output: images of
+/// the same size as the input. Pixels without a class, <see cref="MaskLoadingEstimator.Ignored"/>, stay as they are.
+/// The reader of an image disposes it. Fitting reads no data. The transformer cannot be saved; see
+/// <see cref="FittedPipelines"/>. Create it with
+/// <see cref="HdrqCatalog.ColorMasks(TransformsCatalog, string, string, string, MaskColoringOptions)"/>.
 /// </remarks>
 public sealed class MaskColoringEstimator : IEstimator<ITransformer>
 {
@@ -22,7 +25,9 @@ public sealed class MaskColoringEstimator : IEstimator<ITransformer>
     private readonly ImmutableArray<MaskColor> _palette;
     private readonly double _opacity;
 
-    internal MaskColoringEstimator(TransformsCatalog catalog, string outputColumnName, string maskColumnName, string imageColumnName, MaskColoringOptions options)
+    internal MaskColoringEstimator(
+        TransformsCatalog catalog, string outputColumnName, string maskColumnName, string imageColumnName,
+        MaskColoringOptions options)
     {
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
         ArgumentException.ThrowIfNullOrEmpty(maskColumnName);
@@ -44,10 +49,15 @@ public sealed class MaskColoringEstimator : IEstimator<ITransformer>
     {
         ArgumentNullException.ThrowIfNull(input);
         var column = InputColumn.Find(input.Schema, _maskColumnName);
-        if (column.Type is not VectorDataViewType { Dimensions: [> 0 and var height, > 0 and var width] } type || type.ItemType != NumberDataViewType.Byte)
+        if (column.Type is not VectorDataViewType { Dimensions: [> 0 and var height, > 0 and var width] } type
+            || type.ItemType != NumberDataViewType.Byte)
+        {
             throw Errors.SchemaMismatch(_maskColumnName, "vector of Byte with height and width", column.Type);
+        }
         var image = InputColumn.Find(input.Schema, _imageColumnName);
-        return image.Type is ImageDataViewType images ? Mapping(height, width, images).Fit(input) : throw Errors.SchemaMismatch(_imageColumnName, "Image", image.Type);
+        return image.Type is ImageDataViewType images
+            ? Mapping(height, width, images).Fit(input)
+            : throw Errors.SchemaMismatch(_imageColumnName, "Image", image.Type);
     }
 
     /// <summary>The shape of the schema after this estimator.</summary>
@@ -57,15 +67,23 @@ public sealed class MaskColoringEstimator : IEstimator<ITransformer>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
-        var images = inputSchema.Where(column => column.Name == _imageColumnName).Select(column => column.ItemType).ToList();
+        var images = inputSchema
+            .Where(column => column.Name == _imageColumnName)
+            .Select(column => column.ItemType)
+            .ToList();
         return images is [ImageDataViewType type] ? Mapping(1, 1, type).GetOutputSchema(inputSchema)
-            : throw (images is [var other] ? Errors.SchemaMismatch(_imageColumnName, "Image", other) : Errors.MissingColumn(_imageColumnName));
+            : throw (images is [var other]
+                ? Errors.SchemaMismatch(_imageColumnName, "Image", other)
+                : Errors.MissingColumn(_imageColumnName));
     }
 
     private CustomMappingEstimator<Source, Result> Mapping(int height, int width, ImageDataViewType type)
     {
-        // ML.NET reads and makes images of those sizes only that it was told of.
-        DataViewTypeManager.Register(type, typeof(MLImage), type.Height > 0 ? new ImageTypeAttribute(type.Height, type.Width) : new ImageTypeAttribute());
+        // ML.NET reads and creates only images of registered sizes.
+        DataViewTypeManager.Register(
+            type,
+            typeof(MLImage),
+            type.Height > 0 ? new ImageTypeAttribute(type.Height, type.Width) : new ImageTypeAttribute());
         var input = SchemaDefinition.Create(typeof(Source));
         input[nameof(Source.Mask)].ColumnName = _maskColumnName;
         input[nameof(Source.Image)].ColumnName = _imageColumnName;
@@ -73,7 +91,8 @@ public sealed class MaskColoringEstimator : IEstimator<ITransformer>
         var output = SchemaDefinition.Create(typeof(Result));
         output[0].ColumnName = _outputColumnName;
         output[0].ColumnType = type;
-        return _catalog.CustomMapping<Source, Result>((source, result) => result.Image = Color(source, height, width), contractName: null, input, output);
+        return _catalog.CustomMapping<Source, Result>(
+            (source, result) => result.Image = Color(source, height, width), contractName: null, input, output);
     }
 
     private MLImage Color(Source source, int height, int width)
@@ -82,13 +101,18 @@ public sealed class MaskColoringEstimator : IEstimator<ITransformer>
         var mask = source.Mask.DenseValues().ToArray();
         var pixels = image.Pixels.ToArray();
         if (mask.Length != height * width || pixels.Length != image.Height * image.Width * BytesPerPixel)
-            throw new InvalidOperationException($"A mask has {mask.Length} values instead of {height * width}, or its image not {BytesPerPixel} bytes a pixel.");
+        {
+            throw new InvalidOperationException(
+                $"A mask has {mask.Length} values instead of {height * width}, "
+                + $"or its image not {BytesPerPixel} bytes a pixel.");
+        }
         var red = image.PixelFormat == MLPixelFormat.Rgba32 ? 0 : 2;
         for (var y = 0; y < image.Height; y++)
         {
             for (var x = 0; x < image.Width; x++)
             {
-                var label = mask[(int)((y + 0.5) * height / image.Height) * width + (int)((x + 0.5) * width / image.Width)];
+                var row = (int)((y + 0.5) * height / image.Height);
+                var label = mask[row * width + (int)((x + 0.5) * width / image.Width)];
                 if (label == MaskLoadingEstimator.Ignored)
                     continue;
                 var color = _palette.IsEmpty ? MaskColor.Of(label) : _palette[label % _palette.Length];
@@ -107,14 +131,14 @@ public sealed class MaskColoringEstimator : IEstimator<ITransformer>
     {
         public VBuffer<byte> Mask { get; set; }
 
-        // Sizes have to be said, and are replaced by those of the column.
+        // The attribute requires sizes; those of the column replace them.
         [ImageType(1, 1)]
         public MLImage? Image { get; set; }
     }
 
     private sealed class Result
     {
-        // Sizes have to be said, and are replaced by those of the column.
+        // The attribute requires sizes; those of the column replace them.
         [ImageType(1, 1)]
         public MLImage? Image { get; set; }
     }

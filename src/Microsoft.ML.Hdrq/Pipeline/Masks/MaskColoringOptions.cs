@@ -5,7 +5,10 @@ namespace Microsoft.ML.Hdrq.Pipeline.Masks;
 /// <summary>How masks are coloured.</summary>
 public sealed record MaskColoringOptions
 {
-    /// <summary>The colours of the classes, in the order of their numbers, and again from the first where there are more classes. Null, the default, for <see cref="MaskColor.Of"/>.</summary>
+    /// <summary>
+    /// The colours of the classes, in the order of their numbers; they repeat if there are more classes. Null, the
+    /// default, for <see cref="MaskColor.Of"/>.
+    /// </summary>
     public IReadOnlyList<MaskColor>? Palette { get; init; }
 
     /// <summary>How much of a colour covers the image, from 0, none, to 1, all of it; 0.6 by default.</summary>

@@ -4,29 +4,34 @@ using Microsoft.ML.Transforms;
 
 namespace Microsoft.ML.Hdrq.Pipeline.Masks;
 
-/// <summary>Loads masks, the labels of semantic segmentation: images with the number of a class in every pixel.</summary>
+/// <summary>Loads masks, the labels of semantic segmentation: images with a class number in each pixel.</summary>
 /// <remarks>
-/// Input: a column of texts, the paths of PNG files, grey or indexed, with 8 bits or fewer a pixel. Their values are taken as numbers: of an indexed file the numbers in
-/// the palette, not its colours. Output: <c>Vector&lt;Byte, height, width&gt;</c> with classes from 0, and <see cref="Ignored"/> where a pixel has no class. A row without a path has a mask
-/// without classes. Masks are resized as <c>ResizeImages</c> with the same sizes and options resizes the images that they belong to, by the nearest pixel. Fitting reads no
-/// data. The transformer cannot be saved: masks are for training and evaluation; see <see cref="FittedPipelines"/>. Create it with
+/// Input: a text column with the paths of PNG files, grey or indexed, with 8 bits or fewer per pixel. The samples are
+/// taken as class numbers: in an indexed file these are the palette indices, not the colours. Output:
+/// <c>Vector&lt;Byte, height, width&gt;</c> with zero-based classes, and <see cref="Ignored"/> for pixels without a
+/// class. A row without a path has a mask without classes. Masks are resized by the nearest pixel, in the same way as
+/// <c>ResizeImages</c> with the same sizes and options resizes their images. Fitting reads no data. The transformer
+/// cannot be saved: masks are for training and evaluation; see <see cref="FittedPipelines"/>. Create it with
 /// <see cref="HdrqCatalog.LoadMasks(TransformsCatalog, string, string?, int, int, MaskLoadingOptions)"/>.
 /// </remarks>
 public sealed class MaskLoadingEstimator : IEstimator<ITransformer>
 {
-    /// <summary>The value of pixels that have no class, by which everything here knows them: 255.</summary>
+    /// <summary>The value of pixels without a class, throughout this library: 255.</summary>
     public const byte Ignored = BestClass.NoClass;
 
     private readonly CustomMappingEstimator<Source, Mask> _mapping;
 
-    internal MaskLoadingEstimator(TransformsCatalog catalog, string outputColumnName, string? inputColumnName, int imageWidth, int imageHeight, MaskLoadingOptions options)
+    internal MaskLoadingEstimator(
+        TransformsCatalog catalog, string outputColumnName, string? inputColumnName, int imageWidth, int imageHeight,
+        MaskLoadingOptions options)
     {
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
         ArgumentOutOfRangeException.ThrowIfLessThan(imageWidth, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(imageHeight, 1);
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
-        var (resizing, classes, folder) = (new MaskResizing(imageWidth, imageHeight, options.Resizing, options.CropAnchor), options.Classes(), options.ImageFolder);
+        var resizing = new MaskResizing(imageWidth, imageHeight, options.Resizing, options.CropAnchor);
+        var (classes, folder) = (options.Classes(), options.ImageFolder);
         var input = SchemaDefinition.Create(typeof(Source));
         input[0].ColumnName = string.IsNullOrEmpty(inputColumnName) ? outputColumnName : inputColumnName;
         var output = SchemaDefinition.Create(typeof(Mask));

@@ -9,17 +9,24 @@ public sealed record MaskLoadingOptions
     /// <summary>The folder that paths are relative to; null, the default, for the current one.</summary>
     public string? ImageFolder { get; init; }
 
-    /// <summary>What happens where images have another ratio of width and height; <c>IsoCrop</c> by default, as of <c>ResizeImages</c>. What <c>IsoPad</c> adds has no class.</summary>
+    /// <summary>
+    /// How masks with another aspect ratio are resized; <c>IsoCrop</c> by default, as in <c>ResizeImages</c>. Pixels
+    /// that <c>IsoPad</c> adds have no class.
+    /// </summary>
     public ImageResizingEstimator.ResizingKind Resizing { get; init; } = ImageResizingEstimator.ResizingKind.IsoCrop;
 
     /// <summary>What <c>IsoCrop</c> keeps; the middle by default.</summary>
     public ImageResizingEstimator.Anchor CropAnchor { get; init; } = ImageResizingEstimator.Anchor.Center;
 
-    /// <summary>The value in the files of pixels without a class, besides <see cref="MaskLoadingEstimator.Ignored"/>; null, the default, for none.</summary>
+    /// <summary>
+    /// The value of pixels without a class in the files, in addition to <see cref="MaskLoadingEstimator.Ignored"/>;
+    /// null, the default, for none.
+    /// </summary>
     public byte? IgnoredValue { get; init; }
 
     /// <summary>
-    /// The class of each value in the files; values that it leaves out have no class. Null, the default, takes the values as they are.
+    /// The class of each value in the files; values without an entry have no class. Null, the default, takes the values
+    /// as they are.
     /// </summary>
     public IReadOnlyDictionary<byte, byte>? ClassMap { get; init; }
 
@@ -33,7 +40,11 @@ public sealed record MaskLoadingOptions
     /// <summary>The class of every value.</summary>
     internal byte[] Classes()
     {
-        var classes = Enumerable.Range(0, byte.MaxValue + 1).Select(value => ClassMap is null ? (byte)value : ClassMap.GetValueOrDefault((byte)value, MaskLoadingEstimator.Ignored)).ToArray();
+        var classes = Enumerable.Range(0, byte.MaxValue + 1)
+            .Select(value => ClassMap is null
+                ? (byte)value
+                : ClassMap.GetValueOrDefault((byte)value, MaskLoadingEstimator.Ignored))
+            .ToArray();
         if (IgnoredValue is { } ignored)
             classes[ignored] = MaskLoadingEstimator.Ignored;
         return classes;

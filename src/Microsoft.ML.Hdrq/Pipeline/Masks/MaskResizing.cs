@@ -2,18 +2,22 @@ using Microsoft.ML.Transforms.Image;
 
 namespace Microsoft.ML.Hdrq.Pipeline.Masks;
 
-/// <summary>Brings masks to other sizes as <c>ResizeImages</c> does images, so that both still lie over each other; every pixel takes the value of the nearest one.</summary>
-/// <param name="Width">The width to make, in pixels.</param>
-/// <param name="Height">The height to make.</param>
-/// <param name="Kind">What happens to the ratio of width and height.</param>
+/// <summary>
+/// Resizes masks as <c>ResizeImages</c> resizes images, so that both stay aligned; every pixel takes the value of the
+/// nearest source pixel.
+/// </summary>
+/// <param name="Width">The new width, in pixels.</param>
+/// <param name="Height">The new height, in pixels.</param>
+/// <param name="Kind">How the aspect ratio is treated.</param>
 /// <param name="Anchor">What a crop keeps.</param>
-internal readonly record struct MaskResizing(int Width, int Height, ImageResizingEstimator.ResizingKind Kind, ImageResizingEstimator.Anchor Anchor)
+internal readonly record struct MaskResizing(
+    int Width, int Height, ImageResizingEstimator.ResizingKind Kind, ImageResizingEstimator.Anchor Anchor)
 {
-    /// <summary>Resizes.</summary>
+    /// <summary>Resizes a mask.</summary>
     /// <param name="source">The values, row after row.</param>
     /// <param name="width">Their width.</param>
     /// <param name="height">Their height.</param>
-    /// <param name="outside">The value of pixels that no pixel of the source lies under.</param>
+    /// <param name="outside">The value of pixels outside of the source.</param>
     public byte[] Apply(byte[] source, int width, int height, byte outside)
     {
         var columns = Places(Width, width, Scale(width, height), AlongX);
@@ -54,11 +58,16 @@ internal readonly record struct MaskResizing(int Width, int Height, ImageResizin
         };
     }
 
-    /// <summary>For every pixel along a side the pixel of the source under its middle, or -1.</summary>
+    /// <summary>For every pixel along a side, the index of the source pixel under its centre, or -1.</summary>
     private int[] Places(int size, int sourceSize, double scale, double anchor)
     {
         // Padding is the same on both sides, whatever a crop would keep.
         var first = (size - sourceSize * scale) * (Kind == ImageResizingEstimator.ResizingKind.IsoCrop ? anchor : 0.5);
-        return [.. Enumerable.Range(0, size).Select(i => (int)Math.Floor((i + 0.5 - first) / scale)).Select(place => place >= 0 && place < sourceSize ? place : -1)];
+        return
+        [
+            .. Enumerable.Range(0, size)
+                .Select(i => (int)Math.Floor((i + 0.5 - first) / scale))
+                .Select(place => place >= 0 && place < sourceSize ? place : -1),
+        ];
     }
 }
