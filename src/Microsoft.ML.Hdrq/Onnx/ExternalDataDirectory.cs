@@ -10,8 +10,8 @@ namespace Microsoft.ML.Hdrq.Onnx;
 internal sealed class ExternalDataDirectory(string path)
 {
     /// <summary>
-    /// How often the bytes of a file may be read: tensors may share bytes, but a small model must not turn one file into
-    /// any amount of memory.
+    /// How often the bytes of a file may be read: tensors may share bytes, but a small model must not turn one file
+    /// into any amount of memory.
     /// </summary>
     private const int MaxSharing = 4;
 

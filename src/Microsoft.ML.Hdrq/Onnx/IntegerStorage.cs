@@ -37,9 +37,9 @@ internal readonly record struct IntegerStorage(ElementType Type, int ZeroPoint)
     public static IntegerStorage OfActivation(FakeQuantize quantizer) => Unsigned(ElementType.UInt8, quantizer.Range);
 
     /// <summary>
-    /// How a weight is stored. x86 CPUs without VNNI multiply unsigned by signed bytes in pairs and hold each pair's sum
-    /// within 16 bits. <c>2 * 255 * 128</c> exceeds 16 bits, so signed 8-bit weights silently give wrong sums there.
-    /// Unsigned weights are multiplied in another way, which is exact on every CPU. Weights of at most 7 bits
+    /// How a weight is stored. x86 CPUs without VNNI multiply unsigned by signed bytes in pairs and hold each pair's
+    /// sum within 16 bits. <c>2 * 255 * 128</c> exceeds 16 bits, so signed 8-bit weights silently give wrong sums
+    /// there. Unsigned weights are multiplied in another way, which is exact on every CPU. Weights of at most 7 bits
     /// (<c>2 * 255 * 64</c>) cannot overflow.
     /// </summary>
     /// <param name="quantizer">The weight's quantizer.</param>

@@ -27,10 +27,12 @@ internal static class MovedValueForms
     ];
 
     /// <summary>
-    /// Removes quantizers that change nothing, because another quantizer has already rounded their input's elements with
-    /// the same scale.
+    /// Removes quantizers that change nothing, because another quantizer has already rounded their input's elements
+    /// with the same scale.
     /// </summary>
-    /// <param name="nodes">All sorted nodes, including quantizers; readers of removed values are changed in place.</param>
+    /// <param name="nodes">
+    /// All sorted nodes, including quantizers; readers of removed values are changed in place.
+    /// </param>
     /// <param name="outputs">The names of the graph's outputs.</param>
     public static IReadOnlyList<OnnxNode> Collapse(
         IReadOnlyList<OnnxNode> nodes,

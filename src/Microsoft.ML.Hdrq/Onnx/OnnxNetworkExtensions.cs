@@ -10,7 +10,9 @@ public static class OnnxNetworkExtensions
 {
     extension(Network)
     {
-        /// <summary>Reads a network from an ONNX file of opset 9 to 21. Constant parts of the graph are computed once.</summary>
+        /// <summary>
+        /// Reads a network from an ONNX file of opset 9 to 21. Constant parts of the graph are computed once.
+        /// </summary>
         /// <param name="path">The file; tensors in external files are read from its folder.</param>
         /// <returns>The network, on the CPU, owned by the caller.</returns>
         /// <exception cref="FileNotFoundException">There is no such file.</exception>
@@ -60,13 +62,17 @@ public static class OnnxNetworkExtensions
             }
             catch (InvalidProtocolBufferException exception)
             {
-                throw new InvalidDataException($"'{path}': the file is not an ONNX model: {exception.Message}", exception);
+                throw new InvalidDataException(
+                    $"'{path}': the file is not an ONNX model: {exception.Message}",
+                    exception);
             }
         }
 
         /// <summary>Reads a network from a stream that holds an ONNX model of opset 9 to 21.</summary>
         /// <param name="stream">The stream, read to its end and left open.</param>
-        /// <param name="externalDataDirectory">The folder of external files with tensors; null when there are none.</param>
+        /// <param name="externalDataDirectory">
+        /// The folder of external files with tensors; null when there are none.
+        /// </param>
         /// <returns>The network, on the CPU, owned by the caller.</returns>
         /// <exception cref="InvalidDataException">The stream does not hold a well-formed ONNX model.</exception>
         /// <exception cref="NotSupportedException">
@@ -82,7 +88,9 @@ public static class OnnxNetworkExtensions
         }
     }
 
-    /// <summary>Writes a network as an ONNX file. An existing file is replaced only when writing has succeeded.</summary>
+    /// <summary>
+    /// Writes a network as an ONNX file. An existing file is replaced only when writing has succeeded.
+    /// </summary>
     /// <param name="network">The network.</param>
     /// <param name="path">The file.</param>
     /// <param name="options">The options; null for the defaults.</param>
@@ -149,7 +157,11 @@ public static class OnnxNetworkExtensions
         ArgumentNullException.ThrowIfNull(stream);
         options ??= new OnnxSaveOptions();
         if (options.ExternalDataFile is not null)
-            throw new ArgumentException("ExternalDataFile needs a path to lie beside; save to a path.", nameof(options));
+        {
+            throw new ArgumentException(
+                "ExternalDataFile needs a path to lie beside; save to a path.",
+                nameof(options));
+        }
         OnnxWriter.Write(network, stream, options);
     }
 }

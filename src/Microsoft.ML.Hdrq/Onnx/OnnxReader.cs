@@ -31,7 +31,9 @@ internal sealed class OnnxReader
 
     /// <summary>Reads a model.</summary>
     /// <param name="bytes">The file's content.</param>
-    /// <param name="externalDataDirectory">The folder of tensors outside the model file; null when there is none.</param>
+    /// <param name="externalDataDirectory">
+    /// The folder of tensors outside the model file; null when there is none.
+    /// </param>
     /// <returns>The network, owned by the caller.</returns>
     /// <exception cref="InvalidDataException">The file is not a well-formed ONNX model.</exception>
     /// <exception cref="NotSupportedException">
@@ -126,7 +128,10 @@ internal sealed class OnnxReader
             if (proto.Output.Count == 0 || proto.Output[0].Length == 0)
                 throw new InvalidDataException($"Node '{proto.Name}' ({proto.OpType}) has no output.");
             if (proto.OpType == "Constant")
-                _tensors.Define(proto.Output[0], ReadConstant(proto, OnnxAttributes.Read(proto, _external)), isConstant: true);
+                _tensors.Define(
+                    proto.Output[0],
+                    ReadConstant(proto, OnnxAttributes.Read(proto, _external)),
+                    isConstant: true);
         }
     }
 
@@ -137,7 +142,12 @@ internal sealed class OnnxReader
         {
             if (proto.OpType == "Constant")
                 continue;
-            var node = new OnnxNode(proto.Name, proto.OpType, OnnxAttributes.Read(proto, _external), proto.Input, proto.Output);
+            var node = new OnnxNode(
+                proto.Name,
+                proto.OpType,
+                OnnxAttributes.Read(proto, _external),
+                proto.Input,
+                proto.Output);
             try
             {
                 nodes.AddRange(OpsetForms.Upgrade(node, _opset, _tensors));

@@ -22,16 +22,16 @@ public sealed record OnnxSaveOptions
     /// Whether all quantized 8-bit weights are written as signed integers. False, the default, writes them as unsigned
     /// integers with zero point 128, with which ONNX Runtime is exact on every CPU. Signed weights are more than twice
     /// as fast on CPUs with VNNI (Intel since Ice Lake, AMD since Zen 4), and exact there and on Arm; on other x86 CPUs
-    /// ONNX Runtime computes <b>wrong scores</b> with them. Weights that are exact everywhere are always signed: weights
-    /// of at most 7 bits, and weights of a layer in which twice the activation's largest integer times the largest
-    /// magnitude of the weight's integers is at most 32,767, as with activations of at most 7 bits.
+    /// ONNX Runtime computes <b>wrong scores</b> with them. Weights that are exact everywhere are always signed:
+    /// weights of at most 7 bits, and weights of a layer in which twice the activation's largest integer times the
+    /// largest magnitude of the weight's integers is at most 32,767, as with activations of at most 7 bits.
     /// </summary>
     public bool SignedWeights { get; init; }
 
     /// <summary>
-    /// Whether weights of at most 4 bits are written as initializers, as the standard specifies and tools expect. False,
-    /// the default, writes them as <c>Constant</c> nodes, because ML.NET's <c>OnnxTransformer</c> does not accept 4-bit
-    /// initializers. ONNX Runtime treats both alike.
+    /// Whether weights of at most 4 bits are written as initializers, as the standard specifies and tools expect.
+    /// False, the default, writes them as <c>Constant</c> nodes, because ML.NET's <c>OnnxTransformer</c> does not
+    /// accept 4-bit initializers. ONNX Runtime treats both alike.
     /// </summary>
     public bool FourBitInitializers { get; init; }
 

@@ -3,7 +3,9 @@ using Microsoft.ML.Hdrq.Networks;
 
 namespace Microsoft.ML.Hdrq.Onnx;
 
-/// <summary>The tensors of a file by name, in the order of definition. It also makes names that are not in use.</summary>
+/// <summary>
+/// The tensors of a file by name, in the order of definition. It also makes names that are not in use.
+/// </summary>
 /// <param name="otherNames">All names in the file that are not names of tensors.</param>
 internal sealed class OnnxTensorPool(IEnumerable<string> otherNames)
 {
@@ -19,7 +21,8 @@ internal sealed class OnnxTensorPool(IEnumerable<string> otherNames)
 
     public bool Contains(string name) => _tensors.ContainsKey(name);
 
-    public bool TryGet(string name, [MaybeNullWhen(false)] out TensorData tensor) => _tensors.TryGetValue(name, out tensor);
+    public bool TryGet(string name, [MaybeNullWhen(false)] out TensorData tensor) =>
+        _tensors.TryGetValue(name, out tensor);
 
     /// <summary>Whether the file stores the tensor as a Constant node instead of an initializer.</summary>
     public bool IsConstant(string name) => _constants.Contains(name);

@@ -6,8 +6,8 @@ using Microsoft.ML.Hdrq.Onnx.Protobuf;
 namespace Microsoft.ML.Hdrq.Onnx;
 
 /// <summary>
-/// Converts tensors of ONNX files to <see cref="TensorData"/> and back. Every size that a file claims is checked against
-/// the data that is really there before memory is allocated for it.
+/// Converts tensors of ONNX files to <see cref="TensorData"/> and back. Every size that a file claims is checked
+/// against the data that is really there before memory is allocated for it.
 /// </summary>
 internal static class OnnxTensors
 {
@@ -22,7 +22,10 @@ internal static class OnnxTensors
             throw new InvalidDataException($"{name} has {proto.Dims.Count} dimensions; {MaxRank} are supported.");
         var shape = proto.Dims.ToArray();
         if (TensorShape.ElementCount(shape) is not { } count || count > Array.MaxLength / type.SizeInMemory())
-            throw new InvalidDataException($"{name} has shape {TensorShape.Describe(shape)}, which is negative or too large.");
+        {
+            throw new InvalidDataException(
+                $"{name} has shape {TensorShape.Describe(shape)}, which is negative or too large.");
+        }
         var sizeInFile = (count * type.BitsInFile() + 7) / 8;
         if (proto.DataLocation == TensorProto.Types.DataLocation.External)
         {
@@ -53,7 +56,9 @@ internal static class OnnxTensors
         };
 
         TensorData Typed<T>(IReadOnlyCollection<T> values, long expected) where T : unmanaged =>
-            values.Count == expected ? TensorData.Of<T>(values.ToArray(), shape) : throw Mismatch(values.Count, "values", expected);
+            values.Count == expected
+                ? TensorData.Of<T>(values.ToArray(), shape)
+                : throw Mismatch(values.Count, "values", expected);
 
         TensorData Narrow(int bytes, long expected)
         {
@@ -70,7 +75,8 @@ internal static class OnnxTensors
         }
 
         InvalidDataException Mismatch(long actual, string what, long expected) =>
-            new($"{name} has {actual} {what} of data; its shape {TensorShape.Describe(shape)} and type {type} need {expected}.");
+            new($"{name} has {actual} {what} of data; "
+                + $"its shape {TensorShape.Describe(shape)} and type {type} need {expected}.");
     }
 
     public static TensorProto Write(string name, TensorData data)

@@ -27,7 +27,8 @@ internal sealed class OnnxWriter
     private readonly Dictionary<string, ParameterDefinition> _definitions;
     private readonly UniqueNames _nodeNames = new([]);
     private readonly Dictionary<string, GraphNode> _storedWeights;
-    private readonly Dictionary<string, (TensorData Integers, TensorData Step)> _integerBiases = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (TensorData Integers, TensorData Step)> _integerBiases =
+        new(StringComparer.Ordinal);
     private readonly Dictionary<string, GraphNode> _quantizers = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> _requantized = new(StringComparer.Ordinal);
     private readonly OnnxTensorPool _added;
@@ -58,7 +59,9 @@ internal sealed class OnnxWriter
     /// <param name="options">The options.</param>
     /// <param name="externalData">The stream for large tensors; null to keep them in the model.</param>
     /// <exception cref="ArgumentOutOfRangeException">The opset is not supported.</exception>
-    /// <exception cref="NotSupportedException">The opset cannot express the network; the message names the node.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The opset cannot express the network; the message names the node.
+    /// </exception>
     public static void Write(Network network, Stream model, OnnxSaveOptions options, Stream? externalData = null)
     {
         if (options.Opset is < OpsetForms.Oldest or > OpsetForms.Newest)
@@ -90,7 +93,9 @@ internal sealed class OnnxWriter
                 StringComparer.Ordinal);
     }
 
-    /// <summary>Finds the biases that can be stored in steps of their layer's integers; other biases stay floats.</summary>
+    /// <summary>
+    /// Finds the biases that can be stored in steps of their layer's integers; other biases stay floats.
+    /// </summary>
     private void FindIntegerBiases()
     {
         using var noGradients = torch.no_grad();
@@ -99,8 +104,8 @@ internal sealed class OnnxWriter
         {
             if (bias.Integers(_network.Parameters) is { } integers)
             {
-                var step = bias.Step(_network.Parameters);
-                _integerBiases.Add(bias.Bias, (TensorData.FromTorch(integers), TensorData.FromTorch(step)));
+                var stored = TensorData.FromTorch(integers);
+                _integerBiases.Add(bias.Bias, (stored, TensorData.FromTorch(bias.Step(_network.Parameters))));
             }
         }
     }

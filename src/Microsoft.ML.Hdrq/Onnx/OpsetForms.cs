@@ -17,7 +17,10 @@ internal static class OpsetForms
     public const int Newest = 21;
 
     private static readonly string[] ReductionTypes =
-        ["ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"];
+    [
+        "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare",
+        "ReduceLogSum", "ReduceLogSumExp",
+    ];
 
     private static readonly InputRule[] InputRules =
     [
@@ -67,7 +70,9 @@ internal static class OpsetForms
                     $"Attribute '{rule.Attribute}' became an input in opset {rule.Since}; "
                     + $"the model is of opset {opset}.");
             }
-            node.SetInput(rule.Input, tensors.Add($"{node.Outputs[0]}.{rule.Attribute}", Constant(rule, node.Attributes)));
+            node.SetInput(
+                rule.Input,
+                tensors.Add($"{node.Outputs[0]}.{rule.Attribute}", Constant(rule, node.Attributes)));
             node.Attributes = node.Attributes.Without(rule.Attribute);
         }
         switch (node.Type)
@@ -133,7 +138,8 @@ internal static class OpsetForms
             "Slice" when Input(node, 4).Length > 0 => 10,
             "Pad" => attributes.Text("mode", "") == "wrap" ? 19 : Input(node, 3).Length > 0 ? 18 : 1,
             "Cast" when (ElementType)attributes.Integer("to", 0) is ElementType.Int4 or ElementType.UInt4 => 21,
-            "ConstantOfShape" when attributes.Tensor("value")?.ElementType is ElementType.Int4 or ElementType.UInt4 => 21,
+            "ConstantOfShape"
+                when attributes.Tensor("value")?.ElementType is ElementType.Int4 or ElementType.UInt4 => 21,
             // Before opset 13 the softmax ran over all axes from the given one on; for the last axis both forms agree.
             "Softmax" or "LogSoftmax" => attributes.Integer("axis", -1) == -1 ? 11 : 13,
             // Until opset 12 the regions and the scales had to be given, at least as empty tensors.
@@ -254,8 +260,8 @@ internal static class OpsetForms
     }
 
     /// <summary>
-    /// Converts the softmax of opsets until 12: the input was flattened into a matrix at the axis (1 by default), and the
-    /// softmax ran over the rows of the matrix.
+    /// Converts the softmax of opsets until 12: the input was flattened into a matrix at the axis (1 by default), and
+    /// the softmax ran over the rows of the matrix.
     /// </summary>
     private static IEnumerable<OnnxNode> UpgradeSoftmax(OnnxNode node, OnnxTensorPool tensors)
     {

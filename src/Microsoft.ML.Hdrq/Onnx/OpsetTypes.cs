@@ -115,7 +115,10 @@ internal static class OpsetTypes
         // It is written as QuantizeLinear and DequantizeLinear.
         (FakeQuantize.Name, 1, [Types.Float32, Same]),
         (FakeQuantize.Name, 19, [Types.Float16 | Types.Float32, Same]),
-    }.SelectMany(line => line.Operators.Split(' ').Select(type => (Type: type, Rule: new Rule(line.Since, line.Inputs))))
+    }
+        .SelectMany(line => line.Operators
+            .Split(' ')
+            .Select(type => (Type: type, Rule: new Rule(line.Since, line.Inputs))))
         .ToLookup(pair => pair.Type, pair => pair.Rule, StringComparer.Ordinal);
 
     [Flags]
@@ -179,7 +182,9 @@ internal static class OpsetTypes
         return true;
     }
 
-    /// <summary>Whether an attribute and a zero point give the same type of the integers, if both are present.</summary>
+    /// <summary>
+    /// Whether an attribute and a zero point give the same type of the integers, if both are present.
+    /// </summary>
     private static bool NamesItsType(GraphNode node, Func<string, ElementType?> type) =>
         node is not { Operator.Type: "QuantizeLinear", Inputs.Length: > 2 } || type(node.Inputs[2]) is not { } actual
         || node.Operator.Attributes.Integer("output_dtype", (long)actual) == (long)actual;

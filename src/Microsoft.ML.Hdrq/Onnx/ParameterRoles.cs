@@ -3,9 +3,9 @@ using Microsoft.ML.Hdrq.Networks;
 namespace Microsoft.ML.Hdrq.Onnx;
 
 /// <summary>
-/// Decides the role of a file's tensor in training. ONNX does not specify it. The role follows from the layers that read
-/// the tensor, and from whether the file stores it as an initializer (as exporters store weights, and as this library
-/// writes them) or as a Constant node (as exporters store everything else).
+/// Decides the role of a file's tensor in training. ONNX does not specify it. The role follows from the layers that
+/// read the tensor, and from whether the file stores it as an initializer (as exporters store weights, and as this
+/// library writes them) or as a Constant node (as exporters store everything else).
 /// </summary>
 internal sealed class ParameterRoles(
     IReadOnlyList<GraphNode> nodes,

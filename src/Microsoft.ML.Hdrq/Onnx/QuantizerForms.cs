@@ -8,11 +8,11 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Onnx;
 
 /// <summary>
-/// Quantizers in files. ONNX has no simulated quantizers. An activation is written as <c>QuantizeLinear</c>, <c>Clip</c>
-/// on the integers where the quantizer has fewer bits than the integer type, and <c>DequantizeLinear</c>. A weight is
-/// written as its integers, which are all that is stored of it, followed by the last two nodes. The reader derives the
-/// bits from the bounds of <c>Clip</c>. With this order of nodes, runtimes fold what is computed on a weight's integers
-/// and find their integer kernels. How integers are stored: see <see cref="IntegerStorage"/>.
+/// Quantizers in files. ONNX has no simulated quantizers. An activation is written as <c>QuantizeLinear</c>,
+/// <c>Clip</c> on the integers where the quantizer has fewer bits than the integer type, and <c>DequantizeLinear</c>. A
+/// weight is written as its integers, which are all that is stored of it, followed by the last two nodes. The reader
+/// derives the bits from the bounds of <c>Clip</c>. With this order of nodes, runtimes fold what is computed on a
+/// weight's integers and find their integer kernels. How integers are stored: see <see cref="IntegerStorage"/>.
 /// </summary>
 internal static class QuantizerForms
 {
@@ -97,9 +97,9 @@ internal static class QuantizerForms
     }
 
     /// <summary>
-    /// Reads quantizers: nodes that compute exactly what a quantizer does are replaced by one, whichever tool wrote them,
-    /// and a weight's integers become floats again. Other uses of the same operators, such as zero points that differ
-    /// between channels, remain unchanged.
+    /// Reads quantizers: nodes that compute exactly what a quantizer does are replaced by one, whichever tool wrote
+    /// them, and a weight's integers become floats again. Other uses of the same operators, such as zero points that
+    /// differ between channels, remain unchanged.
     /// </summary>
     /// <param name="nodes">All nodes.</param>
     /// <param name="tensors">The file's tensors; integers that become floats are replaced.</param>
@@ -271,7 +271,12 @@ internal static class QuantizerForms
         return QuantizationRange.IsRange(minimum, maximum) ? QuantizationRange.Between(minimum, maximum) : null;
 
         int? Bound(string name) => tensors.TryGet(name, out var data) && data.Bytes.Length == 1
-            ? data.ElementType switch { ElementType.Int8 => (sbyte)data.Bytes[0], ElementType.UInt8 => data.Bytes[0], _ => null }
+            ? data.ElementType switch
+            {
+                ElementType.Int8 => (sbyte)data.Bytes[0],
+                ElementType.UInt8 => data.Bytes[0],
+                _ => null,
+            }
             : null;
     }
 
