@@ -4,30 +4,51 @@ using Microsoft.ML.Hdrq.Networks.Operators;
 
 namespace Microsoft.ML.Hdrq.Onnx;
 
-/// <summary>Biases of integer layers in files: 32-bit integers and <c>DequantizeLinear</c>, whose scale is that of the input times that of the weight.</summary>
+/// <summary>
+/// Biases of integer layers in files: 32-bit integers and <c>DequantizeLinear</c>, whose scale is the input's scale
+/// times the weight's scale.
+/// </summary>
 internal static class BiasForms
 {
-    /// <summary>Writes the step from integers to numbers.</summary>
+    /// <summary>Writes the node that dequantizes a bias.</summary>
     /// <param name="bias">The name of the integers.</param>
     /// <param name="step">The name of their scale.</param>
-    /// <param name="isPerChannel">Whether there is a scale for each of them.</param>
-    /// <param name="numbers">The name of the numbers.</param>
-    public static OnnxNode Expand(string bias, string step, bool isPerChannel, string numbers) =>
-        new(numbers, "DequantizeLinear", isPerChannel ? new OperatorAttributes(("axis", 0L)) : OperatorAttributes.None, [bias, step], [numbers]);
+    /// <param name="isPerChannel">Whether each integer has its own scale.</param>
+    /// <param name="floats">The name of the dequantized values.</param>
+    public static OnnxNode Expand(string bias, string step, bool isPerChannel, string floats) =>
+        new(
+            floats,
+            "DequantizeLinear",
+            isPerChannel ? new OperatorAttributes(("axis", 0L)) : OperatorAttributes.None,
+            [bias, step],
+            [floats]);
 
-    /// <summary>Reads biases: 32-bit integers in the file that nothing but their conversion to numbers reads become these numbers.</summary>
-    /// <param name="nodes">All nodes; those that read the numbers are changed in place.</param>
-    /// <param name="tensors">The file's tensors; integers that become numbers are replaced.</param>
+    /// <summary>
+    /// Reads biases: 32-bit integers that only a <c>DequantizeLinear</c> node reads become the values it computes.
+    /// </summary>
+    /// <param name="nodes">All nodes; readers of the dequantized values are changed in place.</param>
+    /// <param name="tensors">The file's tensors; integers that become floats are replaced.</param>
     /// <param name="outputs">The names of the graph's outputs.</param>
-    public static IReadOnlyList<OnnxNode> Collapse(IReadOnlyList<OnnxNode> nodes, OnnxTensorPool tensors, IReadOnlyCollection<string> outputs)
+    public static IReadOnlyList<OnnxNode> Collapse(
+        IReadOnlyList<OnnxNode> nodes,
+        OnnxTensorPool tensors,
+        IReadOnlyCollection<string> outputs)
     {
         var numbers = new Dictionary<string, string>(StringComparer.Ordinal);
         var kept = new List<OnnxNode>(nodes.Count);
-        var readers = nodes.SelectMany(node => node.Inputs).CountBy(input => input, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal);
+        var readers = nodes
+            .SelectMany(node => node.Inputs)
+            .CountBy(input => input, StringComparer.Ordinal)
+            .ToDictionary(StringComparer.Ordinal);
         foreach (var node in nodes)
         {
-            if (node.Type == "DequantizeLinear" && node.Outputs.Count == 1 && !outputs.Contains(node.Outputs[0]) && !outputs.Contains(node.Input(0))
-                && Numbers(node, tensors) is { } values && readers[node.Input(0)] == 1 && !tensors.Contains(node.Outputs[0]))
+            if (node.Type == "DequantizeLinear"
+                && node.Outputs.Count == 1
+                && !outputs.Contains(node.Outputs[0])
+                && !outputs.Contains(node.Input(0))
+                && Numbers(node, tensors) is { } values
+                && readers[node.Input(0)] == 1
+                && !tensors.Contains(node.Outputs[0]))
             {
                 tensors.Replace(node.Input(0), values);
                 numbers[node.Outputs[0]] = node.Input(0);
@@ -43,8 +64,10 @@ internal static class BiasForms
 
     private static TensorData? Numbers(OnnxNode node, OnnxTensorPool tensors)
     {
-        if (!tensors.TryGet(node.Input(0), out var integers) || integers is not { ElementType: ElementType.Int32, Shape.Length: 1 }
-            || QuantizerForms.Scales(node, tensors) is not { } scales || node.Input(2).Length > 0 && QuantizerForms.ZeroPoint(node.Input(2), tensors) != 0)
+        if (!tensors.TryGet(node.Input(0), out var integers)
+            || integers is not { ElementType: ElementType.Int32, Shape.Length: 1 }
+            || QuantizerForms.Scales(node, tensors) is not { } scales
+            || node.Input(2).Length > 0 && QuantizerForms.ZeroPoint(node.Input(2), tensors) != 0)
         {
             return null;
         }

@@ -4,12 +4,15 @@ using Microsoft.ML.Hdrq.Onnx.Protobuf;
 namespace Microsoft.ML.Hdrq.Onnx;
 
 /// <summary>
-/// The folder of a model, from which tensors that are not in the model file itself are read. A file may only name files inside this folder:
-/// no absolute paths, no way up, no links that lead out of it.
+/// The folder of a model, from which tensors outside the model file are read. A file may only name files inside this
+/// folder: no absolute paths, no parent folders, no links that lead out of it.
 /// </summary>
 internal sealed class ExternalDataDirectory(string path)
 {
-    /// <summary>Tensors may share bytes, but a small model must not turn one file into any amount of memory.</summary>
+    /// <summary>
+    /// How often the bytes of a file may be read: tensors may share bytes, but a small model must not turn one file
+    /// into any amount of memory.
+    /// </summary>
     private const int MaxSharing = 4;
 
     private readonly Lazy<string> _root = new(() => Resolve(new DirectoryInfo(Path.GetFullPath(path))));
@@ -17,8 +20,10 @@ internal sealed class ExternalDataDirectory(string path)
 
     /// <summary>Reads the bytes of a tensor.</summary>
     /// <param name="tensor">The tensor with its location, offset and length.</param>
-    /// <param name="size">How many bytes its shape and type need.</param>
-    /// <exception cref="InvalidDataException">The location is missing, unsafe or not there, or does not hold the bytes.</exception>
+    /// <param name="size">The number of bytes that its shape and type need.</param>
+    /// <exception cref="InvalidDataException">
+    /// The location is missing, unsafe or does not exist, or does not hold the bytes.
+    /// </exception>
     public byte[] Read(TensorProto tensor, long size)
     {
         var fields = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -29,29 +34,42 @@ internal sealed class ExternalDataDirectory(string path)
         var offset = Number(tensor, fields, "offset", 0);
         var length = Number(tensor, fields, "length", size);
         if (length != size)
-            throw new InvalidDataException($"Tensor '{tensor.Name}' has {length} bytes of external data; its shape and type need {size}.");
+        {
+            throw new InvalidDataException(
+                $"Tensor '{tensor.Name}' has {length} bytes of external data; its shape and type need {size}.");
+        }
         try
         {
             return Read(tensor, location, offset, size);
         }
         catch (IOException exception)
         {
-            throw new InvalidDataException($"Tensor '{tensor.Name}': the external file '{location}' cannot be read: {exception.Message}", exception);
+            throw new InvalidDataException(
+                $"Tensor '{tensor.Name}': the external file '{location}' cannot be read: {exception.Message}",
+                exception);
         }
     }
 
     private byte[] Read(TensorProto tensor, string location, long offset, long size)
     {
         var file = Locate(tensor, location);
-        // The size is asked for before the file is opened: opening something that only looks like a file, such as a pipe, might wait forever.
+        // The size is read before the file is opened: opening something that only looks like a file, such as a pipe,
+        // might block forever.
         var available = file.Length;
         if (offset > available || size > available - offset)
-            throw new InvalidDataException($"Tensor '{tensor.Name}' needs {size} bytes from {offset} of '{location}', which has {available}.");
+        {
+            throw new InvalidDataException(
+                $"Tensor '{tensor.Name}' needs {size} bytes from {offset} of '{location}', which has {available}.");
+        }
         if (size == 0)
             return [];
         var read = _read.GetValueOrDefault(file.FullName) + size;
         if (read / MaxSharing > available)
-            throw new InvalidDataException($"The tensors in the external file '{location}' need more than {MaxSharing} times the {available} bytes that it has.");
+        {
+            throw new InvalidDataException(
+                $"The tensors in the external file '{location}' need more than {MaxSharing} times "
+                + $"the {available} bytes that it has.");
+        }
         _read[file.FullName] = read;
         using var stream = file.OpenRead();
         var bytes = new byte[size];
@@ -62,21 +80,34 @@ internal sealed class ExternalDataDirectory(string path)
 
     private FileInfo Locate(TensorProto tensor, string location)
     {
-        // Both separators, whatever the platform: a model made for one must not be dangerous on the other.
+        // Both separators on every platform: a model made for one platform must not be dangerous on another.
         var parts = location.Split('/', '\\');
         if (parts.Any(part => part is "" or ".." || part.Contains(':') || part.Contains('\0')))
-            throw new InvalidDataException($"Tensor '{tensor.Name}' names the external file '{location}'; only files in the model's own folder are read.");
+        {
+            throw new InvalidDataException(
+                $"Tensor '{tensor.Name}' names the external file '{location}'; "
+                + "only files in the model's own folder are read.");
+        }
         var file = new FileInfo(Path.GetFullPath(Path.Combine([path, .. parts])));
         if (!file.Exists)
-            throw new InvalidDataException($"Tensor '{tensor.Name}' is in the external file '{location}', which does not exist beside the model.");
+        {
+            throw new InvalidDataException(
+                $"Tensor '{tensor.Name}' is in the external file '{location}', which does not exist beside the model.");
+        }
         var target = Resolve(file);
-        var inside = Path.EndsInDirectorySeparator(_root.Value) ? _root.Value : _root.Value + Path.DirectorySeparatorChar;
+        var inside = Path.EndsInDirectorySeparator(_root.Value)
+            ? _root.Value
+            : _root.Value + Path.DirectorySeparatorChar;
         if (!target.StartsWith(inside, StringComparison.Ordinal))
-            throw new InvalidDataException($"Tensor '{tensor.Name}' names the external file '{location}', which is a link to outside the model's folder.");
+        {
+            throw new InvalidDataException(
+                $"Tensor '{tensor.Name}' names the external file '{location}', "
+                + "which is a link to outside the model's folder.");
+        }
         return new FileInfo(target);
     }
 
-    /// <summary>A path with every link on the way followed.</summary>
+    /// <summary>Follows every link on a path.</summary>
     private static string Resolve(FileSystemInfo item)
     {
         var target = item.ResolveLinkTarget(returnFinalTarget: true) ?? item;
@@ -90,6 +121,7 @@ internal sealed class ExternalDataDirectory(string path)
             return defaultValue;
         return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             ? number
-            : throw new InvalidDataException($"Tensor '{tensor.Name}' has external data with {key} '{text}', which is not a size.");
+            : throw new InvalidDataException(
+                $"Tensor '{tensor.Name}' has external data with {key} '{text}', which is not a size.");
     }
 }

@@ -6,7 +6,7 @@ using Kind = Microsoft.ML.Hdrq.Onnx.Protobuf.AttributeProto.Types.AttributeType;
 
 namespace Microsoft.ML.Hdrq.Onnx;
 
-/// <summary>Attributes of ONNX nodes to <see cref="OperatorAttributes"/> and back.</summary>
+/// <summary>Converts attributes of ONNX nodes to <see cref="OperatorAttributes"/> and back.</summary>
 internal static class OnnxAttributes
 {
     public static OperatorAttributes Read(NodeProto node, ExternalDataDirectory? external)
@@ -15,7 +15,10 @@ internal static class OnnxAttributes
         foreach (var attribute in node.Attribute)
         {
             if (attributes.Contains(attribute.Name))
-                throw new InvalidDataException($"Node '{node.Name}' ({node.OpType}) has attribute '{attribute.Name}' twice.");
+            {
+                throw new InvalidDataException(
+                    $"Node '{node.Name}' ({node.OpType}) has attribute '{attribute.Name}' twice.");
+            }
             object value = attribute.Type switch
             {
                 Kind.Float => attribute.F,
@@ -25,7 +28,9 @@ internal static class OnnxAttributes
                 Kind.Floats => attribute.Floats.ToArray(),
                 Kind.Ints => attribute.Ints.ToArray(),
                 Kind.Strings => attribute.Strings.Select(text => text.ToStringUtf8()).ToArray(),
-                _ => throw new InvalidDataException($"Node '{node.Name}' ({node.OpType}) has attribute '{attribute.Name}' of kind {attribute.Type}, which is not supported."),
+                _ => throw new InvalidDataException(
+                    $"Node '{node.Name}' ({node.OpType}) has attribute '{attribute.Name}' of kind {attribute.Type}, "
+                    + "which is not supported."),
             };
             attributes = attributes.With(attribute.Name, value);
         }

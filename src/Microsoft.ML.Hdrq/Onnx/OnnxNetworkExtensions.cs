@@ -5,24 +5,33 @@ using Microsoft.ML.Hdrq.Onnx.Protobuf;
 
 namespace Microsoft.ML.Hdrq.Onnx;
 
-/// <summary>ONNX as the way in and out of a <see cref="Network"/>.</summary>
+/// <summary>Reads a <see cref="Network"/> from ONNX and writes it as ONNX.</summary>
 public static class OnnxNetworkExtensions
 {
     extension(Network)
     {
-        /// <summary>Reads a network from an ONNX file of opset 9 to 21. Constant parts of the graph are computed once.</summary>
+        /// <summary>
+        /// Reads a network from an ONNX file of opset 9 to 21. Constant parts of the graph are computed once.
+        /// </summary>
         /// <param name="path">The file; tensors in external files are read from its folder.</param>
         /// <returns>The network, on the CPU, owned by the caller.</returns>
         /// <exception cref="FileNotFoundException">There is no such file.</exception>
-        /// <exception cref="InvalidDataException">The file is not a well-formed ONNX model; the message names the path and the cause.</exception>
-        /// <exception cref="NotSupportedException">The model uses operators or an opset that are not supported; the message names all of them.</exception>
+        /// <exception cref="InvalidDataException">
+        /// The file is not a well-formed ONNX model; the message names the path and the cause.
+        /// </exception>
+        /// <exception cref="NotSupportedException">
+        /// The model uses operators or an opset that are not supported; the message names all of them.
+        /// </exception>
         /// <exception cref="TorchUnavailableException">libtorch cannot be loaded on this machine.</exception>
         public static Network LoadOnnx(string path)
         {
             ArgumentException.ThrowIfNullOrEmpty(path);
             var file = new FileInfo(path);
             if (file.Exists && file.Length > Array.MaxLength)
-                throw new InvalidDataException($"'{path}': an ONNX file has at most {Array.MaxLength} bytes, this one has {file.Length}.");
+            {
+                throw new InvalidDataException(
+                    $"'{path}': an ONNX file has at most {Array.MaxLength} bytes, this one has {file.Length}.");
+            }
             var bytes = File.ReadAllBytes(path);
             try
             {
@@ -38,9 +47,9 @@ public static class OnnxNetworkExtensions
             }
         }
 
-        /// <summary>Reads what an ONNX file says about itself, <see cref="Network.Metadata"/>, without its network.</summary>
+        /// <summary>Reads the metadata of an ONNX file, <see cref="Network.Metadata"/>, without its network.</summary>
         /// <param name="path">The file.</param>
-        /// <returns>The metadata by name; of a name that is given twice the last value.</returns>
+        /// <returns>The metadata by name; where a name is given twice, its last value.</returns>
         /// <exception cref="FileNotFoundException">There is no such file.</exception>
         /// <exception cref="InvalidDataException">The file is not an ONNX model.</exception>
         public static IReadOnlyDictionary<string, string> ReadOnnxMetadata(string path)
@@ -53,16 +62,22 @@ public static class OnnxNetworkExtensions
             }
             catch (InvalidProtocolBufferException exception)
             {
-                throw new InvalidDataException($"'{path}': the file is not an ONNX model: {exception.Message}", exception);
+                throw new InvalidDataException(
+                    $"'{path}': the file is not an ONNX model: {exception.Message}",
+                    exception);
             }
         }
 
         /// <summary>Reads a network from a stream that holds an ONNX model of opset 9 to 21.</summary>
         /// <param name="stream">The stream, read to its end and left open.</param>
-        /// <param name="externalDataDirectory">The folder in which tensors in external files are; null when there are none.</param>
+        /// <param name="externalDataDirectory">
+        /// The folder of external files with tensors; null when there are none.
+        /// </param>
         /// <returns>The network, on the CPU, owned by the caller.</returns>
         /// <exception cref="InvalidDataException">The stream does not hold a well-formed ONNX model.</exception>
-        /// <exception cref="NotSupportedException">The model uses operators or an opset that are not supported; the message names all of them.</exception>
+        /// <exception cref="NotSupportedException">
+        /// The model uses operators or an opset that are not supported; the message names all of them.
+        /// </exception>
         /// <exception cref="TorchUnavailableException">libtorch cannot be loaded on this machine.</exception>
         public static Network LoadOnnx(Stream stream, string? externalDataDirectory = null)
         {
@@ -73,14 +88,19 @@ public static class OnnxNetworkExtensions
         }
     }
 
-    /// <summary>Writes a network as an ONNX file. An existing file is replaced only when writing has succeeded.</summary>
+    /// <summary>
+    /// Writes a network as an ONNX file. An existing file is replaced only when writing has succeeded.
+    /// </summary>
     /// <param name="network">The network.</param>
     /// <param name="path">The file.</param>
-    /// <param name="options">How; null for the defaults.</param>
-    /// <exception cref="ArgumentException">The options are out of range, or the external file is not a plain name.</exception>
-    /// <exception cref="NotSupportedException">The opset cannot express the network, or does not define an operator on
-    /// the element types that it is used with (the message names the node); or its tensors do not fit into one
-    /// file.</exception>
+    /// <param name="options">The options; null for the defaults.</param>
+    /// <exception cref="ArgumentException">
+    /// The options are out of range, or the external file is not a plain name.
+    /// </exception>
+    /// <exception cref="NotSupportedException">
+    /// The opset cannot express the network, or does not define an operator on the element types of its inputs (the
+    /// message names the node); or the network's tensors do not fit into one file.
+    /// </exception>
     public static void SaveOnnx(this Network network, string path, OnnxSaveOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(network);
@@ -88,9 +108,12 @@ public static class OnnxNetworkExtensions
         options ??= new OnnxSaveOptions();
         var target = Path.GetFullPath(path);
         var external = options.ExternalDataFile;
-        if (external is not null && (external.Length == 0 || external.AsSpan().IndexOfAny("/\\:\0") >= 0 || external is "." or ".."
-            || external.StartsWith(Path.GetFileName(target), StringComparison.OrdinalIgnoreCase) && external[Path.GetFileName(target).Length..] is "" or ".unfinished"))
-            throw new ArgumentException($"ExternalDataFile '{external}' must be the plain name of another file beside the model.", nameof(options));
+        if (external is not null && !IsPlainName(external, Path.GetFileName(target)))
+        {
+            throw new ArgumentException(
+                $"ExternalDataFile '{external}' must be the plain name of another file beside the model.",
+                nameof(options));
+        }
         var externalTarget = external is null ? null : Path.Combine(Path.GetDirectoryName(target)!, external);
         var (unfinished, unfinishedExternal) = ($"{target}.unfinished", $"{externalTarget}.unfinished");
         try
@@ -110,21 +133,35 @@ public static class OnnxNetworkExtensions
         }
     }
 
+    private static bool IsPlainName(string external, string model) =>
+        external.Length > 0
+        && external.AsSpan().IndexOfAny("/\\:\0") < 0
+        && external is not ("." or "..")
+        && !(external.StartsWith(model, StringComparison.OrdinalIgnoreCase)
+            && external[model.Length..] is "" or ".unfinished");
+
     /// <summary>Writes a network as an ONNX model to a stream.</summary>
     /// <param name="network">The network.</param>
-    /// <param name="stream">Where it goes; left open.</param>
-    /// <param name="options">How; null for the defaults. <see cref="OnnxSaveOptions.ExternalDataFile"/> must be null.</param>
+    /// <param name="stream">The stream to write to; left open.</param>
+    /// <param name="options">
+    /// The options; null for the defaults. <see cref="OnnxSaveOptions.ExternalDataFile"/> must be null.
+    /// </param>
     /// <exception cref="ArgumentException">The options are out of range, or ask for an external file.</exception>
-    /// <exception cref="NotSupportedException">The opset cannot express the network, or does not define an operator on
-    /// the element types that it is used with (the message names the node); or its tensors do not fit into one
-    /// file.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The opset cannot express the network, or does not define an operator on the element types of its inputs (the
+    /// message names the node); or the network's tensors do not fit into one file.
+    /// </exception>
     public static void SaveOnnx(this Network network, Stream stream, OnnxSaveOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(network);
         ArgumentNullException.ThrowIfNull(stream);
         options ??= new OnnxSaveOptions();
         if (options.ExternalDataFile is not null)
-            throw new ArgumentException("ExternalDataFile needs a path to lie beside; save to a path.", nameof(options));
+        {
+            throw new ArgumentException(
+                "ExternalDataFile needs a path to lie beside; save to a path.",
+                nameof(options));
+        }
         OnnxWriter.Write(network, stream, options);
     }
 }

@@ -2,8 +2,15 @@ using Microsoft.ML.Hdrq.Networks.Operators;
 
 namespace Microsoft.ML.Hdrq.Onnx;
 
-/// <summary>A node on its way between a file and a graph, while its form is changed from one opset's to another's.</summary>
-internal sealed class OnnxNode(string name, string type, OperatorAttributes attributes, IEnumerable<string> inputs, IEnumerable<string> outputs)
+/// <summary>
+/// A node on its way between a file and a graph, while its form is converted from one opset to another.
+/// </summary>
+internal sealed class OnnxNode(
+    string name,
+    string type,
+    OperatorAttributes attributes,
+    IEnumerable<string> inputs,
+    IEnumerable<string> outputs)
 {
     public string Name { get; } = name;
 
@@ -24,5 +31,6 @@ internal sealed class OnnxNode(string name, string type, OperatorAttributes attr
         Inputs[index] = value;
     }
 
-    public override string ToString() => $"'{(Name.Length > 0 ? Name : Outputs.FirstOrDefault(output => output.Length > 0) ?? "?")}' ({Type})";
+    public override string ToString() =>
+        $"'{(Name.Length > 0 ? Name : Outputs.FirstOrDefault(output => output.Length > 0) ?? "?")}' ({Type})";
 }

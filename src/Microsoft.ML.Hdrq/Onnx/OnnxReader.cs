@@ -24,15 +24,21 @@ internal sealed class OnnxReader
         _graph = model.Graph ?? throw new InvalidDataException("The file holds no ONNX graph.");
         _opset = ReadOpset(model);
         _metadata = ReadMetadata(model);
-        _tensors = new OnnxTensorPool(_graph.Node.SelectMany(node => node.Output).Concat(_graph.Input.Select(input => input.Name)));
+        _tensors = new OnnxTensorPool(_graph.Node
+            .SelectMany(node => node.Output)
+            .Concat(_graph.Input.Select(input => input.Name)));
     }
 
     /// <summary>Reads a model.</summary>
     /// <param name="bytes">The file's content.</param>
-    /// <param name="externalDataDirectory">The folder in which tensors outside the model file are; null when there is none.</param>
+    /// <param name="externalDataDirectory">
+    /// The folder of tensors outside the model file; null when there is none.
+    /// </param>
     /// <returns>The network, owned by the caller.</returns>
     /// <exception cref="InvalidDataException">The file is not a well-formed ONNX model.</exception>
-    /// <exception cref="NotSupportedException">The model uses operators or an opset that are not supported; the message names all of them.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The model uses operators or an opset that are not supported; the message names all of them.
+    /// </exception>
     public static Network Read(byte[] bytes, string? externalDataDirectory)
     {
         TorchRuntime.EnsureLoaded();
@@ -45,12 +51,15 @@ internal sealed class OnnxReader
         {
             throw new InvalidDataException($"The file is not an ONNX model: {exception.Message}", exception);
         }
-        return new OnnxReader(model, externalDataDirectory is null ? null : new ExternalDataDirectory(externalDataDirectory)).Read();
+        var external = externalDataDirectory is null ? null : new ExternalDataDirectory(externalDataDirectory);
+        return new OnnxReader(model, external).Read();
     }
 
-    /// <summary>What a model says about itself; of a name that is given twice the last value.</summary>
+    /// <summary>The metadata of a model; where a name is given twice, its last value.</summary>
     public static ImmutableSortedDictionary<string, string> ReadMetadata(ModelProto model) =>
-        ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal).SetItems(model.MetadataProps.Select(entry => KeyValuePair.Create(entry.Key, entry.Value)));
+        ImmutableSortedDictionary
+            .Create<string, string>(StringComparer.Ordinal)
+            .SetItems(model.MetadataProps.Select(entry => KeyValuePair.Create(entry.Key, entry.Value)));
 
     private Network Read()
     {
@@ -60,14 +69,19 @@ internal sealed class OnnxReader
         foreach (var initializer in _graph.Initializer)
             _tensors.Define(initializer.Name, OnnxTensors.Read(initializer, _external));
 
-        // Before version 4 of the format every initializer was listed among the inputs as well.
-        var inputs = _graph.Input.Where(input => !_tensors.Contains(input.Name)).Select(input => ReadValue(input, isInput: true)).ToImmutableArray();
+        // Before version 4 of the format, initializers were also listed among the inputs.
+        var inputs = _graph.Input
+            .Where(input => !_tensors.Contains(input.Name))
+            .Select(input => ReadValue(input, isInput: true))
+            .ToImmutableArray();
         if (inputs.IsEmpty)
             throw new InvalidDataException("The graph has no input.");
         ReadConstants();
         var outputNames = _graph.Output.Select(output => output.Name).ToHashSet(StringComparer.Ordinal);
-        var quantized = BiasForms.Collapse(QuantizerForms.Collapse(ReadNodes(), _tensors, outputNames), _tensors, outputNames);
-        var nodes = MovedValueForms.Collapse(TopologicalOrder.Sort(quantized, _tensors.Names.Concat(inputs.Select(input => input.Name))), outputNames);
+        var quantizers = QuantizerForms.Collapse(ReadNodes(), _tensors, outputNames);
+        var quantized = BiasForms.Collapse(quantizers, _tensors, outputNames);
+        var given = _tensors.Names.Concat(inputs.Select(input => input.Name));
+        var nodes = MovedValueForms.Collapse(TopologicalOrder.Sort(quantized, given), outputNames);
         var outputs = _graph.Output.Select(output => ReadValue(output, isInput: false)).ToImmutableArray();
         return Assemble(inputs, nodes, outputs);
     }
@@ -78,7 +92,9 @@ internal sealed class OnnxReader
             ?? throw new InvalidDataException("The model does not say which ONNX opset it uses.");
         return version is >= OpsetForms.Oldest and <= OpsetForms.Newest
             ? (int)version
-            : throw new NotSupportedException($"The model uses ONNX opset {version}; opsets {OpsetForms.Oldest} to {OpsetForms.Newest} are supported.");
+            : throw new NotSupportedException(
+                $"The model uses ONNX opset {version}; "
+                + $"opsets {OpsetForms.Oldest} to {OpsetForms.Newest} are supported.");
     }
 
     private void RefuseUnsupportedOperators()
@@ -87,7 +103,9 @@ internal sealed class OnnxReader
         foreach (var node in _graph.Node)
         {
             var isDefaultDomain = node.Domain is "" or "ai.onnx";
-            if (isDefaultDomain && (node.OpType is "Constant" or "Upsample" || Operator.IsSupported(node.OpType) && node.OpType != FakeQuantize.Name))
+            var isSupported = node.OpType is "Constant" or "Upsample"
+                || Operator.IsSupported(node.OpType) && node.OpType != FakeQuantize.Name;
+            if (isDefaultDomain && isSupported)
                 continue;
             var type = isDefaultDomain ? node.OpType : $"{node.Domain}.{node.OpType}";
             if (!unsupported.TryGetValue(type, out var nodes))
@@ -95,7 +113,12 @@ internal sealed class OnnxReader
             nodes.Add($"'{(node.Name.Length > 0 ? node.Name : node.Output.FirstOrDefault() ?? "?")}'");
         }
         if (unsupported.Count > 0)
-            throw new NotSupportedException($"The model uses operators that are not supported: {string.Join("; ", unsupported.Select(pair => $"{pair.Key} (node{(pair.Value.Count > 1 ? "s" : "")} {string.Join(", ", pair.Value)})"))}.");
+        {
+            var list = unsupported.Select(pair =>
+                $"{pair.Key} (node{(pair.Value.Count > 1 ? "s" : "")} {string.Join(", ", pair.Value)})");
+            throw new NotSupportedException(
+                $"The model uses operators that are not supported: {string.Join("; ", list)}.");
+        }
     }
 
     private void ReadConstants()
@@ -105,7 +128,10 @@ internal sealed class OnnxReader
             if (proto.Output.Count == 0 || proto.Output[0].Length == 0)
                 throw new InvalidDataException($"Node '{proto.Name}' ({proto.OpType}) has no output.");
             if (proto.OpType == "Constant")
-                _tensors.Define(proto.Output[0], ReadConstant(proto, OnnxAttributes.Read(proto, _external)), isConstant: true);
+                _tensors.Define(
+                    proto.Output[0],
+                    ReadConstant(proto, OnnxAttributes.Read(proto, _external)),
+                    isConstant: true);
         }
     }
 
@@ -116,7 +142,12 @@ internal sealed class OnnxReader
         {
             if (proto.OpType == "Constant")
                 continue;
-            var node = new OnnxNode(proto.Name, proto.OpType, OnnxAttributes.Read(proto, _external), proto.Input, proto.Output);
+            var node = new OnnxNode(
+                proto.Name,
+                proto.OpType,
+                OnnxAttributes.Read(proto, _external),
+                proto.Input,
+                proto.Output);
             try
             {
                 nodes.AddRange(OpsetForms.Upgrade(node, _opset, _tensors));
@@ -147,7 +178,8 @@ internal sealed class OnnxReader
                     return TensorData.Of(numbers.AsSpan(), numbers.Length);
             }
         }
-        throw new InvalidDataException($"Node '{node.Name}' (Constant) does not hold exactly one number, list of numbers, or tensor.");
+        throw new InvalidDataException(
+            $"Node '{node.Name}' (Constant) does not hold exactly one number, list of numbers, or tensor.");
     }
 
     private static GraphValue ReadValue(ValueInfoProto value, bool isInput)
@@ -156,31 +188,59 @@ internal sealed class OnnxReader
         if (value.Name.Length == 0)
             throw new InvalidDataException($"{(isInput ? "An input" : "An output")} of the graph has no name.");
         if (value.Type?.TensorType is not { } tensor)
-            return isInput ? throw new InvalidDataException($"{what} has no tensor type.") : new GraphValue(value.Name, ElementType.Float32, []);
+        {
+            return isInput
+                ? throw new InvalidDataException($"{what} has no tensor type.")
+                : new GraphValue(value.Name, ElementType.Float32, []);
+        }
         var type = OnnxTensors.ReadElementType(tensor.ElemType, what);
         if (tensor.Shape is null)
-            return isInput ? throw new InvalidDataException($"{what} has no shape.") : new GraphValue(value.Name, type, []);
-        // Some exporters write 0 or -1 for a size that is not known.
-        var shape = tensor.Shape.Dim.Select(dimension => dimension.DimValue > 0 ? dimension.DimValue : TensorShape.Dynamic).ToArray();
+        {
+            return isInput
+                ? throw new InvalidDataException($"{what} has no shape.")
+                : new GraphValue(value.Name, type, []);
+        }
+        // Some exporters write 0 or -1 for an unknown size.
+        var shape = tensor.Shape.Dim
+            .Select(dimension => dimension.DimValue > 0 ? dimension.DimValue : TensorShape.Dynamic)
+            .ToArray();
         if (shape.Any(size => size > int.MaxValue))
-            throw new InvalidDataException($"{what} has shape {TensorShape.Describe(shape)}, which is too large.");
+        {
+            throw new InvalidDataException(
+                $"{what} has shape {TensorShape.Describe(shape)}, which is too large.");
+        }
         return new GraphValue(value.Name, type, shape);
     }
 
-    private Network Assemble(ImmutableArray<GraphValue> inputs, IReadOnlyList<OnnxNode> nodes, ImmutableArray<GraphValue> outputs)
+    private Network Assemble(
+        ImmutableArray<GraphValue> inputs,
+        IReadOnlyList<OnnxNode> nodes,
+        ImmutableArray<GraphValue> outputs)
     {
-        // Whatever is not part of the finished network when something goes wrong dies with the scope.
+        // When an error occurs, the scope disposes everything that is not part of the finished network.
         using var scope = torch.NewDisposeScope();
         try
         {
             var graphNodes = nodes.Select(MakeNode).ToImmutableArray();
             var roles = new ParameterRoles(graphNodes, outputs.Select(output => output.Name), _tensors);
-            var read = graphNodes.SelectMany(node => node.Inputs).Concat(outputs.Select(output => output.Name)).ToHashSet(StringComparer.Ordinal);
-            var parameters = _tensors.Names.Where(read.Contains)
-                .Select(name => new ParameterDefinition(name, _tensors[name].ElementType, _tensors[name].Shape, roles[name]))
-                .OrderBy(parameter => parameter.Role == ParameterRole.Constant).ToImmutableArray();
+            var read = graphNodes
+                .SelectMany(node => node.Inputs)
+                .Concat(outputs.Select(output => output.Name))
+                .ToHashSet(StringComparer.Ordinal);
+            var parameters = _tensors.Names
+                .Where(read.Contains)
+                .Select(name => new ParameterDefinition(
+                    name,
+                    _tensors[name].ElementType,
+                    _tensors[name].Shape,
+                    roles[name]))
+                .OrderBy(parameter => parameter.Role == ParameterRole.Constant)
+                .ToImmutableArray();
             var graph = new Graph(inputs, parameters, graphNodes, outputs);
-            var tensors = parameters.ToDictionary(parameter => parameter.Name, parameter => _tensors[parameter.Name].ToTorch(), StringComparer.Ordinal);
+            var tensors = parameters.ToDictionary(
+                parameter => parameter.Name,
+                parameter => _tensors[parameter.Name].ToTorch(),
+                StringComparer.Ordinal);
             using var network = new Network(graph, tensors) { Metadata = _metadata };
             return FoldConstants.Apply(network);
         }
@@ -192,13 +252,14 @@ internal sealed class OnnxReader
 
     private static GraphNode MakeNode(OnnxNode node)
     {
-        // A trailing optional input may be left out by an empty name or by ending the list.
+        // An optional input at the end is left out by an empty name or by a shorter list.
         var inputs = node.Inputs.ToList();
         while (inputs.Count > 0 && inputs[^1].Length == 0)
             inputs.RemoveAt(inputs.Count - 1);
         try
         {
-            return new GraphNode(node.Name, Operator.Create(node.Type, node.Attributes), [.. inputs], [.. node.Outputs]);
+            var operation = Operator.Create(node.Type, node.Attributes);
+            return new GraphNode(node.Name, operation, [.. inputs], [.. node.Outputs]);
         }
         catch (InvalidDataException exception)
         {

@@ -3,8 +3,10 @@ using Microsoft.ML.Hdrq.Networks;
 
 namespace Microsoft.ML.Hdrq.Onnx;
 
-/// <summary>The tensors of a file by name, in the order of definition, and names that nothing in the file has.</summary>
-/// <param name="otherNames">All names that the file gives to anything but tensors.</param>
+/// <summary>
+/// The tensors of a file by name, in the order of definition. It also makes names that are not in use.
+/// </summary>
+/// <param name="otherNames">All names in the file that are not names of tensors.</param>
 internal sealed class OnnxTensorPool(IEnumerable<string> otherNames)
 {
     private readonly Dictionary<string, TensorData> _tensors = new(StringComparer.Ordinal);
@@ -19,9 +21,10 @@ internal sealed class OnnxTensorPool(IEnumerable<string> otherNames)
 
     public bool Contains(string name) => _tensors.ContainsKey(name);
 
-    public bool TryGet(string name, [MaybeNullWhen(false)] out TensorData tensor) => _tensors.TryGetValue(name, out tensor);
+    public bool TryGet(string name, [MaybeNullWhen(false)] out TensorData tensor) =>
+        _tensors.TryGetValue(name, out tensor);
 
-    /// <summary>Whether the file holds the tensor as a Constant node and not as an initializer.</summary>
+    /// <summary>Whether the file stores the tensor as a Constant node instead of an initializer.</summary>
     public bool IsConstant(string name) => _constants.Contains(name);
 
     /// <exception cref="InvalidDataException">The name is empty or defined already.</exception>
@@ -37,14 +40,14 @@ internal sealed class OnnxTensorPool(IEnumerable<string> otherNames)
             _constants.Add(name);
     }
 
-    /// <summary>Gives a tensor another value, which is a weight from then on.</summary>
+    /// <summary>Replaces a tensor by another one, which counts as a weight from then on.</summary>
     public void Replace(string name, TensorData data)
     {
         _tensors[name] = data;
         _constants.Remove(name);
     }
 
-    /// <summary>Adds a constant that the file does not have and gives its name.</summary>
+    /// <summary>Adds a constant that the file does not have and returns its name.</summary>
     public string Add(string stem, TensorData data)
     {
         var name = FreshName(stem);
@@ -52,6 +55,6 @@ internal sealed class OnnxTensorPool(IEnumerable<string> otherNames)
         return name;
     }
 
-    /// <summary>A name that nothing has yet; from then on it is taken.</summary>
+    /// <summary>Reserves and returns a name that is not in use.</summary>
     public string FreshName(string stem) => _taken.Fresh(stem);
 }

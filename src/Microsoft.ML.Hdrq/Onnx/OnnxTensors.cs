@@ -6,12 +6,12 @@ using Microsoft.ML.Hdrq.Onnx.Protobuf;
 namespace Microsoft.ML.Hdrq.Onnx;
 
 /// <summary>
-/// Tensors of ONNX files to <see cref="TensorData"/> and back. Every size that a file claims is checked against the data that is
-/// really there before memory is taken for it.
+/// Converts tensors of ONNX files to <see cref="TensorData"/> and back. Every size that a file claims is checked
+/// against the data that is really there before memory is allocated for it.
 /// </summary>
 internal static class OnnxTensors
 {
-    /// <summary>What Torch can iterate over.</summary>
+    /// <summary>The largest rank that Torch can iterate over.</summary>
     public const int MaxRank = 64;
 
     public static TensorData Read(TensorProto proto, ExternalDataDirectory? external)
@@ -22,12 +22,19 @@ internal static class OnnxTensors
             throw new InvalidDataException($"{name} has {proto.Dims.Count} dimensions; {MaxRank} are supported.");
         var shape = proto.Dims.ToArray();
         if (TensorShape.ElementCount(shape) is not { } count || count > Array.MaxLength / type.SizeInMemory())
-            throw new InvalidDataException($"{name} has shape {TensorShape.Describe(shape)}, which is negative or too large.");
+        {
+            throw new InvalidDataException(
+                $"{name} has shape {TensorShape.Describe(shape)}, which is negative or too large.");
+        }
         var sizeInFile = (count * type.BitsInFile() + 7) / 8;
         if (proto.DataLocation == TensorProto.Types.DataLocation.External)
         {
             if (external is null)
-                throw new InvalidDataException($"{name} is in an external file, and the model was not read from a file or given a directory for external data.");
+            {
+                throw new InvalidDataException(
+                    $"{name} is in an external file, "
+                    + "and the model was not read from a file or given a directory for external data.");
+            }
             return FromRaw(type, shape, count, external.Read(proto, sizeInFile));
         }
         if (proto.HasRawData)
@@ -42,14 +49,16 @@ internal static class OnnxTensors
             ElementType.Float64 => Typed(proto.DoubleData, count),
             ElementType.Int64 => Typed(proto.Int64Data, count),
             ElementType.Int32 => Typed(proto.Int32Data, count),
-            // These have no field of their own: each is in the low bits of a 32-bit integer.
+            // These types have no field of their own: each element is in the low bits of a 32-bit integer.
             ElementType.Int16 or ElementType.Float16 => Narrow(2, count),
             ElementType.Int8 or ElementType.UInt8 or ElementType.Bool => Narrow(1, count),
             _ => Narrow(1, (count + 1) / 2),
         };
 
         TensorData Typed<T>(IReadOnlyCollection<T> values, long expected) where T : unmanaged =>
-            values.Count == expected ? TensorData.Of<T>(values.ToArray(), shape) : throw Mismatch(values.Count, "values", expected);
+            values.Count == expected
+                ? TensorData.Of<T>(values.ToArray(), shape)
+                : throw Mismatch(values.Count, "values", expected);
 
         TensorData Narrow(int bytes, long expected)
         {
@@ -66,21 +75,29 @@ internal static class OnnxTensors
         }
 
         InvalidDataException Mismatch(long actual, string what, long expected) =>
-            new($"{name} has {actual} {what} of data; its shape {TensorShape.Describe(shape)} and type {type} need {expected}.");
+            new($"{name} has {actual} {what} of data; "
+                + $"its shape {TensorShape.Describe(shape)} and type {type} need {expected}.");
     }
 
     public static TensorProto Write(string name, TensorData data)
     {
-        var proto = new TensorProto { Name = name, DataType = (int)data.ElementType, RawData = ByteString.CopyFrom(ToRaw(data)) };
+        var proto = new TensorProto
+        {
+            Name = name,
+            DataType = (int)data.ElementType,
+            RawData = ByteString.CopyFrom(ToRaw(data)),
+        };
         proto.Dims.AddRange(data.Shape.ToArray());
         return proto;
     }
 
     public static ElementType ReadElementType(int dataType, string what) => Enum.IsDefined((ElementType)dataType)
         ? (ElementType)dataType
-        : throw new InvalidDataException($"{what} has element type {dataType.ToString(CultureInfo.InvariantCulture)}, which is unknown or not supported.");
+        : throw new InvalidDataException(
+            $"{what} has element type {dataType.ToString(CultureInfo.InvariantCulture)}, "
+            + "which is unknown or not supported.");
 
-    /// <summary>The elements as a file holds them: 4-bit integers two to a byte, the first in the low half.</summary>
+    /// <summary>The elements as a file stores them: two 4-bit integers per byte, the first in the low half.</summary>
     public static ReadOnlySpan<byte> ToRaw(TensorData data)
     {
         if (data.ElementType.BitsInFile() != 4)
@@ -106,7 +123,7 @@ internal static class OnnxTensors
         {
             raw.CopyTo(bytes);
         }
-        // Torch takes any other byte for a boolean at its word.
+        // Torch does not normalize other bytes to a valid boolean.
         if (type == ElementType.Bool)
         {
             foreach (ref var value in bytes.AsSpan())

@@ -10,15 +10,15 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Onnx;
 
 /// <summary>
-/// Writes a network as an ONNX model. Weights and statistics become initializers, constants become Constant nodes: that is how reading tells them apart.
-/// The same network gives the same bytes.
+/// Writes a network as an ONNX model. Weights and statistics become initializers, constants become Constant nodes; the
+/// reader tells them apart by this. The same network gives the same bytes.
 /// </summary>
 internal sealed class OnnxWriter
 {
     private const int DefaultOldestOpset = 13;
     private const int ExternalDataThreshold = 1024;
 
-    /// <summary>What a protobuf message can hold, less a generous part for the graph.</summary>
+    /// <summary>The capacity of a protobuf message, minus a generous reserve for the graph.</summary>
     private const long MaxDataInFile = int.MaxValue - (64 << 20);
 
     private readonly Network _network;
@@ -27,7 +27,8 @@ internal sealed class OnnxWriter
     private readonly Dictionary<string, ParameterDefinition> _definitions;
     private readonly UniqueNames _nodeNames = new([]);
     private readonly Dictionary<string, GraphNode> _storedWeights;
-    private readonly Dictionary<string, (TensorData Integers, TensorData Step)> _integerBiases = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (TensorData Integers, TensorData Step)> _integerBiases =
+        new(StringComparer.Ordinal);
     private readonly Dictionary<string, GraphNode> _quantizers = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> _requantized = new(StringComparer.Ordinal);
     private readonly OnnxTensorPool _added;
@@ -43,37 +44,58 @@ internal sealed class OnnxWriter
         _definitions = network.Graph.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
         _storedWeights = FindStoredWeights();
         _smallProducts = PairedProducts.FindSmall(network);
-        _added = new OnnxTensorPool([.. network.Graph.Inputs.Select(input => input.Name), .. _definitions.Keys, .. network.Graph.Nodes.SelectMany(node => node.Outputs)]);
+        _added = new OnnxTensorPool([
+            .. network.Graph.Inputs.Select(input => input.Name),
+            .. _definitions.Keys,
+            .. network.Graph.Nodes.SelectMany(node => node.Outputs),
+        ]);
         _opset = ChooseOpset();
         FindIntegerBiases();
     }
 
     /// <summary>Writes a network.</summary>
     /// <param name="network">The network.</param>
-    /// <param name="model">Where the model goes.</param>
-    /// <param name="options">How.</param>
-    /// <param name="externalData">Where large tensors go; null to keep them in the model.</param>
+    /// <param name="model">The stream for the model.</param>
+    /// <param name="options">The options.</param>
+    /// <param name="externalData">The stream for large tensors; null to keep them in the model.</param>
     /// <exception cref="ArgumentOutOfRangeException">The opset is not supported.</exception>
-    /// <exception cref="NotSupportedException">The opset cannot express the network; the message names the node.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The opset cannot express the network; the message names the node.
+    /// </exception>
     public static void Write(Network network, Stream model, OnnxSaveOptions options, Stream? externalData = null)
     {
         if (options.Opset is < OpsetForms.Oldest or > OpsetForms.Newest)
-            throw new ArgumentOutOfRangeException(nameof(options), options.Opset, $"Opset must be from {OpsetForms.Oldest} to {OpsetForms.Newest}.");
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(options),
+                options.Opset,
+                $"Opset must be from {OpsetForms.Oldest} to {OpsetForms.Newest}.");
+        }
         new OnnxWriter(network, options, externalData).Write().WriteTo(model);
     }
 
-    /// <summary>Weights of which the file holds the integers: those that only a quantizer reads.</summary>
+    /// <summary>Finds the weights that the file stores as integers: those that only a quantizer reads.</summary>
     private Dictionary<string, GraphNode> FindStoredWeights()
     {
-        var readers = _network.Graph.Nodes.SelectMany(node => node.Inputs.Select(input => (input, node))).ToLookup(pair => pair.input, pair => pair.node, StringComparer.Ordinal);
+        var readers = _network.Graph.Nodes
+            .SelectMany(node => node.Inputs.Select(input => (input, node)))
+            .ToLookup(pair => pair.input, pair => pair.node, StringComparer.Ordinal);
         var outputs = _network.Graph.Outputs.Select(output => output.Name).ToHashSet(StringComparer.Ordinal);
         return _definitions.Values
-            .Where(definition => definition is { Role: ParameterRole.Weight, ElementType: ElementType.Float32 } && !outputs.Contains(definition.Name)
-                && readers[definition.Name].ToList() is [{ Operator: FakeQuantize } quantizer] && quantizer.Inputs[0] == definition.Name && _definitions.ContainsKey(quantizer.Inputs[1]))
-            .ToDictionary(definition => definition.Name, definition => readers[definition.Name].Single(), StringComparer.Ordinal);
+            .Where(definition => definition is { Role: ParameterRole.Weight, ElementType: ElementType.Float32 }
+                && !outputs.Contains(definition.Name)
+                && readers[definition.Name].ToList() is [{ Operator: FakeQuantize } quantizer]
+                && quantizer.Inputs[0] == definition.Name
+                && _definitions.ContainsKey(quantizer.Inputs[1]))
+            .ToDictionary(
+                definition => definition.Name,
+                definition => readers[definition.Name].Single(),
+                StringComparer.Ordinal);
     }
 
-    /// <summary>Biases that are as many steps of their layer's integers; others stay numbers.</summary>
+    /// <summary>
+    /// Finds the biases that can be stored in steps of their layer's integers; other biases stay floats.
+    /// </summary>
     private void FindIntegerBiases()
     {
         using var noGradients = torch.no_grad();
@@ -81,7 +103,10 @@ internal sealed class OnnxWriter
         foreach (var bias in IntegerBias.Find(_network.Graph))
         {
             if (bias.Integers(_network.Parameters) is { } integers)
-                _integerBiases.Add(bias.Bias, (TensorData.FromTorch(integers), TensorData.FromTorch(bias.Step(_network.Parameters))));
+            {
+                var stored = TensorData.FromTorch(integers);
+                _integerBiases.Add(bias.Bias, (stored, TensorData.FromTorch(bias.Step(_network.Parameters))));
+            }
         }
     }
 
@@ -106,7 +131,9 @@ internal sealed class OnnxWriter
             : OpsetForms.MinimumOpset(node, _definitions.GetValueOrDefault, types.Of);
 
         int SafeOpset(GraphNode node) => node.Operator is FakeQuantize quantizer
-            ? quantizer.Range.Bits <= 4 && _storedWeights.ContainsKey(node.Inputs[0]) ? QuantizerForms.FourBitsOpset : MinimumOpset(node)
+            ? quantizer.Range.Bits <= 4 && _storedWeights.ContainsKey(node.Inputs[0])
+                ? QuantizerForms.FourBitsOpset
+                : MinimumOpset(node)
             : OpsetForms.SafeOpset(node, _definitions.GetValueOrDefault, types.Of);
     }
 
@@ -116,23 +143,34 @@ internal sealed class OnnxWriter
         graph.Input.AddRange(_network.Graph.Inputs.Select(value => WriteValue(value, isInput: true)));
         graph.Output.AddRange(_network.Graph.Outputs.Select(value => WriteValue(value, isInput: false)));
         var nodes = _network.Graph.Nodes.SelectMany(Forms).Select(WriteNode).ToList();
-        // Constants that became attributes are not read any more.
-        var read = nodes.SelectMany(node => node.Input).Concat(_network.Graph.Outputs.Select(output => output.Name)).ToHashSet(StringComparer.Ordinal);
+        // Constants that became attributes are no longer read.
+        var read = nodes
+            .SelectMany(node => node.Input)
+            .Concat(_network.Graph.Outputs.Select(output => output.Name))
+            .ToHashSet(StringComparer.Ordinal);
         foreach (var parameter in _network.Graph.Parameters.Where(parameter => read.Contains(parameter.Name)))
         {
             var tensor = OnnxTensors.Write(parameter.Name, Data(parameter));
             // ML.NET's runtime takes 4-bit integers from Constant nodes only.
-            if (parameter.Role != ParameterRole.Constant && (_options.FourBitInitializers || tensor.DataType is not ((int)ElementType.Int4 or (int)ElementType.UInt4)))
+            var isFourBits = tensor.DataType is (int)ElementType.Int4 or (int)ElementType.UInt4;
+            if (parameter.Role != ParameterRole.Constant && (_options.FourBitInitializers || !isFourBits))
                 graph.Initializer.Add(MoveOut(tensor));
             else
                 graph.Node.Add(WriteConstant(parameter.Name, tensor));
         }
         graph.Node.AddRange(_added.Names.Select(name => WriteConstant(name, OnnxTensors.Write(name, _added[name]))));
         graph.Node.AddRange(nodes);
-        var inside = graph.Initializer.Sum(tensor => (long)tensor.RawData.Length) + graph.Node.Sum(node => node.Attribute.Sum(attribute => attribute.T?.RawData.Length ?? 0L));
+        var inside = graph.Initializer.Sum(tensor => (long)tensor.RawData.Length)
+            + graph.Node.Sum(node => node.Attribute.Sum(attribute => attribute.T?.RawData.Length ?? 0L));
         if (inside > MaxDataInFile)
-            throw new NotSupportedException($"The network's tensors have {inside} bytes, and an ONNX file holds less than 2 GB; write them to an external file.");
-        var metadata = _network.Metadata.SetItems(_options.Metadata ?? ImmutableSortedDictionary<string, string>.Empty).OrderBy(pair => pair.Key, StringComparer.Ordinal);
+        {
+            throw new NotSupportedException(
+                $"The network's tensors have {inside} bytes, and an ONNX file holds less than 2 GB; "
+                + "write them to an external file.");
+        }
+        var metadata = _network.Metadata
+            .SetItems(_options.Metadata ?? ImmutableSortedDictionary<string, string>.Empty)
+            .OrderBy(pair => pair.Key, StringComparer.Ordinal);
         return new ModelProto
         {
             IrVersion = IrVersion(_opset),
@@ -140,11 +178,17 @@ internal sealed class OnnxWriter
             ProducerVersion = typeof(OnnxWriter).Assembly.GetName().Version?.ToString(3) ?? "",
             OpsetImport = { new OperatorSetIdProto { Domain = "", Version = _opset } },
             Graph = graph,
-            MetadataProps = { metadata.Select(pair => new StringStringEntryProto { Key = pair.Key, Value = pair.Value }) },
+            MetadataProps =
+            {
+                metadata.Select(pair => new StringStringEntryProto { Key = pair.Key, Value = pair.Value }),
+            },
         };
     }
 
-    /// <summary>The version of the file format that came with an opset (https://github.com/onnx/onnx/blob/main/docs/Versioning.md).</summary>
+    /// <summary>
+    /// The version of the file format that came with an opset
+    /// (https://github.com/onnx/onnx/blob/main/docs/Versioning.md).
+    /// </summary>
     private static long IrVersion(int opset) => opset switch
     {
         9 => 4,
@@ -156,7 +200,7 @@ internal sealed class OnnxWriter
         _ => 10,
     };
 
-    /// <summary>A node as the operators of ONNX that it takes.</summary>
+    /// <summary>The ONNX nodes that express a node of the graph.</summary>
     private IEnumerable<OnnxNode> Forms(GraphNode node)
     {
         if (node.Operator is not FakeQuantize quantizer)
@@ -164,41 +208,74 @@ internal sealed class OnnxWriter
         var isStored = _storedWeights.ContainsKey(node.Inputs[0]);
         if (!isStored)
             _quantizers[node.Outputs[0]] = node;
-        var named = new GraphNode(node.Name, node.Operator, [_requantized.GetValueOrDefault(node.Inputs[0], node.Inputs[0]), node.Inputs[1]], node.Outputs);
-        return QuantizerForms.Expand(named, quantizer, Storage(node, isStored), isStored, _added.FreshName, Integer, _network.Parameters[node.Inputs[1]].numel());
+        string[] inputs = [_requantized.GetValueOrDefault(node.Inputs[0], node.Inputs[0]), node.Inputs[1]];
+        return QuantizerForms.Expand(
+            new GraphNode(node.Name, node.Operator, [.. inputs], node.Outputs),
+            quantizer,
+            Storage(node, isStored),
+            isStored,
+            _added.FreshName,
+            Integer,
+            _network.Parameters[node.Inputs[1]].numel());
     }
 
-    /// <summary>A node that is no quantizer, behind what makes numbers of its bias, and before what says that quantized values stay so when it moves them.</summary>
+    /// <summary>
+    /// A node that is not a quantizer, after the node that dequantizes its bias, and before the nodes that show that
+    /// moved values stay quantized.
+    /// </summary>
     private IEnumerable<OnnxNode> LayerForms(GraphNode node)
     {
-        var layer = new OnnxNode(node.Name, node.Operator.Type, node.Operator.Attributes, node.Inputs.Select(input => _requantized.GetValueOrDefault(input, input)), node.Outputs);
+        var layer = new OnnxNode(
+            node.Name,
+            node.Operator.Type,
+            node.Operator.Attributes,
+            node.Inputs.Select(input => _requantized.GetValueOrDefault(input, input)),
+            node.Outputs);
         if (layer.Input(2) is { Length: > 0 } name && _integerBiases.TryGetValue(name, out var bias))
         {
-            var numbers = BiasForms.Expand(name, _added.Add($"{name}.step", bias.Step), !bias.Step.Shape.IsEmpty, _added.FreshName($"{name}.numbers"));
-            layer.SetInput(2, numbers.Outputs[0]);
-            yield return numbers;
+            var floats = BiasForms.Expand(
+                name,
+                _added.Add($"{name}.step", bias.Step),
+                !bias.Step.Shape.IsEmpty,
+                _added.FreshName($"{name}.numbers"));
+            layer.SetInput(2, floats.Outputs[0]);
+            yield return floats;
         }
         yield return layer;
-        if (!DataFlow.MovesValues(node) || !_quantizers.TryGetValue(node.Inputs[0], out var source) || source.Operator is not FakeQuantize { Axis: null } quantizer
+        if (!DataFlow.MovesValues(node)
+            || !_quantizers.TryGetValue(node.Inputs[0], out var source)
+            || source.Operator is not FakeQuantize { Axis: null } quantizer
             || _network.Graph.Outputs.Any(output => output.Name == node.Outputs[0]))
         {
             yield break;
         }
-        var (storage, numbersAgain) = (IntegerStorage.OfActivation(quantizer), _added.FreshName($"{node.Outputs[0]}.again"));
-        foreach (var form in MovedValueForms.Expand(node.Outputs[0], source.Inputs[1], Integer(storage.Type, storage.ZeroPoint, null), _added.FreshName($"{node.Outputs[0]}.integers"), numbersAgain))
+        var (storage, requantized) = (
+            IntegerStorage.OfActivation(quantizer),
+            _added.FreshName($"{node.Outputs[0]}.again"));
+        var forms = MovedValueForms.Expand(
+            node.Outputs[0],
+            source.Inputs[1],
+            Integer(storage.Type, storage.ZeroPoint, null),
+            _added.FreshName($"{node.Outputs[0]}.integers"),
+            requantized);
+        foreach (var form in forms)
             yield return form;
         _quantizers[node.Outputs[0]] = source;
-        _requantized[node.Outputs[0]] = numbersAgain;
+        _requantized[node.Outputs[0]] = requantized;
     }
 
-    /// <summary>The name of a constant that holds one integer, once or, in a list, as often as is asked for; nodes share them.</summary>
+    /// <summary>
+    /// The name of a constant that holds an integer: a scalar, or a list with the given count. Nodes share constants.
+    /// </summary>
     private string Integer(ElementType type, int value, long? count)
     {
         if (!_integers.TryGetValue((type, value, count), out var name))
         {
             var bytes = new byte[count ?? 1];
             Array.Fill(bytes, (byte)value);
-            name = _added.Add($"{type}.{value.ToString(CultureInfo.InvariantCulture)}", new TensorData(type, count is { } length ? [length] : [], bytes));
+            name = _added.Add(
+                $"{type}.{value.ToString(CultureInfo.InvariantCulture)}",
+                new TensorData(type, count is { } length ? [length] : [], bytes));
             _integers.Add((type, value, count), name);
         }
         return name;
@@ -206,7 +283,10 @@ internal sealed class OnnxWriter
 
     private NodeProto WriteNode(OnnxNode form)
     {
-        OpsetForms.Downgrade(form, _opset, name => _added.TryGet(name, out var added) ? added : Data(_definitions[name]));
+        OpsetForms.Downgrade(
+            form,
+            _opset,
+            name => _added.TryGet(name, out var added) ? added : Data(_definitions[name]));
         var proto = new NodeProto { Name = UniqueName(form.Name), OpType = form.Type };
         proto.Input.AddRange(form.Inputs);
         proto.Output.AddRange(form.Outputs);
@@ -214,7 +294,9 @@ internal sealed class OnnxWriter
         return proto;
     }
 
-    /// <summary>The graph's nodes may share names; ONNX Runtime refuses files in which they do.</summary>
+    /// <summary>
+    /// A unique name for a node: nodes of a graph may share names, but ONNX Runtime refuses files in which they do.
+    /// </summary>
     private string UniqueName(string name) => name.Length == 0 ? name : _nodeNames.Fresh(name);
 
     private NodeProto WriteConstant(string name, TensorProto tensor)
@@ -229,8 +311,16 @@ internal sealed class OnnxWriter
             return tensor;
         tensor.DataLocation = TensorProto.Types.DataLocation.External;
         tensor.ExternalData.Add(new StringStringEntryProto { Key = "location", Value = _options.ExternalDataFile });
-        tensor.ExternalData.Add(new StringStringEntryProto { Key = "offset", Value = _externalData.Position.ToString(CultureInfo.InvariantCulture) });
-        tensor.ExternalData.Add(new StringStringEntryProto { Key = "length", Value = tensor.RawData.Length.ToString(CultureInfo.InvariantCulture) });
+        tensor.ExternalData.Add(new StringStringEntryProto
+        {
+            Key = "offset",
+            Value = _externalData.Position.ToString(CultureInfo.InvariantCulture),
+        });
+        tensor.ExternalData.Add(new StringStringEntryProto
+        {
+            Key = "length",
+            Value = tensor.RawData.Length.ToString(CultureInfo.InvariantCulture),
+        });
         tensor.RawData.WriteTo(_externalData);
         tensor.ClearRawData();
         return tensor;
@@ -243,26 +333,35 @@ internal sealed class OnnxWriter
         if (!_storedWeights.TryGetValue(parameter.Name, out var node))
             return TensorData.FromTorch(_network.Parameters[parameter.Name], parameter.ElementType);
         var quantizer = (FakeQuantize)node.Operator;
-        return QuantizerForms.Integers(quantizer, _network.Parameters[parameter.Name], _network.Parameters[node.Inputs[1]], Storage(node, isStored: true));
+        return QuantizerForms.Integers(
+            quantizer,
+            _network.Parameters[parameter.Name],
+            _network.Parameters[node.Inputs[1]],
+            Storage(node, isStored: true));
     }
 
     private IntegerStorage Storage(GraphNode node, bool isStored)
     {
         var quantizer = (FakeQuantize)node.Operator;
-        return isStored ? IntegerStorage.OfWeight(quantizer, _opset, _options.SignedWeights || _smallProducts.Contains(node)) : IntegerStorage.OfActivation(quantizer);
+        return isStored
+            ? IntegerStorage.OfWeight(quantizer, _opset, _options.SignedWeights || _smallProducts.Contains(node))
+            : IntegerStorage.OfActivation(quantizer);
     }
 
     private static ValueInfoProto WriteValue(GraphValue value, bool isInput)
     {
         var type = new TypeProto.Types.Tensor { ElemType = (int)value.ElementType };
-        // An output of which no file said the shape stays without one.
+        // An output whose shape is unknown is written without a shape.
         if (isInput || value.Shape.Length > 0)
             type.Shape = new TensorShapeProto();
         for (var d = 0; d < value.Shape.Length; d++)
         {
             var size = value.Shape[d];
             type.Shape.Dim.Add(size == TensorShape.Dynamic
-                ? new TensorShapeProto.Types.Dimension { DimParam = d == 0 ? "N" : $"{value.Name}_{d.ToString(CultureInfo.InvariantCulture)}" }
+                ? new TensorShapeProto.Types.Dimension
+                {
+                    DimParam = d == 0 ? "N" : $"{value.Name}_{d.ToString(CultureInfo.InvariantCulture)}",
+                }
                 : new TensorShapeProto.Types.Dimension { DimValue = size });
         }
         return new ValueInfoProto { Name = value.Name, Type = new TypeProto { TensorType = type } };

@@ -7,8 +7,9 @@ using Microsoft.ML.Hdrq.Networks.Operators;
 namespace Microsoft.ML.Hdrq.Onnx;
 
 /// <summary>
-/// How operators changed between opsets 9 and 21 (https://github.com/onnx/onnx/blob/main/docs/Changelog.md). Graphs hold the form of opset 21;
-/// reading upgrades to it and writing goes back, by the same table where an attribute became an input.
+/// The changes of operators between opsets 9 and 21 (https://github.com/onnx/onnx/blob/main/docs/Changelog.md). Graphs
+/// hold the form of opset 21; the reader upgrades to it and the writer downgrades from it. Both use the same table for
+/// attributes that became inputs.
 /// </summary>
 internal static class OpsetForms
 {
@@ -16,7 +17,10 @@ internal static class OpsetForms
     public const int Newest = 21;
 
     private static readonly string[] ReductionTypes =
-        ["ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"];
+    [
+        "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare",
+        "ReduceLogSum", "ReduceLogSumExp",
+    ];
 
     private static readonly InputRule[] InputRules =
     [
@@ -36,7 +40,7 @@ internal static class OpsetForms
         new("TopK", 10, "k", 1),
     ];
 
-    /// <summary>Operators whose attribute <c>axis</c> may count from the back only since opset 11.</summary>
+    /// <summary>Operators whose attribute <c>axis</c> may be negative only since opset 11.</summary>
     private static readonly FrozenSet<string> AxisFromFront = new[]
     {
         "ArgMax", "ArgMin", "Concat", "Flatten", "Gather", "Split",
@@ -45,13 +49,15 @@ internal static class OpsetForms
     /// <summary>An attribute that became an input of the node in opset <paramref name="Since"/>.</summary>
     private sealed record InputRule(string Type, int Since, string Attribute, int Input);
 
-    /// <summary>Brings a node of an older opset into the form of opset 21.</summary>
+    /// <summary>Converts a node of an older opset to the form of opset 21.</summary>
     /// <param name="node">The node; changed in place.</param>
     /// <param name="opset">The opset that it was written for.</param>
-    /// <param name="tensors">The file's tensors, and where new constants go.</param>
-    /// <returns>The nodes to put in its place, in order.</returns>
-    /// <exception cref="InvalidDataException">The node has attributes of the wrong type, or attributes of another opset than its own.</exception>
-    /// <exception cref="NotSupportedException">The older form means something that the newer one cannot say.</exception>
+    /// <param name="tensors">The file's tensors, to which new constants are added.</param>
+    /// <returns>The nodes that replace it, in order.</returns>
+    /// <exception cref="InvalidDataException">
+    /// The node has attributes of the wrong type, or attributes of another opset than its own.
+    /// </exception>
+    /// <exception cref="NotSupportedException">The form of opset 21 cannot express the older form.</exception>
     public static IEnumerable<OnnxNode> Upgrade(OnnxNode node, int opset, OnnxTensorPool tensors)
     {
         foreach (var rule in InputRules)
@@ -59,8 +65,14 @@ internal static class OpsetForms
             if (rule.Type != node.Type || !node.Attributes.Contains(rule.Attribute))
                 continue;
             if (opset >= rule.Since)
-                throw new InvalidDataException($"Attribute '{rule.Attribute}' became an input in opset {rule.Since}; the model is of opset {opset}.");
-            node.SetInput(rule.Input, tensors.Add($"{node.Outputs[0]}.{rule.Attribute}", Constant(rule, node.Attributes)));
+            {
+                throw new InvalidDataException(
+                    $"Attribute '{rule.Attribute}' became an input in opset {rule.Since}; "
+                    + $"the model is of opset {opset}.");
+            }
+            node.SetInput(
+                rule.Input,
+                tensors.Add($"{node.Outputs[0]}.{rule.Attribute}", Constant(rule, node.Attributes)));
             node.Attributes = node.Attributes.Without(rule.Attribute);
         }
         switch (node.Type)
@@ -75,9 +87,11 @@ internal static class OpsetForms
             case "Softmax" or "LogSoftmax" when opset < 13:
                 return UpgradeSoftmax(node, tensors);
             case "GroupNormalization" when opset < 21:
-                throw new NotSupportedException($"Node {node} is GroupNormalization in the form of opset 18, with a scale per group; only that of opset 21, with a scale per channel, is supported.");
+                throw new NotSupportedException(
+                    $"Node {node} is GroupNormalization in the form of opset 18, with a scale per group; "
+                    + "only that of opset 21, with a scale per channel, is supported.");
             case "BatchNormalization" or "Dropout":
-                // The further outputs are for training, or masks that nothing reads in a network for inference.
+                // The other outputs are for training, or are masks that nothing reads during inference.
                 while (node.Outputs.Count > (node.Type == "Dropout" ? 2 : 1) && node.Outputs.Count > 1)
                     node.Outputs.RemoveAt(node.Outputs.Count - 1);
                 break;
@@ -86,22 +100,29 @@ internal static class OpsetForms
     }
 
     /// <summary>
-    /// The oldest opset that can say what a node says. Where none defines it on the types of its inputs, which is for
-    /// <see cref="OpsetTypes"/> to say, the oldest that could otherwise.
+    /// The oldest opset that can express a node. Whether an opset defines the node on the types of its inputs is not
+    /// considered here: see <see cref="OpsetTypes"/>.
     /// </summary>
     /// <param name="node">The node.</param>
-    /// <param name="parameter">The parameters of the graph by name; null for other values.</param>
-    /// <param name="elementType">The types of its values.</param>
-    public static int MinimumOpset(GraphNode node, Func<string, ParameterDefinition?> parameter, Func<string, ElementType?> elementType)
+    /// <param name="parameter">Returns a parameter of the graph by name; null for other values.</param>
+    /// <param name="elementType">Returns the type of a value.</param>
+    public static int MinimumOpset(
+        GraphNode node,
+        Func<string, ParameterDefinition?> parameter,
+        Func<string, ElementType?> elementType)
     {
         var (type, attributes) = (node.Operator.Type, node.Operator.Attributes);
         var opset = Math.Max(node.Operator.Definition.SinceOpset, OpsetTypes.Oldest(node, elementType) ?? 1);
         foreach (var rule in InputRules)
         {
-            if (rule.Type == type && Input(node, rule.Input) is { Length: > 0 } input && !CanBeAttribute(rule, parameter(input)))
+            if (rule.Type == type
+                && Input(node, rule.Input) is { Length: > 0 } input
+                && !CanBeAttribute(rule, parameter(input)))
+            {
                 opset = Math.Max(opset, rule.Since);
+            }
         }
-        // An attribute that has its default is not among them.
+        // Attributes with their default values are absent.
         foreach (var (attribute, since) in node.Operator.Definition.LaterAttributes)
         {
             if (attributes.Contains(attribute))
@@ -112,33 +133,45 @@ internal static class OpsetForms
         return Math.Max(opset, type switch
         {
             "Gemm" when Input(node, 2).Length == 0 => 11,
-            // Older masks have another type, or mark nothing where nothing is dropped.
+            // Older masks have another type, or are undefined where nothing is dropped.
             "Dropout" when Input(node, 2).Length > 0 || node.Outputs.Length > 1 => 12,
             "Slice" when Input(node, 4).Length > 0 => 10,
             "Pad" => attributes.Text("mode", "") == "wrap" ? 19 : Input(node, 3).Length > 0 ? 18 : 1,
             "Cast" when (ElementType)attributes.Integer("to", 0) is ElementType.Int4 or ElementType.UInt4 => 21,
-            "ConstantOfShape" when attributes.Tensor("value")?.ElementType is ElementType.Int4 or ElementType.UInt4 => 21,
-            // Before opset 13 the softmax ran over all axes from the given one on; the last axis means the same in both.
+            "ConstantOfShape"
+                when attributes.Tensor("value")?.ElementType is ElementType.Int4 or ElementType.UInt4 => 21,
+            // Before opset 13 the softmax ran over all axes from the given one on; for the last axis both forms agree.
             "Softmax" or "LogSoftmax" => attributes.Integer("axis", -1) == -1 ? 11 : 13,
-            // Until opset 12 the regions and the scales had to be given, if only as empty tensors.
-            "Resize" => attributes.Text("coordinate_transformation_mode", "") == "half_pixel_symmetric" ? 19 : Input(node, 1).Length == 0 || Input(node, 2).Length == 0 ? 13 : 11,
-            // Whether scales that are computed are one or many is not known before data come.
-            "QuantizeLinear" or "DequantizeLinear" when parameter(Input(node, 1)) is not { } scale || TensorShape.ElementCount(scale.Shape) != 1 => 13,
+            // Until opset 12 the regions and the scales had to be given, at least as empty tensors.
+            "Resize" when attributes.Text("coordinate_transformation_mode", "") == "half_pixel_symmetric" => 19,
+            "Resize" => Input(node, 1).Length == 0 || Input(node, 2).Length == 0 ? 13 : 11,
+            // It is unknown before runtime whether computed scales are one or many.
+            "QuantizeLinear" or "DequantizeLinear"
+                when parameter(Input(node, 1)) is not { } scale || TensorShape.ElementCount(scale.Shape) != 1 => 13,
             _ => 1,
         });
     }
 
     /// <summary>
-    /// The oldest opset that says what a node says whatever the data are: until opset 17 Split divides evenly only, and whether this one does
-    /// is not known before data come. Who asks for an older opset vouches for it.
+    /// The oldest opset that expresses a node for all data. Until opset 17 Split only divides evenly, and whether this
+    /// one does is unknown before runtime. Callers that ask for an older opset guarantee an even split.
     /// </summary>
-    public static int SafeOpset(GraphNode node, Func<string, ParameterDefinition?> parameter, Func<string, ElementType?> elementType) =>
-        Math.Max(MinimumOpset(node, parameter, elementType), node.Operator.Type == "Split" && node.Operator.Attributes.Contains("num_outputs") ? 18 : Oldest);
+    public static int SafeOpset(
+        GraphNode node,
+        Func<string, ParameterDefinition?> parameter,
+        Func<string, ElementType?> elementType)
+    {
+        var isUneven = node.Operator.Type == "Split" && node.Operator.Attributes.Contains("num_outputs");
+        return Math.Max(MinimumOpset(node, parameter, elementType), isUneven ? 18 : Oldest);
+    }
 
-    /// <summary>Brings a node from the form of opset 21 into that of an older opset, at least the one of <see cref="MinimumOpset"/>.</summary>
+    /// <summary>
+    /// Converts a node from the form of opset 21 to the form of an older opset, which is at least
+    /// <see cref="MinimumOpset"/>.
+    /// </summary>
     /// <param name="node">The node; changed in place.</param>
     /// <param name="opset">The opset to write.</param>
-    /// <param name="constant">The value of a constant.</param>
+    /// <param name="constant">Returns the value of a constant by name.</param>
     public static void Downgrade(OnnxNode node, int opset, Func<string, TensorData> constant)
     {
         foreach (var rule in InputRules)
@@ -146,12 +179,14 @@ internal static class OpsetForms
             if (rule.Type != node.Type || opset >= rule.Since || node.Input(rule.Input).Length == 0)
                 continue;
             var data = constant(node.Input(rule.Input));
-            node.Attributes = node.Attributes.With(rule.Attribute, IsNumber(rule) ? MemoryMarshal.Read<float>(data.Bytes) : Integers(data));
+            object value = IsNumber(rule) ? MemoryMarshal.Read<float>(data.Bytes) : Integers(data);
+            node.Attributes = node.Attributes.With(rule.Attribute, value);
             node.SetInput(rule.Input, "");
         }
         while (node.Inputs.Count > 0 && node.Inputs[^1].Length == 0)
             node.Inputs.RemoveAt(node.Inputs.Count - 1);
-        foreach (var (attribute, since) in OperatorTable.Definitions.GetValueOrDefault(node.Type)?.LaterAttributes ?? [])
+        var later = OperatorTable.Definitions.GetValueOrDefault(node.Type)?.LaterAttributes ?? [];
+        foreach (var (attribute, since) in later)
         {
             if (opset < since)
                 node.Attributes = node.Attributes.Without(attribute);
@@ -171,7 +206,8 @@ internal static class OpsetForms
 
     private static bool IsNumber(InputRule rule) => rule.Attribute is "value" or "min" or "max" or "ratio";
 
-    private static bool CanBeAttribute(InputRule rule, ParameterDefinition? definition) => definition is { Role: ParameterRole.Constant }
+    private static bool CanBeAttribute(InputRule rule, ParameterDefinition? definition) =>
+        definition is { Role: ParameterRole.Constant }
         && (IsNumber(rule)
             ? definition.ElementType == ElementType.Float32 && TensorShape.ElementCount(definition.Shape) == 1
             : definition.ElementType is ElementType.Int64 or ElementType.Int32);
@@ -180,7 +216,9 @@ internal static class OpsetForms
     {
         if (IsNumber(rule))
             return TensorData.Of([attributes.Float(rule.Attribute, 0)]);
-        var values = rule.Attribute == "k" ? [attributes.Integer(rule.Attribute, 0)] : attributes.Integers(rule.Attribute);
+        var values = rule.Attribute == "k"
+            ? [attributes.Integer(rule.Attribute, 0)]
+            : attributes.Integers(rule.Attribute);
         return TensorData.Of(values.AsSpan(), values.Length);
     }
 
@@ -188,17 +226,26 @@ internal static class OpsetForms
         ? [.. MemoryMarshal.Cast<byte, long>(data.Bytes)]
         : [.. MemoryMarshal.Cast<byte, int>(data.Bytes).ToArray().Select(value => (long)value)];
 
-    /// <summary>Before opset 11 coordinates were scaled from the corner, and nearest meant rounding down when enlarging and up when reducing.</summary>
+    /// <summary>
+    /// Converts resizing from before opset 11: coordinates were scaled from the corner, and nearest meant rounding down
+    /// when enlarging and up when reducing.
+    /// </summary>
     private static void UpgradeResize(OnnxNode node, OnnxTensorPool tensors)
     {
         var scales = node.Type == "Upsample" ? [] : ConstantScales();
         var isReduced = scales.Any(scale => scale < 1);
         if (isReduced && scales.Any(scale => scale > 1))
-            throw new NotSupportedException($"Node {node} enlarges one axis and reduces another, which only opset 11 and later can say precisely.");
+        {
+            throw new NotSupportedException(
+                $"Node {node} enlarges one axis and reduces another, "
+                + "which only opset 11 and later can say precisely.");
+        }
         node.Type = "Resize";
         node.SetInput(2, node.Input(1));
         node.SetInput(1, "");
-        node.Attributes = node.Attributes.With("coordinate_transformation_mode", "asymmetric").With("nearest_mode", isReduced ? "ceil" : "floor");
+        node.Attributes = node.Attributes
+            .With("coordinate_transformation_mode", "asymmetric")
+            .With("nearest_mode", isReduced ? "ceil" : "floor");
 
         float[] ConstantScales()
         {
@@ -206,11 +253,16 @@ internal static class OpsetForms
                 return [];
             return tensors.TryGet(node.Input(1), out var data) && data.ElementType == ElementType.Float32
                 ? MemoryMarshal.Cast<byte, float>(data.Bytes).ToArray()
-                : throw new NotSupportedException($"Node {node} has scales that are computed in the graph, in the form of opset 10; only constant ones are supported there.");
+                : throw new NotSupportedException(
+                    $"Node {node} has scales that are computed in the graph, in the form of opset 10; "
+                    + "only constant ones are supported there.");
         }
     }
 
-    /// <summary>Until opset 12 the input was first flattened into a matrix before the axis (1 by default), and the softmax ran over its rows.</summary>
+    /// <summary>
+    /// Converts the softmax of opsets until 12: the input was flattened into a matrix at the axis (1 by default), and
+    /// the softmax ran over the rows of the matrix.
+    /// </summary>
     private static IEnumerable<OnnxNode> UpgradeSoftmax(OnnxNode node, OnnxTensorPool tensors)
     {
         var axis = node.Attributes.Integer("axis", 1);
@@ -218,7 +270,10 @@ internal static class OpsetForms
         if (axis == -1 || node.Inputs.Count == 0)
             return [node];
         var (input, output) = (node.Inputs[0], node.Outputs[0]);
-        var (shape, flat, rows) = (tensors.FreshName($"{output}.shape"), tensors.FreshName($"{output}.flat"), tensors.FreshName($"{output}.rows"));
+        var (shape, flat, rows) = (
+            tensors.FreshName($"{output}.shape"),
+            tensors.FreshName($"{output}.flat"),
+            tensors.FreshName($"{output}.rows"));
         node.Inputs[0] = flat;
         node.Outputs[0] = rows;
         return

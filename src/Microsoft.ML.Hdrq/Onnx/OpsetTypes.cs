@@ -4,9 +4,9 @@ using Microsoft.ML.Hdrq.Networks.Operators;
 namespace Microsoft.ML.Hdrq.Onnx;
 
 /// <summary>
-/// For which element types each opset defines the operators (https://github.com/onnx/onnx/blob/main/docs/Changelog.md,
-/// the type constraints). A runtime refuses a file that uses others, whether or not it could
-/// compute them.
+/// The element types on which each opset defines the operators
+/// (https://github.com/onnx/onnx/blob/main/docs/Changelog.md, the type constraints). A runtime refuses a file that uses
+/// other types, even if it could compute them.
 /// </summary>
 internal static class OpsetTypes
 {
@@ -22,8 +22,8 @@ internal static class OpsetTypes
     private static readonly Allowed Same = new(null, 0);
 
     /// <summary>
-    /// Of each operator the types of its inputs from an opset on; of any number of inputs the last entry holds for the
-    /// rest. Operators that are not here are defined on floating-point numbers alone, all inputs alike.
+    /// The input types of each operator, beginning with an opset; for variadic operators, the last entry holds for all
+    /// further inputs. Operators that are not listed are defined on floating-point types only, the same for all inputs.
     /// </summary>
     private static readonly ILookup<string, Rule> Rules = new (string Operators, int Since, Allowed[] Inputs)[]
     {
@@ -63,10 +63,17 @@ internal static class OpsetTypes
         ("Not", 1, [Types.Bool]),
         ("Where", 1, [Types.Bool, Any, As(1)]),
 
-        ("ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare", 1, [Large]),
+        (
+            "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum "
+                + "ReduceSumSquare",
+            1,
+            [Large]),
         ("ReduceSum", 13, [Large, Types.Int64]),
         ("ReduceMax ReduceMin", 12, [Large | Bytes]),
-        ("ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMean ReduceProd ReduceSumSquare", 18, [Large, Types.Int64]),
+        (
+            "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMean ReduceProd ReduceSumSquare",
+            18,
+            [Large, Types.Int64]),
         ("ReduceMax ReduceMin", 18, [Large | Bytes, Types.Int64]),
         ("ReduceMax ReduceMin", 20, [Large | Bytes | Types.Bool, Types.Int64]),
         ("CumSum", 11, [Indices | Types.Float32 | Types.Float64, Indices]),
@@ -105,10 +112,13 @@ internal static class OpsetTypes
         ("DequantizeLinear", 10, [Bytes | Types.Int32, Types.Float32, Same]),
         ("DequantizeLinear", 19, [Bytes | Types.Int32, Types.Float16 | Types.Float32, Same]),
         ("DequantizeLinear", 21, [Bytes | Types.Int32 | Types.Int16 | FourBits, Types.Float16 | Types.Float32, Same]),
-        // Written as the two before.
+        // It is written as QuantizeLinear and DequantizeLinear.
         (FakeQuantize.Name, 1, [Types.Float32, Same]),
         (FakeQuantize.Name, 19, [Types.Float16 | Types.Float32, Same]),
-    }.SelectMany(line => line.Operators.Split(' ').Select(type => (Type: type, Rule: new Rule(line.Since, line.Inputs))))
+    }
+        .SelectMany(line => line.Operators
+            .Split(' ')
+            .Select(type => (Type: type, Rule: new Rule(line.Since, line.Inputs))))
         .ToLookup(pair => pair.Type, pair => pair.Rule, StringComparer.Ordinal);
 
     [Flags]
@@ -127,7 +137,7 @@ internal static class OpsetTypes
         UInt4 = 1 << (int)ElementType.UInt4,
     }
 
-    /// <summary>The types of an input: some, or that of another input.</summary>
+    /// <summary>The types of an input: a set of types, or the type of another input.</summary>
     private readonly record struct Allowed(Types? Some, int Other)
     {
         public static implicit operator Allowed(Types types) => new(types, 0);
@@ -136,34 +146,45 @@ internal static class OpsetTypes
     private sealed record Rule(int Since, Allowed[] Inputs);
 
     /// <summary>
-    /// Whether an opset defines an operator on the types of its inputs. Those that are not known are taken for right.
+    /// Whether an opset defines an operator on the types of its inputs. Unknown types are accepted.
     /// </summary>
     public static bool Defines(int opset, GraphNode node, Func<string, ElementType?> type) =>
-        RulesOf(node).Where(rule => rule.Since <= opset).MaxBy(rule => rule.Since) is { } rule && Fits(rule, node, type) && NamesItsType(node, type);
+        RulesOf(node).Where(rule => rule.Since <= opset).MaxBy(rule => rule.Since) is { } rule
+        && Fits(rule, node, type)
+        && NamesItsType(node, type);
 
     /// <summary>The oldest opset that defines an operator on the types of its inputs; null where none does.</summary>
     public static int? Oldest(GraphNode node, Func<string, ElementType?> type) =>
         RulesOf(node).OrderBy(rule => rule.Since).FirstOrDefault(rule => Fits(rule, node, type))?.Since;
 
-    /// <summary>Operators without a line of their own are those of floating-point numbers.</summary>
-    private static IEnumerable<Rule> RulesOf(GraphNode node) => Rules.Contains(node.Operator.Type) ? Rules[node.Operator.Type] : [new Rule(1, [Floats, Same, Same])];
+    /// <summary>The rules of an operator; operators without an entry are defined on floating-point types.</summary>
+    private static IEnumerable<Rule> RulesOf(GraphNode node) => Rules.Contains(node.Operator.Type)
+        ? Rules[node.Operator.Type]
+        : [new Rule(1, [Floats, Same, Same])];
 
     private static bool Fits(Rule rule, GraphNode node, Func<string, ElementType?> type)
     {
-        // Inputs that an opset does not have are its attributes.
-        var count = node.Operator.Definition.MaxInputs == int.MaxValue ? node.Inputs.Length : Math.Min(rule.Inputs.Length, node.Inputs.Length);
+        // Inputs that an opset does not have are attributes there.
+        var count = node.Operator.Definition.MaxInputs == int.MaxValue
+            ? node.Inputs.Length
+            : Math.Min(rule.Inputs.Length, node.Inputs.Length);
         for (var i = 0; i < count; i++)
         {
             if (type(node.Inputs[i]) is not { } actual)
                 continue;
             var allowed = rule.Inputs[Math.Min(i, rule.Inputs.Length - 1)];
-            if (allowed.Some is { } some ? (some & (Types)(1 << (int)actual)) == 0 : type(node.Inputs[allowed.Other]) is { } other && other != actual)
+            var isOther = allowed.Some is { } some
+                ? (some & (Types)(1 << (int)actual)) == 0
+                : type(node.Inputs[allowed.Other]) is { } other && other != actual;
+            if (isOther)
                 return false;
         }
         return true;
     }
 
-    /// <summary>Whether an attribute and a zero point do not say two types of the same integers.</summary>
+    /// <summary>
+    /// Whether an attribute and a zero point give the same type of the integers, if both are present.
+    /// </summary>
     private static bool NamesItsType(GraphNode node, Func<string, ElementType?> type) =>
         node is not { Operator.Type: "QuantizeLinear", Inputs.Length: > 2 } || type(node.Inputs[2]) is not { } actual
         || node.Operator.Attributes.Integer("output_dtype", (long)actual) == (long)actual;

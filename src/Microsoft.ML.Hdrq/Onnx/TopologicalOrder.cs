@@ -1,9 +1,13 @@
 namespace Microsoft.ML.Hdrq.Onnx;
 
-/// <summary>Puts nodes behind those whose outputs they read. A file that is in order already keeps its order.</summary>
+/// <summary>
+/// Sorts nodes so that each follows the nodes whose outputs it reads. A file that is sorted already keeps its order.
+/// </summary>
 internal static class TopologicalOrder
 {
-    /// <exception cref="InvalidDataException">A value is defined twice, or read and defined nowhere, or the nodes form a cycle.</exception>
+    /// <exception cref="InvalidDataException">
+    /// A value is defined twice, a value is read but not defined, or the nodes form a cycle.
+    /// </exception>
     public static IReadOnlyList<OnnxNode> Sort(IReadOnlyList<OnnxNode> nodes, IEnumerable<string> given)
     {
         var known = given.ToHashSet(StringComparer.Ordinal);
@@ -17,7 +21,7 @@ internal static class TopologicalOrder
             }
         }
 
-        // Kahn's algorithm; the smallest ready index first keeps a sorted file as it is.
+        // Kahn's algorithm; taking the smallest ready index first keeps the order of a sorted file.
         var waitingFor = new int[nodes.Count];
         var readers = new List<int>[nodes.Count];
         var ready = new PriorityQueue<int, int>();
@@ -45,6 +49,9 @@ internal static class TopologicalOrder
                     ready.Enqueue(reader, reader);
             }
         }
-        return sorted.Count == nodes.Count ? sorted : throw new InvalidDataException($"The graph has a cycle through node {nodes[Array.FindIndex(waitingFor, count => count > 0)]}.");
+        if (sorted.Count == nodes.Count)
+            return sorted;
+        var node = nodes[Array.FindIndex(waitingFor, count => count > 0)];
+        throw new InvalidDataException($"The graph has a cycle through node {node}.");
     }
 }

@@ -34,7 +34,8 @@ internal sealed class ValueTypes
             "Shape" or "Size" or "ArgMax" or "ArgMin" => ElementType.Int64,
             "TopK" when output == 1 => ElementType.Int64,
             "Dropout" when output == 1 => ElementType.Bool,
-            "Equal" or "Less" or "LessOrEqual" or "Greater" or "GreaterOrEqual" or "And" or "Or" or "Xor" or "Not" or "IsInf" or "IsNaN" => ElementType.Bool,
+            "Equal" or "Less" or "LessOrEqual" or "Greater" or "GreaterOrEqual" or "And" or "Or" or "Xor" or "Not"
+                or "IsInf" or "IsNaN" => ElementType.Bool,
             "Cast" => (ElementType)attributes.Integer("to", 0),
             "CastLike" or "Where" or "DequantizeLinear" => Input(1),
             "ConstantOfShape" => attributes.Tensor("value")?.ElementType ?? ElementType.Float32,

@@ -3,7 +3,10 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>A function along one axis, such as softmax.</summary>
-internal sealed class AlongAxis(string type, OperatorAttributes attributes, Func<torch.Tensor, long, torch.Tensor> function) : Operator(type, attributes)
+internal sealed class AlongAxis(
+    string type,
+    OperatorAttributes attributes,
+    Func<torch.Tensor, long, torch.Tensor> function) : Operator(type, attributes)
 {
     private readonly long _axis = attributes.Integer("axis", -1);
 

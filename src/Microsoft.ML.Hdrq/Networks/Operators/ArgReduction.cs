@@ -3,7 +3,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>The index of the greatest or least element along an axis; of several the first, or the last with <c>select_last_index</c>.</summary>
+/// <summary>
+/// The index of the largest or smallest element along an axis. Of equal elements it is the first, or the last with
+/// <c>select_last_index</c>.
+/// </summary>
 internal sealed class ArgReduction : Operator
 {
     private readonly long _axis;
@@ -23,9 +26,10 @@ internal sealed class ArgReduction : Operator
         var axis = HostValues.Axis(_axis, data.dim());
         if (!_last)
             return [Find(data, axis)];
-        // The last of equals is the first from behind.
+        // The last of equal elements is the first of the flipped data.
         return [Find(data.flip(axis), axis).neg().add(Scalars.Keep(data.shape[axis] - 1), Scalars.One)];
     }
 
-    private torch.Tensor Find(torch.Tensor data, long axis) => Type == "ArgMax" ? data.argmax(axis, _keep) : data.argmin(axis, _keep);
+    private torch.Tensor Find(torch.Tensor data, long axis) =>
+        Type == "ArgMax" ? data.argmax(axis, _keep) : data.argmin(axis, _keep);
 }

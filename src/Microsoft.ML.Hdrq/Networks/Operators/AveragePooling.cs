@@ -4,8 +4,9 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>
-/// Average pooling over one, two or three spatial dimensions. A window's sum is divided by the number of its places that lie in the input,
-/// or with <c>count_include_pad</c> in the padded input; places that only <c>ceil_mode</c> adds are never counted.
+/// Average pooling over one, two or three spatial dimensions. A window's sum is divided by the number of its positions
+/// in the input, or in the padded input with <c>count_include_pad</c>. Positions that only <c>ceil_mode</c> adds are
+/// never counted.
 /// </summary>
 internal sealed class AveragePooling : Operator
 {
@@ -26,29 +27,48 @@ internal sealed class AveragePooling : Operator
         var (before, after) = _window.PoolingPadding(data.shape, kernel, context, out var excess);
         var (strides, dilations) = (_window.Strides(dimensions), _window.Dilations(dimensions));
 
-        // Torch knows neither dilations nor uneven padding, and counts differently at a ceiling's edge.
-        if (dilations.All(dilation => dilation == 1) && excess.All(size => size == 0) && before.AsSpan().SequenceEqual(after) && before.Zip(kernel).All(pair => pair.First <= pair.Second / 2))
+        // Torch supports neither dilations nor uneven padding, and counts differently at the edge in ceil_mode.
+        if (dilations.All(dilation => dilation == 1)
+            && excess.All(size => size == 0)
+            && before.AsSpan().SequenceEqual(after)
+            && before.Zip(kernel).All(pair => pair.First <= pair.Second / 2))
+        {
             return [Average(data, kernel, strides, before)];
+        }
 
-        // Otherwise the sums are a convolution with ones, and so are the counts.
+        // Otherwise the sums are a convolution with ones, and the counts as well.
         var ones = torch.ones([1, 1, .. kernel], data.dtype, data.device);
         var counted = torch.ones([1, 1, .. data.shape.AsSpan(2)], data.dtype, data.device);
         long[] beyond = [.. after.Zip(excess, (size, more) => size + more)];
         counted = _countPadding
-            ? SpatialWindow.Pad(SpatialWindow.Pad(counted, before, after, 1, context), new long[dimensions], excess, 0, context)
+            ? SpatialWindow.Pad(
+                SpatialWindow.Pad(counted, before, after, 1, context),
+                new long[dimensions],
+                excess,
+                0,
+                context)
             : SpatialWindow.Pad(counted, before, beyond, 0, context);
         var channels = SpatialWindow.Pad(data.reshape([-1, 1, .. data.shape.AsSpan(2)]), before, beyond, 0, context);
         var sums = Convolution.Convolve(channels, ones, null, strides, new long[dimensions], dilations, 1);
-        // A window that lies in the padding alone is an average of nothing.
-        var counts = Convolution.Convolve(counted, ones, null, strides, new long[dimensions], dilations, 1).clamp_min(Scalars.Keep(1));
+        // A window that covers only padding averages nothing: the count is at least 1.
+        var counts = Convolution
+            .Convolve(counted, ones, null, strides, new long[dimensions], dilations, 1)
+            .clamp_min(Scalars.Keep(1));
         var averages = sums.div(counts);
         return [averages.reshape([data.shape[0], data.shape[1], .. averages.shape.AsSpan(2)])];
     }
 
-    private torch.Tensor Average(torch.Tensor data, long[] kernel, long[] strides, long[] padding) => kernel.Length switch
-    {
-        1 => torch.nn.functional.avg_pool1d(data, kernel[0], strides[0], padding[0], ceil_mode: false, _countPadding),
-        2 => torch.nn.functional.avg_pool2d(data, kernel, strides, padding, ceil_mode: false, _countPadding),
-        _ => torch.nn.functional.avg_pool3d(data, kernel, strides, padding, ceil_mode: false, _countPadding),
-    };
+    private torch.Tensor Average(torch.Tensor data, long[] kernel, long[] strides, long[] padding) =>
+        kernel.Length switch
+        {
+            1 => torch.nn.functional.avg_pool1d(
+                data,
+                kernel[0],
+                strides[0],
+                padding[0],
+                ceil_mode: false,
+                _countPadding),
+            2 => torch.nn.functional.avg_pool2d(data, kernel, strides, padding, ceil_mode: false, _countPadding),
+            _ => torch.nn.functional.avg_pool3d(data, kernel, strides, padding, ceil_mode: false, _countPadding),
+        };
 }

@@ -1,10 +1,14 @@
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>NumPy's rule for shapes that meet: sizes are compared from the last dimension on, and 1 stretches.</summary>
+/// <summary>
+/// NumPy's rule of broadcasting: sizes are compared from the last dimension on, and size 1 is repeated.
+/// </summary>
 internal static class Broadcasting
 {
-    /// <summary>The common shape, checked against the limit: two modest operands can make an immense result.</summary>
-    /// <exception cref="InvalidDataException">The shapes do not fit together, or the common one is too large.</exception>
+    /// <summary>The common shape, checked against the limit: two small operands can have a huge result.</summary>
+    /// <exception cref="InvalidDataException">
+    /// The shapes cannot be broadcast, or the common one is too large.
+    /// </exception>
     public static long[] Shape(ReadOnlySpan<long> a, ReadOnlySpan<long> b, ComputeContext context)
     {
         var shape = new long[Math.Max(a.Length, b.Length)];
@@ -12,7 +16,10 @@ internal static class Broadcasting
         {
             var (x, y) = (d <= a.Length ? a[^d] : 1, d <= b.Length ? b[^d] : 1);
             if (x != y && x != 1 && y != 1)
-                throw new InvalidDataException($"Shapes {TensorShape.Describe(a)} and {TensorShape.Describe(b)} cannot be broadcast together.");
+            {
+                throw new InvalidDataException(
+                    $"Shapes {TensorShape.Describe(a)} and {TensorShape.Describe(b)} cannot be broadcast together.");
+            }
             shape[^d] = x == 1 ? y : x;
         }
         context.CheckSize(shape);

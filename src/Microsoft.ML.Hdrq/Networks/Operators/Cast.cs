@@ -3,7 +3,9 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>The same numbers in another element type. Fractions are cut off; integers that do not fit wrap around.</summary>
+/// <summary>
+/// The same values in another element type. Floats are truncated; integers that do not fit wrap around.
+/// </summary>
 internal sealed class Cast : Operator
 {
     private readonly ElementType _target;
@@ -11,10 +13,13 @@ internal sealed class Cast : Operator
     public Cast(string type, OperatorAttributes attributes) : base(type, attributes)
     {
         _target = (ElementType)attributes.Integer("to", 0);
-        // It is about types of 8 bits in floating point, which are not known here.
+        // The attribute concerns 8-bit floating-point types, which are not supported.
         attributes.Integer("saturate", 1);
         if (!Enum.IsDefined(_target))
-            throw new InvalidDataException($"Attribute 'to' is {(long)_target}, an element type that is not known here.");
+        {
+            throw new InvalidDataException(
+                $"Attribute 'to' is {(long)_target}, an element type that is not supported.");
+        }
     }
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
@@ -24,8 +29,14 @@ internal sealed class Cast : Operator
         [
             _target switch
             {
-                ElementType.Int4 => data.to(torch.ScalarType.Int64).add(Scalars.Keep(8), Scalars.One).bitwise_and(torch.tensor(15L)).sub(Scalars.Keep(8)).to(torch.ScalarType.Int8),
-                ElementType.UInt4 => data.to(torch.ScalarType.Int64).bitwise_and(torch.tensor(15L)).to(torch.ScalarType.Byte),
+                ElementType.Int4 => data.to(torch.ScalarType.Int64)
+                    .add(Scalars.Keep(8), Scalars.One)
+                    .bitwise_and(torch.tensor(15L))
+                    .sub(Scalars.Keep(8))
+                    .to(torch.ScalarType.Int8),
+                ElementType.UInt4 => data.to(torch.ScalarType.Int64)
+                    .bitwise_and(torch.tensor(15L))
+                    .to(torch.ScalarType.Byte),
                 _ => data.to(_target.ToTorch()).alias(),
             },
         ];

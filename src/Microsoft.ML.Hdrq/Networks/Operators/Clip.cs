@@ -2,7 +2,7 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>Elements held between two optional bounds. Inputs: data, lower bound, upper bound.</summary>
+/// <summary>Clips elements between two optional bounds. Inputs: data, lower bound, upper bound.</summary>
 internal sealed class Clip(string type, OperatorAttributes attributes) : Operator(type, attributes)
 {
     internal override bool ReadsAsList(int input) => input > 0;

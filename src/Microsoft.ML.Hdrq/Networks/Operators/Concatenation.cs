@@ -2,14 +2,15 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>Tensors one after another along an axis.</summary>
+/// <summary>Concatenates tensors along an axis.</summary>
 internal sealed class Concatenation : Operator
 {
     private readonly long _axis;
 
     public Concatenation(string type, OperatorAttributes attributes) : base(type, attributes)
     {
-        _axis = attributes.OptionalInteger("axis") ?? throw new InvalidDataException("Concat needs the attribute 'axis'.");
+        _axis = attributes.OptionalInteger("axis")
+            ?? throw new InvalidDataException("Concat needs the attribute 'axis'.");
     }
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context) =>

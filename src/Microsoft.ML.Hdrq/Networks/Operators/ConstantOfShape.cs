@@ -2,7 +2,9 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>A tensor of a given shape, filled with the attribute <c>value</c>, by default a single-precision zero.</summary>
+/// <summary>
+/// A tensor of a given shape, filled with the attribute <c>value</c>, by default a single-precision zero.
+/// </summary>
 internal sealed class ConstantOfShape : Operator
 {
     private readonly TensorData _value;
@@ -10,9 +12,14 @@ internal sealed class ConstantOfShape : Operator
     public ConstantOfShape(string type, OperatorAttributes attributes) : base(type, attributes)
     {
         _value = attributes.Tensor("value") ?? TensorData.Of<float>([0], 1);
-        attributes.Record("value", _value.ElementType == ElementType.Float32 && !_value.Bytes.ContainsAnyExcept((byte)0));
+        attributes.Record(
+            "value",
+            _value.ElementType == ElementType.Float32 && !_value.Bytes.ContainsAnyExcept((byte)0));
         if (TensorShape.ElementCount(_value.Shape) != 1)
-            throw new InvalidDataException($"Attribute 'value' has shape {TensorShape.Describe(_value.Shape)}; it must hold one element.");
+        {
+            throw new InvalidDataException(
+                $"Attribute 'value' has shape {TensorShape.Describe(_value.Shape)}; it must hold one element.");
+        }
     }
 
     internal override bool ReadsAsList(int input) => input == 0;

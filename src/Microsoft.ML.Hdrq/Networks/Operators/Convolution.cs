@@ -2,7 +2,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>Convolution over one, two or three spatial dimensions. Inputs: data, weight [out, in / group, kernel...], bias (optional).</summary>
+/// <summary>
+/// Convolution over one, two or three spatial dimensions. Inputs: data, weight [out, in / group, kernel...], bias
+/// (optional).
+/// </summary>
 internal sealed class Convolution : LayerOperator
 {
     private readonly SpatialWindow _window;
@@ -28,16 +31,18 @@ internal sealed class Convolution : LayerOperator
             throw new InvalidDataException("A convolution needs data and weights of 3 to 5 dimensions.");
         var kernel = weight.shape.AsSpan(2);
         var (before, after) = _window.Padding(data.shape.AsSpan(2), kernel);
-        context.CheckSize([data.shape[0], weight.shape[0], .. _window.OutputSizes(data.shape.AsSpan(2), kernel, before, after)]);
+        var sizes = _window.OutputSizes(data.shape.AsSpan(2), kernel, before, after);
+        context.CheckSize([data.shape[0], weight.shape[0], .. sizes]);
         if (!before.AsSpan().SequenceEqual(after))
         {
             data = SpatialWindow.Pad(data, before, after, 0, context);
             Array.Clear(before);
         }
-        return [Convolve(data, weight, bias, _window.Strides(dimensions), before, _window.Dilations(dimensions), Groups)];
+        var (strides, dilations) = (_window.Strides(dimensions), _window.Dilations(dimensions));
+        return [Convolve(data, weight, bias, strides, before, dilations, Groups)];
     }
 
-    /// <summary>Height and width of the output of a convolution over two dimensions.</summary>
+    /// <summary>The height and the width of the output of a convolution over two dimensions.</summary>
     public (long Height, long Width) OutputSize(torch.Tensor data, long[] weightShape)
     {
         var (before, after) = _window.Padding(data.shape.AsSpan(2), weightShape.AsSpan(2));
@@ -45,14 +50,25 @@ internal sealed class Convolution : LayerOperator
         return (sizes[0], sizes[1]);
     }
 
-    /// <summary>What the output positions of a convolution of one group over two dimensions see: [positions, in * kernel].</summary>
+    /// <summary>
+    /// The inputs of each output position of a convolution with one group over two dimensions: [positions, in *
+    /// kernel].
+    /// </summary>
     /// <param name="data">The convolution's input.</param>
     /// <param name="weightShape">The shape of its weight.</param>
-    /// <param name="context">Where its size is checked.</param>
-    /// <param name="every">All positions, or every second, third, ... in each direction.</param>
+    /// <param name="context">The context that checks the size of the result.</param>
+    /// <param name="every">
+    /// The step between positions in each direction: 1 for all, 2 for every second, and so on.
+    /// </param>
     /// <param name="row">The first row of positions.</param>
-    /// <param name="column">The first column.</param>
-    public torch.Tensor Windows(torch.Tensor data, long[] weightShape, ComputeContext context, int every = 1, int row = 0, int column = 0)
+    /// <param name="column">The first column of positions.</param>
+    public torch.Tensor Windows(
+        torch.Tensor data,
+        long[] weightShape,
+        ComputeContext context,
+        int every = 1,
+        int row = 0,
+        int column = 0)
     {
         var kernel = weightShape.AsSpan(2);
         var (before, after) = _window.Padding(data.shape.AsSpan(2), kernel);
@@ -61,13 +77,29 @@ internal sealed class Convolution : LayerOperator
         data = SpatialWindow.Pad(data, before, after, 0, context);
         var (strides, dilations) = (_window.Strides(2), _window.Dilations(2));
         if (row > 0 || column > 0)
-            data = data.narrow(2, row * strides[0], data.shape[2] - row * strides[0]).narrow(3, column * strides[1], data.shape[3] - column * strides[1]);
-        var windows = torch.nn.functional.unfold(data, (kernel[0], kernel[1]), dilation: (dilations[0], dilations[1]), padding: (0, 0), stride: (every * strides[0], every * strides[1]));
+        {
+            data = data
+                .narrow(2, row * strides[0], data.shape[2] - row * strides[0])
+                .narrow(3, column * strides[1], data.shape[3] - column * strides[1]);
+        }
+        var windows = torch.nn.functional.unfold(
+            data,
+            (kernel[0], kernel[1]),
+            dilation: (dilations[0], dilations[1]),
+            padding: (0, 0),
+            stride: (every * strides[0], every * strides[1]));
         return windows.transpose(1, 2).reshape(-1, windows.shape[1]);
     }
 
-    /// <summary>Torch's convolution of the data's number of dimensions.</summary>
-    public static torch.Tensor Convolve(torch.Tensor data, torch.Tensor weight, torch.Tensor? bias, long[] strides, long[] padding, long[] dilations, long groups) => strides.Length switch
+    /// <summary>Torch's convolution for the number of spatial dimensions.</summary>
+    public static torch.Tensor Convolve(
+        torch.Tensor data,
+        torch.Tensor weight,
+        torch.Tensor? bias,
+        long[] strides,
+        long[] padding,
+        long[] dilations,
+        long groups) => strides.Length switch
     {
         1 => torch.nn.functional.conv1d(data, weight, bias, strides[0], padding[0], dilations[0], groups),
         2 => torch.nn.functional.conv2d(data, weight, bias, strides, padding, dilations, groups),

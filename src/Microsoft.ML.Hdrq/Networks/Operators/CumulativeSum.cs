@@ -2,7 +2,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>The sums of all elements up to each along an axis (second input), itself included unless <c>exclusive</c>, from the end with <c>reverse</c>.</summary>
+/// <summary>
+/// Cumulative sums along an axis (second input). With <c>exclusive</c> each sum excludes its own element; with
+/// <c>reverse</c> the sums start at the end.
+/// </summary>
 internal sealed class CumulativeSum : Operator
 {
     private readonly bool _exclusive;

@@ -2,7 +2,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>Integers to numbers: <c>(data - zero point) * scale</c>. Inputs: data, scale, zero point (optional). The type is that of the scale.</summary>
+/// <summary>
+/// Integers to floats: <c>(data - zero point) * scale</c>. Inputs: data, scale, zero point (optional). The output has
+/// the element type of the scale.
+/// </summary>
 internal sealed class DequantizeLinear(string type, OperatorAttributes attributes) : Operator(type, attributes)
 {
     public const string Name = "DequantizeLinear";
@@ -12,7 +15,7 @@ internal sealed class DequantizeLinear(string type, OperatorAttributes attribute
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var (scale, zeroPoint) = (inputs[1]!, inputs.Optional(2));
-        // Integer weights are in host memory, their scales on the device.
+        // Integer weights are in host memory, but their scales are on the device.
         var data = inputs[0]!.to(scale.device);
         var steps = data.to(torch.ScalarType.Int32);
         if (zeroPoint is not null)

@@ -10,8 +10,12 @@ internal sealed class Einsum : Operator
     public Einsum(string type, OperatorAttributes attributes) : base(type, attributes)
     {
         _equation = attributes.Text("equation", "");
-        if (_equation.Length == 0 || _equation.Any(letter => !char.IsAsciiLetter(letter) && letter is not (',' or '-' or '>' or ' ')))
-            throw new InvalidDataException($"Attribute 'equation' is '{_equation}'; only letters, commas and an arrow are known here.");
+        if (_equation.Length == 0
+            || _equation.Any(letter => !char.IsAsciiLetter(letter) && letter is not (',' or '-' or '>' or ' ')))
+        {
+            throw new InvalidDataException(
+                $"Attribute 'equation' is '{_equation}'; only letters, commas and an arrow are supported.");
+        }
     }
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
@@ -26,7 +30,9 @@ internal sealed class Einsum : Operator
         var sizes = new Dictionary<char, long>();
         var terms = _equation.Replace(" ", "", StringComparison.Ordinal).Split("->");
         // Without an arrow the result has the letters that occur once.
-        var output = terms.Length == 2 ? terms[1] : string.Concat(terms[0].Where(letter => letter != ',' && terms[0].Count(other => other == letter) == 1));
+        var output = terms.Length == 2
+            ? terms[1]
+            : string.Concat(terms[0].Where(letter => letter != ',' && terms[0].Count(other => other == letter) == 1));
         foreach (var (term, tensor) in terms[0].Split(',').Zip(tensors))
         {
             foreach (var (letter, size) in term.Zip(tensor.shape))

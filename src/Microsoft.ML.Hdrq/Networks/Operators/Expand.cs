@@ -2,7 +2,7 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>The first input, broadcast together with the shape in the second.</summary>
+/// <summary>Broadcasts the first input to the shape in the second.</summary>
 internal sealed class Expand(string type, OperatorAttributes attributes) : Operator(type, attributes)
 {
     internal override bool ReadsAsList(int input) => input == 1;

@@ -5,8 +5,9 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>
-/// A quantizer in simulation: values on the grid of a scale, in floating point. Inputs: data, scale (a single number, or one per index of <c>axis</c>).
-/// Attributes: <c>minimum</c> and <c>maximum</c> (the least and the greatest integer), <c>axis</c> (absent for one scale).
+/// A simulated quantizer: it rounds values to the grid of a scale, in floating point. Inputs: data, scale (a scalar, or
+/// one per index of <c>axis</c>). Attributes: <c>minimum</c> and <c>maximum</c> (the smallest and the largest integer),
+/// <c>axis</c> (absent for one scale).
 /// </summary>
 internal sealed class FakeQuantize : Operator
 {
@@ -16,16 +17,21 @@ internal sealed class FakeQuantize : Operator
 
     public FakeQuantize(string type, OperatorAttributes attributes) : base(type, attributes)
     {
-        var (minimum, maximum) = (attributes.OptionalInteger("minimum") ?? 0, attributes.OptionalInteger("maximum") ?? 0);
+        var minimum = attributes.OptionalInteger("minimum") ?? 0;
+        var maximum = attributes.OptionalInteger("maximum") ?? 0;
         if (!QuantizationRange.IsRange(minimum, maximum))
-            throw new InvalidDataException($"Attributes 'minimum' and 'maximum' are {minimum} and {maximum}; 0 must be between them, and they need {QuantizationRange.MinBits} to {QuantizationRange.MaxBits} bits.");
+        {
+            throw new InvalidDataException(
+                $"Attributes 'minimum' and 'maximum' are {minimum} and {maximum}; 0 must be between them, "
+                + $"and they need {QuantizationRange.MinBits} to {QuantizationRange.MaxBits} bits.");
+        }
         Range = QuantizationRange.Between((int)minimum, (int)maximum);
         _axis = attributes.OptionalInteger("axis");
     }
 
     public QuantizationRange Range { get; }
 
-    /// <summary>The axis of the scales, or null where there is one for the whole tensor.</summary>
+    /// <summary>The axis of the scales; null for one scale for the whole tensor.</summary>
     public long? Axis => _axis;
 
     internal override bool IsSimulation => true;
@@ -39,10 +45,11 @@ internal sealed class FakeQuantize : Operator
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context) =>
         [context.Rounding(this).Apply(inputs[0]!, Spread(inputs[1]!, inputs[0]!), Range)];
 
-    /// <summary>The integers that values are rounded to, as numbers: a new tensor.</summary>
-    public torch.Tensor Integers(torch.Tensor data, torch.Tensor scale) => data.div(Spread(scale, data)).round_().clamp_(Scalars.Keep(Range.Minimum), Scalars.Keep(Range.Maximum));
+    /// <summary>The integers that values are rounded to, as a new floating-point tensor.</summary>
+    public torch.Tensor Integers(torch.Tensor data, torch.Tensor scale) =>
+        data.div(Spread(scale, data)).round_().clamp_(Scalars.Keep(Range.Minimum), Scalars.Keep(Range.Maximum));
 
-    /// <summary>The scale in a shape that is broadcast to the data's.</summary>
+    /// <summary>The scale in a shape that broadcasts to the shape of the data.</summary>
     public torch.Tensor Spread(torch.Tensor scale, torch.Tensor data)
     {
         if (_axis is not { } axis)

@@ -2,7 +2,7 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>A matrix whose rows are the dimensions before <c>axis</c> and whose columns are the others.</summary>
+/// <summary>Flattens to a matrix: dimensions before <c>axis</c> become rows, all others columns.</summary>
 internal sealed class Flatten(string type, OperatorAttributes attributes) : Operator(type, attributes)
 {
     private readonly long _axis = attributes.Integer("axis", 1);

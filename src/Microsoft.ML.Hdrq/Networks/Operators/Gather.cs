@@ -4,8 +4,8 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>
-/// Elements by index along an axis: Gather takes whole slices for indices of any shape, GatherElements one element for every index.
-/// Negative indices count from the end.
+/// Gathers elements by index along an axis: Gather takes whole slices for indices of any shape, GatherElements one
+/// element for each index. Negative indices count from the end.
 /// </summary>
 internal sealed class Gather(string type, OperatorAttributes attributes) : Operator(type, attributes)
 {
@@ -17,7 +17,10 @@ internal sealed class Gather(string type, OperatorAttributes attributes) : Opera
         var axis = HostValues.Axis(_axis, shape.Length);
         Check(inputs[1]!, shape[axis]);
         var (data, indices) = HostValues.SameDevice(inputs[0]!, inputs[1]!.to(torch.ScalarType.Int64));
-        indices = torch.where(indices.lt(Scalars.Keep(0)), indices.add(Scalars.Keep(shape[axis]), Scalars.One), indices);
+        indices = torch.where(
+            indices.lt(Scalars.Keep(0)),
+            indices.add(Scalars.Keep(shape[axis]), Scalars.One),
+            indices);
         if (Type == "GatherElements")
             return [data.gather(axis, indices)];
         long[] result = [.. shape[..axis], .. indices.shape, .. shape[(axis + 1)..]];
@@ -25,7 +28,9 @@ internal sealed class Gather(string type, OperatorAttributes attributes) : Opera
         return [data.index_select(axis, indices.reshape(-1)).reshape(result).alias()];
     }
 
-    /// <summary>A wrong index kills a GPU's context for good, so those in host memory, which come from files, are looked at first.</summary>
+    /// <summary>
+    /// Checks indices in host memory, which come from files: a wrong index makes a GPU's context unusable.
+    /// </summary>
     private static void Check(torch.Tensor indices, long size)
     {
         if (indices.device_type != DeviceType.CPU || indices.numel() == 0)

@@ -3,7 +3,7 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>A linear layer: <c>alpha op(A) op(B) + beta C</c>, where op transposes or not and C is broadcast.</summary>
+/// <summary>A linear layer: <c>alpha op(A) op(B) + beta C</c>. op transposes or not, and C is broadcast.</summary>
 internal sealed class Gemm : LayerOperator
 {
     public Gemm(string type, OperatorAttributes attributes) : base(type, attributes)

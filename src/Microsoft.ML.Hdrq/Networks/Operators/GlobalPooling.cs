@@ -2,8 +2,11 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>A reduction of all spatial dimensions, which stay with size 1.</summary>
-internal sealed class GlobalPooling(string type, OperatorAttributes attributes, Func<torch.Tensor, long[], torch.Tensor> reduce) : Operator(type, attributes)
+/// <summary>Reduces all spatial dimensions to size 1.</summary>
+internal sealed class GlobalPooling(
+    string type,
+    OperatorAttributes attributes,
+    Func<torch.Tensor, long[], torch.Tensor> reduce) : Operator(type, attributes)
 {
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {

@@ -3,8 +3,8 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>
-/// Normalization of each sample over groups of channels and all spatial dimensions; InstanceNormalization is the case of as many groups as channels.
-/// Inputs: data [N, C, ...], scale [C], bias [C].
+/// Normalizes each sample over groups of channels and all spatial dimensions. InstanceNormalization has one channel per
+/// group. Inputs: data [N, C, ...], scale [C], bias [C].
 /// </summary>
 internal sealed class GroupNormalization : Operator
 {
@@ -20,7 +20,10 @@ internal sealed class GroupNormalization : Operator
         if (_groups <= 0)
             throw new InvalidDataException("GroupNormalization needs the attribute 'num_groups', a positive number.");
         if (attributes.Integer("stash_type", 1) is var stash and not 1)
-            throw new InvalidDataException($"Attribute 'stash_type' is {stash}; only 1 (single precision) is known here.");
+        {
+            throw new InvalidDataException(
+                $"Attribute 'stash_type' is {stash}; only 1 (single precision) is supported.");
+        }
     }
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context) =>

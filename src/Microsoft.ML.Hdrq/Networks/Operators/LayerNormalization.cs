@@ -3,7 +3,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>Normalization over the dimensions from <c>axis</c> on. Inputs: data, scale, bias (optional), both broadcast over the normalized dimensions.</summary>
+/// <summary>
+/// Normalizes over the dimensions from <c>axis</c> on. Inputs: data, scale, bias (optional). Scale and bias are
+/// broadcast over the normalized dimensions.
+/// </summary>
 internal sealed class LayerNormalization : Operator
 {
     private readonly long _axis;
@@ -14,7 +17,10 @@ internal sealed class LayerNormalization : Operator
         _axis = attributes.Integer("axis", -1);
         _epsilon = attributes.Float("epsilon", 1e-5f);
         if (attributes.Integer("stash_type", 1) is var stash and not 1)
-            throw new InvalidDataException($"Attribute 'stash_type' is {stash}; only 1 (single precision) is known here.");
+        {
+            throw new InvalidDataException(
+                $"Attribute 'stash_type' is {stash}; only 1 (single precision) is supported.");
+        }
     }
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)

@@ -3,7 +3,7 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>Division by a power of the mean square of neighbouring channels.</summary>
+/// <summary>Divides by a power of the mean square of neighbouring channels.</summary>
 internal sealed class LocalResponseNormalization : Operator
 {
     private readonly long _size;
@@ -18,15 +18,27 @@ internal sealed class LocalResponseNormalization : Operator
         _beta = attributes.Float("beta", 0.75f);
         _bias = attributes.Float("bias", 1);
         if (_size is < 1 or > int.MaxValue)
-            throw new InvalidDataException($"LRN needs the attribute 'size', a positive number of channels, not {_size}.");
+        {
+            throw new InvalidDataException(
+                $"LRN needs the attribute 'size', a positive number of channels, not {_size}.");
+        }
     }
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var data = inputs[0]!;
-        // Channels beyond the ends count as zeros; of an even size the longer half lies behind.
-        var squares = SpatialWindow.Pad(data.square().reshape([data.shape[0], data.shape[1], -1]), [(_size - 1) / 2, 0], [_size / 2, 0], 0, context);
-        var means = torch.nn.functional.avg_pool2d(squares.unsqueeze(1), [_size, 1], [1, 1]).squeeze(1).reshape(data.shape);
-        return [data.div(means.mul(Scalars.Keep(_alpha)).add(Scalars.Keep(_bias), Scalars.One).pow(Scalars.Keep(_beta)))];
+        // Channels beyond the ends count as zeros; for an even size, one more channel after than before is included.
+        var squares = SpatialWindow.Pad(
+            data.square().reshape([data.shape[0], data.shape[1], -1]),
+            [(_size - 1) / 2, 0],
+            [_size / 2, 0],
+            0,
+            context);
+        var means = torch.nn.functional
+            .avg_pool2d(squares.unsqueeze(1), [_size, 1], [1, 1])
+            .squeeze(1)
+            .reshape(data.shape);
+        var divisors = means.mul(Scalars.Keep(_alpha)).add(Scalars.Keep(_bias), Scalars.One).pow(Scalars.Keep(_beta));
+        return [data.div(divisors)];
     }
 }

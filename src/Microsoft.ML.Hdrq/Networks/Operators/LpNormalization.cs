@@ -3,7 +3,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>Division by the sum of magnitudes (<c>p</c> = 1) or the Euclidean norm (<c>p</c> = 2) along an axis; where that is zero, zero stays.</summary>
+/// <summary>
+/// Divides by the sum of magnitudes (<c>p</c> = 1) or the Euclidean norm (<c>p</c> = 2) along an axis. Where the norm
+/// is zero, the result is zero.
+/// </summary>
 internal sealed class LpNormalization : Operator
 {
     private readonly long _axis;

@@ -3,7 +3,8 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>
-/// Pooling by the norm <c>(sum |x|^p)^(1/p)</c> of each window (attribute <c>p</c>, 2 by default), over one, two or three spatial dimensions. Padding counts as zeros.
+/// Pooling by the norm <c>(sum |x|^p)^(1/p)</c> of each window (attribute <c>p</c>, 2 by default), over one, two or
+/// three spatial dimensions. Padding counts as zeros.
 /// </summary>
 internal sealed class LpPooling : Operator
 {
@@ -25,13 +26,14 @@ internal sealed class LpPooling : Operator
         var (before, after) = _window.PoolingPadding(data.shape, kernel, context, out var excess);
         var (strides, dilations) = (_window.Strides(kernel.Length), _window.Dilations(kernel.Length));
         var windows = SpatialWindow.Pad(data, before, [.. after.Zip(excess, (size, more) => size + more)], 0, context);
-        // Every spatial dimension gives one more at the end: the places of its windows.
+        // Each spatial dimension adds one dimension at the end: the positions in its windows.
         for (var d = 0; d < kernel.Length; d++)
         {
             var extent = _window.Extent(kernel, d);
             windows = windows.unfold(d + 2, extent, strides[d]).slice(-1, 0, extent, dilations[d]);
         }
-        // Its gradient is 0 where a window has nothing but zeros, where that of a root has none.
-        return [torch.linalg.vector_norm(windows, _p, [.. Enumerable.Range(data.shape.Length, kernel.Length).Select(d => (long)d)])];
+        // Where a window has only zeros, the norm's gradient is 0, while the root has none.
+        long[] positions = [.. Enumerable.Range(data.shape.Length, kernel.Length).Select(d => (long)d)];
+        return [torch.linalg.vector_norm(windows, _p, positions)];
     }
 }

@@ -2,7 +2,7 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>The matrix product with NumPy's rules for more and fewer than two dimensions.</summary>
+/// <summary>The matrix product with NumPy's rules for more or less than two dimensions.</summary>
 internal sealed class MatMul(string type, OperatorAttributes attributes) : LayerOperator(type, attributes)
 {
     public override int OutputAxis(int weightRank) => weightRank - 1;
@@ -10,15 +10,22 @@ internal sealed class MatMul(string type, OperatorAttributes attributes) : Layer
     public override bool IsMatrixProduct(int weightRank) => weightRank == 2;
 
     /// <inheritdoc/>
-    /// <remarks>The channels of its output are the last dimension.</remarks>
+    /// <remarks>The output channels are the last dimension.</remarks>
     public override (long[] Weight, long[] Factor)? ByOutputChannel(long[] weight, long channels) => null;
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var (a, b) = (inputs[0]!, inputs[1]!);
-        // TorchSharp lets an error of this one function end the process, so there must not be any.
-        if (a.dtype != b.dtype || a.dtype == torch.ScalarType.Bool || a.device_type != b.device_type || a.device_type != DeviceType.CPU && !a.is_floating_point())
-            throw new InvalidDataException($"a matrix product needs two tensors of one type, not {a.dtype} on {a.device_type} and {b.dtype} on {b.device_type}.");
+        // An error in this TorchSharp function ends the process, so all errors are detected before.
+        if (a.dtype != b.dtype
+            || a.dtype == torch.ScalarType.Bool
+            || a.device_type != b.device_type
+            || a.device_type != DeviceType.CPU && !a.is_floating_point())
+        {
+            throw new InvalidDataException(
+                "a matrix product needs two tensors of one type, "
+                + $"not {a.dtype} on {a.device_type} and {b.dtype} on {b.device_type}.");
+        }
         context.CheckSize(ResultShape(a.shape, b.shape));
         return [a.matmul(b)];
     }
@@ -36,7 +43,9 @@ internal sealed class MatMul(string type, OperatorAttributes attributes) : Layer
         for (var d = 3; d <= shape.Length; d++)
         {
             var (x, y) = (d <= left.Length ? left[^d] : 1, d <= right.Length ? right[^d] : 1);
-            shape[^d] = x == y || y == 1 ? x : x == 1 ? y : throw new InvalidDataException("the outer sizes of a matrix product differ.");
+            shape[^d] = x == y || y == 1 ? x
+                : x == 1 ? y
+                : throw new InvalidDataException("the outer sizes of a matrix product differ.");
         }
         return shape;
     }

@@ -11,7 +11,10 @@ internal sealed class MaxPooling : Operator
     {
         _window = new SpatialWindow(attributes, pooling: true);
         if (attributes.Integer("storage_order", 0) != 0)
-            throw new InvalidDataException("Attribute 'storage_order' is for the indices of the maxima, which are not computed here.");
+        {
+            throw new InvalidDataException(
+                "Attribute 'storage_order' is for the indices of the maxima, which are not computed here.");
+        }
     }
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
@@ -19,10 +22,13 @@ internal sealed class MaxPooling : Operator
         var data = inputs[0]!;
         var kernel = _window.PoolingKernel(data);
         var (before, after) = _window.PoolingPadding(data.shape, kernel, context, out var excess);
-        // Torch pads alike on both sides, and never more than half a window.
-        if (excess.Any(size => size > 0) || !before.AsSpan().SequenceEqual(after) || before.Zip(kernel).Any(pair => pair.First > pair.Second / 2))
+        // Torch pads evenly on both sides, and at most half a window.
+        if (excess.Any(size => size > 0)
+            || !before.AsSpan().SequenceEqual(after)
+            || before.Zip(kernel).Any(pair => pair.First > pair.Second / 2))
         {
-            data = SpatialWindow.Pad(data, before, [.. after.Zip(excess, (size, more) => size + more)], Lowest(data.dtype), context);
+            long[] beyond = [.. after.Zip(excess, (size, more) => size + more)];
+            data = SpatialWindow.Pad(data, before, beyond, Lowest(data.dtype), context);
             Array.Clear(before);
         }
         var (strides, dilations) = (_window.Strides(kernel.Length), _window.Dilations(kernel.Length));

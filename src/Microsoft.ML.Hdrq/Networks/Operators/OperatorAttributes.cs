@@ -6,25 +6,30 @@ using System.Globalization;
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>
-/// The attributes of an operator by their ONNX names. A value is a <see cref="long"/>, <see cref="float"/>, <see cref="string"/>,
-/// <see cref="TensorData"/>, or an immutable array of <see cref="long"/>, <see cref="float"/> or <see cref="string"/>. Equality is by content.
+/// The attributes of an operator by their ONNX names. A value is a <see cref="long"/>, <see cref="float"/>,
+/// <see cref="string"/>, <see cref="TensorData"/>, or an immutable array of <see cref="long"/>, <see cref="float"/> or
+/// <see cref="string"/>. Equality is by content.
 /// </summary>
 public sealed class OperatorAttributes : IEquatable<OperatorAttributes>, IEnumerable<KeyValuePair<string, object>>
 {
     private readonly ImmutableSortedDictionary<string, object> _values;
 
     /// <summary>
-    /// For attributes that were read: whether every reader found what it takes an absent one for. Null where nobody
-    /// asks.
+    /// For each attribute that was read, whether every reader found its own default value. Null where readings are not
+    /// recorded.
     /// </summary>
     private readonly Dictionary<string, bool>? _readings;
 
     /// <summary>No attributes.</summary>
     public static readonly OperatorAttributes None = new([]);
 
-    /// <summary>Collects attributes. Plain arrays are copied into immutable ones; <see cref="int"/> counts as <see cref="long"/>.</summary>
+    /// <summary>
+    /// Collects attributes. Plain arrays are copied into immutable ones; <see cref="int"/> becomes <see cref="long"/>.
+    /// </summary>
     /// <param name="values">Names and values.</param>
-    /// <exception cref="ArgumentException">A name occurs twice, or a value has a type that no ONNX attribute has.</exception>
+    /// <exception cref="ArgumentException">
+    /// A name occurs twice, or a value has a type that ONNX does not allow.
+    /// </exception>
     public OperatorAttributes(params ReadOnlySpan<(string Name, object Value)> values)
     {
         var builder = ImmutableSortedDictionary.CreateBuilder<string, object>(StringComparer.Ordinal);
@@ -33,7 +38,9 @@ public sealed class OperatorAttributes : IEquatable<OperatorAttributes>, IEnumer
         _values = builder.ToImmutable();
     }
 
-    private OperatorAttributes(ImmutableSortedDictionary<string, object> values, Dictionary<string, bool>? readings = null)
+    private OperatorAttributes(
+        ImmutableSortedDictionary<string, object> values,
+        Dictionary<string, bool>? readings = null)
     {
         _values = values;
         _readings = readings;
@@ -44,25 +51,26 @@ public sealed class OperatorAttributes : IEquatable<OperatorAttributes>, IEnumer
 
     /// <summary>Whether an attribute of this name is present.</summary>
     /// <param name="name">The ONNX name.</param>
-    /// <returns>True when it is.</returns>
+    /// <returns>True when it is present.</returns>
     public bool Contains(string name) => _values.ContainsKey(name);
 
-    /// <summary>The value of an attribute, of whatever type.</summary>
+    /// <summary>The value of an attribute, of any type.</summary>
     internal bool TryGet(string name, [MaybeNullWhen(false)] out object value) => _values.TryGetValue(name, out value);
 
-    /// <summary>The same attributes, which remember what they are read for: see <see cref="WithoutDefaults"/>.</summary>
+    /// <summary>The same attributes, which record how they are read: see <see cref="WithoutDefaults"/>.</summary>
     internal OperatorAttributes Recording() => new(_values, new Dictionary<string, bool>(StringComparer.Ordinal));
 
     /// <summary>
-    /// The attributes without those that say what their absence says to whoever has read them until now, so that the
-    /// defaults are known to the operators alone. Attributes that nobody has read
-    /// stay. They remember nothing any more.
+    /// The attributes without those that have the default value of all their readers so far, so that only the operators
+    /// know the defaults. Attributes that were not read stay. The result records nothing.
     /// </summary>
     internal OperatorAttributes WithoutDefaults() =>
-        new(_readings is null ? _values : _values.RemoveRange(_readings.Where(reading => reading.Value).Select(reading => reading.Key)));
+        new(_readings is null
+            ? _values
+            : _values.RemoveRange(_readings.Where(reading => reading.Value).Select(reading => reading.Key)));
 
     /// <summary>
-    /// Tells that a value means the same as an absent attribute, or not, where a default value does not say it.
+    /// Records whether a value is equivalent to an absent attribute, where the default value alone does not show it.
     /// </summary>
     internal void Record(string name, bool isDefault)
     {
@@ -97,11 +105,13 @@ public sealed class OperatorAttributes : IEquatable<OperatorAttributes>, IEnumer
 
     /// <summary>A list of integers; the default array where it is absent.</summary>
     /// <inheritdoc cref="Integer"/>
-    public ImmutableArray<long> Integers(string name, ImmutableArray<long> defaultValue = default) => Get(name, defaultValue);
+    public ImmutableArray<long> Integers(string name, ImmutableArray<long> defaultValue = default) =>
+        Get(name, defaultValue);
 
-    /// <summary>A list of floating-point numbers; the default array where it is absent.</summary>
+    /// <summary>A list of floats; the default array where it is absent.</summary>
     /// <inheritdoc cref="Integer"/>
-    public ImmutableArray<float> Floats(string name, ImmutableArray<float> defaultValue = default) => Get(name, defaultValue);
+    public ImmutableArray<float> Floats(string name, ImmutableArray<float> defaultValue = default) =>
+        Get(name, defaultValue);
 
     /// <summary>A tensor attribute; null where it is absent.</summary>
     /// <param name="name">The ONNX name.</param>
@@ -151,7 +161,8 @@ public sealed class OperatorAttributes : IEquatable<OperatorAttributes>, IEnumer
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
     /// <inheritdoc/>
-    public override string ToString() => string.Join(", ", _values.Select(pair => $"{pair.Key}={Describe(pair.Value)}"));
+    public override string ToString() =>
+        string.Join(", ", _values.Select(pair => $"{pair.Key}={Describe(pair.Value)}"));
 
     private T Get<T>(string name, T defaultValue)
     {
@@ -159,15 +170,18 @@ public sealed class OperatorAttributes : IEquatable<OperatorAttributes>, IEnumer
             return defaultValue;
         if (value is T typed)
         {
-            // Of a list or tensor without a default whoever reads it knows what its absence says.
-            if (defaultValue is not (null or ImmutableArray<long> { IsDefault: true } or ImmutableArray<float> { IsDefault: true }))
+            // For a list or tensor without a default, its reader records whether it is equivalent to an absent one.
+            if (defaultValue is not (null
+                or ImmutableArray<long> { IsDefault: true }
+                or ImmutableArray<float> { IsDefault: true }))
                 Record(name, ValueEquals(value, defaultValue));
             return typed;
         }
-        // An empty list has no element type of its own in many exporters' files.
+        // Many exporters write an empty list without an element type.
         if (value is ImmutableArray<float> { IsEmpty: true } && typeof(T) == typeof(ImmutableArray<long>))
             return (T)(object)ImmutableArray<long>.Empty;
-        throw new InvalidDataException($"Attribute '{name}' has the wrong type: {value.GetType().Name} instead of {typeof(T).Name}.");
+        throw new InvalidDataException(
+            $"Attribute '{name}' has the wrong type: {value.GetType().Name} instead of {typeof(T).Name}.");
     }
 
     private static object Normalize(string name, object value) => value switch
@@ -179,7 +193,8 @@ public sealed class OperatorAttributes : IEquatable<OperatorAttributes>, IEnumer
         int[] numbers => numbers.Select(number => (long)number).ToImmutableArray(),
         float[] numbers => ImmutableArray.Create(numbers),
         string[] texts => ImmutableArray.Create(texts),
-        _ => throw new ArgumentException($"Attribute '{name}' cannot have a value of type {value?.GetType().Name ?? "null"}."),
+        _ => throw new ArgumentException(
+            $"Attribute '{name}' cannot have a value of type {value?.GetType().Name ?? "null"}."),
     };
 
     private static bool ValueEquals(object a, object b) => (a, b) switch
@@ -193,7 +208,8 @@ public sealed class OperatorAttributes : IEquatable<OperatorAttributes>, IEnumer
     private static string Describe(object value) => value switch
     {
         ImmutableArray<long> list => $"[{string.Join(", ", list)}]",
-        ImmutableArray<float> list => $"[{string.Join(", ", list.Select(item => item.ToString(CultureInfo.InvariantCulture)))}]",
+        ImmutableArray<float> list =>
+            $"[{string.Join(", ", list.Select(item => item.ToString(CultureInfo.InvariantCulture)))}]",
         ImmutableArray<string> list => $"[{string.Join(", ", list)}]",
         IFormattable formattable => formattable.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString() ?? "",

@@ -9,10 +9,11 @@ using Zip = System.Func<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor, TorchS
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>All operators there are: one line each.</summary>
+/// <summary>All supported operators, one entry each.</summary>
 internal static class OperatorTable
 {
-    public static readonly FrozenDictionary<string, OperatorDefinition> Definitions = new Dictionary<string, OperatorDefinition>(StringComparer.Ordinal)
+    public static readonly FrozenDictionary<string, OperatorDefinition> Definitions =
+        new Dictionary<string, OperatorDefinition>(StringComparer.Ordinal)
     {
         // Layers with weights
         ["Conv"] = new((type, attributes) => new Convolution(type, attributes))
@@ -28,7 +29,8 @@ internal static class OperatorTable
 
         // Normalization
         ["BatchNormalization"] = new((type, attributes) => new BatchNormalization(type, attributes))
-            { MinInputs = 5, MaxInputs = 5, WeightInputs = [1, 2], StatisticInputs = [3, 4], Traits = TwiceDifferentiable, LaterAttributes = [("training_mode", 14)] },
+            { MinInputs = 5, MaxInputs = 5, WeightInputs = [1, 2], StatisticInputs = [3, 4],
+              Traits = TwiceDifferentiable, LaterAttributes = [("training_mode", 14)] },
         ["GroupNormalization"] = new((type, attributes) => new GroupNormalization(type, attributes))
             { MinInputs = 3, MaxInputs = 3, WeightInputs = [1, 2], SinceOpset = 21, Traits = TwiceDifferentiable },
         ["InstanceNormalization"] = new((type, attributes) => new GroupNormalization(type, attributes))
@@ -51,8 +53,9 @@ internal static class OperatorTable
         ["Elu"] = Unary(("alpha", 1), (x, alpha) => x.elu(alpha)),
         ["Celu"] = Unary(("alpha", 1), (x, alpha) => x.celu(Scalars.Keep(alpha)), since: 12),
         ["ThresholdedRelu"] = Unary(("alpha", 1), (x, alpha) => torch.nn.functional.threshold(x, alpha, 0), since: 10),
-        ["Selu"] = Unary(("alpha", 1.67326319217681884765625f), ("gamma", 1.05070102214813232421875f), (x, alpha, gamma) => x.elu(Scalars.Keep(alpha), Scalars.Keep(gamma), Scalars.Keep(1))),
-        ["HardSigmoid"] = Unary(("alpha", 0.2f), ("beta", 0.5f), (x, alpha, beta) => x.mul(Scalars.Keep(alpha)).add(Scalars.Keep(beta), Scalars.One).clamp(Scalars.Keep(0), Scalars.Keep(1)))
+        ["Selu"] = Unary(("alpha", 1.67326319217681884765625f), ("gamma", 1.05070102214813232421875f),
+            (x, alpha, gamma) => x.elu(Scalars.Keep(alpha), Scalars.Keep(gamma), Scalars.Keep(1))),
+        ["HardSigmoid"] = Unary(("alpha", 0.2f), ("beta", 0.5f), HardSigmoid)
             with { Traits = NeverNegative | TwiceDifferentiable },
         ["Gelu"] = Parametric(Gelu, since: 20) with { Traits = TwiceDifferentiable },
         ["PRelu"] = Binary((x, slope) => torch.where(x.lt(Scalars.Keep(0)), x.mul(slope), x))
@@ -60,9 +63,10 @@ internal static class OperatorTable
         ["Softmax"] = AlongAxis((x, axis) => x.softmax(axis)) with { Traits = NeverNegative | TwiceDifferentiable },
         ["LogSoftmax"] = AlongAxis((x, axis) => x.log_softmax(axis)) with { Traits = TwiceDifferentiable },
         ["Dropout"] = new((type, attributes) => new Dropout(type, attributes))
-            { MaxInputs = 3, MaxOutputs = 2, SteeringInputs = [1], Traits = KeepsElements | TwiceDifferentiable, LaterAttributes = [("seed", 12)] },
+            { MaxInputs = 3, MaxOutputs = 2, SteeringInputs = [1], Traits = KeepsElements | TwiceDifferentiable,
+              LaterAttributes = [("seed", 12)] },
 
-        // Quantizers in simulation; ONNX knows them as QuantizeLinear and DequantizeLinear
+        // Simulated quantizers; ONNX writes them as QuantizeLinear and DequantizeLinear
         [FakeQuantize.Name] = new((type, attributes) => new FakeQuantize(type, attributes))
             { MinInputs = 2, MaxInputs = 2, WeightInputs = [0, 1], Traits = TwiceDifferentiable },
 
@@ -98,7 +102,8 @@ internal static class OperatorTable
         ["CastLike"] = new((type, attributes) => new CastLike(type, attributes))
             { MinInputs = 2, MaxInputs = 2, SinceOpset = 15, Foldable = true },
         ["Clip"] = new((type, attributes) => new Clip(type, attributes))
-            { MaxInputs = 3, SteeringInputs = [1, 2], Foldable = true, Traits = FusedActivation | TwiceDifferentiable, LowerBoundInput = 1 },
+            { MaxInputs = 3, SteeringInputs = [1, 2], Foldable = true, Traits = FusedActivation | TwiceDifferentiable,
+              LowerBoundInput = 1 },
 
         // Elementwise with broadcasting
         ["Add"] = Binary((a, b) => a.add(b, Scalars.One)) with { Traits = Adds | TwiceDifferentiable },
@@ -107,7 +112,7 @@ internal static class OperatorTable
         ["Div"] = Binary((a, b) => a.is_floating_point() ? a.div(b) : a.div(b, torch.RoundingMode.trunc))
             with { SteeringInputs = [1], Traits = TwiceDifferentiable },
         ["Pow"] = Binary((a, b) => a.pow(b).to(a.dtype)) with { SteeringInputs = [1], Traits = TwiceDifferentiable },
-        ["Mod"] = new((type, attributes) => new Binary(type, attributes, attributes.Integer("fmod", 0) != 0 ? (a, b) => a.fmod(b) : (a, b) => a.remainder(b)))
+        ["Mod"] = new((type, attributes) => new Binary(type, attributes, Remainder(attributes)))
             { MinInputs = 2, MaxInputs = 2, SinceOpset = 10, Foldable = true },
         ["Equal"] = Binary((a, b) => a.eq(b)) with { SteeringInputs = [0, 1], Traits = TwiceDifferentiable },
         ["Less"] = Binary((a, b) => a.lt(b)) with { SteeringInputs = [0, 1] },
@@ -125,47 +130,69 @@ internal static class OperatorTable
         ["Mean"] = Variadic((a, b) => a.add(b, Scalars.One)) with { Traits = Joins | TwiceDifferentiable },
 
         // Pooling
-        ["LpPool"] = new((type, attributes) => new LpPooling(type, attributes)) { SinceOpset = 2, Traits = NeverNegative, LaterAttributes = [("ceil_mode", 18), ("dilations", 18)] },
+        ["LpPool"] = new((type, attributes) => new LpPooling(type, attributes))
+            { SinceOpset = 2, Traits = NeverNegative,
+              LaterAttributes = [("ceil_mode", 18), ("dilations", 18)] },
         ["AveragePool"] = new((type, attributes) => new AveragePooling(type, attributes))
-            { Traits = Averages | Pools | TwiceDifferentiable, LaterAttributes = [("ceil_mode", 10), ("dilations", 19)] },
+            { Traits = Averages | Pools | TwiceDifferentiable,
+              LaterAttributes = [("ceil_mode", 10), ("dilations", 19)] },
         ["MaxPool"] = new((type, attributes) => new MaxPooling(type, attributes))
-            { Traits = MovesValues | Pools | TwiceDifferentiable, LaterAttributes = [("ceil_mode", 10), ("dilations", 10)] },
-        ["GlobalAveragePool"] = new((type, attributes) => new GlobalPooling(type, attributes, (x, axes) => x.mean(axes, keepdim: true)))
+            { Traits = MovesValues | Pools | TwiceDifferentiable,
+              LaterAttributes = [("ceil_mode", 10), ("dilations", 10)] },
+        ["GlobalAveragePool"] = new((type, attributes) =>
+            new GlobalPooling(type, attributes, (x, axes) => x.mean(axes, keepdim: true)))
             { Traits = Averages | Pools | TwiceDifferentiable },
-        ["GlobalMaxPool"] = new((type, attributes) => new GlobalPooling(type, attributes, (x, axes) => x.amax(axes, keepdim: true)))
+        ["GlobalMaxPool"] = new((type, attributes) =>
+            new GlobalPooling(type, attributes, (x, axes) => x.amax(axes, keepdim: true)))
             { Traits = MovesValues | Pools | TwiceDifferentiable },
 
         // Reductions
-        ["ReduceSum"] = Reduce(Reduction.Sum) with { Traits = KeepsSign | TwiceDifferentiable, LaterAttributes = [("noop_with_empty_axes", 13)] },
-        ["ReduceMean"] = Reduce(Reduction.Mean) with { Traits = Averages | TwiceDifferentiable, LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ReduceMax"] = Reduce((x, axes, keep) => x.amax(axes, keep)) with { Traits = KeepsSign, LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ReduceMin"] = Reduce((x, axes, keep) => x.amin(axes, keep)) with { LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ReduceProd"] = Reduce((x, axes, keep) => Reduction.OneByOne(x, axes, keep, (part, axis, keepAxis) => part.prod(axis, keepAxis, part.dtype))) with { LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ReduceL1"] = Reduce((x, axes, keep) => Reduction.Sum(x.abs(), axes, keep)) with { LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ReduceL2"] = Reduce(Reduction.EuclideanNorm) with { LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ReduceSumSquare"] = Reduce((x, axes, keep) => Reduction.Sum(x.mul(x), axes, keep)) with { LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ReduceLogSum"] = Reduce((x, axes, keep) => Reduction.Sum(x, axes, keep).log()) with { LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ReduceLogSumExp"] = Reduce((x, axes, keep) => Reduction.OneByOne(x, axes, keep, (part, axis, keepAxis) => part.logsumexp(axis, keepAxis))) with { LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ArgMax"] = new((type, attributes) => new ArgReduction(type, attributes)) { Foldable = true, LaterAttributes = [("select_last_index", 12)] },
-        ["ArgMin"] = new((type, attributes) => new ArgReduction(type, attributes)) { Foldable = true, LaterAttributes = [("select_last_index", 12)] },
+        ["ReduceSum"] = Reduce(Reduction.Sum)
+            with { Traits = KeepsSign | TwiceDifferentiable, LaterAttributes = [("noop_with_empty_axes", 13)] },
+        ["ReduceMean"] = Reduce(Reduction.Mean)
+            with { Traits = Averages | TwiceDifferentiable, LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ReduceMax"] = Reduce((x, axes, keep) => x.amax(axes, keep))
+            with { Traits = KeepsSign, LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ReduceMin"] = Reduce((x, axes, keep) => x.amin(axes, keep))
+            with { LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ReduceProd"] = Reduce(Product)
+            with { LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ReduceL1"] = Reduce((x, axes, keep) => Reduction.Sum(x.abs(), axes, keep))
+            with { LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ReduceL2"] = Reduce(Reduction.EuclideanNorm)
+            with { LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ReduceSumSquare"] = Reduce((x, axes, keep) => Reduction.Sum(x.mul(x), axes, keep))
+            with { LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ReduceLogSum"] = Reduce((x, axes, keep) => Reduction.Sum(x, axes, keep).log())
+            with { LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ReduceLogSumExp"] = Reduce(LogSumExp)
+            with { LaterAttributes = [("noop_with_empty_axes", 18)] },
+        ["ArgMax"] = new((type, attributes) => new ArgReduction(type, attributes))
+            { Foldable = true, LaterAttributes = [("select_last_index", 12)] },
+        ["ArgMin"] = new((type, attributes) => new ArgReduction(type, attributes))
+            { Foldable = true, LaterAttributes = [("select_last_index", 12)] },
         ["CumSum"] = new((type, attributes) => new CumulativeSum(type, attributes))
             { MinInputs = 2, MaxInputs = 2, SinceOpset = 11, Foldable = true },
         ["TopK"] = new((type, attributes) => new TopK(type, attributes))
-            { MinInputs = 2, MaxInputs = 2, MaxOutputs = 2, SinceOpset = 10, Foldable = true, LaterAttributes = [("largest", 11), ("sorted", 11)] },
+            { MinInputs = 2, MaxInputs = 2, MaxOutputs = 2, SinceOpset = 10, Foldable = true,
+              LaterAttributes = [("largest", 11), ("sorted", 11)] },
 
         // Shapes
         ["Shape"] = new((type, attributes) => new Shape(type, attributes))
-            { Foldable = true, Traits = ReadsShape | TwiceDifferentiable, LaterAttributes = [("start", 15), ("end", 15)] },
+            { Foldable = true, Traits = ReadsShape | TwiceDifferentiable,
+              LaterAttributes = [("start", 15), ("end", 15)] },
         ["Size"] = new((type, attributes) => new Size(type, attributes))
             { Foldable = true, Traits = ReadsShape | TwiceDifferentiable },
         ["Reshape"] = new((type, attributes) => new Reshape(type, attributes))
-            { MinInputs = 2, MaxInputs = 2, Foldable = true, Traits = KeepsElements | Rearranges | TwiceDifferentiable, LaterAttributes = [("allowzero", 14)] },
+            { MinInputs = 2, MaxInputs = 2, Foldable = true, Traits = KeepsElements | Rearranges | TwiceDifferentiable,
+              LaterAttributes = [("allowzero", 14)] },
         ["Flatten"] = new((type, attributes) => new Flatten(type, attributes))
             { Foldable = true, Traits = KeepsElements | Rearranges | TwiceDifferentiable },
         ["Squeeze"] = new((type, attributes) => new Squeeze(type, attributes))
             { MaxInputs = 2, Foldable = true, Traits = KeepsElements | Rearranges | TwiceDifferentiable },
         ["Unsqueeze"] = new((type, attributes) => new Unsqueeze(type, attributes))
-            { MinInputs = 2, MaxInputs = 2, Foldable = true, Traits = KeepsElements | Rearranges | TwiceDifferentiable },
+            { MinInputs = 2, MaxInputs = 2, Foldable = true,
+              Traits = KeepsElements | Rearranges | TwiceDifferentiable },
         ["Transpose"] = new((type, attributes) => new Transpose(type, attributes))
             { Foldable = true, Traits = Rearranges | TwiceDifferentiable },
         ["Expand"] = new((type, attributes) => new Expand(type, attributes))
@@ -189,29 +216,37 @@ internal static class OperatorTable
         ["GatherElements"] = new((type, attributes) => new Gather(type, attributes))
             { MinInputs = 2, MaxInputs = 2, SinceOpset = 11, Foldable = true },
         ["Pad"] = new((type, attributes) => new Pad(type, attributes))
-            { MinInputs = 2, MaxInputs = 4, SteeringInputs = [2], Foldable = true, Traits = MovesValues | TwiceDifferentiable, FillInput = 2 },
+            { MinInputs = 2, MaxInputs = 4, SteeringInputs = [2], Foldable = true,
+              Traits = MovesValues | TwiceDifferentiable, FillInput = 2 },
         ["Resize"] = new((type, attributes) => new Resize(type, attributes))
-            { MaxInputs = 4, SteeringInputs = [1, 2], Traits = KeepsSign | TwiceDifferentiable, LaterAttributes = [("antialias", 18), ("axes", 18), ("keep_aspect_ratio_policy", 18)] },
+            { MaxInputs = 4, SteeringInputs = [1, 2], Traits = KeepsSign | TwiceDifferentiable,
+              LaterAttributes = [("antialias", 18), ("axes", 18), ("keep_aspect_ratio_policy", 18)] },
         ["Trilu"] = new((type, attributes) => new Trilu(type, attributes))
             { MaxInputs = 2, SinceOpset = 14, Foldable = true },
 
-        // Made of nothing
+        // Without data inputs
         ["ConstantOfShape"] = new((type, attributes) => new ConstantOfShape(type, attributes))
             { Foldable = true, Traits = TwiceDifferentiable },
         ["Range"] = new((type, attributes) => new Sequence(type, attributes))
-            { MinInputs = 3, MaxInputs = 3, SteeringInputs = [0, 1, 2], SinceOpset = 11, Foldable = true, Traits = TwiceDifferentiable },
+            { MinInputs = 3, MaxInputs = 3, SteeringInputs = [0, 1, 2], SinceOpset = 11, Foldable = true,
+              Traits = TwiceDifferentiable },
 
-        // Quantization. Not foldable: a quantized weight stays one.
+        // Quantization. Not foldable: a quantized weight must stay quantized.
         [QuantizeLinear.Name] = new((type, attributes) => new QuantizeLinear(type, attributes))
-            { MinInputs = 2, MaxInputs = 3, SteeringInputs = [1], SinceOpset = 10, LaterAttributes = [("axis", 13), ("saturate", 19), ("block_size", 21), ("output_dtype", 21)] },
+            { MinInputs = 2, MaxInputs = 3, SteeringInputs = [1], SinceOpset = 10,
+              LaterAttributes = [("axis", 13), ("saturate", 19), ("block_size", 21), ("output_dtype", 21)] },
         [DequantizeLinear.Name] = new((type, attributes) => new DequantizeLinear(type, attributes))
-            { MinInputs = 2, MaxInputs = 3, SteeringInputs = [1], SinceOpset = 10, LaterAttributes = [("axis", 13), ("block_size", 21)] },
+            { MinInputs = 2, MaxInputs = 3, SteeringInputs = [1], SinceOpset = 10,
+              LaterAttributes = [("axis", 13), ("block_size", 21)] },
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
     private static OperatorDefinition Unary(Map function, int since = 1) =>
         new((type, attributes) => new Unary(type, attributes, function)) { SinceOpset = since, Foldable = true };
 
-    private static OperatorDefinition Unary((string Name, float Default) parameter, Func<torch.Tensor, float, torch.Tensor> function, int since = 1) =>
+    private static OperatorDefinition Unary(
+        (string Name, float Default) parameter,
+        Func<torch.Tensor, float, torch.Tensor> function,
+        int since = 1) =>
         Parametric(
             attributes =>
             {
@@ -220,10 +255,14 @@ internal static class OperatorTable
             },
             since);
 
-    private static OperatorDefinition Unary((string Name, float Default) first, (string Name, float Default) second, Func<torch.Tensor, float, float, torch.Tensor> function) =>
+    private static OperatorDefinition Unary(
+        (string Name, float Default) first,
+        (string Name, float Default) second,
+        Func<torch.Tensor, float, float, torch.Tensor> function) =>
         Parametric(attributes =>
         {
-            var (one, two) = (attributes.Float(first.Name, first.Default), attributes.Float(second.Name, second.Default));
+            var one = attributes.Float(first.Name, first.Default);
+            var two = attributes.Float(second.Name, second.Default);
             return x => function(x, one, two);
         });
 
@@ -239,7 +278,8 @@ internal static class OperatorTable
 
     private static Map IsInfinite(Attributes attributes)
     {
-        var (negative, positive) = (attributes.Integer("detect_negative", 1) != 0, attributes.Integer("detect_positive", 1) != 0);
+        var negative = attributes.Integer("detect_negative", 1) != 0;
+        var positive = attributes.Integer("detect_positive", 1) != 0;
         return x => (negative, positive) switch
         {
             (true, true) => x.isinf(),
@@ -249,14 +289,29 @@ internal static class OperatorTable
         };
     }
 
+    private static Zip Remainder(Attributes attributes) => attributes.Integer("fmod", 0) != 0
+        ? (a, b) => a.fmod(b)
+        : (a, b) => a.remainder(b);
+
+    private static torch.Tensor HardSigmoid(torch.Tensor x, float alpha, float beta) =>
+        x.mul(Scalars.Keep(alpha)).add(Scalars.Keep(beta), Scalars.One).clamp(Scalars.Keep(0), Scalars.Keep(1));
+
+    private static torch.Tensor Product(torch.Tensor x, long[] axes, bool keep) =>
+        Reduction.OneByOne(x, axes, keep, (part, axis, keepAxis) => part.prod(axis, keepAxis, part.dtype));
+
+    private static torch.Tensor LogSumExp(torch.Tensor x, long[] axes, bool keep) =>
+        Reduction.OneByOne(x, axes, keep, (part, axis, keepAxis) => part.logsumexp(axis, keepAxis));
+
     private static OperatorDefinition AlongAxis(Func<torch.Tensor, long, torch.Tensor> function) =>
         new((type, attributes) => new AlongAxis(type, attributes, function)) { Foldable = true };
 
     private static OperatorDefinition Binary(Zip function) =>
-        new((type, attributes) => new Binary(type, attributes, function)) { MinInputs = 2, MaxInputs = 2, Foldable = true };
+        new((type, attributes) => new Binary(type, attributes, function))
+            { MinInputs = 2, MaxInputs = 2, Foldable = true };
 
     private static OperatorDefinition Variadic(Zip function) =>
-        new((type, attributes) => new Variadic(type, attributes, function)) { MaxInputs = int.MaxValue, Foldable = true };
+        new((type, attributes) => new Variadic(type, attributes, function))
+            { MaxInputs = int.MaxValue, Foldable = true };
 
     private static OperatorDefinition Reduce(Reduce function) =>
         new((type, attributes) => new Reduction(type, attributes, function)) { MaxInputs = 2, Foldable = true };

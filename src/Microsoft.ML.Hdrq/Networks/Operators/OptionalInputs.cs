@@ -6,5 +6,6 @@ namespace Microsoft.ML.Hdrq.Networks.Operators;
 internal static class OptionalInputs
 {
     /// <summary>The input at an index, or null when the node has none there.</summary>
-    public static torch.Tensor? Optional(this IReadOnlyList<torch.Tensor?> inputs, int index) => index < inputs.Count ? inputs[index] : null;
+    public static torch.Tensor? Optional(this IReadOnlyList<torch.Tensor?> inputs, int index) =>
+        index < inputs.Count ? inputs[index] : null;
 }

@@ -4,8 +4,8 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>
-/// Elements before and after (negative: cropped) along axes: a constant, the edge, a reflection or a repetition.
-/// Inputs: data, sizes (all before, then all after), the constant (0), axes (all).
+/// Adds elements (or removes them, for negative sizes) before and after along axes: a constant, the edge, a reflection
+/// or a repetition. Inputs: data, sizes (all before, then all after), the constant (0), axes (all).
 /// </summary>
 internal sealed class Pad : Operator
 {
@@ -15,7 +15,10 @@ internal sealed class Pad : Operator
     {
         _mode = attributes.Text("mode", "constant");
         if (_mode is not ("constant" or "reflect" or "edge" or "wrap"))
-            throw new InvalidDataException($"Attribute 'mode' is '{_mode}'; it must be constant, reflect, edge or wrap.");
+        {
+            throw new InvalidDataException(
+                $"Attribute 'mode' is '{_mode}'; it must be constant, reflect, edge or wrap.");
+        }
     }
 
     internal override bool ReadsAsList(int input) => input > 0;
@@ -23,14 +26,21 @@ internal sealed class Pad : Operator
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var (data, pads) = (inputs[0]!, HostValues.Integers(inputs[1]!));
-        var axes = HostValues.Axes(inputs.Optional(3) is { } given ? HostValues.Integers(given) : Enumerable.Range(0, (int)data.dim()).Select(axis => (long)axis), data.dim());
+        var axes = HostValues.Axes(
+            inputs.Optional(3) is { } given
+                ? HostValues.Integers(given)
+                : Enumerable.Range(0, (int)data.dim()).Select(axis => (long)axis),
+            data.dim());
         if (pads.Length != 2 * axes.Length || pads.Any(size => size is < int.MinValue or > int.MaxValue))
             throw new InvalidDataException($"Sizes [{string.Join(", ", pads)}] do not fit {axes.Length} axes.");
         var (before, after) = (new long[data.dim()], new long[data.dim()]);
         for (var i = 0; i < axes.Length; i++)
             (before[axes[i]], after[axes[i]]) = (pads[i], pads[axes.Length + i]);
         if (_mode == "constant")
-            return [SpatialWindow.Pad(data, before, after, inputs.Optional(2) is { } value ? HostValues.Number(value) : 0, context).alias()];
+        {
+            var value = inputs.Optional(2) is { } input ? HostValues.Number(input) : 0;
+            return [SpatialWindow.Pad(data, before, after, value, context).alias()];
+        }
 
         context.CheckSize([.. data.shape.Select((size, d) => size + before[d] + after[d])]);
         var result = data.alias();
@@ -42,7 +52,7 @@ internal sealed class Pad : Operator
         return [result];
     }
 
-    /// <summary>For every place of the result the place in the data that it repeats.</summary>
+    /// <summary>For each position of the result, the position in the data that it repeats.</summary>
     private torch.Tensor Positions(long size, long before, long after)
     {
         if (size == 0)

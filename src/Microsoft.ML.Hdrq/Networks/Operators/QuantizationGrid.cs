@@ -3,7 +3,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>How scales and zero points lie over the data: one for all, one for every index along an axis, or one for every block along it.</summary>
+/// <summary>
+/// Assigns scales and zero points to the data: one for the whole tensor, one per index along an axis, or one per block
+/// along an axis.
+/// </summary>
 internal sealed class QuantizationGrid
 {
     private readonly long _axis;
@@ -17,7 +20,9 @@ internal sealed class QuantizationGrid
             throw new InvalidDataException($"Attribute 'block_size' is {_block}; it must be 0 (none) or positive.");
     }
 
-    /// <summary>Brings a scale or zero point into a shape that broadcasts over the data, on the data's device.</summary>
+    /// <summary>
+    /// Brings a scale or zero point into a shape that broadcasts over the data, on the data's device.
+    /// </summary>
     public torch.Tensor Spread(torch.Tensor values, torch.Tensor data)
     {
         values = values.to(data.device);
@@ -27,13 +32,23 @@ internal sealed class QuantizationGrid
         if (_block == 0)
         {
             if (values.dim() != 1 || values.shape[0] != data.shape[axis])
-                throw new InvalidDataException($"{TensorShape.Describe(values.shape)} scales or zero points do not fit axis {axis} of {TensorShape.Describe(data.shape)}.");
+            {
+                throw new InvalidDataException(
+                    $"{TensorShape.Describe(values.shape)} scales or zero points do not fit axis {axis} "
+                    + $"of {TensorShape.Describe(data.shape)}.");
+            }
             return values.reshape([-1, .. Enumerable.Repeat(1L, (int)data.dim() - axis - 1)]);
         }
         var blocks = (data.shape[axis] + _block - 1) / _block;
         if (!values.shape.SequenceEqual([.. data.shape[..axis], blocks, .. data.shape[(axis + 1)..]]))
-            throw new InvalidDataException($"{TensorShape.Describe(values.shape)} scales or zero points do not fit blocks of {_block} along axis {axis} of {TensorShape.Describe(data.shape)}.");
-        var blockOfIndex = torch.arange(Scalars.Keep(data.shape[axis]), torch.ScalarType.Int64, data.device).floor_divide(Scalars.Keep(_block));
+        {
+            throw new InvalidDataException(
+                $"{TensorShape.Describe(values.shape)} scales or zero points do not fit blocks of {_block} "
+                + $"along axis {axis} of {TensorShape.Describe(data.shape)}.");
+        }
+        var blockOfIndex = torch
+            .arange(Scalars.Keep(data.shape[axis]), torch.ScalarType.Int64, data.device)
+            .floor_divide(Scalars.Keep(_block));
         return values.index_select(axis, blockOfIndex);
     }
 }

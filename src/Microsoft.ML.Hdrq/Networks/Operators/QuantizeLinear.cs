@@ -4,8 +4,9 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>
-/// Numbers to integers: <c>round(data / scale) + zero point</c>, halves to even, held within the integer type.
-/// Inputs: data, scale, zero point (optional). The type is <c>output_dtype</c>, else that of the zero point, else unsigned 8 bits.
+/// Floats to integers: <c>round(data / scale) + zero point</c>, rounding halves to even, clipped to the integer type.
+/// Inputs: data, scale, zero point (optional). The element type is <c>output_dtype</c>, otherwise that of the zero
+/// point, otherwise unsigned 8 bits.
 /// </summary>
 internal sealed class QuantizeLinear : Operator
 {
@@ -17,9 +18,9 @@ internal sealed class QuantizeLinear : Operator
     public QuantizeLinear(string type, OperatorAttributes attributes) : base(type, attributes)
     {
         _grid = new QuantizationGrid(attributes);
-        // It is about types of 8 bits in floating point, which are not known here.
+        // The attribute concerns 8-bit floating-point types, which are not supported.
         attributes.Integer("saturate", 1);
-        // A Torch tensor of 4-bit integers looks like one of 8 bits; only the attribute tells.
+        // A Torch tensor of 4-bit integers looks like one of 8-bit integers; only the attribute tells them apart.
         if (attributes.Integer("output_dtype", 0) is var target and not 0)
         {
             _target = (ElementType)target;
@@ -32,21 +33,25 @@ internal sealed class QuantizeLinear : Operator
         var (data, scale, zeroPoint) = (inputs[0]!, inputs[1]!, inputs.Optional(2));
         var target = _target ?? (zeroPoint is null ? ElementType.UInt8 : ElementTypes.FromTorch(zeroPoint.dtype));
         if (zeroPoint is not null && zeroPoint.dtype != target.ToTorch())
-            throw new InvalidDataException($"The zero point has type {zeroPoint.dtype}, attribute 'output_dtype' is {target}.");
-        var (least, greatest) = Bounds(target);
+        {
+            throw new InvalidDataException(
+                $"The zero point has type {zeroPoint.dtype}, attribute 'output_dtype' is {target}.");
+        }
+        var (minimum, maximum) = Bounds(target);
         var rounded = data.to(scale.dtype).div(_grid.Spread(scale, data)).round();
         if (zeroPoint is not null)
             rounded = rounded.add(_grid.Spread(zeroPoint, data).to(scale.dtype), Scalars.One);
-        return [rounded.clamp(Scalars.Keep(least), Scalars.Keep(greatest)).to(target.ToTorch())];
+        return [rounded.clamp(Scalars.Keep(minimum), Scalars.Keep(maximum)).to(target.ToTorch())];
     }
 
-    private static (int Least, int Greatest) Bounds(ElementType type) => type switch
+    private static (int Minimum, int Maximum) Bounds(ElementType type) => type switch
     {
         ElementType.UInt8 => (byte.MinValue, byte.MaxValue),
         ElementType.Int8 => (sbyte.MinValue, sbyte.MaxValue),
         ElementType.Int16 => (short.MinValue, short.MaxValue),
         ElementType.UInt4 => (0, 15),
         ElementType.Int4 => (-8, 7),
-        _ => throw new InvalidDataException($"Quantization to element type {type} ('output_dtype' or the zero point's) is not known here."),
+        _ => throw new InvalidDataException(
+            $"Quantization to element type {type} ('output_dtype' or the zero point's) is not supported."),
     };
 }

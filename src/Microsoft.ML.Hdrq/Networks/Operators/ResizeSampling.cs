@@ -3,7 +3,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>From which places of the data, with which weights, a resized axis is computed. Coordinates are single precision, as ONNX Runtime's are: halves decide.</summary>
+/// <summary>
+/// The positions in the data, and their weights, from which a resized axis is computed. Coordinates are in single
+/// precision, as in ONNX Runtime, so that halves are rounded alike.
+/// </summary>
 internal sealed class ResizeSampling
 {
     private readonly string _mode;
@@ -15,7 +18,13 @@ internal sealed class ResizeSampling
     public ResizeSampling(OperatorAttributes attributes)
     {
         _mode = OneOf("mode", "nearest", "linear", "cubic");
-        _coordinates = OneOf("coordinate_transformation_mode", "half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric");
+        _coordinates = OneOf(
+            "coordinate_transformation_mode",
+            "half_pixel",
+            "pytorch_half_pixel",
+            "align_corners",
+            "asymmetric",
+            "half_pixel_symmetric");
         _rounding = OneOf("nearest_mode", "round_prefer_floor", "round_prefer_ceil", "floor", "ceil");
         _cubic = attributes.Float("cubic_coeff_a", -0.75f);
         _excludeOutside = attributes.Integer("exclude_outside", 0) != 0;
@@ -23,19 +32,34 @@ internal sealed class ResizeSampling
         string OneOf(string name, params string[] known)
         {
             var value = attributes.Text(name, known[0]);
-            return known.Contains(value) ? value : throw new InvalidDataException($"Attribute '{name}' is '{value}'; known here are {string.Join(", ", known)}.");
+            return known.Contains(value)
+                ? value
+                : throw new InvalidDataException(
+                    $"Attribute '{name}' is '{value}'; supported are {string.Join(", ", known)}.");
         }
     }
 
     /// <summary>Whether the interpolation is cubic.</summary>
     public bool IsCubic => _mode == "cubic";
 
-    /// <summary>Torch's own interpolation where it computes the same, because its gradient is faster than that of a gather; null elsewhere.</summary>
-    public (torch.InterpolationMode Mode, bool? AlignCorners)? TorchMode(torch.Tensor data, long[] shape, float[] scales)
+    /// <summary>
+    /// Torch's own interpolation where it computes the same; otherwise null. Its gradient is faster than that of a
+    /// gather.
+    /// </summary>
+    public (torch.InterpolationMode Mode, bool? AlignCorners)? TorchMode(
+        torch.Tensor data,
+        long[] shape,
+        float[] scales)
     {
-        if (_mode != "linear" || data.dim() != 4 || !data.is_floating_point() || shape[0] != data.shape[0] || shape[1] != data.shape[1])
+        if (_mode != "linear"
+            || data.dim() != 4
+            || !data.is_floating_point()
+            || shape[0] != data.shape[0]
+            || shape[1] != data.shape[1])
+        {
             return null;
-        if (scales.Where((scale, d) => scale * data.shape[d] != shape[d] && scale != (float)shape[d] / data.shape[d]).Any())
+        }
+        if (scales.Where((scale, d) => !IsExact(scale, d)).Any())
             return null;
         return _coordinates switch
         {
@@ -44,9 +68,12 @@ internal sealed class ResizeSampling
             "pytorch_half_pixel" when shape[2] > 1 && shape[3] > 1 => (torch.InterpolationMode.Bilinear, false),
             _ => null,
         };
+
+        bool IsExact(float scale, int d) =>
+            scale * data.shape[d] == shape[d] || scale == (float)shape[d] / data.shape[d];
     }
 
-    /// <summary>Resizes one axis: a weighted sum of gathered slices, differentiable.</summary>
+    /// <summary>Resizes one axis: a differentiable weighted sum of gathered slices.</summary>
     public torch.Tensor Resample(torch.Tensor data, int axis, long size, float scale)
     {
         if (_mode != "nearest" && !data.is_floating_point())
@@ -63,14 +90,17 @@ internal sealed class ResizeSampling
         torch.Tensor? sum = null;
         foreach (var (indices, weights) in taps)
         {
-            var weight = TensorData.Of<float>(weights, size).ToTorch().to(data.dtype, data.device).reshape([-1, .. broadcast]);
+            var weight = TensorData.Of<float>(weights, size).ToTorch()
+                .to(data.dtype, data.device)
+                .reshape([-1, .. broadcast]);
             var part = Slices(data, axis, indices).mul(weight);
             sum = sum is null ? part : sum.add(part, Scalars.One);
         }
         return sum!;
     }
 
-    private static torch.Tensor Slices(torch.Tensor data, int axis, long[] indices) => data.index_select(axis, HostValues.Tensor(indices).to(data.device));
+    private static torch.Tensor Slices(torch.Tensor data, int axis, long[] indices) =>
+        data.index_select(axis, HostValues.Tensor(indices).to(data.device));
 
     private float Original(float place, long length, long size, float scale) => _coordinates switch
     {
@@ -92,8 +122,12 @@ internal sealed class ResizeSampling
     private static IEnumerable<(long[] Indices, float[] Weights)> Linear(float[] places, long length)
     {
         var inside = Array.ConvertAll(places, place => Math.Clamp(place, 0, length - 1));
-        yield return ([.. inside.Select(place => (long)place)], [.. inside.Select(place => 1 - (place - MathF.Floor(place)))]);
-        yield return ([.. inside.Select(place => Math.Min((long)place + 1, length - 1))], [.. inside.Select(place => place - MathF.Floor(place))]);
+        yield return (
+            [.. inside.Select(place => (long)place)],
+            [.. inside.Select(place => 1 - (place - MathF.Floor(place)))]);
+        yield return (
+            [.. inside.Select(place => Math.Min((long)place + 1, length - 1))],
+            [.. inside.Select(place => place - MathF.Floor(place))]);
     }
 
     private IEnumerable<(long[] Indices, float[] Weights)> Cubic(float[] places, long length)
@@ -104,13 +138,20 @@ internal sealed class ResizeSampling
             for (var i = 0; i < places.Length; i++)
             {
                 for (var tap = 0; tap < 4; tap++)
-                    weights[i][tap] = (long)MathF.Floor(places[i]) + tap - 1 is var index && index >= 0 && index < length ? weights[i][tap] : 0;
+                {
+                    var index = (long)MathF.Floor(places[i]) + tap - 1;
+                    weights[i][tap] = index >= 0 && index < length ? weights[i][tap] : 0;
+                }
                 var sum = weights[i].Sum();
                 weights[i] = Array.ConvertAll(weights[i], weight => weight / sum);
             }
         }
         for (var tap = 0; tap < 4; tap++)
-            yield return ([.. places.Select(place => Math.Clamp((long)MathF.Floor(place) + tap - 1, 0, length - 1))], [.. weights.Select(four => four[tap])]);
+        {
+            yield return (
+                [.. places.Select(place => Math.Clamp((long)MathF.Floor(place) + tap - 1, 0, length - 1))],
+                [.. weights.Select(four => four[tap])]);
+        }
     }
 
     /// <summary>Keys' cubic convolution kernel at the distances 1 + t, t, 1 - t and 2 - t.</summary>

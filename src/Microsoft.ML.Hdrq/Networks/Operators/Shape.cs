@@ -2,7 +2,9 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>The sizes of a tensor, or of the dimensions from <c>start</c> to before <c>end</c>, in host memory.</summary>
+/// <summary>
+/// The shape of a tensor, or its part from <c>start</c> up to, but excluding, <c>end</c>, in host memory.
+/// </summary>
 internal sealed class Shape : Operator
 {
     private readonly long _start;

@@ -3,7 +3,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>The attributes that convolutions and pooling share: kernel, strides, dilations and padding over the spatial dimensions.</summary>
+/// <summary>
+/// The attributes that convolutions and pooling share: kernel, strides, dilations and padding of the spatial
+/// dimensions.
+/// </summary>
 internal sealed class SpatialWindow
 {
     private readonly ImmutableArray<long> _kernel;
@@ -16,42 +19,60 @@ internal sealed class SpatialWindow
     private readonly bool _ceiling;
 
     /// <param name="attributes">The operator's attributes.</param>
-    /// <param name="pooling">Whether the kernel's sizes must be given, because there is no weight that has them.</param>
+    /// <param name="pooling">
+    /// Whether the kernel's sizes must be given, because there is no weight to take them from.
+    /// </param>
     public SpatialWindow(OperatorAttributes attributes, bool pooling = false)
     {
         _kernel = Sizes("kernel_shape", 1);
-        _strides = Sizes("strides", 1, leastIsDefault: true);
-        _dilations = Sizes("dilations", 1, leastIsDefault: true);
-        _pads = Sizes("pads", 0, leastIsDefault: true);
-        _outputPadding = Sizes("output_padding", 0, leastIsDefault: true);
+        _strides = Sizes("strides", 1, minimumIsDefault: true);
+        _dilations = Sizes("dilations", 1, minimumIsDefault: true);
+        _pads = Sizes("pads", 0, minimumIsDefault: true);
+        _outputPadding = Sizes("output_padding", 0, minimumIsDefault: true);
         _outputShape = Sizes("output_shape", 0);
         _automaticPadding = attributes.Text("auto_pad", "NOTSET");
         _ceiling = attributes.Integer("ceil_mode", 0) != 0;
         if (!_pads.IsDefault && _pads.Length % 2 != 0)
-            throw new InvalidDataException($"Attribute 'pads' is [{string.Join(", ", _pads)}]; it must hold two sizes for every spatial dimension.");
+        {
+            throw new InvalidDataException(
+                $"Attribute 'pads' is [{string.Join(", ", _pads)}]; "
+                + "it must hold two sizes for every spatial dimension.");
+        }
         if (_automaticPadding is not ("NOTSET" or "VALID" or "SAME_UPPER" or "SAME_LOWER"))
-            throw new InvalidDataException($"Attribute 'auto_pad' is '{_automaticPadding}', which ONNX does not define.");
+        {
+            throw new InvalidDataException(
+                $"Attribute 'auto_pad' is '{_automaticPadding}', which ONNX does not define.");
+        }
         if (pooling && (_kernel.IsDefault || _kernel.Length is < 1 or > 3))
             throw new InvalidDataException("Pooling needs the attribute 'kernel_shape' with 1 to 3 sizes.");
 
-        // A list that says 1 of every dimension, or no padding, says what its absence says.
-        ImmutableArray<long> Sizes(string name, long least, bool leastIsDefault = false)
+        // A list with 1 for each dimension, or of zeros for padding, is equivalent to an absent attribute.
+        ImmutableArray<long> Sizes(string name, long minimum, bool minimumIsDefault = false)
         {
             var values = attributes.Integers(name);
-            attributes.Record(name, leastIsDefault && !values.IsDefaultOrEmpty && values.All(value => value == least) && Fits(name, values.Length));
-            return values.IsDefault || values.All(value => value >= least && value <= int.MaxValue)
+            attributes.Record(
+                name,
+                minimumIsDefault
+                && !values.IsDefaultOrEmpty
+                && values.All(value => value == minimum)
+                && Fits(name, values.Length));
+            return values.IsDefault || values.All(value => value >= minimum && value <= int.MaxValue)
                 ? values
-                : throw new InvalidDataException($"Attribute '{name}' is [{string.Join(", ", values)}]; its values must be {least} or more.");
+                : throw new InvalidDataException(
+                    $"Attribute '{name}' is [{string.Join(", ", values)}]; its values must be {minimum} or more.");
         }
 
-        // A list of another length than the kernel's is a mistake, which is to be seen when it is computed.
-        bool Fits(string name, int count) => _kernel.IsDefaultOrEmpty || count == (name == "pads" ? 2 : 1) * _kernel.Length;
+        // A list whose length does not match the kernel is a mistake, which must be reported during the computation.
+        bool Fits(string name, int count) =>
+            _kernel.IsDefaultOrEmpty || count == (name == "pads" ? 2 : 1) * _kernel.Length;
     }
 
     /// <summary>The attribute <c>group</c>.</summary>
-    public static long Groups(OperatorAttributes attributes) => attributes.Integer("group", 1) is var groups and > 0 and <= int.MaxValue
+    public static long Groups(OperatorAttributes attributes) =>
+        attributes.Integer("group", 1) is var groups and > 0 and <= int.MaxValue
         ? groups
-        : throw new InvalidDataException($"Attribute 'group' is {attributes.Integer("group", 1)}; it must be positive.");
+        : throw new InvalidDataException(
+            $"Attribute 'group' is {attributes.Integer("group", 1)}; it must be positive.");
 
     public long[] Strides(int dimensions) => OrElse("strides", _strides, dimensions, 1);
 
@@ -60,7 +81,8 @@ internal sealed class SpatialWindow
     /// <summary>The kernel of pooling, which must match the data's dimensions.</summary>
     public long[] PoolingKernel(torch.Tensor data) => data.dim() == _kernel.Length + 2
         ? [.. _kernel]
-        : throw new InvalidDataException($"Attribute 'kernel_shape' has {_kernel.Length} sizes for data of {data.dim()} dimensions.");
+        : throw new InvalidDataException(
+            $"Attribute 'kernel_shape' has {_kernel.Length} sizes for data of {data.dim()} dimensions.");
 
     /// <summary>The padding before and after every spatial dimension.</summary>
     public (long[] Before, long[] After) Padding(ReadOnlySpan<long> input, ReadOnlySpan<long> kernel)
@@ -77,7 +99,10 @@ internal sealed class SpatialWindow
         return Share(total);
     }
 
-    /// <summary>What a transposed convolution takes away before and after every spatial dimension; negative where it adds zeros.</summary>
+    /// <summary>
+    /// The sizes that a transposed convolution removes before and after each spatial dimension; negative where it adds
+    /// zeros.
+    /// </summary>
     public (long[] Before, long[] After) TransposedPadding(ReadOnlySpan<long> input, ReadOnlySpan<long> kernel)
     {
         var dimensions = input.Length;
@@ -85,10 +110,15 @@ internal sealed class SpatialWindow
         var (before, after) = (new long[dimensions], new long[dimensions]);
         if (!_outputShape.IsDefaultOrEmpty || _automaticPadding is "SAME_UPPER" or "SAME_LOWER")
         {
-            // Some exporters write the sizes of batch and channels too.
-            var outputShape = _outputShape.IsDefaultOrEmpty ? default : _outputShape.Length == dimensions + 2 ? _outputShape[2..] : _outputShape;
+            // Some exporters write the sizes of batch and channels as well.
+            var outputShape = _outputShape.IsDefaultOrEmpty ? default
+                : _outputShape.Length == dimensions + 2 ? _outputShape[2..]
+                : _outputShape;
             if (!outputShape.IsDefault && outputShape.Length != dimensions)
-                throw new InvalidDataException($"Attribute 'output_shape' has {outputShape.Length} values for {dimensions} spatial dimensions.");
+            {
+                throw new InvalidDataException(
+                    $"Attribute 'output_shape' has {outputShape.Length} values for {dimensions} spatial dimensions.");
+            }
             var total = new long[dimensions];
             for (var d = 0; d < dimensions; d++)
             {
@@ -106,25 +136,40 @@ internal sealed class SpatialWindow
         return (before, after);
     }
 
-    /// <summary>The sizes of the result's spatial dimensions, rounded up in <c>ceil_mode</c>.</summary>
-    public long[] OutputSizes(ReadOnlySpan<long> input, ReadOnlySpan<long> kernel, ReadOnlySpan<long> before, ReadOnlySpan<long> after)
+    /// <summary>The sizes of the output's spatial dimensions, rounded up in <c>ceil_mode</c>.</summary>
+    public long[] OutputSizes(
+        ReadOnlySpan<long> input,
+        ReadOnlySpan<long> kernel,
+        ReadOnlySpan<long> before,
+        ReadOnlySpan<long> after)
     {
         var (sizes, strides) = (new long[input.Length], Strides(input.Length));
         for (var d = 0; d < sizes.Length; d++)
         {
             var steps = input[d] + before[d] + after[d] - Extent(kernel, d);
             if (steps < 0)
-                throw new InvalidDataException($"A window of {Extent(kernel, d)} does not fit into {input[d]} elements with a padding of {before[d]} and {after[d]}.");
+            {
+                throw new InvalidDataException(
+                    $"A window of {Extent(kernel, d)} does not fit into {input[d]} elements "
+                    + $"with a padding of {before[d]} and {after[d]}.");
+            }
             sizes[d] = (steps + (_ceiling ? strides[d] - 1 : 0)) / strides[d] + 1;
-            // A window must not start behind the input.
+            // A window must not start after the end of the input.
             if (_ceiling && (sizes[d] - 1) * strides[d] >= input[d] + before[d])
                 sizes[d]--;
         }
         return sizes;
     }
 
-    /// <summary>The padding of pooling, checked for the size of the result, and how far windows reach beyond it in <c>ceil_mode</c>.</summary>
-    public (long[] Before, long[] After) PoolingPadding(ReadOnlySpan<long> data, ReadOnlySpan<long> kernel, ComputeContext context, out long[] excess)
+    /// <summary>
+    /// The padding of pooling, and how far windows extend beyond it in <c>ceil_mode</c>; the size of the output is
+    /// checked.
+    /// </summary>
+    public (long[] Before, long[] After) PoolingPadding(
+        ReadOnlySpan<long> data,
+        ReadOnlySpan<long> kernel,
+        ComputeContext context,
+        out long[] excess)
     {
         var input = data[2..];
         var (before, after) = Padding(input, kernel);
@@ -137,7 +182,12 @@ internal sealed class SpatialWindow
     }
 
     /// <summary>Pads the last dimensions of a tensor with a value; negative sizes crop.</summary>
-    public static torch.Tensor Pad(torch.Tensor input, ReadOnlySpan<long> before, ReadOnlySpan<long> after, double value, ComputeContext context)
+    public static torch.Tensor Pad(
+        torch.Tensor input,
+        ReadOnlySpan<long> before,
+        ReadOnlySpan<long> after,
+        double value,
+        ComputeContext context)
     {
         // Torch lists the last dimension first.
         var pads = new long[2 * before.Length];
@@ -152,7 +202,7 @@ internal sealed class SpatialWindow
         return torch.nn.functional.pad(input, pads, value: value);
     }
 
-    /// <summary>How many elements a window spans.</summary>
+    /// <summary>The number of elements that a window spans.</summary>
     public long Extent(ReadOnlySpan<long> kernel, int d) => (kernel[d] - 1) * Dilations(kernel.Length)[d] + 1;
 
     private (long[] Before, long[] After) Explicit(int dimensions)
@@ -161,10 +211,11 @@ internal sealed class SpatialWindow
             return (new long[dimensions], new long[dimensions]);
         return _pads.Length == 2 * dimensions
             ? ([.. _pads[..dimensions]], [.. _pads[dimensions..]])
-            : throw new InvalidDataException($"Attribute 'pads' has {_pads.Length} values for {dimensions} spatial dimensions.");
+            : throw new InvalidDataException(
+                $"Attribute 'pads' has {_pads.Length} values for {dimensions} spatial dimensions.");
     }
 
-    /// <summary>Divides padding between both sides; the odd element goes before, unless <c>auto_pad</c> says after.</summary>
+    /// <summary>Divides padding between both sides; an odd element goes before, or after for SAME_UPPER.</summary>
     private (long[] Before, long[] After) Share(long[] total)
     {
         long[] before = [.. total.Select(size => _automaticPadding == "SAME_UPPER" ? size / 2 : size - size / 2)];
@@ -175,6 +226,9 @@ internal sealed class SpatialWindow
     {
         if (values.IsDefaultOrEmpty)
             return [.. Enumerable.Repeat(otherwise, dimensions)];
-        return values.Length == dimensions ? [.. values] : throw new InvalidDataException($"Attribute '{name}' has {values.Length} values for {dimensions} spatial dimensions.");
+        return values.Length == dimensions
+            ? [.. values]
+            : throw new InvalidDataException(
+                $"Attribute '{name}' has {values.Length} values for {dimensions} spatial dimensions.");
     }
 }

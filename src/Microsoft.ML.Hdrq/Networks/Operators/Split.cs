@@ -2,7 +2,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>Parts along an axis: of the sizes in the second input, or <c>num_outputs</c> equal ones, of which the last may be smaller.</summary>
+/// <summary>
+/// Splits along an axis into parts of the sizes in the second input, or into <c>num_outputs</c> equal parts, the last
+/// of which may be smaller.
+/// </summary>
 internal sealed class Split : Operator
 {
     private readonly long _axis;

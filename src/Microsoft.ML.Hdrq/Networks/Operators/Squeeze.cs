@@ -2,7 +2,7 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>Removes dimensions of size 1: those of the axes in the second input, or all.</summary>
+/// <summary>Removes dimensions of size 1: those in the second input, or all.</summary>
 internal sealed class Squeeze(string type, OperatorAttributes attributes) : Operator(type, attributes)
 {
     internal override bool ReadsAsList(int input) => input == 1;

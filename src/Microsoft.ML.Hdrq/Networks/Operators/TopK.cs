@@ -2,7 +2,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>The K (second input) greatest or least elements along an axis, in order, and their indices; of equals the first come first.</summary>
+/// <summary>
+/// The K (second input) largest or smallest elements along an axis, sorted, and their indices. Of equal elements, the
+/// first comes first.
+/// </summary>
 internal sealed class TopK : Operator
 {
     private readonly long _axis;
@@ -11,7 +14,7 @@ internal sealed class TopK : Operator
     public TopK(string type, OperatorAttributes attributes) : base(type, attributes)
     {
         _axis = attributes.Integer("axis", -1);
-        // They come in order whether or not they must.
+        // The elements are always sorted.
         attributes.Integer("sorted", 1);
         _largest = attributes.Integer("largest", 1) != 0;
     }

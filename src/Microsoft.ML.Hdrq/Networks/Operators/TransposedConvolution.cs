@@ -3,7 +3,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>Transposed convolution over one, two or three spatial dimensions. Inputs: data, weight [in, out / group, kernel...], bias (optional).</summary>
+/// <summary>
+/// Transposed convolution over one, two or three spatial dimensions. Inputs: data, weight [in, out / group, kernel...],
+/// bias (optional).
+/// </summary>
 internal sealed class TransposedConvolution : LayerOperator
 {
     private readonly SpatialWindow _window;
@@ -25,7 +28,9 @@ internal sealed class TransposedConvolution : LayerOperator
     /// <remarks>[in, out / group, kernel...] as [group, in / group, out / group, kernel...].</remarks>
     public override (long[] Weight, long[] Factor)? ByOutputChannel(long[] weight, long channels) =>
         weight.Length > 2 && weight[1] * _groups == channels && weight[0] % _groups == 0
-            ? ([_groups, weight[0] / _groups, .. weight.AsSpan(1)], [_groups, 1, weight[1], .. Enumerable.Repeat(1L, weight.Length - 2)])
+            ? (
+                [_groups, weight[0] / _groups, .. weight.AsSpan(1)],
+                [_groups, 1, weight[1], .. Enumerable.Repeat(1L, weight.Length - 2)])
             : null;
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
@@ -41,15 +46,28 @@ internal sealed class TransposedConvolution : LayerOperator
             full[d] = strides[d] * (data.shape[d + 2] - 1) + (weight.shape[d + 2] - 1) * dilations[d] + 1;
         context.CheckSize([data.shape[0], weight.shape[1] * _groups, .. full]);
 
-        // Padding takes away from the full result. Torch can take away the same on both sides only.
+        // Padding crops the full result. Torch can only crop the same size on both sides.
         if (before.AsSpan().SequenceEqual(after) && before.All(size => size >= 0))
             return [Convolve(data, weight, bias, strides, before, dilations)];
         var result = Convolve(data, weight, null, strides, new long[dimensions], dilations);
-        result = SpatialWindow.Pad(result, [.. before.Select(size => -size)], [.. after.Select(size => -size)], 0, context);
-        return [bias is null ? result : result.add(bias.reshape([-1, .. Enumerable.Repeat(1L, dimensions)]), Scalars.One)];
+        result = SpatialWindow.Pad(
+            result,
+            [.. before.Select(size => -size)],
+            [.. after.Select(size => -size)],
+            0,
+            context);
+        if (bias is null)
+            return [result];
+        return [result.add(bias.reshape([-1, .. Enumerable.Repeat(1L, dimensions)]), Scalars.One)];
     }
 
-    private torch.Tensor Convolve(torch.Tensor data, torch.Tensor weight, torch.Tensor? bias, long[] strides, long[] padding, long[] dilations) => strides.Length switch
+    private torch.Tensor Convolve(
+        torch.Tensor data,
+        torch.Tensor weight,
+        torch.Tensor? bias,
+        long[] strides,
+        long[] padding,
+        long[] dilations) => strides.Length switch
     {
         1 => torch.nn.functional.conv_transpose1d(data, weight, bias, strides[0], padding[0], 0, dilations[0], _groups),
         2 => torch.nn.functional.conv_transpose2d(data, weight, bias, strides, padding, null, dilations, _groups),

@@ -2,7 +2,9 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>The upper or lower triangle of matrices, zero elsewhere; an optional second input moves the diagonal.</summary>
+/// <summary>
+/// The upper or lower triangle of matrices, with zeros elsewhere. An optional second input shifts the diagonal.
+/// </summary>
 internal sealed class Trilu(string type, OperatorAttributes attributes) : Operator(type, attributes)
 {
     private readonly bool _upper = attributes.Integer("upper", 1) != 0;

@@ -4,7 +4,10 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>An operator on any number of tensors that are broadcast to one shape, computed two at a time.</summary>
-internal sealed class Variadic(string type, OperatorAttributes attributes, Func<torch.Tensor, torch.Tensor, torch.Tensor> function) : Operator(type, attributes)
+internal sealed class Variadic(
+    string type,
+    OperatorAttributes attributes,
+    Func<torch.Tensor, torch.Tensor, torch.Tensor> function) : Operator(type, attributes)
 {
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {

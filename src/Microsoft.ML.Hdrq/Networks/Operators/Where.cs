@@ -2,7 +2,9 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>Elements of the second input where the first is true, of the third elsewhere, broadcast to one shape.</summary>
+/// <summary>
+/// Elements of the second input where the first is true, otherwise of the third; all are broadcast to one shape.
+/// </summary>
 internal sealed class Where(string type, OperatorAttributes attributes) : Operator(type, attributes)
 {
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
