@@ -4,7 +4,9 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>What an operator may know about the pass that it computes in.</summary>
-internal sealed class ComputeContext(ForwardMode mode, torch.Device device, torch.Generator? generator = null, long maxElements = ComputeContext.DefaultMaxElements)
+internal sealed class ComputeContext(
+    ForwardMode mode, torch.Device device, torch.Generator? generator = null,
+    long maxElements = ComputeContext.DefaultMaxElements)
 {
     /// <summary>Eight gigabytes of single precision: beyond any real activation, within what a file may ask for by mistake or malice.</summary>
     public const long DefaultMaxElements = 1L << 31;
@@ -33,6 +35,7 @@ internal sealed class ComputeContext(ForwardMode mode, torch.Device device, torc
         if (TensorShape.ElementCount(shape) is { } count && count <= maxElements)
             return;
         RefusedSize = !shape.ContainsAnyInRange(long.MinValue, -1);
-        throw new InvalidDataException($"A tensor of shape {TensorShape.Describe(shape)} is larger than the {maxElements} elements allowed.");
+        throw new InvalidDataException(
+            $"A tensor of shape {TensorShape.Describe(shape)} is larger than the {maxElements} elements allowed.");
     }
 }

@@ -16,9 +16,11 @@ internal static class ElementTypes
     };
 
     /// <summary>Bits of one element in a file.</summary>
-    public static int BitsInFile(this ElementType type) => type is ElementType.UInt4 or ElementType.Int4 ? 4 : 8 * type.SizeInMemory();
+    public static int BitsInFile(this ElementType type) =>
+        type is ElementType.UInt4 or ElementType.Int4 ? 4 : 8 * type.SizeInMemory();
 
-    public static bool IsFloat(this ElementType type) => type is ElementType.Float32 or ElementType.Float16 or ElementType.Float64;
+    public static bool IsFloat(this ElementType type) =>
+        type is ElementType.Float32 or ElementType.Float16 or ElementType.Float64;
 
     public static torch.ScalarType ToTorch(this ElementType type) => type switch
     {

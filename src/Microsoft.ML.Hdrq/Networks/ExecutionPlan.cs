@@ -21,8 +21,14 @@ internal sealed class ExecutionPlan
                 slots.Add(output, slots.Count);
         }
         SlotCount = slots.Count;
-        Inputs = [.. graph.Nodes.Select(node => node.Inputs.Select(name => name.Length == 0 ? -1 : slots[name]).ToArray())];
-        Outputs = [.. graph.Nodes.Select(node => node.Outputs.Select(name => name.Length == 0 ? -1 : slots[name]).ToArray())];
+        Inputs =
+        [
+            .. graph.Nodes.Select(node => node.Inputs.Select(name => name.Length == 0 ? -1 : slots[name]).ToArray()),
+        ];
+        Outputs =
+        [
+            .. graph.Nodes.Select(node => node.Outputs.Select(name => name.Length == 0 ? -1 : slots[name]).ToArray()),
+        ];
         GraphOutputs = [.. graph.Outputs.Select(output => slots[output.Name])];
 
         var lastReader = new int[SlotCount];

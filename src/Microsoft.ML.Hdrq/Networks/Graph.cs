@@ -25,7 +25,9 @@ public sealed class Graph : IEquatable<Graph>
     /// <param name="outputs">What a pass returns; at least one.</param>
     /// <exception cref="ArgumentException">A name is defined twice, read before it is defined or not at all, a node has too few or too many
     /// inputs or outputs, or inputs or outputs are missing. The message names the node and the value.</exception>
-    public Graph(ImmutableArray<GraphValue> inputs, ImmutableArray<ParameterDefinition> parameters, ImmutableArray<GraphNode> nodes, ImmutableArray<GraphValue> outputs)
+    public Graph(
+        ImmutableArray<GraphValue> inputs, ImmutableArray<ParameterDefinition> parameters,
+        ImmutableArray<GraphNode> nodes, ImmutableArray<GraphValue> outputs)
     {
         Inputs = inputs;
         Parameters = parameters;
@@ -87,7 +89,10 @@ public sealed class Graph : IEquatable<Graph>
     private void Validate()
     {
         if (Parameters.IsDefault || Nodes.IsDefault)
-            throw new ArgumentException($"The list of {(Nodes.IsDefault ? "nodes" : "parameters")} is not initialized.");
+        {
+            throw new ArgumentException(
+                $"The list of {(Nodes.IsDefault ? "nodes" : "parameters")} is not initialized.");
+        }
         if (Inputs.IsDefaultOrEmpty)
             throw new ArgumentException("A graph needs at least one input.");
         if (Outputs.IsDefaultOrEmpty)
@@ -102,12 +107,21 @@ public sealed class Graph : IEquatable<Graph>
         {
             var definition = node.Operator.Definition;
             if (node.Inputs.Length > definition.MaxInputs || node.Inputs.Length < definition.MinInputs)
-                throw new ArgumentException($"Node {node} has {node.Inputs.Length} inputs; {node.Operator.Type} takes {definition.MinInputs} to {definition.MaxInputs}.");
+            {
+                throw new ArgumentException($"Node {node} has {node.Inputs.Length} inputs; "
+                    + $"{node.Operator.Type} takes {definition.MinInputs} to {definition.MaxInputs}.");
+            }
             // Of any number of inputs none is optional.
-            if (node.Inputs.Take(definition.MaxInputs == int.MaxValue ? int.MaxValue : definition.MinInputs).Any(input => input.Length == 0))
+            if (node.Inputs.Take(definition.MaxInputs == int.MaxValue ? int.MaxValue : definition.MinInputs)
+                .Any(input => input.Length == 0))
+            {
                 throw new ArgumentException($"Node {node} leaves out an input that {node.Operator.Type} needs.");
+            }
             if (node.Outputs.Length > definition.MaxOutputs || node.Outputs.IsEmpty)
-                throw new ArgumentException($"Node {node} has {node.Outputs.Length} outputs; {node.Operator.Type} gives 1 to {definition.MaxOutputs}.");
+            {
+                throw new ArgumentException($"Node {node} has {node.Outputs.Length} outputs; "
+                    + $"{node.Operator.Type} gives 1 to {definition.MaxOutputs}.");
+            }
             foreach (var input in node.Inputs)
             {
                 if (input.Length > 0 && !defined.Contains(input))

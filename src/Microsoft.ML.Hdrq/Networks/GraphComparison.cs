@@ -25,15 +25,27 @@ internal static class GraphComparison
             if (!x.Operator.Equals(y.Operator))
                 return $"Node {i} is {x} in one graph and {y} in the other: {x.Operator} against {y.Operator}.";
             if (x.Inputs.Length != y.Inputs.Length)
-                return $"Node {i}, {x} in one graph and {y} in the other, reads ({string.Join(", ", x.Inputs)}) against ({string.Join(", ", y.Inputs)}).";
+            {
+                return $"Node {i}, {x} in one graph and {y} in the other, "
+                    + $"reads ({string.Join(", ", x.Inputs)}) against ({string.Join(", ", y.Inputs)}).";
+            }
             for (var input = 0; input < x.Inputs.Length; input++)
             {
                 var (p, q) = (numbersOfA[x.Inputs[input]], numbersOfB[y.Inputs[input]]);
-                if (p is ParameterDefinition constant && q is ParameterDefinition other ? !SameConstant(constant, other, x.Operator.ReadsAsList(input)) : !p.Equals(q))
-                    return $"Node {i}, {x} in one graph and {y} in the other, reads ({Inputs(x, numbersOfA)}) against ({Inputs(y, numbersOfB)}).";
+                if (p is ParameterDefinition constant && q is ParameterDefinition other
+                    ? !SameConstant(constant, other, x.Operator.ReadsAsList(input))
+                    : !p.Equals(q))
+                {
+                    return $"Node {i}, {x} in one graph and {y} in the other, "
+                        + $"reads ({Inputs(x, numbersOfA)}) against ({Inputs(y, numbersOfB)}).";
+                }
             }
-            if (!x.Outputs.Select(output => output.Length > 0).SequenceEqual(y.Outputs.Select(output => output.Length > 0)))
-                return $"Node {i}, {x} in one graph and {y} in the other, defines ({string.Join(", ", x.Outputs)}) against ({string.Join(", ", y.Outputs)}).";
+            if (!x.Outputs.Select(output => output.Length > 0)
+                .SequenceEqual(y.Outputs.Select(output => output.Length > 0)))
+            {
+                return $"Node {i}, {x} in one graph and {y} in the other, "
+                    + $"defines ({string.Join(", ", x.Outputs)}) against ({string.Join(", ", y.Outputs)}).";
+            }
             for (var output = 0; output < x.Outputs.Length; output++, defined++)
             {
                 if (x.Outputs[output].Length == 0)
@@ -49,8 +61,12 @@ internal static class GraphComparison
         for (var i = 0; i < a.Outputs.Length; i++)
         {
             var (p, q) = (numbersOfA[a.Outputs[i].Name], numbersOfB[b.Outputs[i].Name]);
-            if (p is ParameterDefinition constant && q is ParameterDefinition other ? !SameConstant(constant, other, asList: false) : !p.Equals(q))
+            if (p is ParameterDefinition constant && q is ParameterDefinition other
+                ? !SameConstant(constant, other, asList: false)
+                : !p.Equals(q))
+            {
                 return $"Output '{a.Outputs[i].Name}' comes from different nodes.";
+            }
         }
         return null;
     }
@@ -61,7 +77,10 @@ internal static class GraphComparison
     /// </summary>
     public static IEnumerable<(string A, string B)> ConstantPairs(Graph a, Graph b)
     {
-        var constants = a.Parameters.Where(parameter => parameter.Role == ParameterRole.Constant).Select(parameter => parameter.Name).ToHashSet(StringComparer.Ordinal);
+        var constants = a.Parameters
+            .Where(parameter => parameter.Role == ParameterRole.Constant)
+            .Select(parameter => parameter.Name)
+            .ToHashSet(StringComparer.Ordinal);
         return a.Nodes.Zip(b.Nodes).SelectMany(nodes => nodes.First.Inputs.Zip(nodes.Second.Inputs))
             .Concat(a.Outputs.Zip(b.Outputs, (x, y) => (x.Name, y.Name)))
             .Where(pair => constants.Contains(pair.Item1)).Distinct();
@@ -111,12 +130,16 @@ internal static class GraphComparison
     {
         // A number is a list of one.
         if (asList && a.Shape.Length <= 1 && b.Shape.Length <= 1)
-            return Wide(a.ElementType) == Wide(b.ElementType) && TensorShape.ElementCount(a.Shape) == TensorShape.ElementCount(b.Shape);
+        {
+            return Wide(a.ElementType) == Wide(b.ElementType)
+                && TensorShape.ElementCount(a.Shape) == TensorShape.ElementCount(b.Shape);
+        }
         return a.ElementType == b.ElementType && a.Shape.SequenceEqual(b.Shape);
     }
 
     private static ElementType Wide(ElementType type) => type == ElementType.Int32 ? ElementType.Int64 : type;
 
     private static string Inputs(GraphNode node, Dictionary<string, object> numbers) =>
-        string.Join(", ", node.Inputs.Select(input => numbers[input] is ParameterDefinition constant ? constant.ToString() : input));
+        string.Join(", ",
+            node.Inputs.Select(input => numbers[input] is ParameterDefinition constant ? constant.ToString() : input));
 }

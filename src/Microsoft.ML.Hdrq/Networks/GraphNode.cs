@@ -17,7 +17,10 @@ public sealed class GraphNode
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(@operator);
         if (inputs.IsDefault || outputs.IsDefault)
-            throw new ArgumentException($"Node '{name}' ({@operator.Type}) has no list of {(inputs.IsDefault ? "inputs" : "outputs")}.");
+        {
+            throw new ArgumentException(
+                $"Node '{name}' ({@operator.Type}) has no list of {(inputs.IsDefault ? "inputs" : "outputs")}.");
+        }
         Name = name;
         Operator = @operator;
         Inputs = inputs;
@@ -38,5 +41,6 @@ public sealed class GraphNode
 
     /// <summary>The node as messages name it: its name, or its first output where it has none, and its operator.</summary>
     /// <returns>For example <c>'/layer1/conv1/Conv' (Conv)</c>.</returns>
-    public override string ToString() => $"'{(Name.Length > 0 ? Name : Outputs.FirstOrDefault(output => output.Length > 0) ?? "?")}' ({Operator.Type})";
+    public override string ToString() =>
+        $"'{(Name.Length > 0 ? Name : Outputs.FirstOrDefault(output => output.Length > 0) ?? "?")}' ({Operator.Type})";
 }

@@ -14,7 +14,10 @@ public sealed class GraphValue : IEquatable<GraphValue>
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         if (shape.ContainsAnyInRange(long.MinValue, TensorShape.Dynamic - 1))
-            throw new ArgumentException($"'{name}' has shape {TensorShape.Describe(shape)}; a size is -1 or not negative.", nameof(shape));
+        {
+            throw new ArgumentException(
+                $"'{name}' has shape {TensorShape.Describe(shape)}; a size is -1 or not negative.", nameof(shape));
+        }
         Name = name;
         ElementType = elementType;
         _shape = shape.ToArray();
@@ -31,7 +34,8 @@ public sealed class GraphValue : IEquatable<GraphValue>
 
     /// <inheritdoc/>
     public bool Equals(GraphValue? other) =>
-        other is not null && Name == other.Name && ElementType == other.ElementType && _shape.AsSpan().SequenceEqual(other._shape);
+        other is not null && Name == other.Name && ElementType == other.ElementType
+        && _shape.AsSpan().SequenceEqual(other._shape);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as GraphValue);

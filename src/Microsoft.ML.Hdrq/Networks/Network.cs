@@ -39,7 +39,10 @@ public sealed class Network : IDisposable
             var superfluous = parameters.Keys.Except(graph.Parameters.Select(definition => definition.Name)).First();
             throw new ArgumentException($"The graph has no parameter '{superfluous}'.", nameof(parameters));
         }
-        _parameters = [.. graph.Parameters.Select(definition => Place(parameters[definition.Name], definition, Device))];
+        _parameters =
+        [
+            .. graph.Parameters.Select(definition => Place(parameters[definition.Name], definition, Device)),
+        ];
         _byName = new ParameterDictionary(graph, _parameters);
     }
 
@@ -102,7 +105,10 @@ public sealed class Network : IDisposable
     {
         ArgumentNullException.ThrowIfNull(input);
         if (Graph.Inputs.Length != 1)
-            throw new InvalidOperationException($"The network has {Graph.Inputs.Length} inputs; only networks with one input can be computed on a batch.");
+        {
+            throw new InvalidOperationException($"The network has {Graph.Inputs.Length} inputs; "
+                + "only networks with one input can be computed on a batch.");
+        }
         var outputs = Run([input], mode, generator);
         for (var i = 1; i < outputs.Length; i++)
             outputs[i].Dispose();
@@ -110,7 +116,8 @@ public sealed class Network : IDisposable
     }
 
     /// <summary>Computes all outputs.</summary>
-    internal torch.Tensor[] Run(IReadOnlyList<torch.Tensor> inputs, ForwardMode mode, torch.Generator? generator = null) =>
+    internal torch.Tensor[] Run(
+        IReadOnlyList<torch.Tensor> inputs, ForwardMode mode, torch.Generator? generator = null) =>
         Run(inputs, new ComputeContext(mode, Device, generator));
 
     /// <summary>Computes all outputs in a context.</summary>
@@ -142,7 +149,11 @@ public sealed class Network : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        return new Network(Graph, Graph.Parameters.ToDictionary(definition => definition.Name, definition => _byName[definition.Name].detach().clone()), device) { Metadata = Metadata };
+        return new Network(
+            Graph,
+            Graph.Parameters.ToDictionary(
+                definition => definition.Name, definition => _byName[definition.Name].detach().clone()),
+            device) { Metadata = Metadata };
     }
 
     /// <summary>Frees the parameters.</summary>
@@ -160,9 +171,15 @@ public sealed class Network : IDisposable
         if (tensor is null)
             throw new ArgumentException($"Parameter '{definition.Name}' is missing.");
         if (!tensor.shape.AsSpan().SequenceEqual(definition.Shape))
-            throw new ArgumentException($"Parameter '{definition.Name}' has shape {TensorShape.Describe(tensor.shape)} instead of {TensorShape.Describe(definition.Shape)}.");
+        {
+            throw new ArgumentException($"Parameter '{definition.Name}' has shape {TensorShape.Describe(tensor.shape)} "
+                + $"instead of {TensorShape.Describe(definition.Shape)}.");
+        }
         if (tensor.dtype != definition.ElementType.ToTorch())
-            throw new ArgumentException($"Parameter '{definition.Name}' has type {tensor.dtype} instead of {definition.ElementType}.");
+        {
+            throw new ArgumentException(
+                $"Parameter '{definition.Name}' has type {tensor.dtype} instead of {definition.ElementType}.");
+        }
     }
 
     private static torch.Tensor Place(torch.Tensor tensor, ParameterDefinition definition, torch.Device device)
@@ -186,9 +203,19 @@ public sealed class Network : IDisposable
             for (var d = 0; matches && d < expected.Length; d++)
                 matches = expected[d] == TensorShape.Dynamic || expected[d] == actual[d];
             if (!matches)
-                throw new ArgumentException($"Input '{Graph.Inputs[i].Name}' has shape {TensorShape.Describe(actual)} instead of {TensorShape.Describe(expected)}.", nameof(inputs));
+            {
+                throw new ArgumentException(
+                    $"Input '{Graph.Inputs[i].Name}' has shape {TensorShape.Describe(actual)} "
+                    + $"instead of {TensorShape.Describe(expected)}.",
+                    nameof(inputs));
+            }
             if (inputs[i].dtype != Graph.Inputs[i].ElementType.ToTorch())
-                throw new ArgumentException($"Input '{Graph.Inputs[i].Name}' has type {inputs[i].dtype} instead of {Graph.Inputs[i].ElementType}.", nameof(inputs));
+            {
+                throw new ArgumentException(
+                    $"Input '{Graph.Inputs[i].Name}' has type {inputs[i].dtype} "
+                    + $"instead of {Graph.Inputs[i].ElementType}.",
+                    nameof(inputs));
+            }
         }
     }
 
@@ -199,7 +226,8 @@ public sealed class Network : IDisposable
         for (var n = 0; n < Graph.Nodes.Length; n++)
         {
             var node = Graph.Nodes[n];
-            var outputs = Compute(node, Array.ConvertAll(plan.Inputs[n], slot => slot < 0 ? null : values[slot]), context);
+            var outputs = Compute(
+                node, Array.ConvertAll(plan.Inputs[n], slot => slot < 0 ? null : values[slot]), context);
             for (var i = 0; i < plan.Outputs[n].Length; i++)
             {
                 if (plan.Outputs[n][i] < 0)
@@ -223,24 +251,35 @@ public sealed class Network : IDisposable
             using var scope = torch.NewDisposeScope();
             var outputs = node.Operator.Compute(inputs, context);
             if (outputs.Length < node.Outputs.Length)
-                throw new InvalidDataException($"it has {node.Outputs.Length} outputs, and the operator gives {outputs.Length} here.");
+            {
+                throw new InvalidDataException(
+                    $"it has {node.Outputs.Length} outputs, and the operator gives {outputs.Length} here.");
+            }
             foreach (var output in outputs)
                 output.MoveToOuterDisposeScope();
             return outputs;
         }
-        catch (Exception exception) when (exception is ExternalException or ArgumentException or InvalidDataException or InvalidOperationException or NotSupportedException or IndexOutOfRangeException or ArithmeticException)
+        catch (Exception exception)
+            when (exception is ExternalException or ArgumentException or InvalidDataException
+                or InvalidOperationException or NotSupportedException
+                or IndexOutOfRangeException or ArithmeticException)
         {
-            var shapes = string.Join(", ", inputs.Select(input => input is null ? "none" : TensorShape.Describe(input.shape)));
+            var shapes = string.Join(", ",
+                inputs.Select(input => input is null ? "none" : TensorShape.Describe(input.shape)));
             // Torch appends a C++ stack to its messages.
             var cause = exception.Message.Split('\n')[0];
-            throw new InvalidOperationException($"Node {node} cannot compute on inputs of shape {shapes}: {cause}", exception);
+            throw new InvalidOperationException(
+                $"Node {node} cannot compute on inputs of shape {shapes}: {cause}", exception);
         }
     }
 
     /// <summary>The parameters by name, always as they are now.</summary>
-    private sealed class ParameterDictionary(Graph graph, torch.Tensor[] tensors) : IReadOnlyDictionary<string, torch.Tensor>
+    private sealed class ParameterDictionary(Graph graph, torch.Tensor[] tensors)
+        : IReadOnlyDictionary<string, torch.Tensor>
     {
-        private readonly Dictionary<string, int> _indices = graph.Parameters.Select((definition, index) => (definition.Name, index)).ToDictionary(StringComparer.Ordinal);
+        private readonly Dictionary<string, int> _indices = graph.Parameters
+            .Select((definition, index) => (definition.Name, index))
+            .ToDictionary(StringComparer.Ordinal);
 
         public int Count => tensors.Length;
 
@@ -248,7 +287,10 @@ public sealed class Network : IDisposable
 
         public IEnumerable<torch.Tensor> Values => tensors;
 
-        public torch.Tensor this[string key] => TryGetValue(key, out var tensor) ? tensor : throw new KeyNotFoundException($"The network has no parameter '{key}'.");
+        public torch.Tensor this[string key] =>
+            TryGetValue(key, out var tensor)
+                ? tensor
+                : throw new KeyNotFoundException($"The network has no parameter '{key}'.");
 
         public bool ContainsKey(string key) => _indices.ContainsKey(key);
 
@@ -258,7 +300,8 @@ public sealed class Network : IDisposable
             return value is not null;
         }
 
-        public IEnumerator<KeyValuePair<string, torch.Tensor>> GetEnumerator() => Keys.Select(name => KeyValuePair.Create(name, this[name])).GetEnumerator();
+        public IEnumerator<KeyValuePair<string, torch.Tensor>> GetEnumerator() =>
+            Keys.Select(name => KeyValuePair.Create(name, this[name])).GetEnumerator();
 
         IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
     }

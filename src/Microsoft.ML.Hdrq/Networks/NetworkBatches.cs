@@ -29,7 +29,8 @@ internal static class NetworkBatches
     /// <param name="images">The images, [images, ...], on any device.</param>
     /// <param name="batchSize">Images that are computed together.</param>
     /// <param name="cancellationToken">Ends the passes between two batches.</param>
-    public static torch.Tensor Scores(Network network, torch.Tensor images, int batchSize, CancellationToken cancellationToken)
+    public static torch.Tensor Scores(
+        Network network, torch.Tensor images, int batchSize, CancellationToken cancellationToken)
     {
         using var scope = torch.NewDisposeScope();
         var scores = new List<torch.Tensor>();

@@ -41,10 +41,12 @@ public sealed class NetworkBuilder : IDisposable
     /// <param name="role">What it is to training and merging.</param>
     /// <param name="elementType">Its element type where Torch does not have it (4-bit integers); null for the tensor's own.</param>
     /// <returns>The name.</returns>
-    public string Parameter(string name, torch.Tensor tensor, ParameterRole role = ParameterRole.Weight, ElementType? elementType = null)
+    public string Parameter(
+        string name, torch.Tensor tensor, ParameterRole role = ParameterRole.Weight, ElementType? elementType = null)
     {
         ArgumentNullException.ThrowIfNull(tensor);
-        _parameters.Add(new ParameterDefinition(Claim(name), elementType ?? ElementTypes.FromTorch(tensor.dtype), tensor.shape, role));
+        _parameters.Add(new ParameterDefinition(
+            Claim(name), elementType ?? ElementTypes.FromTorch(tensor.dtype), tensor.shape, role));
         _tensors.Add(name, tensor.DetachFromDisposeScope());
         return name;
     }
@@ -64,7 +66,9 @@ public sealed class NetworkBuilder : IDisposable
     /// <returns>The name of the output.</returns>
     /// <exception cref="NotSupportedException">There is no such operator here.</exception>
     /// <exception cref="InvalidDataException">An attribute is missing, of the wrong type, or out of range.</exception>
-    public string Node(string type, string name, ReadOnlySpan<string> inputs, params ReadOnlySpan<(string Name, object Value)> attributes)
+    public string Node(
+        string type, string name, ReadOnlySpan<string> inputs,
+        params ReadOnlySpan<(string Name, object Value)> attributes)
     {
         Node(new GraphNode(name, Operator.Create(type, new OperatorAttributes(attributes)), [.. inputs], [name]));
         return name;

@@ -34,11 +34,18 @@ public static class NetworkMetadata
     public const string MergeWeights = "hdrq.merge_weights";
 
     /// <summary>Adds what a step did, and the library's version.</summary>
-    internal static ImmutableSortedDictionary<string, string> With(this ImmutableSortedDictionary<string, string> metadata, params IEnumerable<(string Key, object Value)> entries) => metadata
-        .SetItem(LibraryVersion, typeof(NetworkMetadata).Assembly.GetName().Version?.ToString(3) ?? "")
-        .SetItems(entries.Select(entry => KeyValuePair.Create(entry.Key, Convert.ToString(entry.Value, CultureInfo.InvariantCulture) ?? "")));
+    internal static ImmutableSortedDictionary<string, string> With(
+        this ImmutableSortedDictionary<string, string> metadata,
+        params IEnumerable<(string Key, object Value)> entries) =>
+        metadata
+            .SetItem(LibraryVersion, typeof(NetworkMetadata).Assembly.GetName().Version?.ToString(3) ?? "")
+            .SetItems(entries.Select(entry => KeyValuePair.Create(
+                entry.Key, Convert.ToString(entry.Value, CultureInfo.InvariantCulture) ?? "")));
 
     /// <summary>What all networks say alike.</summary>
     internal static ImmutableSortedDictionary<string, string> Common(IEnumerable<Network> networks) =>
-        networks.Select(network => network.Metadata).Aggregate((common, metadata) => common.RemoveRange(common.Where(entry => !metadata.Contains(entry)).Select(entry => entry.Key)));
+        networks
+            .Select(network => network.Metadata)
+            .Aggregate((common, metadata) =>
+                common.RemoveRange(common.Where(entry => !metadata.Contains(entry)).Select(entry => entry.Key)));
 }

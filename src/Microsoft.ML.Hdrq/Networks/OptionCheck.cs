@@ -16,7 +16,10 @@ internal static class OptionCheck
     {
         // Written so that NaN is refused too.
         if (!(value >= minimum && value <= maximum))
-            throw Error(option, value, $"{option} is {value.ToString(CultureInfo.InvariantCulture)}; it must be {range}.");
+        {
+            throw Error(option, value,
+                $"{option} is {value.ToString(CultureInfo.InvariantCulture)}; it must be {range}.");
+        }
     }
 
     /// <summary>Checks that a value is one of its enumeration's.</summary>
@@ -42,5 +45,6 @@ internal static class OptionCheck
     }
 
     /// <summary>An option that is out of range.</summary>
-    public static ArgumentOutOfRangeException Error(string option, object? value, string message) => new(option, value, message);
+    public static ArgumentOutOfRangeException Error(string option, object? value, string message) =>
+        new(option, value, message);
 }

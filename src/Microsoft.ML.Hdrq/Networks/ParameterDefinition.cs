@@ -33,7 +33,8 @@ public sealed class ParameterDefinition : IEquatable<ParameterDefinition>
 
     /// <inheritdoc/>
     public bool Equals(ParameterDefinition? other) =>
-        other is not null && Name == other.Name && ElementType == other.ElementType && Role == other.Role && _shape.AsSpan().SequenceEqual(other._shape);
+        other is not null && Name == other.Name && ElementType == other.ElementType
+        && Role == other.Role && _shape.AsSpan().SequenceEqual(other._shape);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as ParameterDefinition);

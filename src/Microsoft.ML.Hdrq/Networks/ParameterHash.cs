@@ -17,8 +17,12 @@ internal static class ParameterHash
     {
         using var noGradients = torch.no_grad();
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var quantizers = network.Graph.Layers.Quantizers.Where(quantizer => quantizer.IsWeight).ToLookup(quantizer => quantizer.Value, StringComparer.Ordinal);
-        foreach (var definition in network.Graph.Parameters.Where(definition => definition.Role != ParameterRole.Constant).OrderBy(definition => definition.Name, StringComparer.Ordinal))
+        var quantizers = network.Graph.Layers.Quantizers
+            .Where(quantizer => quantizer.IsWeight)
+            .ToLookup(quantizer => quantizer.Value, StringComparer.Ordinal);
+        foreach (var definition in network.Graph.Parameters
+            .Where(definition => definition.Role != ParameterRole.Constant)
+            .OrderBy(definition => definition.Name, StringComparer.Ordinal))
         {
             using var scope = torch.NewDisposeScope();
             var name = Encoding.UTF8.GetBytes(definition.Name);
@@ -30,8 +34,14 @@ internal static class ParameterHash
                 Number(size);
             var tensor = network.Parameters[definition.Name].detach();
             if (quantizers[definition.Name].FirstOrDefault() is { } quantizer)
-                tensor = quantizer.Operator.Compute([tensor, network.Parameters[quantizer.Scale]], new ComputeContext(ForwardMode.Inference, network.Device))[0];
-            hash.AppendData(TensorData.FromTorch(tensor.is_floating_point() ? tensor.add(torch.zeros_like(tensor), Scalars.One) : tensor, definition.ElementType).Bytes);
+            {
+                tensor = quantizer.Operator.Compute(
+                    [tensor, network.Parameters[quantizer.Scale]],
+                    new ComputeContext(ForwardMode.Inference, network.Device))[0];
+            }
+            hash.AppendData(TensorData.FromTorch(
+                tensor.is_floating_point() ? tensor.add(torch.zeros_like(tensor), Scalars.One) : tensor,
+                definition.ElementType).Bytes);
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());
 

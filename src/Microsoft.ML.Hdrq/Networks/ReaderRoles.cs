@@ -9,7 +9,8 @@ namespace Microsoft.ML.Hdrq.Networks;
 /// </summary>
 internal sealed class ReaderRoles
 {
-    private readonly Dictionary<string, List<(OperatorDefinition Definition, int Input)>> _readers = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<(OperatorDefinition Definition, int Input)>> _readers =
+        new(StringComparer.Ordinal);
 
     /// <param name="nodes">The nodes, each after those whose outputs it reads.</param>
     /// <param name="outputs">The names of the graph's outputs.</param>
@@ -35,7 +36,8 @@ internal sealed class ReaderRoles
     }
 
     /// <summary>Who reads a value, and as which input.</summary>
-    public IReadOnlyList<(OperatorDefinition Definition, int Input)> Of(string name) => _readers.TryGetValue(name, out var readers) ? readers : [];
+    public IReadOnlyList<(OperatorDefinition Definition, int Input)> Of(string name) =>
+        _readers.TryGetValue(name, out var readers) ? readers : [];
 
     /// <summary>
     /// The role that readers give to a floating-point parameter whatever else is known of it; null where they leave it
@@ -46,6 +48,8 @@ internal sealed class ReaderRoles
         var readers = Of(name);
         if (readers.Count > 0 && readers.All(reader => reader.Definition.StatisticInputs.Contains(reader.Input)))
             return ParameterRole.Statistic;
-        return readers.Any(reader => reader.Definition.WeightInputs.Contains(reader.Input)) ? ParameterRole.Weight : null;
+        return readers.Any(reader => reader.Definition.WeightInputs.Contains(reader.Input))
+            ? ParameterRole.Weight
+            : null;
     }
 }

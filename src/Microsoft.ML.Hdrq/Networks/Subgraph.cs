@@ -13,12 +13,25 @@ internal static class Subgraph
     /// <param name="output">The value that comes out.</param>
     /// <param name="parameter">Makes the part's tensor of the whole's, by name; the part owns it.</param>
     /// <returns>The part, owned by the caller.</returns>
-    public static Network Extract(Network network, ImmutableArray<GraphNode> nodes, ImmutableArray<string> inputs, string output, Func<ParameterDefinition, torch.Tensor, torch.Tensor> parameter)
+    public static Network Extract(
+        Network network, ImmutableArray<GraphNode> nodes, ImmutableArray<string> inputs, string output,
+        Func<ParameterDefinition, torch.Tensor, torch.Tensor> parameter)
     {
         var read = nodes.SelectMany(node => node.Inputs).ToHashSet(StringComparer.Ordinal);
-        var definitions = network.Graph.Parameters.Where(definition => read.Contains(definition.Name)).ToImmutableArray();
+        var definitions = network.Graph.Parameters
+            .Where(definition => read.Contains(definition.Name))
+            .ToImmutableArray();
         // The shapes in between are whatever the data has.
-        var graph = new Graph([.. inputs.Select(input => new GraphValue(input, ElementType.Float32, []))], definitions, nodes, [new GraphValue(output, ElementType.Float32, [])]);
-        return new Network(graph, definitions.ToDictionary(definition => definition.Name, definition => parameter(definition, network.Parameters[definition.Name])), network.Device);
+        var graph = new Graph(
+            [.. inputs.Select(input => new GraphValue(input, ElementType.Float32, []))],
+            definitions,
+            nodes,
+            [new GraphValue(output, ElementType.Float32, [])]);
+        return new Network(
+            graph,
+            definitions.ToDictionary(
+                definition => definition.Name,
+                definition => parameter(definition, network.Parameters[definition.Name])),
+            network.Device);
     }
 }

@@ -22,7 +22,12 @@ public sealed class TensorData : IEquatable<TensorData>
         ArgumentNullException.ThrowIfNull(bytes);
         var count = TensorShape.ElementCount(shape);
         if (count is null || count > int.MaxValue || count * elementType.SizeInMemory() != bytes.Length)
-            throw new ArgumentException($"A tensor of shape {TensorShape.Describe(shape)} and type {elementType} does not have {bytes.Length} bytes.", nameof(bytes));
+        {
+            throw new ArgumentException(
+                $"A tensor of shape {TensorShape.Describe(shape)} and type {elementType} "
+                + $"does not have {bytes.Length} bytes.",
+                nameof(bytes));
+        }
         ElementType = elementType;
         _shape = shape.ToArray();
         _bytes = bytes;
@@ -75,7 +80,8 @@ public sealed class TensorData : IEquatable<TensorData>
 
     /// <inheritdoc/>
     public bool Equals(TensorData? other) =>
-        other is not null && ElementType == other.ElementType && _shape.AsSpan().SequenceEqual(other._shape) && _bytes.AsSpan().SequenceEqual(other._bytes);
+        other is not null && ElementType == other.ElementType
+        && _shape.AsSpan().SequenceEqual(other._shape) && _bytes.AsSpan().SequenceEqual(other._bytes);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as TensorData);

@@ -28,17 +28,21 @@ public static class MobileNetV2
         using var scope = torch.NewDisposeScope();
         using var layers = new LayerBuilder(seed, fanOut: true);
         var value = layers.Input(inputSize);
-        value = layers.Relu6("features.0.2", layers.Normalized("features.0.0", "features.0.1", value, 3, StemChannels, 3, 2));
+        value = layers.Relu6("features.0.2",
+            layers.Normalized("features.0.0", "features.0.1", value, 3, StemChannels, 3, 2));
         var (channels, index) = (StemChannels, 1);
         foreach (var stage in Stages)
         {
             for (var block = 0; block < stage.Blocks; block++)
             {
-                value = layers.InvertedResidual($"features.{index++}.conv", value, channels, stage.Channels, stage.Expansion, block == 0 ? stage.Stride : 1);
+                value = layers.InvertedResidual(
+                    $"features.{index++}.conv", value, channels, stage.Channels, stage.Expansion,
+                    block == 0 ? stage.Stride : 1);
                 channels = stage.Channels;
             }
         }
-        value = layers.Relu6($"features.{index}.2", layers.Normalized($"features.{index}.0", $"features.{index}.1", value, channels, LastChannels, 1));
+        value = layers.Relu6($"features.{index}.2",
+            layers.Normalized($"features.{index}.0", $"features.{index}.1", value, channels, LastChannels, 1));
         return layers.Classifier("classifier.1", value, LastChannels, classes);
     }
 }

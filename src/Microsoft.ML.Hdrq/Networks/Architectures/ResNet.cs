@@ -22,7 +22,10 @@ public static class ResNet
     public static Network Cifar(int depth, int classes, long seed, int width = 16, int inputSize = 32)
     {
         if (depth < 8 || (depth - 2) % 6 != 0)
-            throw new ArgumentOutOfRangeException(nameof(depth), depth, "The depth must be 6 n + 2, for example 20, 32, 44 or 56.");
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(depth), depth, "The depth must be 6 n + 2, for example 20, 32, 44 or 56.");
+        }
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
         LayerBuilder.CheckCommon(classes, inputSize, 4);
         using var scope = torch.NewDisposeScope();
@@ -37,7 +40,9 @@ public static class ResNet
             {
                 var name = $"layer{stage}.{block}";
                 var stride = stage > 1 && block == 0 ? 2 : 1;
-                var shortcut = stride == 1 ? value : layers.PaddedShortcut($"{name}.shortcut", value, outputChannels - channels);
+                var shortcut = stride == 1
+                    ? value
+                    : layers.PaddedShortcut($"{name}.shortcut", value, outputChannels - channels);
                 value = layers.BasicBlock(name, value, channels, outputChannels, stride, shortcut);
                 channels = outputChannels;
             }
@@ -79,7 +84,8 @@ public static class ResNet
     /// <param name="value">The images.</param>
     /// <param name="depth">18, 34, 50 or 101.</param>
     /// <param name="outputStride">How many times smaller the output is: 32, or 16 or 8, where strides of the last stages become dilations, as torchvision does it: from the second block of a stage on.</param>
-    internal static (string Value, int Channels) Backbone(LayerBuilder layers, string prefix, string value, int depth, int outputStride)
+    internal static (string Value, int Channels) Backbone(
+        LayerBuilder layers, string prefix, string value, int depth, int outputStride)
     {
         int[] blocks = depth == 18 ? [2, 2, 2, 2] : depth == 101 ? [3, 4, 23, 3] : [3, 4, 6, 3];
         var isBottleneck = depth >= 50;
@@ -101,7 +107,10 @@ public static class ResNet
             {
                 var name = $"{prefix}layer{stage}.{block}";
                 var stride = stage > 1 && block == 0 && !isDilated ? 2 : 1;
-                var shortcut = stride == 1 && channels == outputChannels ? value : layers.Normalized($"{name}.downsample.0", $"{name}.downsample.1", value, channels, outputChannels, 1, stride);
+                var shortcut = stride == 1 && channels == outputChannels
+                    ? value
+                    : layers.Normalized($"{name}.downsample.0", $"{name}.downsample.1",
+                        value, channels, outputChannels, 1, stride);
                 var first = block == 0 ? firstDilation : dilation;
                 value = isBottleneck
                     ? layers.Bottleneck(name, value, channels, innerChannels, outputChannels, stride, shortcut, first)

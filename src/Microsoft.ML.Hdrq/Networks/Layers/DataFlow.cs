@@ -23,7 +23,9 @@ internal sealed class DataFlow
                     _data.Add(output);
             }
         }
-        _readers = graph.Nodes.SelectMany(node => node.Inputs.Distinct().Select(input => (input, node))).ToLookup(pair => pair.input, pair => pair.node, StringComparer.Ordinal);
+        _readers = graph.Nodes
+            .SelectMany(node => node.Inputs.Distinct().Select(input => (input, node)))
+            .ToLookup(pair => pair.input, pair => pair.node, StringComparer.Ordinal);
     }
 
     /// <summary>Whether a value is an input, or computed from one otherwise than through its shape.</summary>
@@ -40,19 +42,27 @@ internal sealed class DataFlow
     /// <summary>
     /// Whether a node is a layer with a weight of its own: a convolution, or a matrix product with what is computed without data. See <see cref="Graph.Layers"/> for what more there is to say of it.
     /// </summary>
-    public bool IsWeighted(GraphNode node) => node.Operator is LayerOperator && IsData(node.Inputs[LayerOperator.DataInput]) && !IsData(node.Inputs[LayerOperator.WeightInput]);
+    public bool IsWeighted(GraphNode node) =>
+        node.Operator is LayerOperator
+        && IsData(node.Inputs[LayerOperator.DataInput])
+        && !IsData(node.Inputs[LayerOperator.WeightInput]);
 
     /// <summary>Whether a node multiplies matrices of data with each other, as attention does.</summary>
     public bool IsActivationProduct(GraphNode node) => node.Operator is MatMul && node.Inputs.All(IsData);
 
     /// <summary>Whether a node's first output consists of elements of its first input, and zeros.</summary>
-    public static bool MovesValues(GraphNode node) => node.Operator.Traits.HasFlag(OperatorTraits.MovesValues) && node.Operator.Definition.MovesValues(node.Inputs.Length);
+    public static bool MovesValues(GraphNode node) =>
+        node.Operator.Traits.HasFlag(OperatorTraits.MovesValues)
+        && node.Operator.Definition.MovesValues(node.Inputs.Length);
 
     /// <summary>The value that a value consists of, before it was moved: what a quantizer has to round for this one to be on its grid.</summary>
     public string Origin(string value)
     {
-        while (Definer(value) is { } definer && definer.Outputs[0] == value && MovesValues(definer) && IsData(definer.Inputs[0]))
+        while (Definer(value) is { } definer && definer.Outputs[0] == value
+            && MovesValues(definer) && IsData(definer.Inputs[0]))
+        {
             value = definer.Inputs[0];
+        }
         return value;
     }
 }

@@ -10,8 +10,7 @@ internal sealed class GramSketch
     private const int SketchSize = 4 * InputGrams.Rank;
 
     /// <summary>The least eigenvalue that counts, relative to the largest.</summary>
-    private const double LeastEigenvalue = 1e-6;
-
+    private const double MinEigenvalue = 1e-6;
 
     private readonly torch.Tensor _directions;
     private readonly torch.Tensor _product;
@@ -22,7 +21,9 @@ internal sealed class GramSketch
     {
         using var generator = new torch.Generator((ulong)size);
         // All directions, where there are no more than are looked for.
-        var directions = size <= SketchSize ? torch.eye(size, dtype: torch.ScalarType.Float64) : torch.randn([size, SketchSize], torch.ScalarType.Float64, generator: generator);
+        var directions = size <= SketchSize
+            ? torch.eye(size, dtype: torch.ScalarType.Float64)
+            : torch.randn([size, SketchSize], torch.ScalarType.Float64, generator: generator);
         _directions = directions.to(torch.ScalarType.Float32).to(device).MoveToOtherDisposeScope(scope);
         _product = torch.zeros(_directions.shape, torch.ScalarType.Float64, device).MoveToOtherDisposeScope(scope);
         _diagonal = torch.zeros([size], torch.ScalarType.Float64, device).MoveToOtherDisposeScope(scope);
@@ -51,14 +52,18 @@ internal sealed class GramSketch
     public string Encode()
     {
         using var scope = torch.NewDisposeScope();
-        var (directions, product) = (_directions.to(torch.ScalarType.Float64).cpu(), _product.cpu().div(Scalars.Keep(_count)));
+        var (directions, product) =
+            (_directions.to(torch.ScalarType.Float64).cpu(), _product.cpu().div(Scalars.Keep(_count)));
         var core = directions.t().mm(product);
         var (values, vectors) = torch.linalg.eigh(core.add(core.t(), Scalars.One).div(Scalars.Keep(2)));
         // What is nearly 0 is rounding in single precision.
-        var inverse = torch.where(values.gt(values.max().mul(Scalars.Keep(LeastEigenvalue))), values.rsqrt(), torch.zeros_like(values));
+        var inverse = torch.where(
+            values.gt(values.max().mul(Scalars.Keep(MinEigenvalue))), values.rsqrt(), torch.zeros_like(values));
         var factor = product.mm(vectors.mul(inverse));
         var (left, singular, _) = torch.linalg.svd(factor, fullMatrices: false);
         var kept = Math.Min(InputGrams.Rank, singular.shape[0]);
-        return InputGram.Of(_diagonal.cpu().div(Scalars.Keep(_count)), left.narrow(1, 0, kept).mul(singular.narrow(0, 0, kept))).Encode();
+        return InputGram.Of(
+            _diagonal.cpu().div(Scalars.Keep(_count)),
+            left.narrow(1, 0, kept).mul(singular.narrow(0, 0, kept))).Encode();
     }
 }

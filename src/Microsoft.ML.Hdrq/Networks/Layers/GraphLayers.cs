@@ -20,7 +20,8 @@ internal sealed class GraphLayers
         [
             .. from node in graph.Nodes
                where node.Operator is FakeQuantize
-               select new Quantizer(node, (FakeQuantize)node.Operator, IsFloat(node.Inputs[0]) && IsFloat(node.Inputs[1])),
+               select new Quantizer(node, (FakeQuantize)node.Operator,
+                   IsFloat(node.Inputs[0]) && IsFloat(node.Inputs[1])),
         ];
         foreach (var quantizer in Quantizers)
             _quantizers.Add(quantizer.Node, quantizer);
@@ -35,7 +36,9 @@ internal sealed class GraphLayers
         {
             var quantizer = DefinedBy(node.Inputs[LayerOperator.WeightInput]);
             var weight = quantizer?.Value ?? node.Inputs[LayerOperator.WeightInput];
-            return new Layer(node, (LayerOperator)node.Operator, weight, IsFloat(weight) ? parameters[weight] : null, quantizer, DefinedBy(_flow.Origin(node.Inputs[LayerOperator.DataInput])));
+            return new Layer(
+                node, (LayerOperator)node.Operator, weight, IsFloat(weight) ? parameters[weight] : null, quantizer,
+                DefinedBy(_flow.Origin(node.Inputs[LayerOperator.DataInput])));
         }
     }
 
@@ -49,7 +52,8 @@ internal sealed class GraphLayers
     public ImmutableArray<Quantizer> Quantizers { get; }
 
     /// <summary>The layers whose inputs have Gram matrices; of those that share a weight the first.</summary>
-    public IEnumerable<Layer> MatrixProducts => All.Where(layer => layer.IsMatrixProduct).DistinctBy(layer => layer.Weight);
+    public IEnumerable<Layer> MatrixProducts =>
+        All.Where(layer => layer.IsMatrixProduct).DistinctBy(layer => layer.Weight);
 
     /// <summary>The layer of a node; null for others.</summary>
     public Layer? Of(GraphNode node) => _byNode.GetValueOrDefault(node);
@@ -66,14 +70,19 @@ internal sealed class GraphLayers
     {
         var (layers, others) = (first.Graph.Layers.All, second.Graph.Layers.All);
         if (layers.Length != others.Length)
-            throw new ArgumentException($"One network has {layers.Length} layers with weights and the other {others.Length}; they do not descend from one source.");
+        {
+            throw new ArgumentException($"One network has {layers.Length} layers with weights "
+                + $"and the other {others.Length}; they do not descend from one source.");
+        }
         for (var i = 0; i < layers.Length; i++)
         {
             var shape = layers[i].Parameter!.Shape;
             var other = others[i].Parameter!.Shape;
             if (!shape.SequenceEqual(other))
             {
-                throw new ArgumentException($"The weight of layer '{layers[i].Name}' has shape {TensorShape.Describe(shape)} in one network and {TensorShape.Describe(other)} in the other; "
+                throw new ArgumentException(
+                    $"The weight of layer '{layers[i].Name}' has shape {TensorShape.Describe(shape)} in one network "
+                    + $"and {TensorShape.Describe(other)} in the other; "
                     + "they do not descend from one source.");
             }
         }

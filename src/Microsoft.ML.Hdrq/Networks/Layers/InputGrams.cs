@@ -18,7 +18,7 @@ internal static class InputGrams
     public const int Rank = 8;
 
     /// <summary>The most images that are looked at.</summary>
-    internal const int MostImages = 256;
+    internal const int MaxImages = 256;
 
     /// <summary>Passes over the images: after the first, the directions in which they gave most take the place of random ones.</summary>
     private const int Passes = 2;
@@ -27,28 +27,32 @@ internal static class InputGrams
     private const int EnoughRows = 32_768;
 
     /// <summary>Numbers that the windows of a convolution may take at a time.</summary>
-    private const long MostNumbers = 1 << 24;
+    private const long MaxElements = 1 << 24;
 
     /// <summary>Whether metadata has Gram matrices.</summary>
-    internal static bool AreIn(ImmutableSortedDictionary<string, string> metadata) => metadata.Keys.Any(key => key.StartsWith(Prefix, StringComparison.Ordinal));
+    internal static bool AreIn(ImmutableSortedDictionary<string, string> metadata) =>
+        metadata.Keys.Any(key => key.StartsWith(Prefix, StringComparison.Ordinal));
 
     /// <summary>Whether metadata has the Gram matrix of a weight's inputs.</summary>
-    internal static bool AreIn(ImmutableSortedDictionary<string, string> metadata, string parameter) => metadata.ContainsKey(Prefix + parameter);
+    internal static bool AreIn(ImmutableSortedDictionary<string, string> metadata, string parameter) =>
+        metadata.ContainsKey(Prefix + parameter);
 
     /// <summary>Metadata without Gram matrices.</summary>
-    internal static ImmutableSortedDictionary<string, string> Without(ImmutableSortedDictionary<string, string> metadata) =>
+    internal static ImmutableSortedDictionary<string, string> Without(
+        ImmutableSortedDictionary<string, string> metadata) =>
         metadata.RemoveRange(metadata.Keys.Where(key => key.StartsWith(Prefix, StringComparison.Ordinal)));
 
     /// <summary>Computes the Gram matrices of a network on images, and adds them to its metadata.</summary>
     /// <param name="network">The network.</param>
-    /// <param name="images">[images, ...], at least one; the first <see cref="MostImages"/> are looked at.</param>
+    /// <param name="images">[images, ...], at least one; the first <see cref="MaxImages"/> are looked at.</param>
     /// <param name="batchSize">Images that are computed together.</param>
     /// <param name="cancellationToken">Ends it between two batches.</param>
-    internal static void Collect(Network network, torch.Tensor images, int batchSize, CancellationToken cancellationToken)
+    internal static void Collect(
+        Network network, torch.Tensor images, int batchSize, CancellationToken cancellationToken)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        var count = Math.Min(images.shape[0], MostImages);
+        var count = Math.Min(images.shape[0], MaxImages);
         // Which positions are looked at does not depend on anything but their number.
         var random = new Random(0);
         var layers = network.Graph.Layers.MatrixProducts.ToList();
@@ -96,13 +100,18 @@ internal static class InputGrams
             var weight = layer.Parameter!.Shape.ToArray();
             var (height, width) = convolution.OutputSize(value, weight);
             // A grid of positions is laid out before some of them are drawn: most need not be looked at.
-            var every = Math.Clamp((int)Math.Sqrt(height * width / Math.Max(1, EnoughRows / count)), 1, (int)Math.Min(height, width));
-            var step = Math.Max(1, MostNumbers / (weight[1] * weight[2] * weight[3] * (height / every + 1) * (width / every + 1)));
+            var every = Math.Clamp(
+                (int)Math.Sqrt(height * width / Math.Max(1, EnoughRows / count)), 1, (int)Math.Min(height, width));
+            var step = Math.Max(1,
+                MaxElements / (weight[1] * weight[2] * weight[3] * (height / every + 1) * (width / every + 1)));
             for (long image = 0; image < value.shape[0]; image += step)
             {
                 using var chunkScope = torch.NewDisposeScope();
                 var part = Math.Min(step, value.shape[0] - image);
-                yield return Some(convolution.Windows(value.narrow(0, image, part), weight, context, every, random.Next(every), random.Next(every)), part);
+                yield return Some(
+                    convolution.Windows(value.narrow(0, image, part), weight, context, every,
+                        random.Next(every), random.Next(every)),
+                    part);
             }
         }
 

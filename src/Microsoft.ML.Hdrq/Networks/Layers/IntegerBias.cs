@@ -19,20 +19,36 @@ internal sealed record IntegerBias(GraphNode Layer, string Bias, string InputSca
     /// <summary>Finds the biases of a graph that can be integers.</summary>
     public static IReadOnlyList<IntegerBias> Find(Graph graph)
     {
-        var parameters = graph.Parameters.Where(parameter => parameter is { Role: ParameterRole.Weight, ElementType: ElementType.Float32 }).ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
+        var parameters = graph.Parameters
+            .Where(parameter => parameter is { Role: ParameterRole.Weight, ElementType: ElementType.Float32 })
+            .ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
         return [.. graph.Layers.All.Select(OfLayer).OfType<IntegerBias>()];
 
         IntegerBias? OfLayer(Layer layer)
         {
-            if (layer is not { Operator: { HasIntegerKernel: true, ProductFactor: 1, BiasFactor: 1 }, InputQuantizer: { Operator.Axis: null } input, WeightQuantizer: { } weight, Bias: { } name }
-                || !parameters.TryGetValue(name, out var bias) || bias.Shape.Length != 1 || graph.Flow.Readers(name).Count() != 1)
+            if (layer is not
+                {
+                    Operator: { HasIntegerKernel: true, ProductFactor: 1, BiasFactor: 1 },
+                    InputQuantizer: { Operator.Axis: null } input,
+                    WeightQuantizer: { } weight,
+                    Bias: { } name
+                }
+                || !parameters.TryGetValue(name, out var bias)
+                || bias.Shape.Length != 1
+                || graph.Flow.Readers(name).Count() != 1)
             {
                 return null;
             }
-            if (!parameters.TryGetValue(input.Scale, out var inputScale) || TensorShape.ElementCount(inputScale.Shape) != 1 || !parameters.ContainsKey(layer.Weight) || !parameters.TryGetValue(weight.Scale, out var scale))
+            if (!parameters.TryGetValue(input.Scale, out var inputScale)
+                || TensorShape.ElementCount(inputScale.Shape) != 1
+                || !parameters.ContainsKey(layer.Weight)
+                || !parameters.TryGetValue(weight.Scale, out var scale))
+            {
                 return null;
+            }
             var fits = weight.Operator.Axis is { } axis
-                ? HostValues.Axis(axis, layer.Parameter!.Shape.Length) == layer.OutputAxis && scale.Shape.SequenceEqual(bias.Shape)
+                ? HostValues.Axis(axis, layer.Parameter!.Shape.Length) == layer.OutputAxis
+                    && scale.Shape.SequenceEqual(bias.Shape)
                 : TensorShape.ElementCount(scale.Shape) == 1;
             return fits ? new IntegerBias(layer.Node, name, inputScale.Name, scale.Name) : null;
         }
@@ -52,7 +68,8 @@ internal sealed record IntegerBias(GraphNode Layer, string Bias, string InputSca
         using var scope = torch.NewDisposeScope();
         var (bias, step) = (parameters[Bias].detach(), Step(parameters));
         var integers = Nearest(bias, step);
-        var isExact = integers.abs().le(Scalars.Keep(2 * Largest)).all().item<bool>() && Numbers(integers, step).eq(bias).all().item<bool>();
+        var isExact = integers.abs().le(Scalars.Keep(2 * Largest)).all().item<bool>()
+            && Floats(integers, step).eq(bias).all().item<bool>();
         return isExact ? integers.to(torch.ScalarType.Int32).MoveToOuterDisposeScope() : null;
     }
 
@@ -67,11 +84,15 @@ internal sealed record IntegerBias(GraphNode Layer, string Bias, string InputSca
         var magnitude = scale.numel() == 1 ? bias.abs().max().reshape(scale.shape) : bias.abs();
         scale.copy_(scale.maximum(magnitude.div(parameters[InputScale].reshape([])).div(Scalars.Keep(Largest))));
         var step = Step(parameters);
-        bias.copy_(Numbers(Nearest(bias, step), step));
+        bias.copy_(Floats(Nearest(bias, step), step));
     }
 
     // Adding zero leaves no negative one: integers have none.
-    private static torch.Tensor Nearest(torch.Tensor bias, torch.Tensor step) => bias.to(torch.ScalarType.Float64).div(step.to(torch.ScalarType.Float64)).round().add(Scalars.Keep(0.0), Scalars.One);
+    private static torch.Tensor Nearest(torch.Tensor bias, torch.Tensor step) =>
+        bias.to(torch.ScalarType.Float64).div(step.to(torch.ScalarType.Float64))
+            .round()
+            .add(Scalars.Keep(0.0), Scalars.One);
 
-    private static torch.Tensor Numbers(torch.Tensor integers, torch.Tensor step) => integers.to(torch.ScalarType.Float32).mul(step);
+    private static torch.Tensor Floats(torch.Tensor integers, torch.Tensor step) =>
+        integers.to(torch.ScalarType.Float32).mul(step);
 }

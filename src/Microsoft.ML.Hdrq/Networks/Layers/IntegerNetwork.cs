@@ -11,13 +11,16 @@ internal static class IntegerNetwork
     {
         var layers = network.Graph.Layers;
         var biases = IntegerBias.Find(network.Graph).ToDictionary(bias => bias.Layer);
-        return network.Graph.Outputs.All(output => layers.DefinedBy(network.Graph.Flow.Origin(output.Name)) is not null) && layers.Weighted.All(HasIntegers);
+        return network.Graph.Outputs.All(output => layers.DefinedBy(network.Graph.Flow.Origin(output.Name)) is not null)
+            && layers.Weighted.All(HasIntegers);
 
         bool HasIntegers(Layer layer)
         {
             if (layer.WeightQuantizer is null || layer.Bias is null)
                 return true;
-            using var integers = biases.TryGetValue(layer.Node, out var bias) ? bias.Integers(network.Parameters) : null;
+            using var integers = biases.TryGetValue(layer.Node, out var bias)
+                ? bias.Integers(network.Parameters)
+                : null;
             return integers is not null;
         }
     }

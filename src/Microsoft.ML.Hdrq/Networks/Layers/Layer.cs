@@ -12,7 +12,8 @@ namespace Microsoft.ML.Hdrq.Networks.Layers;
 /// <param name="WeightQuantizer">What quantizes the weight; null where nothing does.</param>
 /// <param name="InputQuantizer">What quantizes the layer's input, perhaps before it was moved; null where nothing does.</param>
 internal sealed record Layer(
-    GraphNode Node, LayerOperator Operator, string Weight, ParameterDefinition? Parameter, Quantizer? WeightQuantizer, Quantizer? InputQuantizer)
+    GraphNode Node, LayerOperator Operator, string Weight, ParameterDefinition? Parameter,
+    Quantizer? WeightQuantizer, Quantizer? InputQuantizer)
 {
     /// <summary>Its name in the graph.</summary>
     public string Name => Node.Name;
@@ -24,7 +25,10 @@ internal sealed record Layer(
     public string WeightInput => Node.Inputs[LayerOperator.WeightInput];
 
     /// <summary>The name of its bias; null where it has none.</summary>
-    public string? Bias => Node.Inputs.Length > LayerOperator.BiasInput && Node.Inputs[LayerOperator.BiasInput] is { Length: > 0 } bias ? bias : null;
+    public string? Bias =>
+        Node.Inputs.Length > LayerOperator.BiasInput && Node.Inputs[LayerOperator.BiasInput] is { Length: > 0 } bias
+            ? bias
+            : null;
 
     /// <summary>What comes out.</summary>
     public string Output => Node.Outputs[0];

@@ -45,7 +45,8 @@ internal static class FoldConstants
                 }
             }
             else if (IsMovedParameter(node, rewriter)
-                && (readers.IsOnlyReader(rewriter.Resolve(node.Inputs[0])) || folded + rewriter.Tensor(node.Inputs[0]).numel() <= MaxTotalElements))
+                && (readers.IsOnlyReader(rewriter.Resolve(node.Inputs[0]))
+                    || folded + rewriter.Tensor(node.Inputs[0]).numel() <= MaxTotalElements))
             {
                 folded += Move(node, rewriter, readers);
             }
@@ -64,8 +65,14 @@ internal static class FoldConstants
 
     /// <summary>Whether a node brings a weight or statistic into a shape or order that depends on constants alone.</summary>
     private static bool IsMovedParameter(GraphNode node, GraphRewriter rewriter) =>
-        node.Operator.Traits.HasFlag(OperatorTraits.Rearranges) && !node.Operator.Traits.HasFlag(OperatorTraits.PassesOn) && !rewriter.IsGraphOutput(node.Outputs[0])
-        && rewriter.Definition(node.Inputs[0]) is { Role: ParameterRole.Weight or ParameterRole.Statistic, ElementType: not (ElementType.Int4 or ElementType.UInt4) }
+        node.Operator.Traits.HasFlag(OperatorTraits.Rearranges)
+        && !node.Operator.Traits.HasFlag(OperatorTraits.PassesOn)
+        && !rewriter.IsGraphOutput(node.Outputs[0])
+        && rewriter.Definition(node.Inputs[0]) is
+            {
+                Role: ParameterRole.Weight or ParameterRole.Statistic,
+                ElementType: not (ElementType.Int4 or ElementType.UInt4),
+            }
         && node.Inputs.Skip(1).All(input => input.Length == 0 || rewriter.IsConstant(input));
 
     /// <summary>Lets the readers of a moved parameter read its elements where they are moved to.</summary>
@@ -77,7 +84,9 @@ internal static class FoldConstants
         var tensor = rewriter.Tensor(name);
         using var scope = torch.NewDisposeScope();
         var inputs = node.Inputs.Select(input => input.Length == 0 ? null : rewriter.Tensor(input)).ToArray();
-        var moved = Network.Compute(node, inputs, new ComputeContext(ForwardMode.Inference, torch.CPU))[0].contiguous().MoveToOuterDisposeScope();
+        var moved = Network.Compute(node, inputs, new ComputeContext(ForwardMode.Inference, torch.CPU))[0]
+            .contiguous()
+            .MoveToOuterDisposeScope();
         if (!readers.IsOnlyReader(name))
         {
             rewriter.AddParameter(output, moved, role);
@@ -96,7 +105,8 @@ internal static class FoldConstants
         var context = new ComputeContext(ForwardMode.Inference, torch.CPU, maxElements: MaxOutputElements);
         try
         {
-            return Network.Compute(node, [.. node.Inputs.Select(input => input.Length == 0 ? null : rewriter.Tensor(input))], context);
+            return Network.Compute(
+                node, [.. node.Inputs.Select(input => input.Length == 0 ? null : rewriter.Tensor(input))], context);
         }
         catch (InvalidOperationException) when (context.RefusedSize)
         {
@@ -111,9 +121,12 @@ internal static class FoldConstants
         var inputs = node.Inputs.Where(input => input.Length > 0).ToList();
         // Torch has no 4-bit integers: only a cast gives a value whose type it knows.
         return inputs.All(input => rewriter.IsConstant(input) && rewriter.Tensor(input).numel() <= MaxInputElements)
-            && (node.Operator is Cast || inputs.All(input => rewriter.Definition(input)!.ElementType is not (ElementType.Int4 or ElementType.UInt4)))
+            && (node.Operator is Cast
+                || inputs.All(input => rewriter.Definition(input)!.ElementType
+                    is not (ElementType.Int4 or ElementType.UInt4)))
             && inputs.Sum(input => rewriter.Tensor(input).numel()) <= MaxOutputElements
-            && BroadcastElements(inputs.Select(input => rewriter.Tensor(input).shape)) * inputs.Count <= MaxOutputElements;
+            && BroadcastElements(inputs.Select(input => rewriter.Tensor(input).shape)) * inputs.Count
+                <= MaxOutputElements;
     }
 
     /// <summary>How many elements the inputs have when they are broadcast to one shape, whether or not the operator does that.</summary>
@@ -132,8 +145,10 @@ internal static class FoldConstants
         return sizes.Aggregate(1.0, (product, size) => product * size);
     }
 
-    private static bool ChangesNothing(GraphNode node, GraphRewriter rewriter) => node.Operator.Traits.HasFlag(OperatorTraits.PassesOn)
-        || node.Operator is Pad && node.Inputs.Length > 1 && rewriter.IsConstant(node.Inputs[1]) && HostValues.Integers(rewriter.Tensor(node.Inputs[1])).All(pad => pad == 0);
+    private static bool ChangesNothing(GraphNode node, GraphRewriter rewriter) =>
+        node.Operator.Traits.HasFlag(OperatorTraits.PassesOn)
+        || node.Operator is Pad && node.Inputs.Length > 1 && rewriter.IsConstant(node.Inputs[1])
+            && HostValues.Integers(rewriter.Tensor(node.Inputs[1])).All(pad => pad == 0);
 
     /// <summary>How many read what a parameter holds while the graph is rewritten.</summary>
     private sealed class ParameterReaders
@@ -160,7 +175,9 @@ internal static class FoldConstants
         }
 
         /// <summary>Adds the readers of a value that a parameter stands for from now on.</summary>
-        public void TakeOver(string parameter, string value) => _counts[Value(parameter)] = _counts.GetValueOrDefault(Value(parameter)) - 1 + _counts.GetValueOrDefault(value);
+        public void TakeOver(string parameter, string value) =>
+            _counts[Value(parameter)] =
+                _counts.GetValueOrDefault(Value(parameter)) - 1 + _counts.GetValueOrDefault(value);
 
         private string Value(string parameter) => _values.GetValueOrDefault(parameter, parameter);
     }

@@ -23,7 +23,12 @@ internal sealed class GraphRewriter
         _network = network;
         _definitions = network.Graph.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
         _order = [.. network.Graph.Parameters.Select(parameter => parameter.Name)];
-        _names = new UniqueNames([.. _order, .. network.Graph.Inputs.Select(input => input.Name), .. network.Graph.Nodes.SelectMany(node => node.Outputs)]);
+        _names = new UniqueNames(
+        [
+            .. _order,
+            .. network.Graph.Inputs.Select(input => input.Name),
+            .. network.Graph.Nodes.SelectMany(node => node.Outputs),
+        ]);
         _tensors = new(network.Parameters, StringComparer.Ordinal);
         _outputs = network.Graph.Outputs.Select(output => output.Name).ToHashSet(StringComparer.Ordinal);
     }
@@ -33,7 +38,8 @@ internal sealed class GraphRewriter
 
     public bool IsGraphOutput(string name) => _outputs.Contains(name);
 
-    public bool IsConstant(string name) => _definitions.TryGetValue(Resolve(name), out var definition) && definition.Role == ParameterRole.Constant;
+    public bool IsConstant(string name) =>
+        _definitions.TryGetValue(Resolve(name), out var definition) && definition.Role == ParameterRole.Constant;
 
     public ParameterDefinition? Definition(string name) => _definitions.GetValueOrDefault(Resolve(name));
 
@@ -71,7 +77,11 @@ internal sealed class GraphRewriter
         RenameOutputs(nodes);
         var parameters = _order.Where(needed.Contains).Select(name => _definitions[name]).ToImmutableArray();
         var graph = new Graph(_network.Graph.Inputs, parameters, [.. nodes], _network.Graph.Outputs);
-        return new Network(graph, parameters.ToDictionary(parameter => parameter.Name, parameter => _tensors[parameter.Name].detach().clone()), _network.Device) { Metadata = _network.Metadata };
+        return new Network(
+            graph,
+            parameters.ToDictionary(
+                parameter => parameter.Name, parameter => _tensors[parameter.Name].detach().clone()),
+            _network.Device) { Metadata = _network.Metadata };
     }
 
     /// <summary>Gives the values that took the place of outputs the outputs' names, and what had those names before new ones.</summary>
@@ -81,15 +91,26 @@ internal sealed class GraphRewriter
         foreach (var output in _outputs.Where(output => Resolve(output) != output))
         {
             // Only one output can take over a value; a parameter keeps its name.
-            if (nodes.Any(node => node.Outputs.Contains(output)) && nodes.Any(node => node.Outputs.Contains(Resolve(output))) && !_outputs.Contains(Resolve(output)) && names.TryAdd(Resolve(output), output))
+            if (nodes.Any(node => node.Outputs.Contains(output))
+                && nodes.Any(node => node.Outputs.Contains(Resolve(output)))
+                && !_outputs.Contains(Resolve(output))
+                && names.TryAdd(Resolve(output), output))
+            {
                 names.Add(output, FreshName($"{output}.before"));
+            }
             else
+            {
                 throw new InvalidOperationException($"Output '{output}' cannot be replaced by '{Resolve(output)}'.");
+            }
         }
         if (names.Count == 0)
             return;
         for (var n = 0; n < nodes.Count; n++)
-            nodes[n] = new GraphNode(nodes[n].Name, nodes[n].Operator, [.. nodes[n].Inputs.Select(Rename)], [.. nodes[n].Outputs.Select(Rename)]);
+        {
+            nodes[n] = new GraphNode(
+                nodes[n].Name, nodes[n].Operator,
+                [.. nodes[n].Inputs.Select(Rename)], [.. nodes[n].Outputs.Select(Rename)]);
+        }
 
         string Rename(string name) => names.GetValueOrDefault(name, name);
     }

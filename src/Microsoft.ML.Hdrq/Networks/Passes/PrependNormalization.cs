@@ -31,7 +31,8 @@ internal static class PrependNormalization
             Array.Fill(shape, 1);
             shape[1] = constants.Length;
             var parameter = rewriter.FreshName($"{output}.{constant}");
-            rewriter.AddParameter(parameter, TensorData.Of(constants, shape).ToTorch().to(network.Device), ParameterRole.Constant);
+            rewriter.AddParameter(
+                parameter, TensorData.Of(constants, shape).ToTorch().to(network.Device), ParameterRole.Constant);
             rewriter.AddNode(new GraphNode(output, Operator.Create(type), [value, parameter], [output]));
             return output;
         }

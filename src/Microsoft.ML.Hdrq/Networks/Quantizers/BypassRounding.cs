@@ -12,5 +12,6 @@ internal sealed class BypassRounding : RoundingScheme
     /// <summary>The only instance: the scheme has no state.</summary>
     public static BypassRounding Instance { get; } = new();
 
-    internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range) => values.alias();
+    internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range) =>
+        values.alias();
 }

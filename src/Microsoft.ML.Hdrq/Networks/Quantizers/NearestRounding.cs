@@ -16,7 +16,12 @@ internal sealed class NearestRounding : RoundingScheme
     internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range)
     {
         if (!torch.is_grad_enabled() || (!values.requires_grad && !scale.requires_grad))
-            return values.div(scale).round_().clamp_(Scalars.Keep(range.Minimum), Scalars.Keep(range.Maximum)).mul_(scale);
+        {
+            return values.div(scale)
+                .round_()
+                .clamp_(Scalars.Keep(range.Minimum), Scalars.Keep(range.Maximum))
+                .mul_(scale);
+        }
         torch.Tensor inside, remainder;
         using (torch.no_grad())
         {

@@ -51,7 +51,10 @@ public readonly record struct QuantizationRange
     /// <exception cref="ArgumentOutOfRangeException">There are no such ranges.</exception>
     public static QuantizationRange Between(int minimum, int maximum) => IsRange(minimum, maximum)
         ? new QuantizationRange(minimum, maximum)
-        : throw new ArgumentOutOfRangeException(nameof(maximum), maximum, $"A quantizer of {MinBits} to {MaxBits} bits with 0 among its integers has none of {minimum} to {maximum}.");
+        : throw new ArgumentOutOfRangeException(
+            nameof(maximum), maximum,
+            $"A quantizer of {MinBits} to {MaxBits} bits, with 0 among its integers, "
+            + $"cannot have the integers {minimum} to {maximum}.");
 
     /// <summary>
     /// The scale that spreads the integers over real values from -<paramref name="largest"/> (0 when unsigned) to <paramref name="largest"/>:
@@ -62,8 +65,12 @@ public readonly record struct QuantizationRange
     public double ScaleFor(double largest) => largest / (IsSigned ? (Maximum - Minimum) / 2.0 : Maximum);
 
     /// <inheritdoc/>
-    public override string ToString() => this == new QuantizationRange(Bits, IsSigned) ? $"{(IsSigned ? "signed" : "unsigned")} {Bits} bits" : $"{Minimum} to {Maximum}";
+    public override string ToString() =>
+        this == new QuantizationRange(Bits, IsSigned)
+            ? $"{(IsSigned ? "signed" : "unsigned")} {Bits} bits"
+            : $"{Minimum} to {Maximum}";
 
     /// <summary>Whether there is a range of these bounds.</summary>
-    internal static bool IsRange(long minimum, long maximum) => minimum <= 0 && maximum >= 0 && maximum - minimum is > 1 and < 1 << MaxBits;
+    internal static bool IsRange(long minimum, long maximum) =>
+        minimum <= 0 && maximum >= 0 && maximum - minimum is > 1 and < 1 << MaxBits;
 }

@@ -21,6 +21,7 @@ internal abstract class RoundingScheme
     /// <c>u</c> outside in s (Esser et al., "Learned Step Size Quantization", ICLR 2020). In a form with two recorded operations:
     /// <c>x m + s k</c>, where m is 1 inside and 0 outside, and k, a constant to the gradient, is <c>u - m x / s</c>.
     /// </summary>
-    private protected static torch.Tensor WithGradients(torch.Tensor values, torch.Tensor scale, torch.Tensor inside, torch.Tensor remainder) =>
+    private protected static torch.Tensor WithGradients(
+        torch.Tensor values, torch.Tensor scale, torch.Tensor inside, torch.Tensor remainder) =>
         values.mul(inside).addcmul(scale, remainder, Scalars.Keep(1));
 }

@@ -56,7 +56,11 @@ internal static partial class TorchRuntime
     public static torch.Device ResolveDevice(int? gpuDeviceId, bool fallbackToCpu)
     {
         if (gpuDeviceId is < 0)
-            throw new ArgumentOutOfRangeException(nameof(gpuDeviceId), gpuDeviceId, "GpuDeviceId must be null (the CPU) or the number of a GPU, from 0.");
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(gpuDeviceId), gpuDeviceId,
+                "GpuDeviceId must be null (the CPU) or the zero-based number of a GPU.");
+        }
 
         EnsureLoaded();
         if (gpuDeviceId is not { } id)
@@ -68,10 +72,16 @@ internal static partial class TorchRuntime
         if (fallbackToCpu)
             return torch.CPU;
 
-        var cause = count > 0 ? $"this machine has {count} usable GPU(s), numbered from 0"
-            : Find("torch_cuda") is null ? "this application uses a libtorch for CPUs; reference TorchSharp-cuda-linux or TorchSharp-cuda-windows instead of the libtorch-cpu or TorchSharp-cpu package"
+        var cause = count > 0
+            ? $"this machine has {count} usable GPU(s), numbered from 0"
+            : Find("torch_cuda") is null
+            ? "this application uses a libtorch for CPUs; "
+                + "reference TorchSharp-cuda-linux or TorchSharp-cuda-windows "
+                + "instead of the libtorch-cpu or TorchSharp-cpu package"
             : "libtorch finds no usable GPU; check the GPU and its driver";
-        throw new InvalidOperationException($"GpuDeviceId is {id}, but {cause}. Set FallbackToCpu to use the CPU in such a case, or leave GpuDeviceId null.");
+        throw new InvalidOperationException(
+            $"GpuDeviceId is {id}, but {cause}. "
+            + "Set FallbackToCpu to use the CPU in such a case, or leave GpuDeviceId null.");
     }
 
     private static TorchUnavailableException Explain(Exception cause)
@@ -80,21 +90,34 @@ internal static partial class TorchRuntime
         if ((Find(Core) is null ? Core : Find(Binding) is null ? Binding : null) is { } missing)
         {
             return new TorchUnavailableException(
-                $"libtorch is not part of this application: {FileName(missing)} is in none of its directories. Reference one backend package in the application's project: "
-                + $"libtorch-cpu-{rid} (or TorchSharp-cpu for all platforms) for the CPU, TorchSharp-cuda-linux or TorchSharp-cuda-windows for GPUs. "
-                + $"If one is referenced, the application was built for another platform than this one ({RuntimeInformation.RuntimeIdentifier}): build it with -r {rid}.", cause);
+                "libtorch is not part of this application: "
+                + $"{FileName(missing)} is in none of its directories. "
+                + "Reference one backend package in the application's project: "
+                + $"libtorch-cpu-{rid} (or TorchSharp-cpu for all platforms) for the CPU, "
+                + "TorchSharp-cuda-linux or TorchSharp-cuda-windows for GPUs. "
+                + "If one is referenced, the application was built for another platform than "
+                + $"this one ({RuntimeInformation.RuntimeIdentifier}): build it with -r {rid}.",
+                cause);
         }
 
         var (refused, reason) = FirstRefused(cause);
         var remedy = reason switch
         {
             _ when reason.Contains("GLIBCXX_", StringComparison.Ordinal) =>
-                "The system's libstdc++ is older than the one that the library was built with. Build the application with -p:HdrqPatchLibTorchSharp=always, or install the libstdc++ of GCC 13 or newer.",
-            _ when reason.Contains("GLIBC_", StringComparison.Ordinal) => "The system's C library is too old; use a newer release of the operating system.",
+                "The system's libstdc++ is older than the one that the library was built with. "
+                + "Build the application with -p:HdrqPatchLibTorchSharp=always, "
+                + "or install the libstdc++ of GCC 13 or newer.",
+            _ when reason.Contains("GLIBC_", StringComparison.Ordinal) =>
+                "The system's C library is too old; use a newer release of the operating system.",
             _ when reason.Contains("libgomp", StringComparison.Ordinal) =>
-                "OpenMP's libgomp is missing. The libtorch package brings it: rebuild the application; a libtorch from elsewhere needs the system's package (libgomp1 on Debian and Ubuntu).",
-            _ when OperatingSystem.IsWindows() => "Install the Microsoft Visual C++ Redistributable (x64), and check that all files of the libtorch package are beside the file.",
-            _ => "Check that all files of the libtorch package are beside the file, for this platform and of the version that TorchSharp asks for.",
+                "OpenMP's libgomp is missing. The libtorch package brings it: rebuild the application; "
+                + "a libtorch from elsewhere needs the system's package (libgomp1 on Debian and Ubuntu).",
+            _ when OperatingSystem.IsWindows() =>
+                "Install the Microsoft Visual C++ Redistributable (x64), "
+                + "and check that all files of the libtorch package are beside the file.",
+            _ =>
+                "Check that all files of the libtorch package are beside the file, for this platform "
+                + "and of the version that TorchSharp asks for.",
         };
         return new TorchUnavailableException($"The system's loader refuses {refused}: {reason}. {remedy}", cause);
     }
@@ -110,7 +133,8 @@ internal static partial class TorchRuntime
             }
             catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
             {
-                var lines = e.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+                var lines = e.Message.Split(
+                    '\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
                 return (path, lines[^1].TrimEnd('.'));
             }
         }
@@ -129,7 +153,9 @@ internal static partial class TorchRuntime
     }
 
     private static string FileName(string library) =>
-        OperatingSystem.IsWindows() ? library + ".dll" : OperatingSystem.IsMacOS() ? $"lib{library}.dylib" : $"lib{library}.so";
+        OperatingSystem.IsWindows() ? library + ".dll"
+        : OperatingSystem.IsMacOS() ? $"lib{library}.dylib"
+        : $"lib{library}.so";
 
     /// <summary>
     /// Lets OpenMP's threads sleep when they wait, unless the user has set <c>OMP_WAIT_POLICY</c>: spinning threads take the cores from those that

@@ -9,14 +9,23 @@ internal static class Vectors
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        return a.Zip(b, (x, y) => x.to(torch.ScalarType.Float64).mul(y.to(torch.ScalarType.Float64)).sum().item<double>()).Sum();
+        return a
+            .Zip(b, (x, y) => x.to(torch.ScalarType.Float64).mul(y.to(torch.ScalarType.Float64)).sum().item<double>())
+            .Sum();
     }
 
     public static double Norm(IEnumerable<torch.Tensor> vector) => Math.Sqrt(Dot(vector, vector));
 
     /// <summary>Signs, each with probability 1/2: Rademacher's distribution.</summary>
     public static torch.Tensor[] Signs(IEnumerable<torch.Tensor> like, torch.Generator generator) =>
-        [.. like.Select(tensor => torch.rand(tensor.shape, generator: generator).ge(Scalars.Keep(0.5)).to(torch.ScalarType.Float32).mul(Scalars.Keep(2)).sub(Scalars.Keep(1)).to(tensor.device))];
+        [
+            .. like.Select(tensor => torch.rand(tensor.shape, generator: generator)
+                .ge(Scalars.Keep(0.5))
+                .to(torch.ScalarType.Float32)
+                .mul(Scalars.Keep(2))
+                .sub(Scalars.Keep(1))
+                .to(tensor.device)),
+        ];
 
     /// <summary>The vector of length 1, and the length that it had.</summary>
     public static (torch.Tensor[] Unit, double Norm) Normalized(IReadOnlyList<torch.Tensor> vector)
