@@ -2,7 +2,7 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks;
 
-/// <summary>What follows from an <see cref="ElementType"/>: its Torch type and its size.</summary>
+/// <summary>The Torch type and the size of each <see cref="ElementType"/>.</summary>
 internal static class ElementTypes
 {
     /// <summary>Bytes of one element in memory.</summary>

@@ -2,9 +2,9 @@
 namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>
-/// Compares two graphs node by node, up to the names of values in between and of constants. Weights and statistics are
-/// known by name; a constant is known by the places where it is read, because files
-/// hold the same one as an attribute, as several or under other names.
+/// Compares two graphs node by node, ignoring the names of intermediate values and constants. Weights and statistics
+/// are identified by name; a constant is identified by the places where it is read, because files hold the same
+/// constant as an attribute, as several constants or under other names.
 /// </summary>
 internal static class GraphComparison
 {
@@ -15,7 +15,7 @@ internal static class GraphComparison
         if (Parameters(a, b) is { } parameters)
             return parameters;
 
-        // Values in between are numbered in the order of definition, so that only the wiring counts.
+        // Intermediate values are numbered in the order of definition, so that only the wiring counts.
         var numbersOfA = Numbers(a);
         var numbersOfB = Numbers(b);
         var defined = 0;
@@ -72,8 +72,8 @@ internal static class GraphComparison
     }
 
     /// <summary>
-    /// Which constants two equal graphs read at the same places; a constant occurs in as many pairs as the other graph
-    /// has constants for it.
+    /// Pairs the constants that two equal graphs read at the same places. A constant is in several pairs where the
+    /// other graph has several constants for it.
     /// </summary>
     public static IEnumerable<(string A, string B)> ConstantPairs(Graph a, Graph b)
     {
@@ -115,7 +115,10 @@ internal static class GraphComparison
         return null;
     }
 
-    /// <summary>What stands for a value: the name of an input, a weight or a statistic, the definition of a constant.</summary>
+    /// <summary>
+    /// Maps each value to what is compared: the name of an input, a weight or a statistic, or the definition of a
+    /// constant.
+    /// </summary>
     private static Dictionary<string, object> Numbers(Graph graph)
     {
         var numbers = new Dictionary<string, object>(StringComparer.Ordinal) { [""] = "" };
@@ -128,7 +131,7 @@ internal static class GraphComparison
 
     private static bool SameConstant(ParameterDefinition a, ParameterDefinition b, bool asList)
     {
-        // A number is a list of one.
+        // A scalar counts as a list of one element.
         if (asList && a.Shape.Length <= 1 && b.Shape.Length <= 1)
         {
             return Wide(a.ElementType) == Wide(b.ElementType)

@@ -8,7 +8,8 @@ public sealed class GraphValue : IEquatable<GraphValue>
     /// <summary>Describes an input or output.</summary>
     /// <param name="name">Its name, unique among the values of the graph.</param>
     /// <param name="elementType">The type of its elements.</param>
-    /// <param name="shape">The sizes of its dimensions, -1 where a size is known only with the batch; the first dimension is the batch.</param>
+    /// <param name="shape">The sizes of its dimensions, -1 where a size is known only with the batch; the first
+    /// dimension is the batch.</param>
     /// <exception cref="ArgumentException">The name is empty or a size is below -1.</exception>
     public GraphValue(string name, ElementType elementType, ReadOnlySpan<long> shape)
     {

@@ -8,8 +8,8 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>
-/// A graph with its parameters, on one device. It owns the parameters' memory: dispose it.
-/// A network may compute on several threads at once as long as nobody changes its parameters meanwhile.
+/// A graph with its parameters, on one device. It owns the parameters' memory: dispose it. A network may compute on
+/// several threads at once as long as nobody changes its parameters meanwhile.
 /// </summary>
 public sealed class Network : IDisposable
 {
@@ -18,12 +18,16 @@ public sealed class Network : IDisposable
     private ImmutableSortedDictionary<string, string> _metadata = ImmutableSortedDictionary<string, string>.Empty;
     private bool _disposed;
 
-    /// <summary>Makes a network of a graph and tensors, and takes over the tensors, also out of the dispose scope that they are in.</summary>
+    /// <summary>
+    /// Creates a network from a graph and tensors. The network takes over the tensors, also from their dispose scopes.
+    /// </summary>
     /// <param name="graph">The topology.</param>
-    /// <param name="parameters">For every parameter of the graph a tensor of its shape and type.</param>
-    /// <param name="device">Where weights and statistics are moved and the network computes; null for the CPU. Constants that are not
-    /// floating-point stay in host memory, because they steer the computation.</param>
-    /// <exception cref="ArgumentException">A parameter is missing, superfluous, or of another shape or type.</exception>
+    /// <param name="parameters">A tensor for every parameter of the graph, of the parameter's shape and type.</param>
+    /// <param name="device">The device that weights and statistics are moved to and that the network computes on; null
+    /// for the CPU. Constants that are not floating point stay in host memory, because they control the
+    /// computation.</param>
+    /// <exception cref="ArgumentException">A parameter is missing or not in the graph, or has the wrong shape or
+    /// type.</exception>
     /// <exception cref="TorchUnavailableException">libtorch cannot be loaded on this machine.</exception>
     public Network(Graph graph, IReadOnlyDictionary<string, torch.Tensor> parameters, torch.Device? device = null)
     {
@@ -49,7 +53,7 @@ public sealed class Network : IDisposable
     /// <summary>The topology.</summary>
     public Graph Graph { get; }
 
-    /// <summary>Where the network computes.</summary>
+    /// <summary>The device that the network computes on.</summary>
     public torch.Device Device { get; }
 
     /// <summary>The parameters by name. The tensors belong to the network: do not dispose them.</summary>
@@ -63,8 +67,11 @@ public sealed class Network : IDisposable
     }
 
     /// <summary>
-    /// What is known about the network, by name; none by default. It is written into ONNX files and read from them, and copies have it too. Quantizing and merging add what they did under the names in
-    /// <see cref="NetworkMetadata"/>; a merged network also keeps what all its networks say alike. Nothing is computed from it: it makes no difference to scores, to the equality of graphs, or to merging.
+    /// Information about the network, by name; empty by default. It is written to ONNX files, read from them, and
+    /// copied with the network. Quantizing and merging record what they did under the names in
+    /// <see cref="NetworkMetadata"/>; a merged network also keeps the entries that all its networks share. It does not
+    /// affect scores or the equality of graphs. Of the merge methods, only merging by regression reads it: the Gram
+    /// matrices of layer inputs.
     /// </summary>
     /// <exception cref="ArgumentNullException">The value is null.</exception>
     public ImmutableSortedDictionary<string, string> Metadata
@@ -78,8 +85,9 @@ public sealed class Network : IDisposable
     }
 
     /// <summary>
-    /// Says which numbers the network holds: two networks of one hash have the same weights, biases and statistics. A network that was saved as ONNX and read again has the hash that it had, because
-    /// quantized weights count as their integers times their scales.
+    /// Computes a hash of the parameters' values: networks with the same hash have the same weights, biases and
+    /// statistics. A network that is saved as ONNX and read again keeps its hash, because quantized weights count as
+    /// their integers times their scales.
     /// </summary>
     /// <returns>SHA-256 as 64 hexadecimal digits.</returns>
     public string ParametersSha256()
@@ -88,17 +96,22 @@ public sealed class Network : IDisposable
         return ParameterHash.Of(this);
     }
 
-    /// <summary>Computes the network's first output for a batch. Inference: no gradients, nothing but the result is left in memory.</summary>
+    /// <summary>
+    /// Computes the network's first output for a batch, for inference: without gradients, and only the result stays in
+    /// memory.
+    /// </summary>
     /// <param name="input">The batch, of the shape of the graph's only input, on any device.</param>
     /// <returns>The output, on the network's device, owned by the caller.</returns>
     /// <exception cref="ArgumentException">The batch does not have the input's shape or type.</exception>
-    /// <exception cref="InvalidOperationException">A node cannot compute what the graph asks for; the message names it.</exception>
+    /// <exception cref="InvalidOperationException">A node cannot compute what the graph asks for; the message names
+    /// it.</exception>
     public torch.Tensor Forward(torch.Tensor input) => Forward(input, ForwardMode.Inference);
 
     /// <summary>Computes the network's first output for a batch.</summary>
     /// <param name="input">The batch, of the shape of the graph's only input, on any device.</param>
-    /// <param name="mode">What the pass is for.</param>
-    /// <param name="generator">The source of randomness of dropout in <see cref="ForwardMode.Training"/>; null for Torch's own.</param>
+    /// <param name="mode">The purpose of the pass.</param>
+    /// <param name="generator">The source of randomness of dropout in <see cref="ForwardMode.Training"/>; null for
+    /// Torch's default generator.</param>
     /// <returns>The output, on the network's device, owned by the caller.</returns>
     /// <inheritdoc cref="Forward(torch.Tensor)" path="/exception"/>
     public torch.Tensor Forward(torch.Tensor input, ForwardMode mode, torch.Generator? generator = null)
@@ -132,15 +145,16 @@ public sealed class Network : IDisposable
         for (var i = 0; i < inputs.Count; i++)
             values[i] = inputs[i].to(Device);
         Execute(values, context);
-        // An output may be an input, a parameter, or the same value as another output: the caller gets a handle of its own.
+        // An output may be an input, a parameter, or the same value as another output: the caller gets a handle of its
+        // own.
         return [.. Graph.Plan.GraphOutputs.Select(slot => values[slot]!.alias().MoveToOuterDisposeScope())];
     }
 
-    /// <summary>A copy with parameters of its own, on the same device.</summary>
+    /// <summary>Copies the network, with parameters of its own, on the same device.</summary>
     /// <returns>The copy, owned by the caller.</returns>
     public Network Clone() => To(Device);
 
-    /// <summary>A copy with parameters of its own on a device.</summary>
+    /// <summary>Copies the network, with parameters of its own, to a device.</summary>
     /// <param name="device">The device.</param>
     /// <returns>The copy, owned by the caller.</returns>
     public Network To(torch.Device device)
@@ -198,7 +212,7 @@ public sealed class Network : IDisposable
         {
             var expected = Graph.Inputs[i].Shape;
             var actual = inputs[i].shape;
-            // An empty shape is one that nobody knows.
+            // An empty shape means that the shape is not known.
             var matches = expected.IsEmpty || expected.Length == actual.Length;
             for (var d = 0; matches && d < expected.Length; d++)
                 matches = expected[d] == TensorShape.Dynamic || expected[d] == actual[d];
@@ -243,7 +257,7 @@ public sealed class Network : IDisposable
         }
     }
 
-    /// <summary>Computes one node; what the operator needed in between dies here.</summary>
+    /// <summary>Computes one node; the operator's intermediate tensors are freed here.</summary>
     internal static torch.Tensor[] Compute(GraphNode node, torch.Tensor?[] inputs, ComputeContext context)
     {
         try
@@ -273,7 +287,7 @@ public sealed class Network : IDisposable
         }
     }
 
-    /// <summary>The parameters by name, always as they are now.</summary>
+    /// <summary>The parameters by name, always with their current values.</summary>
     private sealed class ParameterDictionary(Graph graph, torch.Tensor[] tensors)
         : IReadOnlyDictionary<string, torch.Tensor>
     {

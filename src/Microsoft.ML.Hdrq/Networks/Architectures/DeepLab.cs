@@ -3,22 +3,26 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Architectures;
 
 /// <summary>
-/// DeepLabV3 of Chen, Papandreou, Schroff and Adam, "Rethinking Atrous Convolution for Semantic Image Segmentation" (2017, arXiv 1706.05587), for semantic segmentation, with random weights: a residual network
-/// with dilation in its last stages, and atrous spatial pyramid pooling (ASPP). With residual networks of 50 and 101 layers it has torchvision's structure and parameter names (<c>backbone.conv1.weight</c>,
-/// ..., <c>classifier.4.bias</c>), so that its weights fit. There is no dropout. Input <c>input</c>: [N, 3, height, width]; output <c>scores</c>: [N, classes, height, width], unnormalized, brought to the input's
-/// size by bilinear interpolation.
+/// DeepLabV3 of Chen, Papandreou, Schroff and Adam, "Rethinking Atrous Convolution for Semantic Image Segmentation"
+/// (2017, arXiv 1706.05587), for semantic segmentation, with random weights: a residual network with dilation in its
+/// last stages, and atrous spatial pyramid pooling (ASPP). With residual networks of 50 and 101 layers it has
+/// torchvision's structure and parameter names (<c>backbone.conv1.weight</c>, ..., <c>classifier.4.bias</c>), so that
+/// torchvision's weights fit. There is no dropout. Input <c>input</c>: [N, 3, height, width]; output <c>scores</c>:
+/// [N, classes, height, width], unnormalized, resized to the input's size by bilinear interpolation.
 /// </summary>
 public static class DeepLab
 {
     private const int HeadChannels = 256;
 
-    /// <summary>Makes the network.</summary>
-    /// <param name="depth">The layers of the residual network: 18 or 34 (basic blocks), 50 or 101 (bottlenecks).</param>
+    /// <summary>Creates the network.</summary>
+    /// <param name="depth">The layers of the residual network: 18 or 34 (basic blocks), 50 or 101
+    /// (bottlenecks).</param>
     /// <param name="classes">The number of classes, at least 1.</param>
     /// <param name="seed">The seed of the weights: the same seed gives the same network.</param>
     /// <param name="inputHeight">The height of the images, at least 32; null, the default, for any.</param>
     /// <param name="inputWidth">The width of the images, at least 32; null, the default, for any.</param>
-    /// <param name="outputStride">How many times smaller than the image what the head reads is: 16, the default, or 8, which is finer and takes more time and memory.</param>
+    /// <param name="outputStride">The ratio of the image's size to that of the features that the head reads: 16, the
+    /// default, or 8, which is finer and takes more time and memory.</param>
     /// <returns>The network, on the CPU, owned by the caller.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A parameter is out of range.</exception>
     public static Network Create(

@@ -4,26 +4,27 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Architectures;
 
 /// <summary>
-/// Layers with random weights, for the architectures: convolutions by He et al., "Delving Deep into Rectifiers" (ICCV 2015), normal with variance
-/// 2 / fan; linear layers uniform within 1 / sqrt(inputs); normalizations start as the identity.
+/// Builds layers with random weights for the architectures. Convolutions follow He et al., "Delving Deep into
+/// Rectifiers" (ICCV 2015): normal with variance 2 / fan. A classifier's linear layer is uniform within 1 /
+/// sqrt(inputs). Normalizations start as the identity.
 /// </summary>
 internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
 {
     private readonly NetworkBuilder _builder = new();
     private readonly torch.Generator _generator = new((ulong)seed);
 
-    /// <summary>Checks what all architectures are given, and makes Torch ready.</summary>
+    /// <summary>Checks the parameters that all architectures have, and loads Torch.</summary>
     public static void CheckCommon(int classes, int inputSize, int smallestInput)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(inputSize, smallestInput);
-        // Before the first scope, with which TorchSharp would load libtorch itself, and let its threads spin.
+        // Must come before the first scope, where TorchSharp would load libtorch itself and let its threads spin.
         TorchRuntime.EnsureLoaded();
     }
 
     public string Input(int size) => Input(size, size);
 
-    /// <summary>Images of a height and width; null for any.</summary>
+    /// <summary>Declares input images of a height and width; null for any.</summary>
     public string Input(int? height, int? width) =>
         _builder.Input("input", TensorShape.Dynamic, 3, height ?? TensorShape.Dynamic, width ?? TensorShape.Dynamic);
 
@@ -76,7 +77,7 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
         return _builder.Node("Conv", name, inputs, [.. attributes]);
     }
 
-    /// <summary>A convolution of windows beside each other, with a bias.</summary>
+    /// <summary>A convolution of adjacent windows that do not overlap, with a bias.</summary>
     public string Patches(string name, string value, int channels, int size)
     {
         var weight = _builder.Parameter($"{name}.weight",
@@ -124,7 +125,10 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
         return Relu($"{name}.relu3", _builder.Node("Add", $"{name}.add", [value, shortcut]));
     }
 
-    /// <summary>An inverted residual (Sandler et al., CVPR 2018): expansion, depthwise convolution, and a projection without activation.</summary>
+    /// <summary>
+    /// An inverted residual (Sandler et al., CVPR 2018): expansion, depthwise convolution, and a projection without
+    /// activation.
+    /// </summary>
     public string InvertedResidual(
         string name, string value, int inputChannels, int outputChannels, int expansion, int stride)
     {
@@ -142,7 +146,7 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
             : value;
     }
 
-    /// <summary>Every second pixel, with channels of zeros added in equal numbers before and after.</summary>
+    /// <summary>Takes every second pixel, and adds channels of zeros in equal numbers before and after.</summary>
     public string PaddedShortcut(string name, string value, int addedChannels)
     {
         value = _builder.Node("Slice", $"{name}.slice",
@@ -158,17 +162,19 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
             [value, _builder.Constant($"{name}.pads", 0, before, 0, 0, 0, addedChannels - before, 0, 0)]);
     }
 
-    /// <summary>The values of several layers, channel after channel.</summary>
+    /// <summary>Concatenates the outputs of several layers along the channels.</summary>
     public string Concatenate(string name, params string[] values) =>
         _builder.Node("Concat", name, values, ("axis", 1));
 
     /// <summary>The mean of each channel as an image of one pixel.</summary>
     public string GlobalAverage(string name, string value) => _builder.Node("GlobalAveragePool", name, [value]);
 
-    /// <summary>Brings images to the height and width of others, by bilinear interpolation between pixels' middles.</summary>
+    /// <summary>
+    /// Resizes images to the height and width of others, by bilinear interpolation between pixel centers.
+    /// </summary>
     /// <param name="name">The name.</param>
     /// <param name="value">The images.</param>
-    /// <param name="like">Images of the sizes to make.</param>
+    /// <param name="like">Images of the target height and width.</param>
     public string ResizeLike(string name, string value, string like)
     {
         var sizes = _builder.Node("Shape", $"{name}.size", [like], ("start", 2L));
@@ -186,7 +192,7 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
     public string ChannelsFirst(string name, string value) =>
         _builder.Node("Transpose", name, [value], ("perm", new long[] { 0, 3, 1, 2 }));
 
-    /// <summary>Normalization over the last dimension.</summary>
+    /// <summary>Layer normalization over the last dimension.</summary>
     public string LayerNormalize(string name, string value, int channels) =>
         _builder.Node("LayerNormalization", name,
         [
@@ -195,7 +201,10 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
             _builder.Parameter($"{name}.bias", torch.zeros(channels)),
         ], ("axis", -1L), ("epsilon", 1e-6f));
 
-    /// <summary>A linear layer over the last dimension: a product with a weight of [inputs, outputs], and a bias. The weight is normal with deviation 0.02, as of transformers.</summary>
+    /// <summary>
+    /// A linear layer over the last dimension: a product with a weight of [inputs, outputs], and a bias. The weight is
+    /// normal with standard deviation 0.02, as in the transformers library.
+    /// </summary>
     public string Linear(string name, string value, int inputs, int outputs)
     {
         var weight = _builder.Parameter($"{name}.weight",
@@ -208,11 +217,14 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
 
     public string Add(string name, string value, string other) => _builder.Node("Add", name, [value, other]);
 
-    /// <summary>Attention of each pixel of [N, H, W, C] to those of another such image, with <c>softmax(Q K^T / sqrt(C / heads)) V</c> for each head (Vaswani et al., NeurIPS 2017).</summary>
-    /// <param name="name">The name of what it consists of.</param>
+    /// <summary>
+    /// Attention of each pixel of [N, H, W, C] to the pixels of another such image:
+    /// <c>softmax(Q K^T / sqrt(C / heads)) V</c> for each head (Vaswani et al., NeurIPS 2017).
+    /// </summary>
+    /// <param name="name">The prefix of its nodes' names.</param>
     /// <param name="queries">The queries, [N, H, W, C].</param>
     /// <param name="keys">The keys.</param>
-    /// <param name="values">The values, of the keys' sizes.</param>
+    /// <param name="values">The values, of the keys' shape.</param>
     /// <param name="channels">C.</param>
     /// <param name="heads">The number of heads.</param>
     public string Attention(string name, string queries, string keys, string values, int channels, int heads)
@@ -226,7 +238,7 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
             [_builder.Node("MatMul", $"{name}.scores", [query, key]), scale]);
         var mixed = _builder.Node("MatMul", $"{name}.context",
             [_builder.Node("Softmax", $"{name}.softmax", [scores], ("axis", -1L)), value]);
-        // Back to the sizes of the queries, whatever they are.
+        // Back to the shape of the queries, which is known only with the batch.
         var joined = _builder.Node("Transpose", $"{name}.joined", [mixed], ("perm", new long[] { 0, 2, 1, 3 }));
         return _builder.Node("Reshape", $"{name}.image", [joined, _builder.Node("Shape", $"{name}.shape", [queries])]);
 
@@ -237,7 +249,9 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
                 ("perm", order));
     }
 
-    /// <summary>A score for each class and pixel, of the input's height and width; finishes the network.</summary>
+    /// <summary>
+    /// Resizes the scores of each class and pixel to the input's height and width; finishes the network.
+    /// </summary>
     public Network Segmenter(string value, string input, int? height, int? width, int classes)
     {
         ResizeLike("scores", value, input);

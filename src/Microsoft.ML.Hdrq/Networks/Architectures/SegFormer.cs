@@ -3,10 +3,13 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Architectures;
 
 /// <summary>
-/// SegFormer of Xie, Wang, Yu, Anandkumar, Alvarez and Luo, "SegFormer: Simple and Efficient Design for Semantic Segmentation with Transformers" (NeurIPS 2021, arXiv 2105.15203), with random weights: a
-/// hierarchical transformer encoder (MiT) and a head of linear layers. Parameters have the names of the transformers library (<c>segformer.encoder.patch_embeddings.0.proj.weight</c>, ...,
-/// <c>decode_head.classifier.bias</c>); weights of linear layers are transposed against it, [inputs, outputs]. There is no dropout and no stochastic depth. Input <c>input</c>: [N, 3, height, width];
-/// output <c>scores</c>: [N, classes, height, width], unnormalized, brought to the input's size by bilinear interpolation.
+/// SegFormer of Xie, Wang, Yu, Anandkumar, Alvarez and Luo, "SegFormer: Simple and Efficient Design for Semantic
+/// Segmentation with Transformers" (NeurIPS 2021, arXiv 2105.15203), with random weights: a hierarchical transformer
+/// encoder (MiT) and a head of linear layers. Parameters have the names of the transformers library
+/// (<c>segformer.encoder.patch_embeddings.0.proj.weight</c>, ..., <c>decode_head.classifier.bias</c>); weights of
+/// linear layers are transposed in comparison: [inputs, outputs]. There is no dropout and no stochastic depth. Input
+/// <c>input</c>: [N, 3, height, width]; output <c>scores</c>: [N, classes, height, width], unnormalized, resized to the
+/// input's size by bilinear interpolation.
 /// </summary>
 public static class SegFormer
 {
@@ -15,7 +18,7 @@ public static class SegFormer
     /// <summary>Heads, and strides of the keys and values, of each stage: table 6 of the paper.</summary>
     private static readonly (int Heads, int Reduction)[] _stages = [(1, 8), (2, 4), (5, 2), (8, 1)];
 
-    /// <summary>Makes the network.</summary>
+    /// <summary>Creates the network.</summary>
     /// <param name="encoder">The encoder: 0 to 5 for MiT-B0 to MiT-B5.</param>
     /// <param name="classes">The number of classes, at least 1.</param>
     /// <param name="seed">The seed of the weights: the same seed gives the same network.</param>
@@ -50,7 +53,7 @@ public static class SegFormer
             stages.Add(image);
         }
 
-        // All at the first stage's size, the last one first.
+        // All stages at the first stage's size, the last stage first.
         var joined = new List<string>();
         for (var stage = channels.Length - 1; stage >= 0; stage--)
         {
@@ -68,7 +71,9 @@ public static class SegFormer
         return layers.Segmenter(head, input, inputHeight, inputWidth, classes);
     }
 
-    /// <summary>A stage: overlapping patches, transformer blocks, a normalization. Gives an image with its channels first.</summary>
+    /// <summary>
+    /// A stage: overlapping patches, transformer blocks, a normalization. Returns an image with its channels first.
+    /// </summary>
     private static string Stage(
         LayerBuilder layers, int stage, string image, int inputChannels, int channels, int depth)
     {
@@ -88,7 +93,9 @@ public static class SegFormer
         return layers.ChannelsFirst($"{name}.image", layers.LayerNormalize(name, value, channels));
     }
 
-    /// <summary>Efficient self-attention and a Mix-FFN, each with its shortcut, on [N, H, W, C] (section 3.1 of the paper).</summary>
+    /// <summary>
+    /// Efficient self-attention and a Mix-FFN, each with its shortcut, on [N, H, W, C] (section 3.1 of the paper).
+    /// </summary>
     private static string TransformerBlock(
         LayerBuilder layers, string name, string value, int channels, int heads, int reduction)
     {

@@ -10,18 +10,24 @@ namespace Microsoft.ML.Hdrq.Networks.Layers;
 internal sealed record InputGram(torch.Tensor Rest, torch.Tensor Factor)
 {
     /// <summary>
-    /// The least share of an input's second moment that the directions do not explain: an input that they seem to explain altogether would count as a sum of others, which on other images it is not.
+    /// The smallest share of an input's second moment that the directions leave unexplained. An input that they seem to
+    /// explain completely would count as a sum of other inputs, which it is not on other images.
     /// </summary>
     private const double MinRest = 0.03;
 
-    /// <summary>One with a given diagonal, or one that is larger by a few hundredths where the directions explain nearly all of it.</summary>
-    /// <param name="diagonal">The diagonal of the whole, [size].</param>
+    /// <summary>
+    /// Creates a Gram matrix with a given diagonal, made larger by a few hundredths where the directions explain nearly
+    /// all of it.
+    /// </summary>
+    /// <param name="diagonal">The diagonal of the whole matrix, [size].</param>
     /// <param name="factor">F, [size, directions].</param>
     public static InputGram Of(torch.Tensor diagonal, torch.Tensor factor) =>
         new(torch.maximum(diagonal.sub(factor.square().sum(1)), diagonal.mul(Scalars.Keep(MinRest))), factor);
 
     /// <summary>
-    /// As text: the number of directions; each with its largest magnitude and as bytes in 127ths of it; and the diagonal of the whole, its largest number and in half precision in units of it. Little-endian, base64.
+    /// Encodes the matrix as text: the number of directions; for each direction, 1/127 of its largest magnitude as the
+    /// unit, and its elements as signed bytes in this unit; then the largest element of the whole matrix's diagonal,
+    /// and the diagonal in half precision in units of it. Little-endian, base64.
     /// </summary>
     public string Encode()
     {
@@ -55,7 +61,7 @@ internal sealed record InputGram(torch.Tensor Rest, torch.Tensor Factor)
         }
     }
 
-    /// <summary>What <see cref="Encode"/> wrote, of a size; null where the text is something else.</summary>
+    /// <summary>Decodes what <see cref="Encode"/> wrote for a size; null where the text is something else.</summary>
     public static InputGram? Decode(string text, long size)
     {
         var bytes = new byte[text.Length];

@@ -5,15 +5,17 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Layers;
 
 /// <summary>
-/// The bias of a layer of which input and weight are quantized. Integer hardware adds it to sums of products of integers, as an integer in steps of the input's scale times the weight's.
+/// The bias of a layer whose input and weight are quantized. Integer hardware adds it to sums of products of integers,
+/// as an integer in steps of the input's scale times the weight's scale.
 /// </summary>
 /// <param name="Layer">The layer.</param>
-/// <param name="Bias">The bias.</param>
-/// <param name="InputScale">The scale of the input, one number.</param>
-/// <param name="WeightScale">The scale or scales of the weight.</param>
+/// <param name="Bias">The name of the bias.</param>
+/// <param name="InputScale">The name of the input's scale, a single float.</param>
+/// <param name="WeightScale">The name of the weight's scale or scales.</param>
 internal sealed record IntegerBias(GraphNode Layer, string Bias, string InputScale, string WeightScale)
 {
-    // In single precision k times a step, divided by the step, rounds to k again up to here; and sums have room left in 32 bits.
+    // Up to here, k times a step, divided by the step, rounds to k again in single precision, and sums have room left
+    // in 32 bits.
     private const double Largest = 1 << 22;
 
     /// <summary>Finds the biases of a graph that can be integers.</summary>
@@ -54,15 +56,17 @@ internal sealed record IntegerBias(GraphNode Layer, string Bias, string InputSca
         }
     }
 
-    /// <summary>The steps: one number, or one for each output channel.</summary>
+    /// <summary>The steps: one, or one per output channel.</summary>
     public torch.Tensor Step(IReadOnlyDictionary<string, torch.Tensor> parameters)
     {
         var scale = parameters[WeightScale].detach();
-        // One number may come as a list of one, which is no list of one number for each channel.
+        // A single scale may come as a list of one element, which is not a list of per-channel scales.
         return parameters[InputScale].detach().reshape([]).mul(scale.numel() == 1 ? scale.reshape([]) : scale);
     }
 
-    /// <summary>The integers, as a new tensor; null where the bias is not exactly these many steps.</summary>
+    /// <summary>
+    /// The bias as integers, a new tensor; null where the bias is not exactly a whole number of steps.
+    /// </summary>
     public torch.Tensor? Integers(IReadOnlyDictionary<string, torch.Tensor> parameters)
     {
         using var scope = torch.NewDisposeScope();
@@ -74,7 +78,8 @@ internal sealed record IntegerBias(GraphNode Layer, string Bias, string InputSca
     }
 
     /// <summary>
-    /// Rounds the bias to its integers. Where the weights are so small that there would be too many steps, their scale becomes larger: against such a bias they are nothing.
+    /// Rounds the bias to its integers. Where the weights are so small that there would be too many steps, their scale
+    /// becomes larger: compared with such a bias, the weights are negligible.
     /// </summary>
     public void Round(IReadOnlyDictionary<string, torch.Tensor> parameters)
     {
@@ -87,7 +92,7 @@ internal sealed record IntegerBias(GraphNode Layer, string Bias, string InputSca
         bias.copy_(Floats(Nearest(bias, step), step));
     }
 
-    // Adding zero leaves no negative one: integers have none.
+    // Adding zero turns negative zeros into positive ones: integers have no negative zero.
     private static torch.Tensor Nearest(torch.Tensor bias, torch.Tensor step) =>
         bias.to(torch.ScalarType.Float64).div(step.to(torch.ScalarType.Float64))
             .round()

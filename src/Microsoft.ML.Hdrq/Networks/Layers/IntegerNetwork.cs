@@ -1,11 +1,11 @@
 namespace Microsoft.ML.Hdrq.Networks.Layers;
 
-/// <summary>Networks of which an integer runtime computes what the simulation computes.</summary>
+/// <summary>Finds whether an integer runtime computes the same as the simulation of a network.</summary>
 internal static class IntegerNetwork
 {
     /// <summary>
-    /// Whether every layer with a quantized weight has a bias of integers or none, and all outputs are quantized. Other quantized networks stay in floating point here and there, and runtimes
-    /// round their biases.
+    /// Whether every layer with a quantized weight has an integer bias or none, and all outputs are quantized. Other
+    /// quantized networks are partly in floating point, and runtimes round their biases.
     /// </summary>
     public static bool IsComplete(Network network)
     {

@@ -5,12 +5,12 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Passes;
 
 /// <summary>
-/// Leaves clipping to quantizers: <c>Clip(0, c)</c> that nothing but an unsigned quantizer reads becomes <c>Relu</c>, and the quantizer's greatest value at most c. Integer kernels have room for no
-/// other bounds than those of their integers.
+/// Leaves clipping to quantizers: a <c>Clip(0, c)</c> that only an unsigned quantizer reads becomes <c>Relu</c>, and
+/// the quantizer's largest value becomes at most c. Integer kernels have no bounds other than those of their integers.
 /// </summary>
 internal static class ClipByQuantizer
 {
-    /// <summary>Rewrites a network. Which nodes are replaced follows from the graph and the bounds alone.</summary>
+    /// <summary>Rewrites a network. Which nodes are replaced depends only on the graph and the bounds.</summary>
     /// <param name="network">The quantized network; it is not changed.</param>
     /// <returns>The rewritten network, owned by the caller.</returns>
     public static Network Apply(Network network)

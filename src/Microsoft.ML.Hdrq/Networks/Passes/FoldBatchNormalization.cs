@@ -5,16 +5,18 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Passes;
 
 /// <summary>
-/// Folds every batch normalization into the convolution, transposed convolution or linear layer before it, when that layer's output goes nowhere else:
-/// with <c>f = scale / sqrt(variance + epsilon)</c> per output channel, the weight becomes <c>W f</c> and the bias <c>(b - mean) f + beta</c>.
-/// Inference gives the same scores, up to the rounding of single precision; training afterwards has no statistics to update.
+/// Folds every batch normalization into the convolution, transposed convolution or linear layer before it, when nothing
+/// else reads that layer's output: with <c>f = scale / sqrt(variance + epsilon)</c> per output channel, the weight
+/// becomes <c>W f</c> and the bias <c>(b - mean) f + beta</c>. Inference gives the same scores, up to the rounding of
+/// single precision; training afterwards has no statistics to update.
 /// </summary>
 internal static class FoldBatchNormalization
 {
-    /// <summary>Folds what can be folded.</summary>
+    /// <summary>Folds all batch normalizations that can be folded.</summary>
     /// <param name="network">The network; it is not changed.</param>
-    /// <returns>A network that computes the same, with parameters of its own, owned by the caller. A layer keeps its parameters' names;
-    /// one that had no bias gets one, named as its weight with <c>bias</c> in place of <c>weight</c>.</returns>
+    /// <returns>A network that computes the same, with parameters of its own, owned by the caller. A layer keeps its
+    /// parameters' names; a layer without bias gets one, named like its weight with <c>bias</c> in place of
+    /// <c>weight</c>.</returns>
     public static Network Apply(Network network)
     {
         ArgumentNullException.ThrowIfNull(network);

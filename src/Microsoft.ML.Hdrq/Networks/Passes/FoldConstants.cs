@@ -5,14 +5,14 @@ namespace Microsoft.ML.Hdrq.Networks.Passes;
 
 /// <summary>
 /// Computes once what does not depend on the input: nodes whose inputs are all constants, and nodes that bring a weight
-/// or statistic into another shape or order, so that its layer reads it itself.
-/// A parameter that nothing else reads keeps its name; of one that others read too, the moved elements become a
-/// parameter of their own. Drops nodes and parameters that no output needs, and nodes that
-/// change nothing (identities, and padding by nothing).
+/// or statistic into another shape or order, so that its layer reads the parameter directly. A parameter that nothing
+/// else reads keeps its name; where others read it too, the moved elements become a new parameter. Drops nodes and
+/// parameters that no output needs, and nodes that change nothing (identities, and padding by nothing).
 /// </summary>
 internal static class FoldConstants
 {
-    // What is folded are shapes and amounts. Larger values, and those beyond the total, are left to the forward pass: a file must not blow up when it is loaded.
+    // Folding is for shapes and amounts. Larger values, and those beyond the total, are left to the forward pass: a
+    // file must not exhaust memory when it is loaded.
     private const long MaxInputElements = 1L << 12;
     private const long MaxOutputElements = 1L << 20;
     private const long MaxTotalElements = 1L << 24;
@@ -20,7 +20,8 @@ internal static class FoldConstants
     /// <summary>Simplifies a network.</summary>
     /// <param name="network">The network; it is not changed.</param>
     /// <returns>A network that computes the same, with parameters of its own, owned by the caller.</returns>
-    /// <exception cref="InvalidOperationException">A constant part of the graph cannot be computed; the message names the node.</exception>
+    /// <exception cref="InvalidOperationException">A constant part of the graph cannot be computed; the message names
+    /// the node.</exception>
     public static Network Apply(Network network)
     {
         ArgumentNullException.ThrowIfNull(network);
@@ -38,7 +39,8 @@ internal static class FoldConstants
                 {
                     if (node.Outputs[i].Length == 0)
                         continue;
-                    // A filter that is made of constants is a weight of the layer that reads it, as one that is written out is.
+                    // A filter computed from constants is a weight of the layer that reads it, like a filter stored as
+                    // a tensor.
                     var role = outputs[i].is_floating_point() ? roles.Certain(node.Outputs[i]) : null;
                     rewriter.AddParameter(node.Outputs[i], outputs[i], role ?? ParameterRole.Constant);
                     folded += outputs[i].numel();
@@ -63,7 +65,9 @@ internal static class FoldConstants
         return rewriter.Build();
     }
 
-    /// <summary>Whether a node brings a weight or statistic into a shape or order that depends on constants alone.</summary>
+    /// <summary>
+    /// Whether a node brings a weight or statistic into a shape or order that depends on constants alone.
+    /// </summary>
     private static bool IsMovedParameter(GraphNode node, GraphRewriter rewriter) =>
         node.Operator.Traits.HasFlag(OperatorTraits.Rearranges)
         && !node.Operator.Traits.HasFlag(OperatorTraits.PassesOn)
@@ -75,8 +79,8 @@ internal static class FoldConstants
             }
         && node.Inputs.Skip(1).All(input => input.Length == 0 || rewriter.IsConstant(input));
 
-    /// <summary>Lets the readers of a moved parameter read its elements where they are moved to.</summary>
-    /// <returns>How many elements the network has more.</returns>
+    /// <summary>Moves a parameter's elements, and lets the moved value's readers read the result directly.</summary>
+    /// <returns>The number of elements that this adds to the network.</returns>
     private static long Move(GraphNode node, GraphRewriter rewriter, ParameterReaders readers)
     {
         var (name, output) = (rewriter.Resolve(node.Inputs[0]), node.Outputs[0]);
@@ -99,7 +103,7 @@ internal static class FoldConstants
         return 0;
     }
 
-    /// <summary>The values of a node on constants, or null when they are too large to be kept.</summary>
+    /// <summary>Computes a node on constants; null when the values are too large to keep.</summary>
     private static torch.Tensor[]? Compute(GraphNode node, GraphRewriter rewriter)
     {
         var context = new ComputeContext(ForwardMode.Inference, torch.CPU, maxElements: MaxOutputElements);
@@ -129,7 +133,10 @@ internal static class FoldConstants
                 <= MaxOutputElements;
     }
 
-    /// <summary>How many elements the inputs have when they are broadcast to one shape, whether or not the operator does that.</summary>
+    /// <summary>
+    /// The number of elements of the inputs when they are broadcast to one shape, whether or not the operator does
+    /// that.
+    /// </summary>
     private static double BroadcastElements(IEnumerable<long[]> shapes)
     {
         var sizes = new List<long>();
@@ -150,7 +157,7 @@ internal static class FoldConstants
         || node.Operator is Pad && node.Inputs.Length > 1 && rewriter.IsConstant(node.Inputs[1])
             && HostValues.Integers(rewriter.Tensor(node.Inputs[1])).All(pad => pad == 0);
 
-    /// <summary>How many read what a parameter holds while the graph is rewritten.</summary>
+    /// <summary>Counts the readers of each parameter's current value while the graph is rewritten.</summary>
     private sealed class ParameterReaders
     {
         private readonly Dictionary<string, int> _counts;
@@ -166,7 +173,7 @@ internal static class FoldConstants
 
         public bool IsOnlyReader(string parameter) => _counts.GetValueOrDefault(Value(parameter)) == 1;
 
-        /// <summary>Lets a parameter hold what was another value; true when it had been moved before.</summary>
+        /// <summary>Records that a parameter now holds another value; true when it had been moved before.</summary>
         public bool Rename(string parameter, string value)
         {
             var again = _values.ContainsKey(parameter);
@@ -174,7 +181,7 @@ internal static class FoldConstants
             return again;
         }
 
-        /// <summary>Adds the readers of a value that a parameter stands for from now on.</summary>
+        /// <summary>Adds the readers of a value that a parameter replaces from now on.</summary>
         public void TakeOver(string parameter, string value) =>
             _counts[Value(parameter)] =
                 _counts.GetValueOrDefault(Value(parameter)) - 1 + _counts.GetValueOrDefault(value);

@@ -3,11 +3,15 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Passes;
 
-/// <summary>Puts <c>(x - mean) / deviation</c> per channel before a network with one input, as constants that are not trained.</summary>
+/// <summary>
+/// Prepends <c>(x - mean) / deviation</c>, per channel, to a network with one input; mean and deviation are constants
+/// that are not trained.
+/// </summary>
 internal static class PrependNormalization
 {
     /// <summary>Adds the normalization.</summary>
-    /// <param name="network">The network; its input has a batch and channels as first dimensions. It is not changed.</param>
+    /// <param name="network">The network; its input has a batch and channels as first dimensions. It is not
+    /// changed.</param>
     /// <param name="mean">A mean for every channel.</param>
     /// <param name="deviation">A deviation for every channel.</param>
     /// <returns>The network with two more nodes and the same names of input and outputs; owned by the caller.</returns>

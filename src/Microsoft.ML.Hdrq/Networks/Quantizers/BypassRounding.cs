@@ -2,7 +2,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Quantizers;
 
-/// <summary>No rounding and no clipping: the quantizer lets its input through. With it everywhere, a quantized network is its full-precision self.</summary>
+/// <summary>
+/// No rounding and no clipping: the quantizer passes its input on. With it in every quantizer, a quantized network
+/// computes in full precision.
+/// </summary>
 internal sealed class BypassRounding : RoundingScheme
 {
     private BypassRounding()

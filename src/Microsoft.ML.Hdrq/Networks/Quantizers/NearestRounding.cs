@@ -3,7 +3,9 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Quantizers;
 
-/// <summary>Rounding to nearest, ties to even, with the straight-through estimator: what a quantized network does when it is used.</summary>
+/// <summary>
+/// Rounding to nearest, ties to even, with the straight-through estimator: the rounding of a quantized network in use.
+/// </summary>
 internal sealed class NearestRounding : RoundingScheme
 {
     private NearestRounding()
@@ -28,7 +30,7 @@ internal sealed class NearestRounding : RoundingScheme
             var steps = values.div(scale);
             var rounded = steps.round();
             var clamped = rounded.clamp(Scalars.Keep(range.Minimum), Scalars.Keep(range.Maximum));
-            // The closed interval of the integers: a value that is rounded to the last one still moves it.
+            // A value that is rounded to the smallest or largest integer counts as inside: it still has a gradient.
             inside = rounded.eq(clamped);
             remainder = clamped.sub_(steps.mul_(inside));
         }

@@ -3,10 +3,13 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Torch;
 
-/// <summary>Loads libtorch, and chooses the device. Everything that touches a tensor calls <see cref="EnsureLoaded"/> first.</summary>
+/// <summary>
+/// Loads libtorch, and chooses the device. Everything that touches a tensor calls <see cref="EnsureLoaded"/> first.
+/// </summary>
 /// <remarks>
-/// TorchSharp loads libtorch itself when it is first used. Where that fails it copies native libraries about, writes to the console, and names a
-/// missing package whatever the cause was. Loading them before TorchSharp does avoids all three.
+/// TorchSharp loads libtorch itself when it is first used. If that fails, it copies native libraries around, writes to
+/// the console, and names a missing package whatever the cause was. Loading them before TorchSharp does avoids all
+/// three.
 /// </remarks>
 internal static partial class TorchRuntime
 {
@@ -14,12 +17,15 @@ internal static partial class TorchRuntime
     private const string Binding = "LibTorchSharp";
     private const string WaitPolicy = "OMP_WAIT_POLICY";
 
-    // What the binding depends on, in order: it finds them loaded, even where the packages are not in one directory.
+    // The binding's dependencies, in order: it finds them loaded, even where the packages are not in one directory.
     private static readonly string[] _dependencies = [Core, "torch"];
     private static readonly Lock _gate = new();
     private static volatile bool _loaded;
 
-    /// <summary>Loads libtorch unless that has been done. Thread-safe; costs nothing after the first call. A failed call can be repeated.</summary>
+    /// <summary>
+    /// Loads libtorch unless that has been done. Thread-safe; costs nothing after the first call. A failed call can be
+    /// repeated.
+    /// </summary>
     /// <exception cref="TorchUnavailableException">libtorch is missing, or the system's loader refuses it.</exception>
     public static void EnsureLoaded()
     {
@@ -33,7 +39,7 @@ internal static partial class TorchRuntime
             WaitWithoutSpinning();
             try
             {
-                // A failure here shows again, with its reason, in what follows.
+                // A failure here shows again below, with its reason.
                 foreach (var library in _dependencies)
                     NativeLibrary.TryLoad(library, typeof(torch).Assembly, searchPath: null, out _);
                 NativeLibrary.Load(Binding, typeof(torch).Assembly, searchPath: null);
@@ -47,11 +53,15 @@ internal static partial class TorchRuntime
         }
     }
 
-    /// <summary>The device for <see cref="MLContext.GpuDeviceId"/> and <see cref="MLContext.FallbackToCpu"/>, or options of the same meaning.</summary>
+    /// <summary>
+    /// The device for <see cref="MLContext.GpuDeviceId"/> and <see cref="MLContext.FallbackToCpu"/>, or options of the
+    /// same meaning.
+    /// </summary>
     /// <param name="gpuDeviceId">The zero-based number of a GPU; <see langword="null"/> for the CPU.</param>
     /// <param name="fallbackToCpu">Whether the CPU takes the place of a GPU that cannot be used.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="gpuDeviceId"/> is negative.</exception>
-    /// <exception cref="InvalidOperationException">The GPU cannot be used and <paramref name="fallbackToCpu"/> is false.</exception>
+    /// <exception cref="InvalidOperationException">The GPU cannot be used and <paramref name="fallbackToCpu"/> is
+    /// false.</exception>
     /// <exception cref="TorchUnavailableException">libtorch cannot be loaded.</exception>
     public static torch.Device ResolveDevice(int? gpuDeviceId, bool fallbackToCpu)
     {
@@ -122,7 +132,10 @@ internal static partial class TorchRuntime
         return new TorchUnavailableException($"The system's loader refuses {refused}: {reason}. {remedy}", cause);
     }
 
-    /// <summary>Loads the files by path, because the message for a name mixes the reason with one line for each place where there is no such file.</summary>
+    /// <summary>
+    /// Loads the files by path, because the message for a name mixes the reason with one line for each place where
+    /// there is no such file.
+    /// </summary>
     private static (string Path, string Reason) FirstRefused(Exception cause)
     {
         foreach (var path in _dependencies.Append(Binding).Select(Find).OfType<string>())
@@ -142,7 +155,9 @@ internal static partial class TorchRuntime
         return (Find(Binding)!, cause.Message);
     }
 
-    /// <summary>The file of a native library in the directories where the runtime looks for this application's natives.</summary>
+    /// <summary>
+    /// The file of a native library in the directories where the runtime looks for this application's natives.
+    /// </summary>
     private static string? Find(string library)
     {
         var listed = AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "";
@@ -158,9 +173,10 @@ internal static partial class TorchRuntime
         : $"lib{library}.so";
 
     /// <summary>
-    /// Lets OpenMP's threads sleep when they wait, unless the user has set <c>OMP_WAIT_POLICY</c>: spinning threads take the cores from those that
-    /// have work, which makes training ten times slower and more on a small or busy machine. On an idle one, waking them costs small networks a
-    /// fifth; <c>OMP_WAIT_POLICY=ACTIVE</c> gets that back. libgomp reads the variable once, when it is loaded.
+    /// Lets OpenMP's threads sleep when they wait, unless the user has set <c>OMP_WAIT_POLICY</c>: spinning threads
+    /// take the cores from threads that have work, which makes training at least ten times slower on a small or busy
+    /// machine. On an idle machine, waking the threads costs small networks a fifth; <c>OMP_WAIT_POLICY=ACTIVE</c>
+    /// avoids this cost. libgomp reads the variable once, when it is loaded.
     /// </summary>
     private static void WaitWithoutSpinning()
     {

@@ -2,7 +2,7 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Torch;
 
-/// <summary>Vectors that are kept as one tensor for each weight.</summary>
+/// <summary>Operations on vectors that are kept as one tensor per weight.</summary>
 internal static class Vectors
 {
     public static double Dot(IEnumerable<torch.Tensor> a, IEnumerable<torch.Tensor> b)
@@ -16,7 +16,7 @@ internal static class Vectors
 
     public static double Norm(IEnumerable<torch.Tensor> vector) => Math.Sqrt(Dot(vector, vector));
 
-    /// <summary>Signs, each with probability 1/2: Rademacher's distribution.</summary>
+    /// <summary>Random signs, each with probability 1/2 (the Rademacher distribution).</summary>
     public static torch.Tensor[] Signs(IEnumerable<torch.Tensor> like, torch.Generator generator) =>
         [
             .. like.Select(tensor => torch.rand(tensor.shape, generator: generator)
@@ -27,7 +27,7 @@ internal static class Vectors
                 .to(tensor.device)),
         ];
 
-    /// <summary>The vector of length 1, and the length that it had.</summary>
+    /// <summary>The vector scaled to length 1, and its original length.</summary>
     public static (torch.Tensor[] Unit, double Norm) Normalized(IReadOnlyList<torch.Tensor> vector)
     {
         var norm = Norm(vector);
