@@ -21,7 +21,7 @@ public enum ElementType
     /// <summary>Signed 64-bit integer.</summary>
     Int64 = 7,
 
-    /// <summary>Boolean, one byte an element.</summary>
+    /// <summary>Boolean, one byte per element.</summary>
     Bool = 9,
 
     /// <summary>IEEE 754 half precision.</summary>

@@ -2,7 +2,7 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks;
 
-/// <summary>What follows from an <see cref="ElementType"/>: its Torch type and its size.</summary>
+/// <summary>The Torch type and the size of each <see cref="ElementType"/>.</summary>
 internal static class ElementTypes
 {
     /// <summary>Bytes of one element in memory.</summary>
@@ -16,9 +16,11 @@ internal static class ElementTypes
     };
 
     /// <summary>Bits of one element in a file.</summary>
-    public static int BitsInFile(this ElementType type) => type is ElementType.UInt4 or ElementType.Int4 ? 4 : 8 * type.SizeInMemory();
+    public static int BitsInFile(this ElementType type) =>
+        type is ElementType.UInt4 or ElementType.Int4 ? 4 : 8 * type.SizeInMemory();
 
-    public static bool IsFloat(this ElementType type) => type is ElementType.Float32 or ElementType.Float16 or ElementType.Float64;
+    public static bool IsFloat(this ElementType type) =>
+        type is ElementType.Float32 or ElementType.Float16 or ElementType.Float64;
 
     public static torch.ScalarType ToTorch(this ElementType type) => type switch
     {

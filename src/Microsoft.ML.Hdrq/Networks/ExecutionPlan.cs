@@ -1,8 +1,8 @@
 namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>
-/// A graph with its names resolved: a slot for every value (inputs first, then parameters, then what the nodes define),
-/// and for every node the slots whose last reader it is.
+/// A graph with its names resolved: a slot for every value (inputs first, then parameters, then the outputs of the
+/// nodes), and for every node the slots that it is the last to read.
 /// </summary>
 internal sealed class ExecutionPlan
 {
@@ -21,8 +21,14 @@ internal sealed class ExecutionPlan
                 slots.Add(output, slots.Count);
         }
         SlotCount = slots.Count;
-        Inputs = [.. graph.Nodes.Select(node => node.Inputs.Select(name => name.Length == 0 ? -1 : slots[name]).ToArray())];
-        Outputs = [.. graph.Nodes.Select(node => node.Outputs.Select(name => name.Length == 0 ? -1 : slots[name]).ToArray())];
+        Inputs =
+        [
+            .. graph.Nodes.Select(node => node.Inputs.Select(name => name.Length == 0 ? -1 : slots[name]).ToArray()),
+        ];
+        Outputs =
+        [
+            .. graph.Nodes.Select(node => node.Outputs.Select(name => name.Length == 0 ? -1 : slots[name]).ToArray()),
+        ];
         GraphOutputs = [.. graph.Outputs.Select(output => slots[output.Name])];
 
         var lastReader = new int[SlotCount];
@@ -56,13 +62,13 @@ internal sealed class ExecutionPlan
 
     public int FirstComputed { get; }
 
-    /// <summary>For every node the slots that it reads; -1 where an optional input is left out.</summary>
+    /// <summary>The slots that each node reads; -1 where an optional input is left out.</summary>
     public int[][] Inputs { get; }
 
-    /// <summary>For every node the slots that it defines; -1 where an optional output is left out.</summary>
+    /// <summary>The slots that each node defines; -1 where an optional output is left out.</summary>
     public int[][] Outputs { get; }
 
-    /// <summary>For every node the computed slots that nothing reads after it.</summary>
+    /// <summary>The computed slots that nothing reads after each node.</summary>
     public int[][] Dying { get; }
 
     public int[] GraphOutputs { get; }

@@ -4,13 +4,12 @@ using Microsoft.ML.Hdrq.Networks.Layers;
 namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>
-/// The topology of a network: its inputs, parameters, nodes and outputs, without the parameters' numbers. Immutable.
-/// Two graphs are equal when they compute the same with the same parameters: names of inputs, outputs, weights and
-/// statistics count,
-/// names of nodes, of values in between and of constants do not. A constant is known by the places where it is read:
-/// where a list of integers or one number is meant, it may be of 32 or 64 bits and
-/// of one dimension or none. Networks can be merged exactly when their graphs are equal and their constants have the
-/// same values.
+/// The topology of a network: its inputs, parameters, nodes and outputs, without the parameters' values. Immutable. Two
+/// graphs are equal when they compute the same with the same parameters: the names of inputs, outputs, weights and
+/// statistics count; the names of nodes, intermediate values and constants do not. A constant is identified by the
+/// places where it is read; where a list of integers or a single integer is expected, it may have 32 or 64 bits and one
+/// dimension or none. Networks can be merged exactly when their graphs are equal and their constants have the same
+/// values.
 /// </summary>
 public sealed class Graph : IEquatable<Graph>
 {
@@ -18,14 +17,17 @@ public sealed class Graph : IEquatable<Graph>
     private readonly Lazy<DataFlow> _flow;
     private readonly Lazy<GraphLayers> _layers;
 
-    /// <summary>Puts a graph together.</summary>
-    /// <param name="inputs">What a pass is given; at least one.</param>
-    /// <param name="parameters">What a network with this graph holds.</param>
+    /// <summary>Creates a graph.</summary>
+    /// <param name="inputs">The inputs of a forward pass; at least one.</param>
+    /// <param name="parameters">The parameters that a network with this graph holds.</param>
     /// <param name="nodes">The nodes; every node comes after those whose outputs it reads.</param>
-    /// <param name="outputs">What a pass returns; at least one.</param>
-    /// <exception cref="ArgumentException">A name is defined twice, read before it is defined or not at all, a node has too few or too many
-    /// inputs or outputs, or inputs or outputs are missing. The message names the node and the value.</exception>
-    public Graph(ImmutableArray<GraphValue> inputs, ImmutableArray<ParameterDefinition> parameters, ImmutableArray<GraphNode> nodes, ImmutableArray<GraphValue> outputs)
+    /// <param name="outputs">The outputs of a forward pass; at least one.</param>
+    /// <exception cref="ArgumentException">A name is defined twice, or read before it is defined, or not defined at
+    /// all; a node has too few or too many inputs or outputs; or the graph has no inputs or no outputs. The message
+    /// names the node and the value.</exception>
+    public Graph(
+        ImmutableArray<GraphValue> inputs, ImmutableArray<ParameterDefinition> parameters,
+        ImmutableArray<GraphNode> nodes, ImmutableArray<GraphValue> outputs)
     {
         Inputs = inputs;
         Parameters = parameters;
@@ -37,28 +39,28 @@ public sealed class Graph : IEquatable<Graph>
         _layers = new Lazy<GraphLayers>(() => new GraphLayers(this));
     }
 
-    /// <summary>What a pass is given.</summary>
+    /// <summary>The inputs of a forward pass.</summary>
     public ImmutableArray<GraphValue> Inputs { get; }
 
-    /// <summary>What a network with this graph holds, in the order of definition.</summary>
+    /// <summary>The parameters that a network with this graph holds, in the order of definition.</summary>
     public ImmutableArray<ParameterDefinition> Parameters { get; }
 
     /// <summary>The nodes, each after those whose outputs it reads.</summary>
     public ImmutableArray<GraphNode> Nodes { get; }
 
-    /// <summary>What a pass returns.</summary>
+    /// <summary>The outputs of a forward pass.</summary>
     public ImmutableArray<GraphValue> Outputs { get; }
 
-    /// <summary>Where each value is kept during a pass and when it dies.</summary>
+    /// <summary>Where each value is stored during a forward pass, and when it is freed.</summary>
     internal ExecutionPlan Plan => _plan.Value;
 
-    /// <summary>Which values carry data, and who defines and reads them.</summary>
+    /// <summary>Which values carry data, and which nodes define and read them.</summary>
     internal DataFlow Flow => _flow.Value;
 
     /// <summary>Layers and quantizers.</summary>
     internal GraphLayers Layers => _layers.Value;
 
-    /// <summary>Says where two graphs first differ.</summary>
+    /// <summary>Finds the first difference between two graphs.</summary>
     /// <param name="other">The graph to compare with.</param>
     /// <returns>One sentence that names the first difference, or null when the graphs are equal.</returns>
     public string? FirstDifference(Graph other)
@@ -87,7 +89,10 @@ public sealed class Graph : IEquatable<Graph>
     private void Validate()
     {
         if (Parameters.IsDefault || Nodes.IsDefault)
-            throw new ArgumentException($"The list of {(Nodes.IsDefault ? "nodes" : "parameters")} is not initialized.");
+        {
+            throw new ArgumentException(
+                $"The list of {(Nodes.IsDefault ? "nodes" : "parameters")} is not initialized.");
+        }
         if (Inputs.IsDefaultOrEmpty)
             throw new ArgumentException("A graph needs at least one input.");
         if (Outputs.IsDefaultOrEmpty)
@@ -102,12 +107,21 @@ public sealed class Graph : IEquatable<Graph>
         {
             var definition = node.Operator.Definition;
             if (node.Inputs.Length > definition.MaxInputs || node.Inputs.Length < definition.MinInputs)
-                throw new ArgumentException($"Node {node} has {node.Inputs.Length} inputs; {node.Operator.Type} takes {definition.MinInputs} to {definition.MaxInputs}.");
-            // Of any number of inputs none is optional.
-            if (node.Inputs.Take(definition.MaxInputs == int.MaxValue ? int.MaxValue : definition.MinInputs).Any(input => input.Length == 0))
+            {
+                throw new ArgumentException($"Node {node} has {node.Inputs.Length} inputs; "
+                    + $"{node.Operator.Type} takes {definition.MinInputs} to {definition.MaxInputs}.");
+            }
+            // Where a node takes any number of inputs, none is optional.
+            if (node.Inputs.Take(definition.MaxInputs == int.MaxValue ? int.MaxValue : definition.MinInputs)
+                .Any(input => input.Length == 0))
+            {
                 throw new ArgumentException($"Node {node} leaves out an input that {node.Operator.Type} needs.");
+            }
             if (node.Outputs.Length > definition.MaxOutputs || node.Outputs.IsEmpty)
-                throw new ArgumentException($"Node {node} has {node.Outputs.Length} outputs; {node.Operator.Type} gives 1 to {definition.MaxOutputs}.");
+            {
+                throw new ArgumentException($"Node {node} has {node.Outputs.Length} outputs; "
+                    + $"{node.Operator.Type} gives 1 to {definition.MaxOutputs}.");
+            }
             foreach (var input in node.Inputs)
             {
                 if (input.Length > 0 && !defined.Contains(input))

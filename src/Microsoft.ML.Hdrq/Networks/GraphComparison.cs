@@ -2,9 +2,9 @@
 namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>
-/// Compares two graphs node by node, up to the names of values in between and of constants. Weights and statistics are
-/// known by name; a constant is known by the places where it is read, because files
-/// hold the same one as an attribute, as several or under other names.
+/// Compares two graphs node by node, ignoring the names of intermediate values and constants. Weights and statistics
+/// are identified by name; a constant is identified by the places where it is read, because files hold the same
+/// constant as an attribute, as several constants or under other names.
 /// </summary>
 internal static class GraphComparison
 {
@@ -15,7 +15,7 @@ internal static class GraphComparison
         if (Parameters(a, b) is { } parameters)
             return parameters;
 
-        // Values in between are numbered in the order of definition, so that only the wiring counts.
+        // Intermediate values are numbered in the order of definition, so that only the wiring counts.
         var numbersOfA = Numbers(a);
         var numbersOfB = Numbers(b);
         var defined = 0;
@@ -25,15 +25,27 @@ internal static class GraphComparison
             if (!x.Operator.Equals(y.Operator))
                 return $"Node {i} is {x} in one graph and {y} in the other: {x.Operator} against {y.Operator}.";
             if (x.Inputs.Length != y.Inputs.Length)
-                return $"Node {i}, {x} in one graph and {y} in the other, reads ({string.Join(", ", x.Inputs)}) against ({string.Join(", ", y.Inputs)}).";
+            {
+                return $"Node {i}, {x} in one graph and {y} in the other, "
+                    + $"reads ({string.Join(", ", x.Inputs)}) against ({string.Join(", ", y.Inputs)}).";
+            }
             for (var input = 0; input < x.Inputs.Length; input++)
             {
                 var (p, q) = (numbersOfA[x.Inputs[input]], numbersOfB[y.Inputs[input]]);
-                if (p is ParameterDefinition constant && q is ParameterDefinition other ? !SameConstant(constant, other, x.Operator.ReadsAsList(input)) : !p.Equals(q))
-                    return $"Node {i}, {x} in one graph and {y} in the other, reads ({Inputs(x, numbersOfA)}) against ({Inputs(y, numbersOfB)}).";
+                if (p is ParameterDefinition constant && q is ParameterDefinition other
+                    ? !SameConstant(constant, other, x.Operator.ReadsAsList(input))
+                    : !p.Equals(q))
+                {
+                    return $"Node {i}, {x} in one graph and {y} in the other, "
+                        + $"reads ({Inputs(x, numbersOfA)}) against ({Inputs(y, numbersOfB)}).";
+                }
             }
-            if (!x.Outputs.Select(output => output.Length > 0).SequenceEqual(y.Outputs.Select(output => output.Length > 0)))
-                return $"Node {i}, {x} in one graph and {y} in the other, defines ({string.Join(", ", x.Outputs)}) against ({string.Join(", ", y.Outputs)}).";
+            if (!x.Outputs.Select(output => output.Length > 0)
+                .SequenceEqual(y.Outputs.Select(output => output.Length > 0)))
+            {
+                return $"Node {i}, {x} in one graph and {y} in the other, "
+                    + $"defines ({string.Join(", ", x.Outputs)}) against ({string.Join(", ", y.Outputs)}).";
+            }
             for (var output = 0; output < x.Outputs.Length; output++, defined++)
             {
                 if (x.Outputs[output].Length == 0)
@@ -49,19 +61,26 @@ internal static class GraphComparison
         for (var i = 0; i < a.Outputs.Length; i++)
         {
             var (p, q) = (numbersOfA[a.Outputs[i].Name], numbersOfB[b.Outputs[i].Name]);
-            if (p is ParameterDefinition constant && q is ParameterDefinition other ? !SameConstant(constant, other, asList: false) : !p.Equals(q))
+            if (p is ParameterDefinition constant && q is ParameterDefinition other
+                ? !SameConstant(constant, other, asList: false)
+                : !p.Equals(q))
+            {
                 return $"Output '{a.Outputs[i].Name}' comes from different nodes.";
+            }
         }
         return null;
     }
 
     /// <summary>
-    /// Which constants two equal graphs read at the same places; a constant occurs in as many pairs as the other graph
-    /// has constants for it.
+    /// Pairs the constants that two equal graphs read at the same places. A constant is in several pairs where the
+    /// other graph has several constants for it.
     /// </summary>
     public static IEnumerable<(string A, string B)> ConstantPairs(Graph a, Graph b)
     {
-        var constants = a.Parameters.Where(parameter => parameter.Role == ParameterRole.Constant).Select(parameter => parameter.Name).ToHashSet(StringComparer.Ordinal);
+        var constants = a.Parameters
+            .Where(parameter => parameter.Role == ParameterRole.Constant)
+            .Select(parameter => parameter.Name)
+            .ToHashSet(StringComparer.Ordinal);
         return a.Nodes.Zip(b.Nodes).SelectMany(nodes => nodes.First.Inputs.Zip(nodes.Second.Inputs))
             .Concat(a.Outputs.Zip(b.Outputs, (x, y) => (x.Name, y.Name)))
             .Where(pair => constants.Contains(pair.Item1)).Distinct();
@@ -96,7 +115,10 @@ internal static class GraphComparison
         return null;
     }
 
-    /// <summary>What stands for a value: the name of an input, a weight or a statistic, the definition of a constant.</summary>
+    /// <summary>
+    /// Maps each value to what is compared: the name of an input, a weight or a statistic, or the definition of a
+    /// constant.
+    /// </summary>
     private static Dictionary<string, object> Numbers(Graph graph)
     {
         var numbers = new Dictionary<string, object>(StringComparer.Ordinal) { [""] = "" };
@@ -109,14 +131,18 @@ internal static class GraphComparison
 
     private static bool SameConstant(ParameterDefinition a, ParameterDefinition b, bool asList)
     {
-        // A number is a list of one.
+        // A scalar counts as a list of one element.
         if (asList && a.Shape.Length <= 1 && b.Shape.Length <= 1)
-            return Wide(a.ElementType) == Wide(b.ElementType) && TensorShape.ElementCount(a.Shape) == TensorShape.ElementCount(b.Shape);
+        {
+            return Wide(a.ElementType) == Wide(b.ElementType)
+                && TensorShape.ElementCount(a.Shape) == TensorShape.ElementCount(b.Shape);
+        }
         return a.ElementType == b.ElementType && a.Shape.SequenceEqual(b.Shape);
     }
 
     private static ElementType Wide(ElementType type) => type == ElementType.Int32 ? ElementType.Int64 : type;
 
     private static string Inputs(GraphNode node, Dictionary<string, object> numbers) =>
-        string.Join(", ", node.Inputs.Select(input => numbers[input] is ParameterDefinition constant ? constant.ToString() : input));
+        string.Join(", ",
+            node.Inputs.Select(input => numbers[input] is ParameterDefinition constant ? constant.ToString() : input));
 }

@@ -8,8 +8,8 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>
-/// A graph with its parameters, on one device. It owns the parameters' memory: dispose it.
-/// A network may compute on several threads at once as long as nobody changes its parameters meanwhile.
+/// A graph with its parameters, on one device. It owns the parameters' memory: dispose it. A network may compute on
+/// several threads at once as long as nobody changes its parameters meanwhile.
 /// </summary>
 public sealed class Network : IDisposable
 {
@@ -18,12 +18,16 @@ public sealed class Network : IDisposable
     private ImmutableSortedDictionary<string, string> _metadata = ImmutableSortedDictionary<string, string>.Empty;
     private bool _disposed;
 
-    /// <summary>Makes a network of a graph and tensors, and takes over the tensors, also out of the dispose scope that they are in.</summary>
+    /// <summary>
+    /// Creates a network from a graph and tensors. The network takes over the tensors, also from their dispose scopes.
+    /// </summary>
     /// <param name="graph">The topology.</param>
-    /// <param name="parameters">For every parameter of the graph a tensor of its shape and type.</param>
-    /// <param name="device">Where weights and statistics are moved and the network computes; null for the CPU. Constants that are not
-    /// floating-point stay in host memory, because they steer the computation.</param>
-    /// <exception cref="ArgumentException">A parameter is missing, superfluous, or of another shape or type.</exception>
+    /// <param name="parameters">A tensor for every parameter of the graph, of the parameter's shape and type.</param>
+    /// <param name="device">The device that weights and statistics are moved to and that the network computes on; null
+    /// for the CPU. Constants that are not floating point stay in host memory, because they control the
+    /// computation.</param>
+    /// <exception cref="ArgumentException">A parameter is missing or not in the graph, or has the wrong shape or
+    /// type.</exception>
     /// <exception cref="TorchUnavailableException">libtorch cannot be loaded on this machine.</exception>
     public Network(Graph graph, IReadOnlyDictionary<string, torch.Tensor> parameters, torch.Device? device = null)
     {
@@ -39,14 +43,17 @@ public sealed class Network : IDisposable
             var superfluous = parameters.Keys.Except(graph.Parameters.Select(definition => definition.Name)).First();
             throw new ArgumentException($"The graph has no parameter '{superfluous}'.", nameof(parameters));
         }
-        _parameters = [.. graph.Parameters.Select(definition => Place(parameters[definition.Name], definition, Device))];
+        _parameters =
+        [
+            .. graph.Parameters.Select(definition => Place(parameters[definition.Name], definition, Device)),
+        ];
         _byName = new ParameterDictionary(graph, _parameters);
     }
 
     /// <summary>The topology.</summary>
     public Graph Graph { get; }
 
-    /// <summary>Where the network computes.</summary>
+    /// <summary>The device that the network computes on.</summary>
     public torch.Device Device { get; }
 
     /// <summary>The parameters by name. The tensors belong to the network: do not dispose them.</summary>
@@ -60,8 +67,11 @@ public sealed class Network : IDisposable
     }
 
     /// <summary>
-    /// What is known about the network, by name; none by default. It is written into ONNX files and read from them, and copies have it too. Quantizing and merging add what they did under the names in
-    /// <see cref="NetworkMetadata"/>; a merged network also keeps what all its networks say alike. Nothing is computed from it: it makes no difference to scores, to the equality of graphs, or to merging.
+    /// Information about the network, by name; empty by default. It is written to ONNX files, read from them, and
+    /// copied with the network. Quantizing and merging record what they did under the names in
+    /// <see cref="NetworkMetadata"/>; a merged network also keeps the entries that all its networks share. It does not
+    /// affect scores or the equality of graphs. Of the merge methods, only merging by regression reads it: the Gram
+    /// matrices of layer inputs.
     /// </summary>
     /// <exception cref="ArgumentNullException">The value is null.</exception>
     public ImmutableSortedDictionary<string, string> Metadata
@@ -75,8 +85,9 @@ public sealed class Network : IDisposable
     }
 
     /// <summary>
-    /// Says which numbers the network holds: two networks of one hash have the same weights, biases and statistics. A network that was saved as ONNX and read again has the hash that it had, because
-    /// quantized weights count as their integers times their scales.
+    /// Computes a hash of the parameters' values: networks with the same hash have the same weights, biases and
+    /// statistics. A network that is saved as ONNX and read again keeps its hash, because quantized weights count as
+    /// their integers times their scales.
     /// </summary>
     /// <returns>SHA-256 as 64 hexadecimal digits.</returns>
     public string ParametersSha256()
@@ -85,24 +96,32 @@ public sealed class Network : IDisposable
         return ParameterHash.Of(this);
     }
 
-    /// <summary>Computes the network's first output for a batch. Inference: no gradients, nothing but the result is left in memory.</summary>
+    /// <summary>
+    /// Computes the network's first output for a batch, for inference: without gradients, and only the result stays in
+    /// memory.
+    /// </summary>
     /// <param name="input">The batch, of the shape of the graph's only input, on any device.</param>
     /// <returns>The output, on the network's device, owned by the caller.</returns>
     /// <exception cref="ArgumentException">The batch does not have the input's shape or type.</exception>
-    /// <exception cref="InvalidOperationException">A node cannot compute what the graph asks for; the message names it.</exception>
+    /// <exception cref="InvalidOperationException">A node cannot compute what the graph asks for; the message names
+    /// it.</exception>
     public torch.Tensor Forward(torch.Tensor input) => Forward(input, ForwardMode.Inference);
 
     /// <summary>Computes the network's first output for a batch.</summary>
     /// <param name="input">The batch, of the shape of the graph's only input, on any device.</param>
-    /// <param name="mode">What the pass is for.</param>
-    /// <param name="generator">The source of randomness of dropout in <see cref="ForwardMode.Training"/>; null for Torch's own.</param>
+    /// <param name="mode">The purpose of the pass.</param>
+    /// <param name="generator">The source of randomness of dropout in <see cref="ForwardMode.Training"/>; null for
+    /// Torch's default generator.</param>
     /// <returns>The output, on the network's device, owned by the caller.</returns>
     /// <inheritdoc cref="Forward(torch.Tensor)" path="/exception"/>
     public torch.Tensor Forward(torch.Tensor input, ForwardMode mode, torch.Generator? generator = null)
     {
         ArgumentNullException.ThrowIfNull(input);
         if (Graph.Inputs.Length != 1)
-            throw new InvalidOperationException($"The network has {Graph.Inputs.Length} inputs; only networks with one input can be computed on a batch.");
+        {
+            throw new InvalidOperationException($"The network has {Graph.Inputs.Length} inputs; "
+                + "only networks with one input can be computed on a batch.");
+        }
         var outputs = Run([input], mode, generator);
         for (var i = 1; i < outputs.Length; i++)
             outputs[i].Dispose();
@@ -110,7 +129,8 @@ public sealed class Network : IDisposable
     }
 
     /// <summary>Computes all outputs.</summary>
-    internal torch.Tensor[] Run(IReadOnlyList<torch.Tensor> inputs, ForwardMode mode, torch.Generator? generator = null) =>
+    internal torch.Tensor[] Run(
+        IReadOnlyList<torch.Tensor> inputs, ForwardMode mode, torch.Generator? generator = null) =>
         Run(inputs, new ComputeContext(mode, Device, generator));
 
     /// <summary>Computes all outputs in a context.</summary>
@@ -125,15 +145,16 @@ public sealed class Network : IDisposable
         for (var i = 0; i < inputs.Count; i++)
             values[i] = inputs[i].to(Device);
         Execute(values, context);
-        // An output may be an input, a parameter, or the same value as another output: the caller gets a handle of its own.
+        // An output may be an input, a parameter, or the same value as another output: the caller gets a handle of its
+        // own.
         return [.. Graph.Plan.GraphOutputs.Select(slot => values[slot]!.alias().MoveToOuterDisposeScope())];
     }
 
-    /// <summary>A copy with parameters of its own, on the same device.</summary>
+    /// <summary>Copies the network, with parameters of its own, on the same device.</summary>
     /// <returns>The copy, owned by the caller.</returns>
     public Network Clone() => To(Device);
 
-    /// <summary>A copy with parameters of its own on a device.</summary>
+    /// <summary>Copies the network, with parameters of its own, to a device.</summary>
     /// <param name="device">The device.</param>
     /// <returns>The copy, owned by the caller.</returns>
     public Network To(torch.Device device)
@@ -142,7 +163,11 @@ public sealed class Network : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        return new Network(Graph, Graph.Parameters.ToDictionary(definition => definition.Name, definition => _byName[definition.Name].detach().clone()), device) { Metadata = Metadata };
+        return new Network(
+            Graph,
+            Graph.Parameters.ToDictionary(
+                definition => definition.Name, definition => _byName[definition.Name].detach().clone()),
+            device) { Metadata = Metadata };
     }
 
     /// <summary>Frees the parameters.</summary>
@@ -160,9 +185,15 @@ public sealed class Network : IDisposable
         if (tensor is null)
             throw new ArgumentException($"Parameter '{definition.Name}' is missing.");
         if (!tensor.shape.AsSpan().SequenceEqual(definition.Shape))
-            throw new ArgumentException($"Parameter '{definition.Name}' has shape {TensorShape.Describe(tensor.shape)} instead of {TensorShape.Describe(definition.Shape)}.");
+        {
+            throw new ArgumentException($"Parameter '{definition.Name}' has shape {TensorShape.Describe(tensor.shape)} "
+                + $"instead of {TensorShape.Describe(definition.Shape)}.");
+        }
         if (tensor.dtype != definition.ElementType.ToTorch())
-            throw new ArgumentException($"Parameter '{definition.Name}' has type {tensor.dtype} instead of {definition.ElementType}.");
+        {
+            throw new ArgumentException(
+                $"Parameter '{definition.Name}' has type {tensor.dtype} instead of {definition.ElementType}.");
+        }
     }
 
     private static torch.Tensor Place(torch.Tensor tensor, ParameterDefinition definition, torch.Device device)
@@ -181,14 +212,24 @@ public sealed class Network : IDisposable
         {
             var expected = Graph.Inputs[i].Shape;
             var actual = inputs[i].shape;
-            // An empty shape is one that nobody knows.
+            // An empty shape means that the shape is not known.
             var matches = expected.IsEmpty || expected.Length == actual.Length;
             for (var d = 0; matches && d < expected.Length; d++)
                 matches = expected[d] == TensorShape.Dynamic || expected[d] == actual[d];
             if (!matches)
-                throw new ArgumentException($"Input '{Graph.Inputs[i].Name}' has shape {TensorShape.Describe(actual)} instead of {TensorShape.Describe(expected)}.", nameof(inputs));
+            {
+                throw new ArgumentException(
+                    $"Input '{Graph.Inputs[i].Name}' has shape {TensorShape.Describe(actual)} "
+                    + $"instead of {TensorShape.Describe(expected)}.",
+                    nameof(inputs));
+            }
             if (inputs[i].dtype != Graph.Inputs[i].ElementType.ToTorch())
-                throw new ArgumentException($"Input '{Graph.Inputs[i].Name}' has type {inputs[i].dtype} instead of {Graph.Inputs[i].ElementType}.", nameof(inputs));
+            {
+                throw new ArgumentException(
+                    $"Input '{Graph.Inputs[i].Name}' has type {inputs[i].dtype} "
+                    + $"instead of {Graph.Inputs[i].ElementType}.",
+                    nameof(inputs));
+            }
         }
     }
 
@@ -199,7 +240,8 @@ public sealed class Network : IDisposable
         for (var n = 0; n < Graph.Nodes.Length; n++)
         {
             var node = Graph.Nodes[n];
-            var outputs = Compute(node, Array.ConvertAll(plan.Inputs[n], slot => slot < 0 ? null : values[slot]), context);
+            var outputs = Compute(
+                node, Array.ConvertAll(plan.Inputs[n], slot => slot < 0 ? null : values[slot]), context);
             for (var i = 0; i < plan.Outputs[n].Length; i++)
             {
                 if (plan.Outputs[n][i] < 0)
@@ -215,7 +257,7 @@ public sealed class Network : IDisposable
         }
     }
 
-    /// <summary>Computes one node; what the operator needed in between dies here.</summary>
+    /// <summary>Computes one node; the operator's intermediate tensors are freed here.</summary>
     internal static torch.Tensor[] Compute(GraphNode node, torch.Tensor?[] inputs, ComputeContext context)
     {
         try
@@ -223,24 +265,35 @@ public sealed class Network : IDisposable
             using var scope = torch.NewDisposeScope();
             var outputs = node.Operator.Compute(inputs, context);
             if (outputs.Length < node.Outputs.Length)
-                throw new InvalidDataException($"it has {node.Outputs.Length} outputs, and the operator gives {outputs.Length} here.");
+            {
+                throw new InvalidDataException(
+                    $"it has {node.Outputs.Length} outputs, and the operator gives {outputs.Length} here.");
+            }
             foreach (var output in outputs)
                 output.MoveToOuterDisposeScope();
             return outputs;
         }
-        catch (Exception exception) when (exception is ExternalException or ArgumentException or InvalidDataException or InvalidOperationException or NotSupportedException or IndexOutOfRangeException or ArithmeticException)
+        catch (Exception exception)
+            when (exception is ExternalException or ArgumentException or InvalidDataException
+                or InvalidOperationException or NotSupportedException
+                or IndexOutOfRangeException or ArithmeticException)
         {
-            var shapes = string.Join(", ", inputs.Select(input => input is null ? "none" : TensorShape.Describe(input.shape)));
+            var shapes = string.Join(", ",
+                inputs.Select(input => input is null ? "none" : TensorShape.Describe(input.shape)));
             // Torch appends a C++ stack to its messages.
             var cause = exception.Message.Split('\n')[0];
-            throw new InvalidOperationException($"Node {node} cannot compute on inputs of shape {shapes}: {cause}", exception);
+            throw new InvalidOperationException(
+                $"Node {node} cannot compute on inputs of shape {shapes}: {cause}", exception);
         }
     }
 
-    /// <summary>The parameters by name, always as they are now.</summary>
-    private sealed class ParameterDictionary(Graph graph, torch.Tensor[] tensors) : IReadOnlyDictionary<string, torch.Tensor>
+    /// <summary>The parameters by name, always with their current values.</summary>
+    private sealed class ParameterDictionary(Graph graph, torch.Tensor[] tensors)
+        : IReadOnlyDictionary<string, torch.Tensor>
     {
-        private readonly Dictionary<string, int> _indices = graph.Parameters.Select((definition, index) => (definition.Name, index)).ToDictionary(StringComparer.Ordinal);
+        private readonly Dictionary<string, int> _indices = graph.Parameters
+            .Select((definition, index) => (definition.Name, index))
+            .ToDictionary(StringComparer.Ordinal);
 
         public int Count => tensors.Length;
 
@@ -248,7 +301,10 @@ public sealed class Network : IDisposable
 
         public IEnumerable<torch.Tensor> Values => tensors;
 
-        public torch.Tensor this[string key] => TryGetValue(key, out var tensor) ? tensor : throw new KeyNotFoundException($"The network has no parameter '{key}'.");
+        public torch.Tensor this[string key] =>
+            TryGetValue(key, out var tensor)
+                ? tensor
+                : throw new KeyNotFoundException($"The network has no parameter '{key}'.");
 
         public bool ContainsKey(string key) => _indices.ContainsKey(key);
 
@@ -258,7 +314,8 @@ public sealed class Network : IDisposable
             return value is not null;
         }
 
-        public IEnumerator<KeyValuePair<string, torch.Tensor>> GetEnumerator() => Keys.Select(name => KeyValuePair.Create(name, this[name])).GetEnumerator();
+        public IEnumerator<KeyValuePair<string, torch.Tensor>> GetEnumerator() =>
+            Keys.Select(name => KeyValuePair.Create(name, this[name])).GetEnumerator();
 
         IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
     }

@@ -2,14 +2,14 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks;
 
-/// <summary>Passes of a network over many images, some at a time.</summary>
+/// <summary>Runs a network over many images in batches.</summary>
 internal static class NetworkBatches
 {
-    /// <summary>Where batches start, and how many images they have. Networks for a fixed batch are given whole ones only.</summary>
+    /// <summary>The start and the size of each batch. Networks with a fixed batch size get full batches only.</summary>
     /// <param name="graph">The network's graph.</param>
     /// <param name="count">The number of images.</param>
-    /// <param name="batchSize">Images in a batch where the graph takes any number.</param>
-    /// <exception cref="ArgumentException">There are fewer images than in the network's batch.</exception>
+    /// <param name="batchSize">The number of images in a batch, where the graph takes any number.</param>
+    /// <exception cref="ArgumentException">There are fewer images than the network's fixed batch size.</exception>
     public static IEnumerable<(long Start, long Count)> Of(Graph graph, long count, int batchSize)
     {
         var isFixed = graph.Inputs[0].Shape[0] > 0;
@@ -24,12 +24,13 @@ internal static class NetworkBatches
         }
     }
 
-    /// <summary>All scores of a network, a new tensor on its device.</summary>
+    /// <summary>Computes all scores of a network, a new tensor on its device.</summary>
     /// <param name="network">The network.</param>
     /// <param name="images">The images, [images, ...], on any device.</param>
-    /// <param name="batchSize">Images that are computed together.</param>
-    /// <param name="cancellationToken">Ends the passes between two batches.</param>
-    public static torch.Tensor Scores(Network network, torch.Tensor images, int batchSize, CancellationToken cancellationToken)
+    /// <param name="batchSize">The number of images in a batch.</param>
+    /// <param name="cancellationToken">Cancels the passes between two batches.</param>
+    public static torch.Tensor Scores(
+        Network network, torch.Tensor images, int batchSize, CancellationToken cancellationToken)
     {
         using var scope = torch.NewDisposeScope();
         var scores = new List<torch.Tensor>();

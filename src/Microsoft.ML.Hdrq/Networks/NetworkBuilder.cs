@@ -4,7 +4,7 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks;
 
-/// <summary>Puts a network together node by node. Values are named; a builder is used once, by one thread.</summary>
+/// <summary>Builds a network node by node. Values have names. A builder builds one network, on one thread.</summary>
 public sealed class NetworkBuilder : IDisposable
 {
     private readonly List<GraphValue> _inputs = [];
@@ -38,13 +38,16 @@ public sealed class NetworkBuilder : IDisposable
     /// <summary>Adds a parameter and takes over its tensor.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="tensor">Its values; the network will own them.</param>
-    /// <param name="role">What it is to training and merging.</param>
-    /// <param name="elementType">Its element type where Torch does not have it (4-bit integers); null for the tensor's own.</param>
+    /// <param name="role">How training and merging treat it.</param>
+    /// <param name="elementType">Its element type where Torch does not have it (4-bit integers); null for the tensor's
+    /// own.</param>
     /// <returns>The name.</returns>
-    public string Parameter(string name, torch.Tensor tensor, ParameterRole role = ParameterRole.Weight, ElementType? elementType = null)
+    public string Parameter(
+        string name, torch.Tensor tensor, ParameterRole role = ParameterRole.Weight, ElementType? elementType = null)
     {
         ArgumentNullException.ThrowIfNull(tensor);
-        _parameters.Add(new ParameterDefinition(Claim(name), elementType ?? ElementTypes.FromTorch(tensor.dtype), tensor.shape, role));
+        _parameters.Add(new ParameterDefinition(
+            Claim(name), elementType ?? ElementTypes.FromTorch(tensor.dtype), tensor.shape, role));
         _tensors.Add(name, tensor.DetachFromDisposeScope());
         return name;
     }
@@ -56,15 +59,18 @@ public sealed class NetworkBuilder : IDisposable
     public string Constant(string name, params ReadOnlySpan<long> values) =>
         Parameter(name, TensorData.Of(values, values.Length).ToTorch(), ParameterRole.Constant);
 
-    /// <summary>Adds a node with one output, which is named as the node.</summary>
+    /// <summary>Adds a node with one output of the same name.</summary>
     /// <param name="type">The operator's ONNX name.</param>
     /// <param name="name">The name of the node and of its output.</param>
-    /// <param name="inputs">Names of the values and parameters that it reads; empty for an optional input left out.</param>
+    /// <param name="inputs">Names of the values and parameters that it reads; empty for an optional input left
+    /// out.</param>
     /// <param name="attributes">The operator's attributes, in the form of opset 21.</param>
     /// <returns>The name of the output.</returns>
-    /// <exception cref="NotSupportedException">There is no such operator here.</exception>
+    /// <exception cref="NotSupportedException">The library has no such operator.</exception>
     /// <exception cref="InvalidDataException">An attribute is missing, of the wrong type, or out of range.</exception>
-    public string Node(string type, string name, ReadOnlySpan<string> inputs, params ReadOnlySpan<(string Name, object Value)> attributes)
+    public string Node(
+        string type, string name, ReadOnlySpan<string> inputs,
+        params ReadOnlySpan<(string Name, object Value)> attributes)
     {
         Node(new GraphNode(name, Operator.Create(type, new OperatorAttributes(attributes)), [.. inputs], [name]));
         return name;
@@ -83,9 +89,9 @@ public sealed class NetworkBuilder : IDisposable
         _nodes.Add(node);
     }
 
-    /// <summary>A name that nothing has yet.</summary>
-    /// <param name="stem">What it should look like.</param>
-    /// <returns>The stem, with a number where the stem is taken.</returns>
+    /// <summary>Makes a name that is not taken yet.</summary>
+    /// <param name="stem">The desired name.</param>
+    /// <returns>The stem, or the stem with a number where it is taken.</returns>
     public string FreshName(string stem)
     {
         var name = stem;

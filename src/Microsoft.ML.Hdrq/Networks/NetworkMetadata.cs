@@ -3,16 +3,24 @@ using System.Globalization;
 
 namespace Microsoft.ML.Hdrq.Networks;
 
-/// <summary>The names under which the steps of this library say in <see cref="Network.Metadata"/> what they did.</summary>
+/// <summary>
+/// The names under which the steps of this library record in <see cref="Network.Metadata"/> what they did.
+/// </summary>
 public static class NetworkMetadata
 {
     /// <summary>The version of this library that quantized or merged last, for example <c>1.0.0</c>.</summary>
     public const string LibraryVersion = "hdrq.library_version";
 
-    /// <summary>How the network was quantized: <c>HDRQ</c>, <c>RTN</c> (rounded to nearest), <c>AdaRound</c>, <c>BRECQ</c>, <c>QDrop</c> or <c>STE</c> (trained through rounding to nearest).</summary>
+    /// <summary>
+    /// How the network was quantized: <c>HDRQ</c>, <c>RTN</c> (rounded to nearest), <c>AdaRound</c>, <c>BRECQ</c>,
+    /// <c>QDrop</c> or <c>STE</c> (trained through rounding to nearest).
+    /// </summary>
     public const string Method = "hdrq.method";
 
-    /// <summary>Bits of the weights, 2 to 8; those of the first and the last layers are 8, and layers chosen by name may have others.</summary>
+    /// <summary>
+    /// Bits of the weights, 2 to 8; those of the first and the last layers are 8, and layers chosen by name may have
+    /// others.
+    /// </summary>
     public const string WeightBits = "hdrq.weight_bits";
 
     /// <summary>Bits of the activations, 2 to 8, with the same exceptions.</summary>
@@ -21,24 +29,42 @@ public static class NetworkMetadata
     /// <summary>The number of images that the network was quantized on.</summary>
     public const string CalibrationImages = "hdrq.calibration_images";
 
-    /// <summary><see cref="Network.ParametersSha256"/> of the network that all networks to be merged descend from; where none is known, of the network in full precision.</summary>
+    /// <summary>
+    /// <see cref="Network.ParametersSha256"/> of the common source of the networks to be merged; where none is known,
+    /// of the network in full precision.
+    /// </summary>
     public const string Source = "hdrq.source_sha256";
 
-    /// <summary><see cref="Network.ParametersSha256"/> of the networks that were merged, separated by spaces, in an order that does not depend on the one in which they were given.</summary>
+    /// <summary>
+    /// <see cref="Network.ParametersSha256"/> of the networks that were merged, separated by spaces, in an order that
+    /// does not depend on the order of the arguments.
+    /// </summary>
     public const string Merged = "hdrq.merged_sha256";
 
-    /// <summary>How networks were merged: <c>mean</c>, <c>task arithmetic</c>, <c>TIES</c>, <c>RegMean</c>, or the name of a method of your own.</summary>
+    /// <summary>
+    /// How networks were merged: <c>mean</c>, <c>task arithmetic</c>, <c>TIES</c>, <c>RegMean</c>, or the name of a
+    /// custom method.
+    /// </summary>
     public const string MergeMethod = "hdrq.merge_method";
 
-    /// <summary>The weights of the merged networks, in the order of <see cref="Merged"/>, separated by spaces.</summary>
+    /// <summary>
+    /// The weights of the merged networks, in the order of <see cref="Merged"/>, separated by spaces.
+    /// </summary>
     public const string MergeWeights = "hdrq.merge_weights";
 
-    /// <summary>Adds what a step did, and the library's version.</summary>
-    internal static ImmutableSortedDictionary<string, string> With(this ImmutableSortedDictionary<string, string> metadata, params IEnumerable<(string Key, object Value)> entries) => metadata
-        .SetItem(LibraryVersion, typeof(NetworkMetadata).Assembly.GetName().Version?.ToString(3) ?? "")
-        .SetItems(entries.Select(entry => KeyValuePair.Create(entry.Key, Convert.ToString(entry.Value, CultureInfo.InvariantCulture) ?? "")));
+    /// <summary>Adds the entries of a step, and the library's version.</summary>
+    internal static ImmutableSortedDictionary<string, string> With(
+        this ImmutableSortedDictionary<string, string> metadata,
+        params IEnumerable<(string Key, object Value)> entries) =>
+        metadata
+            .SetItem(LibraryVersion, typeof(NetworkMetadata).Assembly.GetName().Version?.ToString(3) ?? "")
+            .SetItems(entries.Select(entry => KeyValuePair.Create(
+                entry.Key, Convert.ToString(entry.Value, CultureInfo.InvariantCulture) ?? "")));
 
-    /// <summary>What all networks say alike.</summary>
+    /// <summary>The entries that all networks share.</summary>
     internal static ImmutableSortedDictionary<string, string> Common(IEnumerable<Network> networks) =>
-        networks.Select(network => network.Metadata).Aggregate((common, metadata) => common.RemoveRange(common.Where(entry => !metadata.Contains(entry)).Select(entry => entry.Key)));
+        networks
+            .Select(network => network.Metadata)
+            .Aggregate((common, metadata) =>
+                common.RemoveRange(common.Where(entry => !metadata.Contains(entry)).Select(entry => entry.Key)));
 }

@@ -2,45 +2,49 @@ using System.Globalization;
 
 namespace Microsoft.ML.Hdrq.Networks;
 
-/// <summary>Checks options; what it throws names the option, and where it belongs to a group, the group.</summary>
+/// <summary>Checks options. The exceptions name the option and, where it belongs to a group, the group.</summary>
 internal static class OptionCheck
 {
-    /// <summary>Checks that a number is in a range.</summary>
+    /// <summary>Checks that a value is in a range.</summary>
     /// <param name="option">The option.</param>
     /// <param name="value">Its value.</param>
     /// <param name="minimum">The smallest value that is allowed.</param>
-    /// <param name="maximum">The largest.</param>
+    /// <param name="maximum">The largest value that is allowed.</param>
     /// <param name="range">The range in words, for the message.</param>
-    /// <exception cref="ArgumentOutOfRangeException">It is not.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not allowed.</exception>
     public static void Range(string option, double value, double minimum, double maximum, string range)
     {
         // Written so that NaN is refused too.
         if (!(value >= minimum && value <= maximum))
-            throw Error(option, value, $"{option} is {value.ToString(CultureInfo.InvariantCulture)}; it must be {range}.");
+        {
+            throw Error(option, value,
+                $"{option} is {value.ToString(CultureInfo.InvariantCulture)}; it must be {range}.");
+        }
     }
 
-    /// <summary>Checks that a value is one of its enumeration's.</summary>
+    /// <summary>Checks that a value is defined in its enumeration.</summary>
     /// <param name="option">The option.</param>
     /// <param name="value">Its value.</param>
-    /// <param name="kind">What the value should be, with its article.</param>
-    /// <exception cref="ArgumentOutOfRangeException">It is not.</exception>
+    /// <param name="kind">The expected kind of value, with its article.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not allowed.</exception>
     public static void Defined<T>(string option, T value, string kind) where T : struct, Enum
     {
         if (!Enum.IsDefined(value))
             throw Error(option, value, $"{option} is {value}, which is not {kind}.");
     }
 
-    /// <summary>Checks that a value is there.</summary>
+    /// <summary>Checks that a value is not null.</summary>
     /// <param name="option">The option.</param>
     /// <param name="value">Its value.</param>
-    /// <param name="remedy">What more the message says; null for nothing.</param>
-    /// <exception cref="ArgumentOutOfRangeException">It is null.</exception>
+    /// <param name="remedy">An addition to the message; null for none.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The value is null.</exception>
     public static void Given(string option, object? value, string? remedy = null)
     {
         if (value is null)
             throw Error(option, null, $"{option} is missing{(remedy is null ? "" : $"; {remedy}")}.");
     }
 
-    /// <summary>An option that is out of range.</summary>
-    public static ArgumentOutOfRangeException Error(string option, object? value, string message) => new(option, value, message);
+    /// <summary>Creates the exception for an option that is out of range.</summary>
+    public static ArgumentOutOfRangeException Error(string option, object? value, string message) =>
+        new(option, value, message);
 }

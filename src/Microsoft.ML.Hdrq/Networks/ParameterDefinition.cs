@@ -1,6 +1,6 @@
 namespace Microsoft.ML.Hdrq.Networks;
 
-/// <summary>A parameter as the graph knows it: everything but its numbers.</summary>
+/// <summary>The definition of a parameter in a graph: everything except its values.</summary>
 public sealed class ParameterDefinition : IEquatable<ParameterDefinition>
 {
     private readonly long[] _shape;
@@ -9,7 +9,7 @@ public sealed class ParameterDefinition : IEquatable<ParameterDefinition>
     /// <param name="name">Its name, unique in the graph.</param>
     /// <param name="elementType">The type of its elements.</param>
     /// <param name="shape">The sizes of its dimensions; empty for a scalar.</param>
-    /// <param name="role">What it is to training and merging.</param>
+    /// <param name="role">How training and merging treat it.</param>
     public ParameterDefinition(string name, ElementType elementType, ReadOnlySpan<long> shape, ParameterRole role)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -28,12 +28,13 @@ public sealed class ParameterDefinition : IEquatable<ParameterDefinition>
     /// <summary>The sizes of its dimensions; empty for a scalar.</summary>
     public ReadOnlySpan<long> Shape => _shape;
 
-    /// <summary>What it is to training and merging.</summary>
+    /// <summary>How training and merging treat it.</summary>
     public ParameterRole Role { get; }
 
     /// <inheritdoc/>
     public bool Equals(ParameterDefinition? other) =>
-        other is not null && Name == other.Name && ElementType == other.ElementType && Role == other.Role && _shape.AsSpan().SequenceEqual(other._shape);
+        other is not null && Name == other.Name && ElementType == other.ElementType
+        && Role == other.Role && _shape.AsSpan().SequenceEqual(other._shape);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as ParameterDefinition);

@@ -6,19 +6,28 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks;
 
-/// <summary>A hash of a network's parameters that is the same after the network was saved and read again.</summary>
+/// <summary>
+/// Computes a hash of a network's parameters that stays the same when the network is saved and read again.
+/// </summary>
 internal static class ParameterHash
 {
     /// <summary>
-    /// SHA-256 of all parameters that are no constants, in the order of their names: of each the name in UTF-8 with its length before it, the type, the number of sizes and the sizes, and the elements; all integers
-    /// of 64 bits, all little-endian. Of quantized weights the numbers on the grid count, which is all that a file has, and negative zeros as positive ones. Not the topology, nor constants: files may say the same in other ways.
+    /// SHA-256 of all parameters except constants, in the order of their names. Each parameter contributes the length
+    /// of its name, its name in UTF-8, its type, the number of dimensions, their sizes, and its elements. Lengths,
+    /// types and sizes are 64-bit integers; everything is little-endian. Quantized weights contribute their values on
+    /// the grid, because a file has only these; negative zeros count as positive ones. The topology and constants do
+    /// not count, because files may express the same ones in different ways.
     /// </summary>
     public static string Of(Network network)
     {
         using var noGradients = torch.no_grad();
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var quantizers = network.Graph.Layers.Quantizers.Where(quantizer => quantizer.IsWeight).ToLookup(quantizer => quantizer.Value, StringComparer.Ordinal);
-        foreach (var definition in network.Graph.Parameters.Where(definition => definition.Role != ParameterRole.Constant).OrderBy(definition => definition.Name, StringComparer.Ordinal))
+        var quantizers = network.Graph.Layers.Quantizers
+            .Where(quantizer => quantizer.IsWeight)
+            .ToLookup(quantizer => quantizer.Value, StringComparer.Ordinal);
+        foreach (var definition in network.Graph.Parameters
+            .Where(definition => definition.Role != ParameterRole.Constant)
+            .OrderBy(definition => definition.Name, StringComparer.Ordinal))
         {
             using var scope = torch.NewDisposeScope();
             var name = Encoding.UTF8.GetBytes(definition.Name);
@@ -30,8 +39,14 @@ internal static class ParameterHash
                 Number(size);
             var tensor = network.Parameters[definition.Name].detach();
             if (quantizers[definition.Name].FirstOrDefault() is { } quantizer)
-                tensor = quantizer.Operator.Compute([tensor, network.Parameters[quantizer.Scale]], new ComputeContext(ForwardMode.Inference, network.Device))[0];
-            hash.AppendData(TensorData.FromTorch(tensor.is_floating_point() ? tensor.add(torch.zeros_like(tensor), Scalars.One) : tensor, definition.ElementType).Bytes);
+            {
+                tensor = quantizer.Operator.Compute(
+                    [tensor, network.Parameters[quantizer.Scale]],
+                    new ComputeContext(ForwardMode.Inference, network.Device))[0];
+            }
+            hash.AppendData(TensorData.FromTorch(
+                tensor.is_floating_point() ? tensor.add(torch.zeros_like(tensor), Scalars.One) : tensor,
+                definition.ElementType).Bytes);
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());
 

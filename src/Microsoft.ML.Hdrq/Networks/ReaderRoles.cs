@@ -3,13 +3,14 @@ using Microsoft.ML.Hdrq.Networks.Operators;
 namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>
-/// What the layers that read a value make of it, if it is a parameter. Only what the outputs need counts, and nodes
-/// that move elements without changing them are looked through, so that a weight is one
-/// wherever it is brought into its layer's shape, and stays one when that is done once and for all.
+/// Finds the role of a parameter from the layers that read it. Only nodes that the outputs need count. Nodes that move
+/// elements without changing them are skipped, so that a weight is recognized wherever it is brought into its layer's
+/// shape, and remains a weight when that step is folded.
 /// </summary>
 internal sealed class ReaderRoles
 {
-    private readonly Dictionary<string, List<(OperatorDefinition Definition, int Input)>> _readers = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<(OperatorDefinition Definition, int Input)>> _readers =
+        new(StringComparer.Ordinal);
 
     /// <param name="nodes">The nodes, each after those whose outputs it reads.</param>
     /// <param name="outputs">The names of the graph's outputs.</param>
@@ -34,18 +35,20 @@ internal sealed class ReaderRoles
         }
     }
 
-    /// <summary>Who reads a value, and as which input.</summary>
-    public IReadOnlyList<(OperatorDefinition Definition, int Input)> Of(string name) => _readers.TryGetValue(name, out var readers) ? readers : [];
+    /// <summary>The operators that read a value, and as which input.</summary>
+    public IReadOnlyList<(OperatorDefinition Definition, int Input)> Of(string name) =>
+        _readers.TryGetValue(name, out var readers) ? readers : [];
 
     /// <summary>
-    /// The role that readers give to a floating-point parameter whatever else is known of it; null where they leave it
-    /// open.
+    /// The role that follows from a floating-point parameter's readers alone; null where they leave it open.
     /// </summary>
     public ParameterRole? Certain(string name)
     {
         var readers = Of(name);
         if (readers.Count > 0 && readers.All(reader => reader.Definition.StatisticInputs.Contains(reader.Input)))
             return ParameterRole.Statistic;
-        return readers.Any(reader => reader.Definition.WeightInputs.Contains(reader.Input)) ? ParameterRole.Weight : null;
+        return readers.Any(reader => reader.Definition.WeightInputs.Contains(reader.Input))
+            ? ParameterRole.Weight
+            : null;
     }
 }

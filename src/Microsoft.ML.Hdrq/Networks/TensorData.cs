@@ -4,8 +4,8 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>
-/// An immutable tensor in managed memory: element type, shape, and the elements row-major in little-endian order.
-/// Elements of 4 bits take a byte each.
+/// An immutable tensor in managed memory: element type, shape, and the elements row-major in little-endian order. 4-bit
+/// elements take one byte each.
 /// </summary>
 public sealed class TensorData : IEquatable<TensorData>
 {
@@ -15,14 +15,21 @@ public sealed class TensorData : IEquatable<TensorData>
     /// <summary>Wraps the elements of a tensor.</summary>
     /// <param name="elementType">The type of the elements.</param>
     /// <param name="shape">The sizes of the dimensions, none negative; empty for a scalar.</param>
-    /// <param name="bytes">The elements; exactly as many bytes as the shape needs. The array must not be changed afterwards.</param>
-    /// <exception cref="ArgumentException">The shape is negative or too large, or its size does not match <paramref name="bytes"/>.</exception>
+    /// <param name="bytes">The elements, exactly the number of bytes that the shape and type need. The array must not
+    /// be changed afterwards.</param>
+    /// <exception cref="ArgumentException">A size is negative, or the shape is too large or does not match
+    /// <paramref name="bytes"/>.</exception>
     public TensorData(ElementType elementType, ReadOnlySpan<long> shape, byte[] bytes)
     {
         ArgumentNullException.ThrowIfNull(bytes);
         var count = TensorShape.ElementCount(shape);
         if (count is null || count > int.MaxValue || count * elementType.SizeInMemory() != bytes.Length)
-            throw new ArgumentException($"A tensor of shape {TensorShape.Describe(shape)} and type {elementType} does not have {bytes.Length} bytes.", nameof(bytes));
+        {
+            throw new ArgumentException(
+                $"A tensor of shape {TensorShape.Describe(shape)} and type {elementType} "
+                + $"does not have {bytes.Length} bytes.",
+                nameof(bytes));
+        }
         ElementType = elementType;
         _shape = shape.ToArray();
         _bytes = bytes;
@@ -37,7 +44,7 @@ public sealed class TensorData : IEquatable<TensorData>
     /// <summary>The elements, row-major, little-endian.</summary>
     public ReadOnlySpan<byte> Bytes => _bytes;
 
-    /// <summary>Makes a tensor of unmanaged values.</summary>
+    /// <summary>Makes a tensor from unmanaged values.</summary>
     internal static TensorData Of<T>(ReadOnlySpan<T> values, params ReadOnlySpan<long> shape) where T : unmanaged
     {
         var type = default(T) switch
@@ -56,7 +63,7 @@ public sealed class TensorData : IEquatable<TensorData>
         return new TensorData(type, shape, MemoryMarshal.AsBytes(values).ToArray());
     }
 
-    /// <summary>Copies a Torch tensor; its element type is the Torch type unless a 4-bit one is asked for.</summary>
+    /// <summary>Copies a Torch tensor; its element type is the Torch type unless a 4-bit type is given.</summary>
     internal static TensorData FromTorch(torch.Tensor tensor, ElementType? elementType = null)
     {
         using var scope = torch.NewDisposeScope();
@@ -75,7 +82,8 @@ public sealed class TensorData : IEquatable<TensorData>
 
     /// <inheritdoc/>
     public bool Equals(TensorData? other) =>
-        other is not null && ElementType == other.ElementType && _shape.AsSpan().SequenceEqual(other._shape) && _bytes.AsSpan().SequenceEqual(other._bytes);
+        other is not null && ElementType == other.ElementType
+        && _shape.AsSpan().SequenceEqual(other._shape) && _bytes.AsSpan().SequenceEqual(other._bytes);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as TensorData);

@@ -2,15 +2,18 @@ using System.Globalization;
 
 namespace Microsoft.ML.Hdrq.Networks;
 
-/// <summary>Arithmetic on tensor shapes; -1 stands for a size that is not known before a batch comes.</summary>
+/// <summary>Arithmetic on tensor shapes; -1 stands for a size that is known only with the batch.</summary>
 internal static class TensorShape
 {
     public const long Dynamic = -1;
 
-    /// <summary>The number of elements, or null when a size is negative or the product of the sizes other than 0 does not fit into 63 bits.</summary>
+    /// <summary>
+    /// The number of elements, or null when a size is negative or the product of the sizes other than 0 does not fit
+    /// into 63 bits.
+    /// </summary>
     public static long? ElementCount(ReadOnlySpan<long> shape)
     {
-        // Strides go beyond a size of 0, so an empty tensor cannot be arbitrarily large in its other dimensions either.
+        // Strides are computed past a size of 0, so an empty tensor's other dimensions are limited too.
         var empty = false;
         long count = 1;
         foreach (var size in shape)

@@ -23,8 +23,8 @@ public sealed class InputGramsTests
         var sent = InputGrams.Read(network.Metadata, "weight", size)!;
 
         // The first 256 rows are looked at.
-        var looked = rows.narrow(0, 0, InputGrams.MostImages).to(torch.ScalarType.Float64);
-        var exact = looked.t().mm(looked).div(InputGrams.MostImages);
+        var looked = rows.narrow(0, 0, InputGrams.MaxImages).to(torch.ScalarType.Float64);
+        var exact = looked.t().mm(looked).div(InputGrams.MaxImages);
         var kept = sent.Rest.diag().add(sent.Factor.mm(sent.Factor.t()));
         Assert.IsLessThan(0.04, kept.diagonal().sub(exact.diagonal()).div(exact.diagonal()).abs().max().item<double>());
         Assert.AreEqual(InputGrams.Rank, sent.Factor.shape[1]);

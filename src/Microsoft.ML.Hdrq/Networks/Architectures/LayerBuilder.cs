@@ -4,32 +4,37 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Architectures;
 
 /// <summary>
-/// Layers with random weights, for the architectures: convolutions by He et al., "Delving Deep into Rectifiers" (ICCV 2015), normal with variance
-/// 2 / fan; linear layers uniform within 1 / sqrt(inputs); normalizations start as the identity.
+/// Builds layers with random weights for the architectures. Convolutions follow He et al., "Delving Deep into
+/// Rectifiers" (ICCV 2015): normal with variance 2 / fan. A classifier's linear layer is uniform within 1 /
+/// sqrt(inputs). Normalizations start as the identity.
 /// </summary>
 internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
 {
     private readonly NetworkBuilder _builder = new();
     private readonly torch.Generator _generator = new((ulong)seed);
 
-    /// <summary>Checks what all architectures are given, and makes Torch ready.</summary>
+    /// <summary>Checks the parameters that all architectures have, and loads Torch.</summary>
     public static void CheckCommon(int classes, int inputSize, int smallestInput)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(inputSize, smallestInput);
-        // Before the first scope, with which TorchSharp would load libtorch itself, and let its threads spin.
+        // Must come before the first scope, where TorchSharp would load libtorch itself and let its threads spin.
         TorchRuntime.EnsureLoaded();
     }
 
     public string Input(int size) => Input(size, size);
 
-    /// <summary>Images of a height and width; null for any.</summary>
-    public string Input(int? height, int? width) => _builder.Input("input", TensorShape.Dynamic, 3, height ?? TensorShape.Dynamic, width ?? TensorShape.Dynamic);
+    /// <summary>Declares input images of a height and width; null for any.</summary>
+    public string Input(int? height, int? width) =>
+        _builder.Input("input", TensorShape.Dynamic, 3, height ?? TensorShape.Dynamic, width ?? TensorShape.Dynamic);
 
     public string Relu(string name, string value) => _builder.Node("Relu", name, [value]);
 
     public string MaxPool(string name, string value) =>
-        _builder.Node("MaxPool", name, [value], ("kernel_shape", new long[] { 3, 3 }), ("strides", new long[] { 2, 2 }), ("pads", new long[] { 1, 1, 1, 1 }));
+        _builder.Node("MaxPool", name, [value],
+            ("kernel_shape", new long[] { 3, 3 }),
+            ("strides", new long[] { 2, 2 }),
+            ("pads", new long[] { 1, 1, 1, 1 }));
 
     public string Relu6(string name, string value) => _builder.Node("Clip", name,
     [
@@ -39,18 +44,32 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
     ]);
 
     /// <summary>A convolution without bias, padded to keep the size at stride 1, and a batch normalization.</summary>
-    public string Normalized(string convolution, string normalization, string value, int inputChannels, int outputChannels, int kernel, int stride = 1, int groups = 1, int dilation = 1) =>
-        Normalize(normalization, Convolution(convolution, value, inputChannels, outputChannels, kernel, stride, groups, dilation), outputChannels);
+    public string Normalized(
+        string convolution, string normalization, string value, int inputChannels, int outputChannels,
+        int kernel, int stride = 1, int groups = 1, int dilation = 1) =>
+        Normalize(normalization,
+            Convolution(convolution, value, inputChannels, outputChannels, kernel, stride, groups, dilation),
+            outputChannels);
 
     /// <summary>A convolution, padded to keep the size at stride 1.</summary>
-    public string Convolution(string name, string value, int inputChannels, int outputChannels, int kernel, int stride = 1, int groups = 1, int dilation = 1, bool hasBias = false)
+    public string Convolution(
+        string name, string value, int inputChannels, int outputChannels, int kernel, int stride = 1, int groups = 1,
+        int dilation = 1, bool hasBias = false)
     {
         long[] shape = [outputChannels, inputChannels / groups, kernel, kernel];
         var fan = (fanOut ? outputChannels : inputChannels) / groups * kernel * kernel;
-        var weight = _builder.Parameter($"{name}.weight", torch.randn(shape, generator: _generator).mul_(Scalars.Keep(Math.Sqrt(2.0 / fan))));
-        string[] inputs = hasBias ? [value, weight, _builder.Parameter($"{name}.bias", torch.zeros(outputChannels))] : [value, weight];
+        var weight = _builder.Parameter($"{name}.weight",
+            torch.randn(shape, generator: _generator).mul_(Scalars.Keep(Math.Sqrt(2.0 / fan))));
+        string[] inputs = hasBias
+            ? [value, weight, _builder.Parameter($"{name}.bias", torch.zeros(outputChannels))]
+            : [value, weight];
         var pad = kernel / 2 * dilation;
-        var attributes = new List<(string, object)> { ("kernel_shape", new long[] { kernel, kernel }), ("strides", new long[] { stride, stride }), ("pads", new long[] { pad, pad, pad, pad }) };
+        var attributes = new List<(string, object)>
+        {
+            ("kernel_shape", new long[] { kernel, kernel }),
+            ("strides", new long[] { stride, stride }),
+            ("pads", new long[] { pad, pad, pad, pad }),
+        };
         if (groups != 1)
             attributes.Add(("group", (long)groups));
         if (dilation != 1)
@@ -58,11 +77,14 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
         return _builder.Node("Conv", name, inputs, [.. attributes]);
     }
 
-    /// <summary>A convolution of windows beside each other, with a bias.</summary>
+    /// <summary>A convolution of adjacent windows that do not overlap, with a bias.</summary>
     public string Patches(string name, string value, int channels, int size)
     {
-        var weight = _builder.Parameter($"{name}.weight", torch.randn([channels, channels, size, size], generator: _generator).mul_(Scalars.Keep(Math.Sqrt(2.0 / (channels * size * size)))));
-        return _builder.Node("Conv", name, [value, weight, _builder.Parameter($"{name}.bias", torch.zeros(channels))], ("kernel_shape", new long[] { size, size }), ("strides", new long[] { size, size }));
+        var weight = _builder.Parameter($"{name}.weight",
+            torch.randn([channels, channels, size, size], generator: _generator)
+                .mul_(Scalars.Keep(Math.Sqrt(2.0 / (channels * size * size)))));
+        return _builder.Node("Conv", name, [value, weight, _builder.Parameter($"{name}.bias", torch.zeros(channels))],
+            ("kernel_shape", new long[] { size, size }), ("strides", new long[] { size, size }));
     }
 
     /// <summary>A batch normalization.</summary>
@@ -78,33 +100,53 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
         ]);
     }
 
-    public string BasicBlock(string name, string value, int inputChannels, int outputChannels, int stride, string shortcut, int firstDilation = 1, int dilation = 1)
+    public string BasicBlock(
+        string name, string value, int inputChannels, int outputChannels, int stride, string shortcut,
+        int firstDilation = 1, int dilation = 1)
     {
-        value = Relu($"{name}.relu1", Normalized($"{name}.conv1", $"{name}.bn1", value, inputChannels, outputChannels, 3, stride, dilation: firstDilation));
-        value = Normalized($"{name}.conv2", $"{name}.bn2", value, outputChannels, outputChannels, 3, dilation: dilation);
+        value = Relu($"{name}.relu1",
+            Normalized($"{name}.conv1", $"{name}.bn1",
+                value, inputChannels, outputChannels, 3, stride, dilation: firstDilation));
+        value = Normalized(
+            $"{name}.conv2", $"{name}.bn2", value, outputChannels, outputChannels, 3, dilation: dilation);
         return Relu($"{name}.relu2", _builder.Node("Add", $"{name}.add", [value, shortcut]));
     }
 
-    public string Bottleneck(string name, string value, int inputChannels, int innerChannels, int outputChannels, int stride, string shortcut, int dilation = 1)
+    public string Bottleneck(
+        string name, string value, int inputChannels, int innerChannels, int outputChannels,
+        int stride, string shortcut, int dilation = 1)
     {
-        value = Relu($"{name}.relu1", Normalized($"{name}.conv1", $"{name}.bn1", value, inputChannels, innerChannels, 1));
-        value = Relu($"{name}.relu2", Normalized($"{name}.conv2", $"{name}.bn2", value, innerChannels, innerChannels, 3, stride, dilation: dilation));
+        value = Relu($"{name}.relu1",
+            Normalized($"{name}.conv1", $"{name}.bn1", value, inputChannels, innerChannels, 1));
+        value = Relu($"{name}.relu2",
+            Normalized($"{name}.conv2", $"{name}.bn2",
+                value, innerChannels, innerChannels, 3, stride, dilation: dilation));
         value = Normalized($"{name}.conv3", $"{name}.bn3", value, innerChannels, outputChannels, 1);
         return Relu($"{name}.relu3", _builder.Node("Add", $"{name}.add", [value, shortcut]));
     }
 
-    /// <summary>An inverted residual (Sandler et al., CVPR 2018): expansion, depthwise convolution, and a projection without activation.</summary>
-    public string InvertedResidual(string name, string value, int inputChannels, int outputChannels, int expansion, int stride)
+    /// <summary>
+    /// An inverted residual (Sandler et al., CVPR 2018): expansion, depthwise convolution, and a projection without
+    /// activation.
+    /// </summary>
+    public string InvertedResidual(
+        string name, string value, int inputChannels, int outputChannels, int expansion, int stride)
     {
         var (input, channels, layer) = (value, inputChannels * expansion, 0);
         if (expansion != 1)
-            value = Relu6($"{name}.{layer}.2", Normalized($"{name}.{layer}.0", $"{name}.{layer++}.1", value, inputChannels, channels, 1));
-        value = Relu6($"{name}.{layer}.2", Normalized($"{name}.{layer}.0", $"{name}.{layer++}.1", value, channels, channels, 3, stride, channels));
+        {
+            value = Relu6($"{name}.{layer}.2",
+                Normalized($"{name}.{layer}.0", $"{name}.{layer++}.1", value, inputChannels, channels, 1));
+        }
+        value = Relu6($"{name}.{layer}.2",
+            Normalized($"{name}.{layer}.0", $"{name}.{layer++}.1", value, channels, channels, 3, stride, channels));
         value = Normalized($"{name}.{layer}", $"{name}.{layer + 1}", value, channels, outputChannels, 1);
-        return stride == 1 && inputChannels == outputChannels ? _builder.Node("Add", $"{name}.add", [input, value]) : value;
+        return stride == 1 && inputChannels == outputChannels
+            ? _builder.Node("Add", $"{name}.add", [input, value])
+            : value;
     }
 
-    /// <summary>Every second pixel, with channels of zeros added in equal numbers before and after.</summary>
+    /// <summary>Takes every second pixel, and adds channels of zeros in equal numbers before and after.</summary>
     public string PaddedShortcut(string name, string value, int addedChannels)
     {
         value = _builder.Node("Slice", $"{name}.slice",
@@ -116,41 +158,57 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
             _builder.Constant($"{name}.steps", 2, 2),
         ]);
         var before = addedChannels / 2;
-        return _builder.Node("Pad", $"{name}.pad", [value, _builder.Constant($"{name}.pads", 0, before, 0, 0, 0, addedChannels - before, 0, 0)]);
+        return _builder.Node("Pad", $"{name}.pad",
+            [value, _builder.Constant($"{name}.pads", 0, before, 0, 0, 0, addedChannels - before, 0, 0)]);
     }
 
-    /// <summary>The values of several layers, channel after channel.</summary>
-    public string Concatenate(string name, params string[] values) => _builder.Node("Concat", name, values, ("axis", 1));
+    /// <summary>Concatenates the outputs of several layers along the channels.</summary>
+    public string Concatenate(string name, params string[] values) =>
+        _builder.Node("Concat", name, values, ("axis", 1));
 
     /// <summary>The mean of each channel as an image of one pixel.</summary>
     public string GlobalAverage(string name, string value) => _builder.Node("GlobalAveragePool", name, [value]);
 
-    /// <summary>Brings images to the height and width of others, by bilinear interpolation between pixels' middles.</summary>
+    /// <summary>
+    /// Resizes images to the height and width of others, by bilinear interpolation between pixel centers.
+    /// </summary>
     /// <param name="name">The name.</param>
     /// <param name="value">The images.</param>
-    /// <param name="like">Images of the sizes to make.</param>
+    /// <param name="like">Images of the target height and width.</param>
     public string ResizeLike(string name, string value, string like)
     {
         var sizes = _builder.Node("Shape", $"{name}.size", [like], ("start", 2L));
         var channels = _builder.Node("Shape", $"{name}.channels", [value], ("start", 0L), ("end", 2L));
         var shape = _builder.Node("Concat", $"{name}.shape", [channels, sizes], ("axis", 0));
-        return _builder.Node("Resize", name, [value, "", "", shape], ("mode", "linear"), ("coordinate_transformation_mode", "half_pixel"));
+        return _builder.Node("Resize", name, [value, "", "", shape],
+            ("mode", "linear"), ("coordinate_transformation_mode", "half_pixel"));
     }
 
     /// <summary>Images with their channels last: [N, C, H, W] to [N, H, W, C].</summary>
-    public string ChannelsLast(string name, string value) => _builder.Node("Transpose", name, [value], ("perm", new long[] { 0, 2, 3, 1 }));
+    public string ChannelsLast(string name, string value) =>
+        _builder.Node("Transpose", name, [value], ("perm", new long[] { 0, 2, 3, 1 }));
 
     /// <summary>Images with their channels first again.</summary>
-    public string ChannelsFirst(string name, string value) => _builder.Node("Transpose", name, [value], ("perm", new long[] { 0, 3, 1, 2 }));
+    public string ChannelsFirst(string name, string value) =>
+        _builder.Node("Transpose", name, [value], ("perm", new long[] { 0, 3, 1, 2 }));
 
-    /// <summary>Normalization over the last dimension.</summary>
+    /// <summary>Layer normalization over the last dimension.</summary>
     public string LayerNormalize(string name, string value, int channels) =>
-        _builder.Node("LayerNormalization", name, [value, _builder.Parameter($"{name}.weight", torch.ones(channels)), _builder.Parameter($"{name}.bias", torch.zeros(channels))], ("axis", -1L), ("epsilon", 1e-6f));
+        _builder.Node("LayerNormalization", name,
+        [
+            value,
+            _builder.Parameter($"{name}.weight", torch.ones(channels)),
+            _builder.Parameter($"{name}.bias", torch.zeros(channels)),
+        ], ("axis", -1L), ("epsilon", 1e-6f));
 
-    /// <summary>A linear layer over the last dimension: a product with a weight of [inputs, outputs], and a bias. The weight is normal with deviation 0.02, as of transformers.</summary>
+    /// <summary>
+    /// A linear layer over the last dimension: a product with a weight of [inputs, outputs], and a bias. The weight is
+    /// normal with standard deviation 0.02, as in the transformers library.
+    /// </summary>
     public string Linear(string name, string value, int inputs, int outputs)
     {
-        var weight = _builder.Parameter($"{name}.weight", torch.randn([inputs, outputs], generator: _generator).mul_(Scalars.Keep(0.02)));
+        var weight = _builder.Parameter($"{name}.weight",
+            torch.randn([inputs, outputs], generator: _generator).mul_(Scalars.Keep(0.02)));
         var bias = _builder.Parameter($"{name}.bias", torch.zeros(outputs));
         return _builder.Node("Add", $"{name}.add", [_builder.Node("MatMul", name, [value, weight]), bias]);
     }
@@ -159,11 +217,14 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
 
     public string Add(string name, string value, string other) => _builder.Node("Add", name, [value, other]);
 
-    /// <summary>Attention of each pixel of [N, H, W, C] to those of another such image, with <c>softmax(Q K^T / sqrt(C / heads)) V</c> for each head (Vaswani et al., NeurIPS 2017).</summary>
-    /// <param name="name">The name of what it consists of.</param>
+    /// <summary>
+    /// Attention of each pixel of [N, H, W, C] to the pixels of another such image:
+    /// <c>softmax(Q K^T / sqrt(C / heads)) V</c> for each head (Vaswani et al., NeurIPS 2017).
+    /// </summary>
+    /// <param name="name">The prefix of its nodes' names.</param>
     /// <param name="queries">The queries, [N, H, W, C].</param>
     /// <param name="keys">The keys.</param>
-    /// <param name="values">The values, of the keys' sizes.</param>
+    /// <param name="values">The values, of the keys' shape.</param>
     /// <param name="channels">C.</param>
     /// <param name="heads">The number of heads.</param>
     public string Attention(string name, string queries, string keys, string values, int channels, int heads)
@@ -171,22 +232,31 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
         var query = Heads($"{name}.query_heads", queries, 0, 2, 1, 3);
         var key = Heads($"{name}.key_heads", keys, 0, 2, 3, 1);
         var value = Heads($"{name}.value_heads", values, 0, 2, 1, 3);
-        var scale = _builder.Parameter($"{name}.scale", torch.tensor((float)(1 / Math.Sqrt(channels / heads))), ParameterRole.Constant);
-        var scores = _builder.Node("Mul", $"{name}.scaled", [_builder.Node("MatMul", $"{name}.scores", [query, key]), scale]);
-        var mixed = _builder.Node("MatMul", $"{name}.context", [_builder.Node("Softmax", $"{name}.softmax", [scores], ("axis", -1L)), value]);
-        // Back to the sizes of the queries, whatever they are.
+        var scale = _builder.Parameter($"{name}.scale",
+            torch.tensor((float)(1 / Math.Sqrt(channels / heads))), ParameterRole.Constant);
+        var scores = _builder.Node("Mul", $"{name}.scaled",
+            [_builder.Node("MatMul", $"{name}.scores", [query, key]), scale]);
+        var mixed = _builder.Node("MatMul", $"{name}.context",
+            [_builder.Node("Softmax", $"{name}.softmax", [scores], ("axis", -1L)), value]);
+        // Back to the shape of the queries, which is known only with the batch.
         var joined = _builder.Node("Transpose", $"{name}.joined", [mixed], ("perm", new long[] { 0, 2, 1, 3 }));
         return _builder.Node("Reshape", $"{name}.image", [joined, _builder.Node("Shape", $"{name}.shape", [queries])]);
 
         string Heads(string part, string image, params long[] order) =>
-            _builder.Node("Transpose", part, [_builder.Node("Reshape", $"{part}.split", [image, _builder.Constant($"{part}.sizes", 0, -1, heads, channels / heads)])], ("perm", order));
+            _builder.Node("Transpose", part,
+                [_builder.Node("Reshape", $"{part}.split",
+                    [image, _builder.Constant($"{part}.sizes", 0, -1, heads, channels / heads)])],
+                ("perm", order));
     }
 
-    /// <summary>A score for each class and pixel, of the input's height and width; finishes the network.</summary>
+    /// <summary>
+    /// Resizes the scores of each class and pixel to the input's height and width; finishes the network.
+    /// </summary>
     public Network Segmenter(string value, string input, int? height, int? width, int classes)
     {
         ResizeLike("scores", value, input);
-        return _builder.Build(new GraphValue("scores", ElementType.Float32, [TensorShape.Dynamic, classes, height ?? TensorShape.Dynamic, width ?? TensorShape.Dynamic]));
+        return _builder.Build(new GraphValue("scores", ElementType.Float32,
+            [TensorShape.Dynamic, classes, height ?? TensorShape.Dynamic, width ?? TensorShape.Dynamic]));
     }
 
     /// <summary>Global average pooling and a linear layer; finishes the network.</summary>
@@ -207,5 +277,6 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
         _generator.Dispose();
     }
 
-    private torch.Tensor Uniform(double bound, params long[] shape) => torch.rand(shape, generator: _generator).mul_(Scalars.Keep(2 * bound)).sub_(Scalars.Keep(bound));
+    private torch.Tensor Uniform(double bound, params long[] shape) =>
+        torch.rand(shape, generator: _generator).mul_(Scalars.Keep(2 * bound)).sub_(Scalars.Keep(bound));
 }

@@ -9,10 +9,11 @@ namespace Microsoft.ML.Hdrq.Networks.Architectures;
 public static class ResNet
 {
     /// <summary>
-    /// A residual network for small images (section 4.2 of the paper): three stages of basic blocks with width, 2 width and 4 width channels,
-    /// and shortcuts without parameters (option A). Parameters are named <c>conv1.weight</c>, <c>bn1.weight</c>, <c>layer1.0.conv1.weight</c>, ..., <c>linear.weight</c>.
+    /// A residual network for small images (section 4.2 of the paper): three stages of basic blocks with width, 2 width
+    /// and 4 width channels, and shortcuts without parameters (option A). Parameters are named <c>conv1.weight</c>,
+    /// <c>bn1.weight</c>, <c>layer1.0.conv1.weight</c>, ..., <c>linear.weight</c>.
     /// </summary>
-    /// <param name="depth">6 n + 2 for n blocks a stage, for example 20, 32, 44 or 56.</param>
+    /// <param name="depth">6 n + 2 for n blocks per stage, for example 20, 32, 44 or 56.</param>
     /// <param name="classes">The number of classes, at least 1.</param>
     /// <param name="seed">The seed of the weights: the same seed gives the same network.</param>
     /// <param name="width">The channels of the first stage, at least 1.</param>
@@ -22,7 +23,10 @@ public static class ResNet
     public static Network Cifar(int depth, int classes, long seed, int width = 16, int inputSize = 32)
     {
         if (depth < 8 || (depth - 2) % 6 != 0)
-            throw new ArgumentOutOfRangeException(nameof(depth), depth, "The depth must be 6 n + 2, for example 20, 32, 44 or 56.");
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(depth), depth, "The depth must be 6 n + 2, for example 20, 32, 44 or 56.");
+        }
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
         LayerBuilder.CheckCommon(classes, inputSize, 4);
         using var scope = torch.NewDisposeScope();
@@ -37,7 +41,9 @@ public static class ResNet
             {
                 var name = $"layer{stage}.{block}";
                 var stride = stage > 1 && block == 0 ? 2 : 1;
-                var shortcut = stride == 1 ? value : layers.PaddedShortcut($"{name}.shortcut", value, outputChannels - channels);
+                var shortcut = stride == 1
+                    ? value
+                    : layers.PaddedShortcut($"{name}.shortcut", value, outputChannels - channels);
                 value = layers.BasicBlock(name, value, channels, outputChannels, stride, shortcut);
                 channels = outputChannels;
             }
@@ -46,8 +52,9 @@ public static class ResNet
     }
 
     /// <summary>
-    /// A residual network for large images, with torchvision's structure and parameter names (<c>conv1.weight</c>, <c>layer1.0.downsample.0.weight</c>, ..., <c>fc.bias</c>),
-    /// so that its weights fit: the stride of a bottleneck is on its 3x3 convolution.
+    /// A residual network for large images, with torchvision's structure and parameter names (<c>conv1.weight</c>,
+    /// <c>layer1.0.downsample.0.weight</c>, ..., <c>fc.bias</c>), so that torchvision's weights fit: the stride of a
+    /// bottleneck is on its 3x3 convolution.
     /// </summary>
     /// <param name="depth">18 or 34 (basic blocks), 50 or 101 (bottlenecks).</param>
     /// <param name="classes">The number of classes, at least 1.</param>
@@ -66,7 +73,7 @@ public static class ResNet
     }
 
     /// <summary>Checks the depth of a network for large images.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">There is no such network.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The depth is not 18, 34, 50 or 101.</exception>
     internal static void CheckDepth(int depth)
     {
         if (depth is not (18 or 34 or 50 or 101))
@@ -75,11 +82,13 @@ public static class ResNet
 
     /// <summary>The network for large images without its classifier.</summary>
     /// <param name="layers">Makes the layers.</param>
-    /// <param name="prefix">What names begin with.</param>
+    /// <param name="prefix">The prefix of all names.</param>
     /// <param name="value">The images.</param>
     /// <param name="depth">18, 34, 50 or 101.</param>
-    /// <param name="outputStride">How many times smaller the output is: 32, or 16 or 8, where strides of the last stages become dilations, as torchvision does it: from the second block of a stage on.</param>
-    internal static (string Value, int Channels) Backbone(LayerBuilder layers, string prefix, string value, int depth, int outputStride)
+    /// <param name="outputStride">The ratio of the image's size to the output's: 32, 16 or 8. With 16 and 8, strides of
+    /// the last stages become dilations, as in torchvision: from the second block of a stage on.</param>
+    internal static (string Value, int Channels) Backbone(
+        LayerBuilder layers, string prefix, string value, int depth, int outputStride)
     {
         int[] blocks = depth == 18 ? [2, 2, 2, 2] : depth == 101 ? [3, 4, 23, 3] : [3, 4, 6, 3];
         var isBottleneck = depth >= 50;
@@ -90,7 +99,7 @@ public static class ResNet
         {
             var innerChannels = 64 << (stage - 1);
             var outputChannels = isBottleneck ? 4 * innerChannels : innerChannels;
-            // What the first block of the stage has, whose input is not dilated yet.
+            // The dilation of the stage's first block, whose input is not dilated yet.
             var firstDilation = dilation;
             var isDilated = stage > 1 && reached == outputStride;
             if (isDilated)
@@ -101,7 +110,10 @@ public static class ResNet
             {
                 var name = $"{prefix}layer{stage}.{block}";
                 var stride = stage > 1 && block == 0 && !isDilated ? 2 : 1;
-                var shortcut = stride == 1 && channels == outputChannels ? value : layers.Normalized($"{name}.downsample.0", $"{name}.downsample.1", value, channels, outputChannels, 1, stride);
+                var shortcut = stride == 1 && channels == outputChannels
+                    ? value
+                    : layers.Normalized($"{name}.downsample.0", $"{name}.downsample.1",
+                        value, channels, outputChannels, 1, stride);
                 var first = block == 0 ? firstDilation : dilation;
                 value = isBottleneck
                     ? layers.Bottleneck(name, value, channels, innerChannels, outputChannels, stride, shortcut, first)

@@ -2,7 +2,10 @@ using Microsoft.ML.Hdrq.Networks.Operators;
 
 namespace Microsoft.ML.Hdrq.Networks.Layers;
 
-/// <summary>Which values of a graph carry data, as opposed to shapes and what is computed from them, and who defines and reads them.</summary>
+/// <summary>
+/// Finds which values of a graph carry data, as opposed to shapes and values computed from shapes, and which nodes
+/// define and read them.
+/// </summary>
 internal sealed class DataFlow
 {
     private readonly HashSet<string> _data;
@@ -23,10 +26,14 @@ internal sealed class DataFlow
                     _data.Add(output);
             }
         }
-        _readers = graph.Nodes.SelectMany(node => node.Inputs.Distinct().Select(input => (input, node))).ToLookup(pair => pair.input, pair => pair.node, StringComparer.Ordinal);
+        _readers = graph.Nodes
+            .SelectMany(node => node.Inputs.Distinct().Select(input => (input, node)))
+            .ToLookup(pair => pair.input, pair => pair.node, StringComparer.Ordinal);
     }
 
-    /// <summary>Whether a value is an input, or computed from one otherwise than through its shape.</summary>
+    /// <summary>
+    /// Whether a value is an input, or is computed from the elements of one and not only from its shape.
+    /// </summary>
     public bool IsData(string value) => _data.Contains(value);
 
     /// <summary>The node that defines a value; null for inputs and parameters.</summary>
@@ -38,21 +45,33 @@ internal sealed class DataFlow
     public IEnumerable<string> DataInputs(GraphNode node) => node.Inputs.Where(IsData);
 
     /// <summary>
-    /// Whether a node is a layer with a weight of its own: a convolution, or a matrix product with what is computed without data. See <see cref="Graph.Layers"/> for what more there is to say of it.
+    /// Whether a node is a layer with a weight of its own: a convolution, or a matrix product with a value that does
+    /// not depend on data. See <see cref="Graph.Layers"/> for its other properties.
     /// </summary>
-    public bool IsWeighted(GraphNode node) => node.Operator is LayerOperator && IsData(node.Inputs[LayerOperator.DataInput]) && !IsData(node.Inputs[LayerOperator.WeightInput]);
+    public bool IsWeighted(GraphNode node) =>
+        node.Operator is LayerOperator
+        && IsData(node.Inputs[LayerOperator.DataInput])
+        && !IsData(node.Inputs[LayerOperator.WeightInput]);
 
     /// <summary>Whether a node multiplies matrices of data with each other, as attention does.</summary>
     public bool IsActivationProduct(GraphNode node) => node.Operator is MatMul && node.Inputs.All(IsData);
 
-    /// <summary>Whether a node's first output consists of elements of its first input, and zeros.</summary>
-    public static bool MovesValues(GraphNode node) => node.Operator.Traits.HasFlag(OperatorTraits.MovesValues) && node.Operator.Definition.MovesValues(node.Inputs.Length);
+    /// <summary>Whether a node's first output consists only of elements of its first input and zeros.</summary>
+    public static bool MovesValues(GraphNode node) =>
+        node.Operator.Traits.HasFlag(OperatorTraits.MovesValues)
+        && node.Operator.Definition.MovesValues(node.Inputs.Length);
 
-    /// <summary>The value that a value consists of, before it was moved: what a quantizer has to round for this one to be on its grid.</summary>
+    /// <summary>
+    /// Finds the value whose elements a value consists of, before nodes moved them: a quantizer has to round that value
+    /// for this one to be on its grid.
+    /// </summary>
     public string Origin(string value)
     {
-        while (Definer(value) is { } definer && definer.Outputs[0] == value && MovesValues(definer) && IsData(definer.Inputs[0]))
+        while (Definer(value) is { } definer && definer.Outputs[0] == value
+            && MovesValues(definer) && IsData(definer.Inputs[0]))
+        {
             value = definer.Inputs[0];
+        }
         return value;
     }
 }

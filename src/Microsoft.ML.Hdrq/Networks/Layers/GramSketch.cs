@@ -3,15 +3,20 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Layers;
 
-/// <summary>Sums by which a Gram matrix is found without being there: <c>Y = G Q</c> for few directions Q, and the diagonal.</summary>
+/// <summary>
+/// Accumulates a sketch of a Gram matrix without computing the matrix itself: <c>Y = G Q</c> for a few directions Q,
+/// and the diagonal.
+/// </summary>
 internal sealed class GramSketch
 {
-    /// <summary>Random directions by which the largest are found: some more than are kept (Halko, Martinsson and Tropp, "Finding Structure with Randomness", 2011).</summary>
+    /// <summary>
+    /// The number of random directions from which the largest are found: more than are kept (Halko, Martinsson and
+    /// Tropp, "Finding Structure with Randomness", 2011).
+    /// </summary>
     private const int SketchSize = 4 * InputGrams.Rank;
 
-    /// <summary>The least eigenvalue that counts, relative to the largest.</summary>
-    private const double LeastEigenvalue = 1e-6;
-
+    /// <summary>The smallest eigenvalue that counts, relative to the largest.</summary>
+    private const double MinEigenvalue = 1e-6;
 
     private readonly torch.Tensor _directions;
     private readonly torch.Tensor _product;
@@ -21,14 +26,16 @@ internal sealed class GramSketch
     public GramSketch(long size, torch.Device device, DisposeScope scope)
     {
         using var generator = new torch.Generator((ulong)size);
-        // All directions, where there are no more than are looked for.
-        var directions = size <= SketchSize ? torch.eye(size, dtype: torch.ScalarType.Float64) : torch.randn([size, SketchSize], torch.ScalarType.Float64, generator: generator);
+        // All directions, where there are no more of them than the sketch has.
+        var directions = size <= SketchSize
+            ? torch.eye(size, dtype: torch.ScalarType.Float64)
+            : torch.randn([size, SketchSize], torch.ScalarType.Float64, generator: generator);
         _directions = directions.to(torch.ScalarType.Float32).to(device).MoveToOtherDisposeScope(scope);
         _product = torch.zeros(_directions.shape, torch.ScalarType.Float64, device).MoveToOtherDisposeScope(scope);
         _diagonal = torch.zeros([size], torch.ScalarType.Float64, device).MoveToOtherDisposeScope(scope);
     }
 
-    /// <summary>Begins anew, with the directions that the sums point to.</summary>
+    /// <summary>Starts again, with the directions that the sums so far point to.</summary>
     public void Sharpen()
     {
         using var scope = torch.NewDisposeScope();
@@ -47,18 +54,24 @@ internal sealed class GramSketch
         _count += rows.shape[0];
     }
 
-    /// <summary>Nystrom's approximation <c>Y (Q^T Y)^-1 Y^T</c>, of which the largest directions are kept, as text.</summary>
+    /// <summary>
+    /// Encodes Nystrom's approximation <c>Y (Q^T Y)^-1 Y^T</c> as text; only its largest directions are kept.
+    /// </summary>
     public string Encode()
     {
         using var scope = torch.NewDisposeScope();
-        var (directions, product) = (_directions.to(torch.ScalarType.Float64).cpu(), _product.cpu().div(Scalars.Keep(_count)));
+        var (directions, product) =
+            (_directions.to(torch.ScalarType.Float64).cpu(), _product.cpu().div(Scalars.Keep(_count)));
         var core = directions.t().mm(product);
         var (values, vectors) = torch.linalg.eigh(core.add(core.t(), Scalars.One).div(Scalars.Keep(2)));
-        // What is nearly 0 is rounding in single precision.
-        var inverse = torch.where(values.gt(values.max().mul(Scalars.Keep(LeastEigenvalue))), values.rsqrt(), torch.zeros_like(values));
+        // Eigenvalues near 0 are rounding errors of single precision.
+        var inverse = torch.where(
+            values.gt(values.max().mul(Scalars.Keep(MinEigenvalue))), values.rsqrt(), torch.zeros_like(values));
         var factor = product.mm(vectors.mul(inverse));
         var (left, singular, _) = torch.linalg.svd(factor, fullMatrices: false);
         var kept = Math.Min(InputGrams.Rank, singular.shape[0]);
-        return InputGram.Of(_diagonal.cpu().div(Scalars.Keep(_count)), left.narrow(1, 0, kept).mul(singular.narrow(0, 0, kept))).Encode();
+        return InputGram.Of(
+            _diagonal.cpu().div(Scalars.Keep(_count)),
+            left.narrow(1, 0, kept).mul(singular.narrow(0, 0, kept))).Encode();
     }
 }

@@ -4,7 +4,8 @@ using Microsoft.ML.Hdrq.Networks.Operators;
 namespace Microsoft.ML.Hdrq.Networks.Layers;
 
 /// <summary>
-/// The layers and quantizers of a graph, found once: who multiplies what by which weight, on which grids. Placing quantizers, reconstruction, Gram matrices, merging, writing and reports ask it.
+/// The layers and quantizers of a graph, found once: each layer with its weight and the quantizers of its weight and
+/// input. Quantizer placement, reconstruction, Gram matrices, merging, writing and reports use it.
 /// </summary>
 internal sealed class GraphLayers
 {
@@ -20,7 +21,8 @@ internal sealed class GraphLayers
         [
             .. from node in graph.Nodes
                where node.Operator is FakeQuantize
-               select new Quantizer(node, (FakeQuantize)node.Operator, IsFloat(node.Inputs[0]) && IsFloat(node.Inputs[1])),
+               select new Quantizer(node, (FakeQuantize)node.Operator,
+                   IsFloat(node.Inputs[0]) && IsFloat(node.Inputs[1])),
         ];
         foreach (var quantizer in Quantizers)
             _quantizers.Add(quantizer.Node, quantizer);
@@ -35,45 +37,58 @@ internal sealed class GraphLayers
         {
             var quantizer = DefinedBy(node.Inputs[LayerOperator.WeightInput]);
             var weight = quantizer?.Value ?? node.Inputs[LayerOperator.WeightInput];
-            return new Layer(node, (LayerOperator)node.Operator, weight, IsFloat(weight) ? parameters[weight] : null, quantizer, DefinedBy(_flow.Origin(node.Inputs[LayerOperator.DataInput])));
+            return new Layer(
+                node, (LayerOperator)node.Operator, weight, IsFloat(weight) ? parameters[weight] : null, quantizer,
+                DefinedBy(_flow.Origin(node.Inputs[LayerOperator.DataInput])));
         }
     }
 
     /// <summary>The layers whose weight is a floating-point parameter, in the order of the graph.</summary>
     public ImmutableArray<Layer> All { get; }
 
-    /// <summary>All layers, also those whose weight is computed of parameters, in the order of the graph.</summary>
+    /// <summary>
+    /// All layers, including those whose weight is computed from parameters, in the order of the graph.
+    /// </summary>
     public ImmutableArray<Layer> Weighted { get; }
 
     /// <summary>All quantizers, in the order of the graph.</summary>
     public ImmutableArray<Quantizer> Quantizers { get; }
 
-    /// <summary>The layers whose inputs have Gram matrices; of those that share a weight the first.</summary>
-    public IEnumerable<Layer> MatrixProducts => All.Where(layer => layer.IsMatrixProduct).DistinctBy(layer => layer.Weight);
+    /// <summary>The layers whose inputs have Gram matrices; where several share a weight, only the first.</summary>
+    public IEnumerable<Layer> MatrixProducts =>
+        All.Where(layer => layer.IsMatrixProduct).DistinctBy(layer => layer.Weight);
 
-    /// <summary>The layer of a node; null for others.</summary>
+    /// <summary>The layer of a node; null where the node is no layer.</summary>
     public Layer? Of(GraphNode node) => _byNode.GetValueOrDefault(node);
 
-    /// <summary>The quantizer of a node; null for others.</summary>
+    /// <summary>The quantizer of a node; null where the node is no quantizer.</summary>
     public Quantizer? QuantizerOf(GraphNode node) => _quantizers.GetValueOrDefault(node);
 
     /// <summary>The quantizer that defines a value; null where none does.</summary>
     public Quantizer? DefinedBy(string value) => _flow.Definer(value) is { } node ? QuantizerOf(node) : null;
 
-    /// <summary>The same layers of two networks, one of which may be quantized and the other not: by their order.</summary>
-    /// <exception cref="ArgumentException">They are not as many, or of other shapes.</exception>
+    /// <summary>
+    /// Pairs the layers of two networks by their order; one network may be quantized and the other not.
+    /// </summary>
+    /// <exception cref="ArgumentException">The networks have different numbers of layers, or weights of different
+    /// shapes.</exception>
     public static ImmutableArray<(Layer First, Layer Second)> Pair(Network first, Network second)
     {
         var (layers, others) = (first.Graph.Layers.All, second.Graph.Layers.All);
         if (layers.Length != others.Length)
-            throw new ArgumentException($"One network has {layers.Length} layers with weights and the other {others.Length}; they do not descend from one source.");
+        {
+            throw new ArgumentException($"One network has {layers.Length} layers with weights "
+                + $"and the other {others.Length}; they do not descend from one source.");
+        }
         for (var i = 0; i < layers.Length; i++)
         {
             var shape = layers[i].Parameter!.Shape;
             var other = others[i].Parameter!.Shape;
             if (!shape.SequenceEqual(other))
             {
-                throw new ArgumentException($"The weight of layer '{layers[i].Name}' has shape {TensorShape.Describe(shape)} in one network and {TensorShape.Describe(other)} in the other; "
+                throw new ArgumentException(
+                    $"The weight of layer '{layers[i].Name}' has shape {TensorShape.Describe(shape)} in one network "
+                    + $"and {TensorShape.Describe(other)} in the other; "
                     + "they do not descend from one source.");
             }
         }

@@ -10,17 +10,24 @@ namespace Microsoft.ML.Hdrq.Networks.Layers;
 internal sealed record InputGram(torch.Tensor Rest, torch.Tensor Factor)
 {
     /// <summary>
-    /// The least share of an input's second moment that the directions do not explain: an input that they seem to explain altogether would count as a sum of others, which on other images it is not.
+    /// The smallest share of an input's second moment that the directions leave unexplained. An input that they seem to
+    /// explain completely would count as a sum of other inputs, which it is not on other images.
     /// </summary>
-    private const double LeastRest = 0.03;
-
-    /// <summary>One with a given diagonal, or one that is larger by a few hundredths where the directions explain nearly all of it.</summary>
-    /// <param name="diagonal">The diagonal of the whole, [size].</param>
-    /// <param name="factor">F, [size, directions].</param>
-    public static InputGram Of(torch.Tensor diagonal, torch.Tensor factor) => new(torch.maximum(diagonal.sub(factor.square().sum(1)), diagonal.mul(Scalars.Keep(LeastRest))), factor);
+    private const double MinRest = 0.03;
 
     /// <summary>
-    /// As text: the number of directions; each with its largest magnitude and as bytes in 127ths of it; and the diagonal of the whole, its largest number and in half precision in units of it. Little-endian, base64.
+    /// Creates a Gram matrix with a given diagonal, made larger by a few hundredths where the directions explain nearly
+    /// all of it.
+    /// </summary>
+    /// <param name="diagonal">The diagonal of the whole matrix, [size].</param>
+    /// <param name="factor">F, [size, directions].</param>
+    public static InputGram Of(torch.Tensor diagonal, torch.Tensor factor) =>
+        new(torch.maximum(diagonal.sub(factor.square().sum(1)), diagonal.mul(Scalars.Keep(MinRest))), factor);
+
+    /// <summary>
+    /// Encodes the matrix as text: the number of directions; for each direction, 1/127 of its largest magnitude as the
+    /// unit, and its elements as signed bytes in this unit; then the largest element of the whole matrix's diagonal,
+    /// and the diagonal in half precision in units of it. Little-endian, base64.
     /// </summary>
     public string Encode()
     {
@@ -54,7 +61,7 @@ internal sealed record InputGram(torch.Tensor Rest, torch.Tensor Factor)
         }
     }
 
-    /// <summary>What <see cref="Encode"/> wrote, of a size; null where the text is something else.</summary>
+    /// <summary>Decodes what <see cref="Encode"/> wrote for a size; null where the text is something else.</summary>
     public static InputGram? Decode(string text, long size)
     {
         var bytes = new byte[text.Length];
@@ -73,7 +80,11 @@ internal sealed record InputGram(torch.Tensor Rest, torch.Tensor Factor)
                 factor[row * rank + column] = unit * (sbyte)bytes[position++];
         }
         var largest = BitConverter.ToSingle(bytes, position);
-        var diagonal = Array.ConvertAll(MemoryMarshal.Cast<byte, Half>(bytes.AsSpan(position + sizeof(float), 2 * (int)size)).ToArray(), value => (double)value * largest);
-        return factor.All(double.IsFinite) && diagonal.All(value => double.IsFinite(value) && value >= 0) ? Of(torch.tensor(diagonal), torch.tensor(factor).reshape(size, rank)) : null;
+        var diagonal = Array.ConvertAll(
+            MemoryMarshal.Cast<byte, Half>(bytes.AsSpan(position + sizeof(float), 2 * (int)size)).ToArray(),
+            value => (double)value * largest);
+        return factor.All(double.IsFinite) && diagonal.All(value => double.IsFinite(value) && value >= 0)
+            ? Of(torch.tensor(diagonal), torch.tensor(factor).reshape(size, rank))
+            : null;
     }
 }

@@ -5,51 +5,63 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Layers;
 
 /// <summary>
-/// Gram matrices of what goes into layers, <c>G = mean of x x^T</c>, where x are the inputs of one output position: what merging by regression asks of a site. Of each only the diagonal and <see cref="Rank"/> directions
-/// are kept, <c>G = diag(d) + F F^T</c>, from which no image can be had back: some bytes for each input of a layer, where its weights are some for each input and output.
-/// They travel in <see cref="Network.Metadata"/>, and so in ONNX files, under names that begin with <see cref="Prefix"/>.
+/// Gram matrices of the inputs of layers, <c>G = mean of x x^T</c>, where x are the inputs of one output position;
+/// merging by regression needs them from every site. Only the diagonal and <see cref="Rank"/> directions of each matrix
+/// are kept, <c>G = diag(d) + F F^T</c>, from which no image can be recovered: a few bytes for each input of a layer,
+/// while its weights take a few bytes for each pair of input and output. They are stored in
+/// <see cref="Network.Metadata"/>, and so in ONNX files, under names that begin with <see cref="Prefix"/>.
 /// </summary>
 internal static class InputGrams
 {
-    /// <summary>What the names of the entries begin with; the weight's name follows.</summary>
+    /// <summary>The prefix of the entries' names; the weight's name follows.</summary>
     public const string Prefix = "hdrq.input_gram/";
 
-    /// <summary>The directions that are kept of each matrix, those of its largest eigenvalues.</summary>
+    /// <summary>The number of directions kept of each matrix: those of its largest eigenvalues.</summary>
     public const int Rank = 8;
 
-    /// <summary>The most images that are looked at.</summary>
-    internal const int MostImages = 256;
+    /// <summary>The maximum number of images that are used.</summary>
+    internal const int MaxImages = 256;
 
-    /// <summary>Passes over the images: after the first, the directions in which they gave most take the place of random ones.</summary>
+    /// <summary>
+    /// The number of passes over the images: after the first, the directions with the largest response replace the
+    /// random ones.
+    /// </summary>
     private const int Passes = 2;
 
-    /// <summary>Output positions of all images together by which a layer is measured, or all that there are: convolutions have many in each image.</summary>
+    /// <summary>
+    /// The number of output positions, of all images together, on which a layer is measured (or all, where there are
+    /// fewer): convolutions have many in each image.
+    /// </summary>
     private const int EnoughRows = 32_768;
 
-    /// <summary>Numbers that the windows of a convolution may take at a time.</summary>
-    private const long MostNumbers = 1 << 24;
+    /// <summary>The maximum number of elements of a convolution's windows at a time.</summary>
+    private const long MaxElements = 1 << 24;
 
     /// <summary>Whether metadata has Gram matrices.</summary>
-    internal static bool AreIn(ImmutableSortedDictionary<string, string> metadata) => metadata.Keys.Any(key => key.StartsWith(Prefix, StringComparison.Ordinal));
+    internal static bool AreIn(ImmutableSortedDictionary<string, string> metadata) =>
+        metadata.Keys.Any(key => key.StartsWith(Prefix, StringComparison.Ordinal));
 
     /// <summary>Whether metadata has the Gram matrix of a weight's inputs.</summary>
-    internal static bool AreIn(ImmutableSortedDictionary<string, string> metadata, string parameter) => metadata.ContainsKey(Prefix + parameter);
+    internal static bool AreIn(ImmutableSortedDictionary<string, string> metadata, string parameter) =>
+        metadata.ContainsKey(Prefix + parameter);
 
     /// <summary>Metadata without Gram matrices.</summary>
-    internal static ImmutableSortedDictionary<string, string> Without(ImmutableSortedDictionary<string, string> metadata) =>
+    internal static ImmutableSortedDictionary<string, string> Without(
+        ImmutableSortedDictionary<string, string> metadata) =>
         metadata.RemoveRange(metadata.Keys.Where(key => key.StartsWith(Prefix, StringComparison.Ordinal)));
 
     /// <summary>Computes the Gram matrices of a network on images, and adds them to its metadata.</summary>
     /// <param name="network">The network.</param>
-    /// <param name="images">[images, ...], at least one; the first <see cref="MostImages"/> are looked at.</param>
-    /// <param name="batchSize">Images that are computed together.</param>
-    /// <param name="cancellationToken">Ends it between two batches.</param>
-    internal static void Collect(Network network, torch.Tensor images, int batchSize, CancellationToken cancellationToken)
+    /// <param name="images">[images, ...], at least one; the first <see cref="MaxImages"/> are used.</param>
+    /// <param name="batchSize">The number of images in a batch.</param>
+    /// <param name="cancellationToken">Cancels the computation between two batches.</param>
+    internal static void Collect(
+        Network network, torch.Tensor images, int batchSize, CancellationToken cancellationToken)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        var count = Math.Min(images.shape[0], MostImages);
-        // Which positions are looked at does not depend on anything but their number.
+        var count = Math.Min(images.shape[0], MaxImages);
+        // The choice of positions depends only on their number.
         var random = new Random(0);
         var layers = network.Graph.Layers.MatrixProducts.ToList();
         var inputs = layers.ToLookup(layer => layer.Input, StringComparer.Ordinal);
@@ -95,14 +107,19 @@ internal static class InputGrams
             }
             var weight = layer.Parameter!.Shape.ToArray();
             var (height, width) = convolution.OutputSize(value, weight);
-            // A grid of positions is laid out before some of them are drawn: most need not be looked at.
-            var every = Math.Clamp((int)Math.Sqrt(height * width / Math.Max(1, EnoughRows / count)), 1, (int)Math.Min(height, width));
-            var step = Math.Max(1, MostNumbers / (weight[1] * weight[2] * weight[3] * (height / every + 1) * (width / every + 1)));
+            // The positions are restricted to a grid before some are drawn, so that most windows need not be computed.
+            var every = Math.Clamp(
+                (int)Math.Sqrt(height * width / Math.Max(1, EnoughRows / count)), 1, (int)Math.Min(height, width));
+            var step = Math.Max(1,
+                MaxElements / (weight[1] * weight[2] * weight[3] * (height / every + 1) * (width / every + 1)));
             for (long image = 0; image < value.shape[0]; image += step)
             {
                 using var chunkScope = torch.NewDisposeScope();
                 var part = Math.Min(step, value.shape[0] - image);
-                yield return Some(convolution.Windows(value.narrow(0, image, part), weight, context, every, random.Next(every), random.Next(every)), part);
+                yield return Some(
+                    convolution.Windows(value.narrow(0, image, part), weight, context, every,
+                        random.Next(every), random.Next(every)),
+                    part);
             }
         }
 
@@ -118,7 +135,7 @@ internal static class InputGrams
         }
     }
 
-    /// <summary>A Gram matrix of metadata; null where there is none of this size.</summary>
+    /// <summary>Reads a Gram matrix from metadata; null where there is none of this size.</summary>
     internal static InputGram? Read(ImmutableSortedDictionary<string, string> metadata, string parameter, long size) =>
         metadata.TryGetValue(Prefix + parameter, out var text) ? InputGram.Decode(text, size) : null;
 }

@@ -4,29 +4,39 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Layers;
 
-/// <summary>A layer of a graph: a node that multiplies data by a weight of its own, in full precision or quantized.</summary>
+/// <summary>
+/// A layer of a graph: a node that multiplies data by a weight of its own, in full precision or quantized.
+/// </summary>
 /// <param name="Node">Its node.</param>
 /// <param name="Operator">Its operator.</param>
-/// <param name="Weight">The name of its weight, as it is before a quantizer: a parameter or, rarely, a value that is computed of parameters.</param>
+/// <param name="Weight">The name of its weight before quantization: a parameter or, rarely, a value that is computed
+/// from parameters.</param>
 /// <param name="Parameter">The weight's definition; null where the weight is not a floating-point parameter.</param>
-/// <param name="WeightQuantizer">What quantizes the weight; null where nothing does.</param>
-/// <param name="InputQuantizer">What quantizes the layer's input, perhaps before it was moved; null where nothing does.</param>
+/// <param name="WeightQuantizer">The quantizer of the weight; null where there is none.</param>
+/// <param name="InputQuantizer">The quantizer of the layer's input, perhaps before nodes that move its elements; null
+/// where there is none.</param>
 internal sealed record Layer(
-    GraphNode Node, LayerOperator Operator, string Weight, ParameterDefinition? Parameter, Quantizer? WeightQuantizer, Quantizer? InputQuantizer)
+    GraphNode Node, LayerOperator Operator, string Weight, ParameterDefinition? Parameter,
+    Quantizer? WeightQuantizer, Quantizer? InputQuantizer)
 {
     /// <summary>Its name in the graph.</summary>
     public string Name => Node.Name;
 
-    /// <summary>What it multiplies by its weight.</summary>
+    /// <summary>The name of the value that it multiplies by its weight.</summary>
     public string Input => Node.Inputs[LayerOperator.DataInput];
 
-    /// <summary>What it takes for its weight: the weight, or what a quantizer makes of it.</summary>
+    /// <summary>
+    /// The name of the value that it reads as its weight: the weight, or the output of the weight's quantizer.
+    /// </summary>
     public string WeightInput => Node.Inputs[LayerOperator.WeightInput];
 
     /// <summary>The name of its bias; null where it has none.</summary>
-    public string? Bias => Node.Inputs.Length > LayerOperator.BiasInput && Node.Inputs[LayerOperator.BiasInput] is { Length: > 0 } bias ? bias : null;
+    public string? Bias =>
+        Node.Inputs.Length > LayerOperator.BiasInput && Node.Inputs[LayerOperator.BiasInput] is { Length: > 0 } bias
+            ? bias
+            : null;
 
-    /// <summary>What comes out.</summary>
+    /// <summary>The name of its output.</summary>
     public string Output => Node.Outputs[0];
 
     /// <summary>The bits of the weight; null where it is not quantized.</summary>
@@ -38,10 +48,15 @@ internal sealed record Layer(
     /// <summary>The axis of the output channels in the weight, which is a parameter.</summary>
     public int OutputAxis => Operator.OutputAxis(Parameter!.Shape.Length);
 
-    /// <summary>Whether each output position is the weight, a parameter, as one matrix, times the inputs that the position sees: whether its inputs have a Gram matrix.</summary>
+    /// <summary>
+    /// Whether each output position is the weight (a parameter, as one matrix) times the inputs of that position, so
+    /// that its inputs have a Gram matrix.
+    /// </summary>
     public bool IsMatrixProduct => Parameter is not null && Operator.IsMatrixProduct(Parameter.Shape.Length);
 
-    /// <summary>How many inputs an output position sees of each channel, where the layer is a matrix product.</summary>
+    /// <summary>
+    /// The number of inputs of each output channel at one output position, where the layer is a matrix product.
+    /// </summary>
     public long InputSize
     {
         get
@@ -53,10 +68,13 @@ internal sealed record Layer(
         }
     }
 
-    /// <summary>The number of the weight's elements.</summary>
+    /// <summary>The number of elements of the weight.</summary>
     public long Count(Network network) => network.Parameters[Weight].numel();
 
-    /// <summary>The weight that the layer computes with: on its grid where it is quantized. A new tensor without gradients.</summary>
+    /// <summary>
+    /// The weight that the layer computes with, rounded to its grid where it is quantized: a new tensor without
+    /// gradients.
+    /// </summary>
     public torch.Tensor Value(Network network)
     {
         using var noGradients = torch.no_grad();

@@ -5,12 +5,12 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Passes;
 
 /// <summary>
-/// Leaves clipping to quantizers: <c>Clip(0, c)</c> that nothing but an unsigned quantizer reads becomes <c>Relu</c>, and the quantizer's greatest value at most c. Integer kernels have room for no
-/// other bounds than those of their integers.
+/// Leaves clipping to quantizers: a <c>Clip(0, c)</c> that only an unsigned quantizer reads becomes <c>Relu</c>, and
+/// the quantizer's largest value becomes at most c. Integer kernels have no bounds other than those of their integers.
 /// </summary>
 internal static class ClipByQuantizer
 {
-    /// <summary>Rewrites a network. Which nodes are replaced follows from the graph and the bounds alone.</summary>
+    /// <summary>Rewrites a network. Which nodes are replaced depends only on the graph and the bounds.</summary>
     /// <param name="network">The quantized network; it is not changed.</param>
     /// <returns>The rewritten network, owned by the caller.</returns>
     public static Network Apply(Network network)
@@ -21,10 +21,16 @@ internal static class ClipByQuantizer
         var flow = network.Graph.Flow;
         foreach (var node in network.Graph.Nodes)
         {
-            if (node.Operator is Clip && Bound(node, 1) == 0 && Bound(node, 2) is { } most and > 0 && !rewriter.IsGraphOutput(node.Outputs[0])
-                && flow.Readers(node.Outputs[0]).ToList() is [{ Operator: FakeQuantize { Axis: null, Range: { IsSigned: false } range } } quantizer] && rewriter.Definition(quantizer.Inputs[1]) is { } scale)
+            if (node.Operator is Clip && Bound(node, 1) == 0 && Bound(node, 2) is { } maximum and > 0
+                && !rewriter.IsGraphOutput(node.Outputs[0])
+                && flow.Readers(node.Outputs[0]).ToList() is
+                    [{ Operator: FakeQuantize { Axis: null, Range: { IsSigned: false } range } } quantizer]
+                && rewriter.Definition(quantizer.Inputs[1]) is { } scale)
             {
-                rewriter.AddParameter(scale.Name, rewriter.Tensor(scale.Name).clamp(max: Scalars.Keep(most / range.Maximum)), scale.Role);
+                rewriter.AddParameter(
+                    scale.Name,
+                    rewriter.Tensor(scale.Name).clamp(max: Scalars.Keep(maximum / range.Maximum)),
+                    scale.Role);
                 rewriter.AddNode(new GraphNode(node.Name, Operator.Create("Relu"), [node.Inputs[0]], node.Outputs));
             }
             else
@@ -34,6 +40,9 @@ internal static class ClipByQuantizer
         }
         return rewriter.Build();
 
-        float? Bound(GraphNode node, int input) => input < node.Inputs.Length && rewriter.IsConstant(node.Inputs[input]) ? rewriter.Tensor(node.Inputs[input]).to(torch.ScalarType.Float32).item<float>() : null;
+        float? Bound(GraphNode node, int input) =>
+            input < node.Inputs.Length && rewriter.IsConstant(node.Inputs[input])
+                ? rewriter.Tensor(node.Inputs[input]).to(torch.ScalarType.Float32).item<float>()
+                : null;
     }
 }

@@ -5,14 +5,14 @@ namespace Microsoft.ML.Hdrq.Networks.Passes;
 
 /// <summary>
 /// Computes once what does not depend on the input: nodes whose inputs are all constants, and nodes that bring a weight
-/// or statistic into another shape or order, so that its layer reads it itself.
-/// A parameter that nothing else reads keeps its name; of one that others read too, the moved elements become a
-/// parameter of their own. Drops nodes and parameters that no output needs, and nodes that
-/// change nothing (identities, and padding by nothing).
+/// or statistic into another shape or order, so that its layer reads the parameter directly. A parameter that nothing
+/// else reads keeps its name; where others read it too, the moved elements become a new parameter. Drops nodes and
+/// parameters that no output needs, and nodes that change nothing (identities, and padding by nothing).
 /// </summary>
 internal static class FoldConstants
 {
-    // What is folded are shapes and amounts. Larger values, and those beyond the total, are left to the forward pass: a file must not blow up when it is loaded.
+    // Folding is for shapes and amounts. Larger values, and those beyond the total, are left to the forward pass: a
+    // file must not exhaust memory when it is loaded.
     private const long MaxInputElements = 1L << 12;
     private const long MaxOutputElements = 1L << 20;
     private const long MaxTotalElements = 1L << 24;
@@ -20,7 +20,8 @@ internal static class FoldConstants
     /// <summary>Simplifies a network.</summary>
     /// <param name="network">The network; it is not changed.</param>
     /// <returns>A network that computes the same, with parameters of its own, owned by the caller.</returns>
-    /// <exception cref="InvalidOperationException">A constant part of the graph cannot be computed; the message names the node.</exception>
+    /// <exception cref="InvalidOperationException">A constant part of the graph cannot be computed; the message names
+    /// the node.</exception>
     public static Network Apply(Network network)
     {
         ArgumentNullException.ThrowIfNull(network);
@@ -38,14 +39,16 @@ internal static class FoldConstants
                 {
                     if (node.Outputs[i].Length == 0)
                         continue;
-                    // A filter that is made of constants is a weight of the layer that reads it, as one that is written out is.
+                    // A filter computed from constants is a weight of the layer that reads it, like a filter stored as
+                    // a tensor.
                     var role = outputs[i].is_floating_point() ? roles.Certain(node.Outputs[i]) : null;
                     rewriter.AddParameter(node.Outputs[i], outputs[i], role ?? ParameterRole.Constant);
                     folded += outputs[i].numel();
                 }
             }
             else if (IsMovedParameter(node, rewriter)
-                && (readers.IsOnlyReader(rewriter.Resolve(node.Inputs[0])) || folded + rewriter.Tensor(node.Inputs[0]).numel() <= MaxTotalElements))
+                && (readers.IsOnlyReader(rewriter.Resolve(node.Inputs[0]))
+                    || folded + rewriter.Tensor(node.Inputs[0]).numel() <= MaxTotalElements))
             {
                 folded += Move(node, rewriter, readers);
             }
@@ -62,14 +65,22 @@ internal static class FoldConstants
         return rewriter.Build();
     }
 
-    /// <summary>Whether a node brings a weight or statistic into a shape or order that depends on constants alone.</summary>
+    /// <summary>
+    /// Whether a node brings a weight or statistic into a shape or order that depends on constants alone.
+    /// </summary>
     private static bool IsMovedParameter(GraphNode node, GraphRewriter rewriter) =>
-        node.Operator.Traits.HasFlag(OperatorTraits.Rearranges) && !node.Operator.Traits.HasFlag(OperatorTraits.PassesOn) && !rewriter.IsGraphOutput(node.Outputs[0])
-        && rewriter.Definition(node.Inputs[0]) is { Role: ParameterRole.Weight or ParameterRole.Statistic, ElementType: not (ElementType.Int4 or ElementType.UInt4) }
+        node.Operator.Traits.HasFlag(OperatorTraits.Rearranges)
+        && !node.Operator.Traits.HasFlag(OperatorTraits.PassesOn)
+        && !rewriter.IsGraphOutput(node.Outputs[0])
+        && rewriter.Definition(node.Inputs[0]) is
+            {
+                Role: ParameterRole.Weight or ParameterRole.Statistic,
+                ElementType: not (ElementType.Int4 or ElementType.UInt4),
+            }
         && node.Inputs.Skip(1).All(input => input.Length == 0 || rewriter.IsConstant(input));
 
-    /// <summary>Lets the readers of a moved parameter read its elements where they are moved to.</summary>
-    /// <returns>How many elements the network has more.</returns>
+    /// <summary>Moves a parameter's elements, and lets the moved value's readers read the result directly.</summary>
+    /// <returns>The number of elements that this adds to the network.</returns>
     private static long Move(GraphNode node, GraphRewriter rewriter, ParameterReaders readers)
     {
         var (name, output) = (rewriter.Resolve(node.Inputs[0]), node.Outputs[0]);
@@ -77,7 +88,9 @@ internal static class FoldConstants
         var tensor = rewriter.Tensor(name);
         using var scope = torch.NewDisposeScope();
         var inputs = node.Inputs.Select(input => input.Length == 0 ? null : rewriter.Tensor(input)).ToArray();
-        var moved = Network.Compute(node, inputs, new ComputeContext(ForwardMode.Inference, torch.CPU))[0].contiguous().MoveToOuterDisposeScope();
+        var moved = Network.Compute(node, inputs, new ComputeContext(ForwardMode.Inference, torch.CPU))[0]
+            .contiguous()
+            .MoveToOuterDisposeScope();
         if (!readers.IsOnlyReader(name))
         {
             rewriter.AddParameter(output, moved, role);
@@ -90,13 +103,14 @@ internal static class FoldConstants
         return 0;
     }
 
-    /// <summary>The values of a node on constants, or null when they are too large to be kept.</summary>
+    /// <summary>Computes a node on constants; null when the values are too large to keep.</summary>
     private static torch.Tensor[]? Compute(GraphNode node, GraphRewriter rewriter)
     {
         var context = new ComputeContext(ForwardMode.Inference, torch.CPU, maxElements: MaxOutputElements);
         try
         {
-            return Network.Compute(node, [.. node.Inputs.Select(input => input.Length == 0 ? null : rewriter.Tensor(input))], context);
+            return Network.Compute(
+                node, [.. node.Inputs.Select(input => input.Length == 0 ? null : rewriter.Tensor(input))], context);
         }
         catch (InvalidOperationException) when (context.RefusedSize)
         {
@@ -111,12 +125,18 @@ internal static class FoldConstants
         var inputs = node.Inputs.Where(input => input.Length > 0).ToList();
         // Torch has no 4-bit integers: only a cast gives a value whose type it knows.
         return inputs.All(input => rewriter.IsConstant(input) && rewriter.Tensor(input).numel() <= MaxInputElements)
-            && (node.Operator is Cast || inputs.All(input => rewriter.Definition(input)!.ElementType is not (ElementType.Int4 or ElementType.UInt4)))
+            && (node.Operator is Cast
+                || inputs.All(input => rewriter.Definition(input)!.ElementType
+                    is not (ElementType.Int4 or ElementType.UInt4)))
             && inputs.Sum(input => rewriter.Tensor(input).numel()) <= MaxOutputElements
-            && BroadcastElements(inputs.Select(input => rewriter.Tensor(input).shape)) * inputs.Count <= MaxOutputElements;
+            && BroadcastElements(inputs.Select(input => rewriter.Tensor(input).shape)) * inputs.Count
+                <= MaxOutputElements;
     }
 
-    /// <summary>How many elements the inputs have when they are broadcast to one shape, whether or not the operator does that.</summary>
+    /// <summary>
+    /// The number of elements of the inputs when they are broadcast to one shape, whether or not the operator does
+    /// that.
+    /// </summary>
     private static double BroadcastElements(IEnumerable<long[]> shapes)
     {
         var sizes = new List<long>();
@@ -132,10 +152,12 @@ internal static class FoldConstants
         return sizes.Aggregate(1.0, (product, size) => product * size);
     }
 
-    private static bool ChangesNothing(GraphNode node, GraphRewriter rewriter) => node.Operator.Traits.HasFlag(OperatorTraits.PassesOn)
-        || node.Operator is Pad && node.Inputs.Length > 1 && rewriter.IsConstant(node.Inputs[1]) && HostValues.Integers(rewriter.Tensor(node.Inputs[1])).All(pad => pad == 0);
+    private static bool ChangesNothing(GraphNode node, GraphRewriter rewriter) =>
+        node.Operator.Traits.HasFlag(OperatorTraits.PassesOn)
+        || node.Operator is Pad && node.Inputs.Length > 1 && rewriter.IsConstant(node.Inputs[1])
+            && HostValues.Integers(rewriter.Tensor(node.Inputs[1])).All(pad => pad == 0);
 
-    /// <summary>How many read what a parameter holds while the graph is rewritten.</summary>
+    /// <summary>Counts the readers of each parameter's current value while the graph is rewritten.</summary>
     private sealed class ParameterReaders
     {
         private readonly Dictionary<string, int> _counts;
@@ -151,7 +173,7 @@ internal static class FoldConstants
 
         public bool IsOnlyReader(string parameter) => _counts.GetValueOrDefault(Value(parameter)) == 1;
 
-        /// <summary>Lets a parameter hold what was another value; true when it had been moved before.</summary>
+        /// <summary>Records that a parameter now holds another value; true when it had been moved before.</summary>
         public bool Rename(string parameter, string value)
         {
             var again = _values.ContainsKey(parameter);
@@ -159,8 +181,10 @@ internal static class FoldConstants
             return again;
         }
 
-        /// <summary>Adds the readers of a value that a parameter stands for from now on.</summary>
-        public void TakeOver(string parameter, string value) => _counts[Value(parameter)] = _counts.GetValueOrDefault(Value(parameter)) - 1 + _counts.GetValueOrDefault(value);
+        /// <summary>Adds the readers of a value that a parameter replaces from now on.</summary>
+        public void TakeOver(string parameter, string value) =>
+            _counts[Value(parameter)] =
+                _counts.GetValueOrDefault(Value(parameter)) - 1 + _counts.GetValueOrDefault(value);
 
         private string Value(string parameter) => _values.GetValueOrDefault(parameter, parameter);
     }

@@ -3,11 +3,15 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Passes;
 
-/// <summary>Puts <c>(x - mean) / deviation</c> per channel before a network with one input, as constants that are not trained.</summary>
+/// <summary>
+/// Prepends <c>(x - mean) / deviation</c>, per channel, to a network with one input; mean and deviation are constants
+/// that are not trained.
+/// </summary>
 internal static class PrependNormalization
 {
     /// <summary>Adds the normalization.</summary>
-    /// <param name="network">The network; its input has a batch and channels as first dimensions. It is not changed.</param>
+    /// <param name="network">The network; its input has a batch and channels as first dimensions. It is not
+    /// changed.</param>
     /// <param name="mean">A mean for every channel.</param>
     /// <param name="deviation">A deviation for every channel.</param>
     /// <returns>The network with two more nodes and the same names of input and outputs; owned by the caller.</returns>
@@ -31,7 +35,8 @@ internal static class PrependNormalization
             Array.Fill(shape, 1);
             shape[1] = constants.Length;
             var parameter = rewriter.FreshName($"{output}.{constant}");
-            rewriter.AddParameter(parameter, TensorData.Of(constants, shape).ToTorch().to(network.Device), ParameterRole.Constant);
+            rewriter.AddParameter(
+                parameter, TensorData.Of(constants, shape).ToTorch().to(network.Device), ParameterRole.Constant);
             rewriter.AddNode(new GraphNode(output, Operator.Create(type), [value, parameter], [output]));
             return output;
         }

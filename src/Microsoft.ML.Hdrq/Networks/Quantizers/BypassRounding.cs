@@ -2,7 +2,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Quantizers;
 
-/// <summary>No rounding and no clipping: the quantizer lets its input through. With it everywhere, a quantized network is its full-precision self.</summary>
+/// <summary>
+/// No rounding and no clipping: the quantizer passes its input on. With it in every quantizer, a quantized network
+/// computes in full precision.
+/// </summary>
 internal sealed class BypassRounding : RoundingScheme
 {
     private BypassRounding()
@@ -12,5 +15,6 @@ internal sealed class BypassRounding : RoundingScheme
     /// <summary>The only instance: the scheme has no state.</summary>
     public static BypassRounding Instance { get; } = new();
 
-    internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range) => values.alias();
+    internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range) =>
+        values.alias();
 }

@@ -3,7 +3,9 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Quantizers;
 
-/// <summary>Rounding to nearest, ties to even, with the straight-through estimator: what a quantized network does when it is used.</summary>
+/// <summary>
+/// Rounding to nearest, ties to even, with the straight-through estimator: the rounding of a quantized network in use.
+/// </summary>
 internal sealed class NearestRounding : RoundingScheme
 {
     private NearestRounding()
@@ -16,14 +18,19 @@ internal sealed class NearestRounding : RoundingScheme
     internal override torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, QuantizationRange range)
     {
         if (!torch.is_grad_enabled() || (!values.requires_grad && !scale.requires_grad))
-            return values.div(scale).round_().clamp_(Scalars.Keep(range.Minimum), Scalars.Keep(range.Maximum)).mul_(scale);
+        {
+            return values.div(scale)
+                .round_()
+                .clamp_(Scalars.Keep(range.Minimum), Scalars.Keep(range.Maximum))
+                .mul_(scale);
+        }
         torch.Tensor inside, remainder;
         using (torch.no_grad())
         {
             var steps = values.div(scale);
             var rounded = steps.round();
             var clamped = rounded.clamp(Scalars.Keep(range.Minimum), Scalars.Keep(range.Maximum));
-            // The closed interval of the integers: a value that is rounded to the last one still moves it.
+            // A value that is rounded to the smallest or largest integer counts as inside: it still has a gradient.
             inside = rounded.eq(clamped);
             remainder = clamped.sub_(steps.mul_(inside));
         }

@@ -3,18 +3,20 @@ using System.Numerics;
 namespace Microsoft.ML.Hdrq.Networks.Quantizers;
 
 /// <summary>
-/// The integers of a uniform quantizer without zero point: <c>-2^(b-1)</c> to <c>2^(b-1) - 1</c> where it is signed, 0 to <c>2^b - 1</c> where it is not. A quantizer with zero point z
-/// is one without whose integers are moved by it, because <c>clamp(round(x / s) + z, a, b) - z = clamp(round(x / s), a - z, b - z)</c>: its range is that of <see cref="Between"/>.
+/// The integers of a uniform quantizer without zero point: <c>-2^(b-1)</c> to <c>2^(b-1) - 1</c> when signed, 0 to
+/// <c>2^b - 1</c> when unsigned. A quantizer with zero point z equals one without zero point whose integers are shifted
+/// by z, because <c>clamp(round(x / s) + z, a, b) - z = clamp(round(x / s), a - z, b - z)</c>; <see cref="Between"/>
+/// makes its range.
 /// </summary>
 public readonly record struct QuantizationRange
 {
-    /// <summary>The fewest bits.</summary>
+    /// <summary>The minimum number of bits.</summary>
     public const int MinBits = 2;
 
-    /// <summary>The most bits.</summary>
+    /// <summary>The maximum number of bits.</summary>
     public const int MaxBits = 8;
 
-    /// <summary>Makes a range.</summary>
+    /// <summary>Creates a range.</summary>
     /// <param name="bits">2 to 8.</param>
     /// <param name="isSigned">Whether there are negative integers.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="bits"/> is not from 2 to 8.</exception>
@@ -32,38 +34,46 @@ public readonly record struct QuantizationRange
         Maximum = maximum;
     }
 
-    /// <summary>The least integer, not positive.</summary>
+    /// <summary>The smallest integer, not positive.</summary>
     public int Minimum { get; }
 
-    /// <summary>The greatest integer, not negative.</summary>
+    /// <summary>The largest integer, not negative.</summary>
     public int Maximum { get; }
 
-    /// <summary>The number of bits that tell the integers apart, 2 to 8.</summary>
+    /// <summary>The number of bits that the integers need, 2 to 8.</summary>
     public int Bits => 32 - BitOperations.LeadingZeroCount((uint)(Maximum - Minimum));
 
     /// <summary>Whether there are negative integers.</summary>
     public bool IsSigned => Minimum < 0;
 
-    /// <summary>Makes a range of any integers around 0, such as that of a quantizer with zero point.</summary>
-    /// <param name="minimum">The least integer, not positive.</param>
-    /// <param name="maximum">The greatest integer, not negative; 2 to 255 more than <paramref name="minimum"/>.</param>
+    /// <summary>Creates a range of any integers that include 0, such as that of a quantizer with zero point.</summary>
+    /// <param name="minimum">The smallest integer, not positive.</param>
+    /// <param name="maximum">The largest integer, not negative; 2 to 255 more than <paramref name="minimum"/>.</param>
     /// <returns>The range.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">There are no such ranges.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such range.</exception>
     public static QuantizationRange Between(int minimum, int maximum) => IsRange(minimum, maximum)
         ? new QuantizationRange(minimum, maximum)
-        : throw new ArgumentOutOfRangeException(nameof(maximum), maximum, $"A quantizer of {MinBits} to {MaxBits} bits with 0 among its integers has none of {minimum} to {maximum}.");
+        : throw new ArgumentOutOfRangeException(
+            nameof(maximum), maximum,
+            $"A quantizer of {MinBits} to {MaxBits} bits, with 0 among its integers, "
+            + $"cannot have the integers {minimum} to {maximum}.");
 
     /// <summary>
-    /// The scale that spreads the integers over real values from -<paramref name="largest"/> (0 when unsigned) to <paramref name="largest"/>:
-    /// <c>largest / ((max - min) / 2)</c> when signed, so 7.5 steps to a side at 4 bits, and <c>largest / max</c> when not.
+    /// The scale that spreads the integers over real values from -<paramref name="largest"/> (0 when unsigned) to
+    /// <paramref name="largest"/>: <c>largest / ((max - min) / 2)</c> when signed, so 7.5 steps on each side at 4 bits,
+    /// and <c>largest / max</c> when not.
     /// </summary>
-    /// <param name="largest">The greatest absolute value to represent.</param>
+    /// <param name="largest">The largest absolute value to represent.</param>
     /// <returns>The scale.</returns>
     public double ScaleFor(double largest) => largest / (IsSigned ? (Maximum - Minimum) / 2.0 : Maximum);
 
     /// <inheritdoc/>
-    public override string ToString() => this == new QuantizationRange(Bits, IsSigned) ? $"{(IsSigned ? "signed" : "unsigned")} {Bits} bits" : $"{Minimum} to {Maximum}";
+    public override string ToString() =>
+        this == new QuantizationRange(Bits, IsSigned)
+            ? $"{(IsSigned ? "signed" : "unsigned")} {Bits} bits"
+            : $"{Minimum} to {Maximum}";
 
-    /// <summary>Whether there is a range of these bounds.</summary>
-    internal static bool IsRange(long minimum, long maximum) => minimum <= 0 && maximum >= 0 && maximum - minimum is > 1 and < 1 << MaxBits;
+    /// <summary>Whether there is a range with these bounds.</summary>
+    internal static bool IsRange(long minimum, long maximum) =>
+        minimum <= 0 && maximum >= 0 && maximum - minimum is > 1 and < 1 << MaxBits;
 }

@@ -3,13 +3,15 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Torch;
 
 /// <summary>
-/// Numbers as arguments of libtorch that live as long as it reads them. TorchSharp takes the handle out of a <see cref="Scalar"/> and then forgets the object: where another thread collects garbage just
-/// then, its finalizer frees the number under libtorch's hands, and the operation fails or, worse, computes with another number. Those that TorchSharp makes itself, by implicit conversions and as
-/// factors of sums, are no better, so this assembly uses none of them (BannedSymbols.txt).
+/// Scalar arguments that stay alive while libtorch reads them. TorchSharp takes the handle out of a
+/// <see cref="Scalar"/> and then drops the object: when another thread collects garbage at that moment, the finalizer
+/// frees the scalar while libtorch uses it, and the operation fails or, worse, computes with another value. The scalars
+/// that TorchSharp makes itself, by implicit conversions and as factors of sums, have the same defect, so this assembly
+/// uses none of them (BannedSymbols.txt).
 /// </summary>
 internal static class Scalars
 {
-    /// <summary>More than any one expression takes.</summary>
+    /// <summary>The number of scalars that a thread keeps alive: more than any single expression uses.</summary>
     private const int Kept = 64;
 
     [ThreadStatic]
@@ -21,7 +23,9 @@ internal static class Scalars
     /// <summary>The factor of the second operand of sums and differences.</summary>
     public static Scalar One { get; } = 1.ToScalar();
 
-    /// <summary>A number that stays alive until this thread has asked for many others. For arguments; not to be stored.</summary>
+    /// <summary>
+    /// A scalar that stays alive until this thread has asked for many others. For arguments; do not store it.
+    /// </summary>
     public static Scalar Keep(double value) => Keep(value.ToScalar());
 
     /// <inheritdoc cref="Keep(double)"/>

@@ -1,11 +1,12 @@
 namespace Microsoft.ML.Hdrq.Networks.Torch;
 
 /// <summary>
-/// The native tensor library (libtorch) cannot be loaded in this process. The message names the cause and the remedy; the loader's own
-/// exception is the <see cref="Exception.InnerException"/>.
+/// The native tensor library (libtorch) cannot be loaded in this process. The message names the cause and the remedy;
+/// the loader's own exception is the <see cref="Exception.InnerException"/>.
 /// </summary>
 /// <remarks>
-/// Training, quantizing, merging and scoring a network in memory need libtorch. A saved model scores in ONNX Runtime and never throws this.
+/// Training, quantizing, merging and scoring a network in memory need libtorch. A saved model scores in ONNX Runtime
+/// and never throws this.
 /// </remarks>
 public sealed class TorchUnavailableException : InvalidOperationException
 {

@@ -2,23 +2,32 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Torch;
 
-/// <summary>Vectors that are kept as one tensor for each weight.</summary>
+/// <summary>Operations on vectors that are kept as one tensor per weight.</summary>
 internal static class Vectors
 {
     public static double Dot(IEnumerable<torch.Tensor> a, IEnumerable<torch.Tensor> b)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        return a.Zip(b, (x, y) => x.to(torch.ScalarType.Float64).mul(y.to(torch.ScalarType.Float64)).sum().item<double>()).Sum();
+        return a
+            .Zip(b, (x, y) => x.to(torch.ScalarType.Float64).mul(y.to(torch.ScalarType.Float64)).sum().item<double>())
+            .Sum();
     }
 
     public static double Norm(IEnumerable<torch.Tensor> vector) => Math.Sqrt(Dot(vector, vector));
 
-    /// <summary>Signs, each with probability 1/2: Rademacher's distribution.</summary>
+    /// <summary>Random signs, each with probability 1/2 (the Rademacher distribution).</summary>
     public static torch.Tensor[] Signs(IEnumerable<torch.Tensor> like, torch.Generator generator) =>
-        [.. like.Select(tensor => torch.rand(tensor.shape, generator: generator).ge(Scalars.Keep(0.5)).to(torch.ScalarType.Float32).mul(Scalars.Keep(2)).sub(Scalars.Keep(1)).to(tensor.device))];
+        [
+            .. like.Select(tensor => torch.rand(tensor.shape, generator: generator)
+                .ge(Scalars.Keep(0.5))
+                .to(torch.ScalarType.Float32)
+                .mul(Scalars.Keep(2))
+                .sub(Scalars.Keep(1))
+                .to(tensor.device)),
+        ];
 
-    /// <summary>The vector of length 1, and the length that it had.</summary>
+    /// <summary>The vector scaled to length 1, and its original length.</summary>
     public static (torch.Tensor[] Unit, double Norm) Normalized(IReadOnlyList<torch.Tensor> vector)
     {
         var norm = Norm(vector);
