@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Operators;
 
 namespace Microsoft.ML.Hdrq.Merging;
 
@@ -55,9 +54,7 @@ public sealed class MergeInput
 
     private static ImmutableArray<ParameterDefinition> WeightsOf(Graph graph)
     {
-        var scales = graph.Nodes.Where(node => node.Operator is FakeQuantize)
-            .Select(node => node.Inputs[1])
-            .ToHashSet(StringComparer.Ordinal);
+        var scales = graph.Layers.Scales;
         return
         [
             .. graph.Parameters.Where(definition => !MergeSource.IsConstant(definition)

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
@@ -33,9 +32,7 @@ internal sealed class MergeSource : IComparable<MergeSource>
         _network = network;
         Lambda = lambda;
         Name = name;
-        var scales = network.Graph.Nodes.Where(node => node.Operator is FakeQuantize)
-            .Select(node => node.Inputs[1])
-            .ToHashSet(StringComparer.Ordinal);
+        var scales = network.Graph.Layers.Scales;
         foreach (var definition in network.Graph.Parameters.Where(definition => definition.ElementType.IsFloat()))
             Check(definition.Name, scales.Contains(definition.Name));
         foreach (var definition in network.Graph.Parameters.Where(definition => !IsConstant(definition)))

@@ -32,35 +32,27 @@ internal sealed record QuantizedWeight(string Weight, string Scale, Quantization
     /// </exception>
     public static IReadOnlyDictionary<string, QuantizedWeight> Find(Graph graph)
     {
-        var parameters = graph.Parameters.Where(parameter => parameter.ElementType.IsFloat())
-            .ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
-        var layers = graph.Layers;
-        var found = new Dictionary<string, QuantizedWeight>(StringComparer.Ordinal);
-        foreach (var node in graph.Nodes)
+        var parameters = graph.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
+        if (graph.Nodes.FirstOrDefault(node => node.Operator is DequantizeLinear && parameters.ContainsKey(node.Inputs[0]))
+            is { } integers)
         {
-            if (node.Operator is DequantizeLinear
-                && graph.Parameters.Any(parameter => parameter.Name == node.Inputs[0]))
-            {
-                throw new NotSupportedException(
-                    $"Node {node} holds '{node.Inputs[0]}' as integers with zero points that differ between channels, "
-                    + "scales of blocks, or more than 8 bits; such networks cannot be merged.");
-            }
-            if (node.Operator is not FakeQuantize quantizer
-                || !parameters.TryGetValue(node.Inputs[0], out var weight)
-                || !parameters.ContainsKey(node.Inputs[1]))
-            {
-                continue;
-            }
-            var axis = quantizer.Axis
-                ?? layers.All.FirstOrDefault(layer => layer.WeightInput == node.Outputs[0])?.OutputAxis
-                ?? 0;
+            throw new NotSupportedException(
+                $"Node {integers} holds '{integers.Inputs[0]}' as integers with zero points that differ between channels, "
+                + "scales of blocks, or more than 8 bits; such networks cannot be merged.");
+        }
+        var layers = graph.Layers.All.ToLookup(layer => layer.WeightInput, StringComparer.Ordinal);
+        var found = new Dictionary<string, QuantizedWeight>(StringComparer.Ordinal);
+        foreach (var quantizer in graph.Layers.Quantizers.Where(quantizer => quantizer.IsWeight))
+        {
+            var shape = parameters[quantizer.Value].Shape;
+            var axis = quantizer.Operator.Axis ?? layers[quantizer.Output].FirstOrDefault()?.OutputAxis ?? 0;
             var entry = new QuantizedWeight(
-                weight.Name, node.Inputs[1], quantizer.Range,
-                weight.Shape.IsEmpty ? 0 : HostValues.Axis(axis, weight.Shape.Length));
-            if (!found.TryAdd(weight.Name, entry) && found[weight.Name] != entry)
+                quantizer.Value, quantizer.Scale, quantizer.Operator.Range,
+                shape.IsEmpty ? 0 : HostValues.Axis(axis, shape.Length));
+            if (!found.TryAdd(quantizer.Value, entry) && found[quantizer.Value] != entry)
             {
                 throw new NotSupportedException(
-                    $"Weight '{weight.Name}' goes through two quantizers that differ; "
+                    $"Weight '{quantizer.Value}' goes through two quantizers that differ; "
                     + "such networks cannot be merged.");
             }
         }

@@ -77,20 +77,13 @@ internal sealed class OnnxWriter
     /// <summary>Finds the weights that the file stores as integers: those that only a quantizer reads.</summary>
     private Dictionary<string, GraphNode> FindStoredWeights()
     {
-        var readers = _network.Graph.Nodes
-            .SelectMany(node => node.Inputs.Select(input => (input, node)))
-            .ToLookup(pair => pair.input, pair => pair.node, StringComparer.Ordinal);
         var outputs = _network.Graph.Outputs.Select(output => output.Name).ToHashSet(StringComparer.Ordinal);
-        return _definitions.Values
-            .Where(definition => definition is { Role: ParameterRole.Weight, ElementType: ElementType.Float32 }
-                && !outputs.Contains(definition.Name)
-                && readers[definition.Name].ToList() is [{ Operator: FakeQuantize } quantizer]
-                && quantizer.Inputs[0] == definition.Name
-                && _definitions.ContainsKey(quantizer.Inputs[1]))
-            .ToDictionary(
-                definition => definition.Name,
-                definition => readers[definition.Name].Single(),
-                StringComparer.Ordinal);
+        return _network.Graph.Layers.Quantizers
+            .Where(quantizer => quantizer.IsWeight
+                && _definitions[quantizer.Value] is { Role: ParameterRole.Weight, ElementType: ElementType.Float32 }
+                && !outputs.Contains(quantizer.Value)
+                && _network.Graph.Flow.Readers(quantizer.Value).Count() == 1)
+            .ToDictionary(quantizer => quantizer.Value, quantizer => quantizer.Node, StringComparer.Ordinal);
     }
 
     /// <summary>

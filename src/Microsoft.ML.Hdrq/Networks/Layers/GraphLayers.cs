@@ -24,6 +24,7 @@ internal sealed class GraphLayers
                select new Quantizer(node, (FakeQuantize)node.Operator,
                    IsFloat(node.Inputs[0]) && IsFloat(node.Inputs[1])),
         ];
+        Scales = Quantizers.Select(quantizer => quantizer.Scale).ToHashSet(StringComparer.Ordinal);
         foreach (var quantizer in Quantizers)
             _quantizers.Add(quantizer.Node, quantizer);
         Weighted = [.. graph.Nodes.Where(_flow.IsWeighted).Select(Find)];
@@ -50,6 +51,9 @@ internal sealed class GraphLayers
     /// All layers, including those whose weight is computed from parameters, in the order of the graph.
     /// </summary>
     public ImmutableArray<Layer> Weighted { get; }
+
+    /// <summary>The names of the scales of all quantizers.</summary>
+    public IReadOnlySet<string> Scales { get; }
 
     /// <summary>All quantizers, in the order of the graph.</summary>
     public ImmutableArray<Quantizer> Quantizers { get; }
