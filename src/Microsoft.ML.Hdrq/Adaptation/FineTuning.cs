@@ -71,8 +71,8 @@ internal static class FineTuning
             {
                 throw new InvalidOperationException(
                     $"The network gives scores of shape {TensorShape.Describe(scores.shape)} for labels of shape "
-                    + $"{TensorShape.Describe(targets.shape)}; a score is needed for each label, so a network for "
-                    + "pixels has to bring its scores to the size of the images.");
+                    + $"{TensorShape.Describe(targets.shape)}; a score is needed for each label, so a network that "
+                    + "classifies pixels must resize its scores to the size of the images.");
             }
             var loss = torch.nn.functional.cross_entropy(scores, targets, classWeights, ignoredLabel);
             var value = loss.item<float>();

@@ -55,7 +55,7 @@ internal sealed class BitAllocation
     {
         var used = _layers.Sum(layer => QuantizationRange.MinBits * layer.Count);
         if (used > size)
-            throw new ArgumentException($"The weights need {(used + 7) / 8} bytes at least.");
+            throw new ArgumentException($"The weights need at least {(used + 7) / 8} bytes.");
         var bits = Enumerable.Repeat(QuantizationRange.MinBits, _layers.Length).ToArray();
         var taken = new List<int>();
         for (var s = 0; s < Steps.Length; s++)

@@ -38,7 +38,7 @@ internal sealed class MixedPrecision(
         {
             throw new ArgumentException(
                 $"TargetSize is {bytes} bytes. {exception.Message} "
-                + $"To these come {(fixedBits + 7) / 8} bytes for layers of fixed bits.",
+                + $"Layers with fixed bits need another {(fixedBits + 7) / 8} bytes.",
                 exception);
         }
     }
@@ -67,7 +67,7 @@ internal sealed class MixedPrecision(
             throw new InvalidOperationException(string.Create(
                 CultureInfo.InvariantCulture,
                 $"MaxAccuracyDrop is {drop}, and with weights of {QuantizationRange.MaxBits} bits the network rounded "
-                + $"to nearest still gives {minChanged:P1} of the calibration images another class; "
+                + $"to nearest still changes the predicted class of {minChanged:P1} of the calibration images; "
                 + $"raise ActivationBits or MaxAccuracyDrop."));
         }
         while (low < high)

@@ -73,7 +73,7 @@ public static class NetworkQuantizer
         {
             throw new ArgumentException(
                 $"The images are a tensor of {images.dtype} with shape {TensorShape.Describe(images.shape)}; "
-                + "at least one image of single is needed.",
+                + "at least one image in single precision is needed.",
                 nameof(images));
         }
         using var scope = torch.NewDisposeScope();

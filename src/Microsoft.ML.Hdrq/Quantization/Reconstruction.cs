@@ -129,8 +129,8 @@ internal static class Reconstruction
                 if (value.dim() == 0 || value.shape[0] != rows)
                 {
                     throw new InvalidOperationException(
-                        $"The first dimension of '{name}', of which other parts of the network read the shape, "
-                        + $"is not the images: {TensorShape.Describe(value.shape)} for {rows} images.");
+                        $"The first dimension of '{name}', whose shape other parts of the network read, "
+                        + $"is not the batch: {TensorShape.Describe(value.shape)} for {rows} images.");
                 }
                 shapes.Add(name, value.shape[1..]);
             },
