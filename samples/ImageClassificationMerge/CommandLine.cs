@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Hdrq.Samples;
 using Hdrq.Samples.Comparison;
-using Microsoft.ML.Hdrq.Networks.Architectures;
 
 namespace ImageClassificationMerge;
 

@@ -1,7 +1,4 @@
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Architectures;
-using Microsoft.ML.Hdrq.Networks.Operators;
-using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
 
 namespace SegmentationMerge;

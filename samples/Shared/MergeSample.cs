@@ -4,7 +4,6 @@ using Hdrq.Samples.Explanations;
 using Hdrq.Samples.Report;
 using Hdrq.Samples.Results;
 using Microsoft.ML;
-using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Scoring;
 using Spectre.Console;
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Hdrq.Samples.Comparison;
 using Hdrq.Samples.Explanations;
-using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 

@@ -1,6 +1,5 @@
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;

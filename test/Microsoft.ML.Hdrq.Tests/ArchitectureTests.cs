@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using Microsoft.ML.Hdrq.Networks.Operators;
-using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Hdrq.Tests.Build;
 
 namespace Microsoft.ML.Hdrq.Tests;

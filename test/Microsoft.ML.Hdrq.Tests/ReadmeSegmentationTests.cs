@@ -1,7 +1,5 @@
 using Microsoft.ML.Hdrq.Analysis;
-using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
-using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Tests.Pipeline;
 using SkiaSharp;
 

@@ -1,5 +1,4 @@
 using Hdrq.Samples.Drawing;
-using Microsoft.ML.Hdrq.Networks.Layers;
 using SkiaSharp;
 
 namespace ImageClassificationMerge.TrafficSigns;

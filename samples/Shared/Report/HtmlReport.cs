@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using Hdrq.Samples.Results;
-using Microsoft.ML.Hdrq.Analysis;
 
 namespace Hdrq.Samples.Report;
 

@@ -1,4 +1,3 @@
-using Microsoft.ML.Hdrq.Networks;
 
 namespace Hdrq.Samples.Results;
 

@@ -38,7 +38,7 @@ public static class NetworkMerger
     /// <exception cref="ArgumentException">
     /// There are fewer than two networks; their graphs, shapes or bit widths differ (the message names the first
     /// difference); a constant differs; a parameter holds a value that is not finite, or a scale is not positive; the
-    /// networks do not suit the method, or it returns too many, too few or infinite values for a parameter; or the
+    /// networks do not suit the method, or it has no name or returns too many, too few or infinite values for a parameter; or the
     /// weights are too many or too few, negative, or do not sum to 1.
     /// </exception>
     /// <exception cref="NotSupportedException">
@@ -49,6 +49,12 @@ public static class NetworkMerger
     {
         ArgumentNullException.ThrowIfNull(networks);
         options ??= new MergeOptions();
+        if (string.IsNullOrEmpty(options.Method.Name))
+        {
+            throw new ArgumentException(
+                $"The merge method {options.Method.GetType().Name} has no name; merged networks record it.",
+                nameof(options));
+        }
         CheckGraphs(networks);
         var lambdas = options.Shares(networks.Count);
         using var noGradients = torch.no_grad();

@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks.Operators;
+using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
@@ -100,7 +101,10 @@ public sealed class NetworkBuilder : IDisposable
         return name;
     }
 
-    /// <summary>Finishes the network.</summary>
+    /// <summary>
+    /// Finishes the network. Where a node only brings a weight into another shape or order, its layer reads the moved
+    /// weight instead, as in a network that was read from a file.
+    /// </summary>
     /// <param name="outputs">Its outputs, with sizes of -1 where they are known only with the batch.</param>
     /// <returns>The network, owned by the caller, on the CPU.</returns>
     /// <exception cref="ArgumentException">The graph is not well formed; see <see cref="Graph"/>.</exception>
@@ -110,7 +114,10 @@ public sealed class NetworkBuilder : IDisposable
         var graph = new Graph([.. _inputs], [.. _parameters], [.. _nodes], [.. outputs]);
         var network = new Network(graph, _tensors);
         _built = true;
-        return network;
+        if (!FoldConstants.MovesParameters(graph))
+            return network;
+        using (network)
+            return FoldConstants.Apply(network);
     }
 
     /// <summary>Frees the parameters of a network that was not finished.</summary>

@@ -51,4 +51,15 @@ internal sealed class ReaderRoles
             ? ParameterRole.Weight
             : null;
     }
+
+    /// <summary>
+    /// The role of a floating-point tensor that a file stores as an initializer, as exporters store weights. Weights
+    /// are added biases, class tokens and tables of positions, but not exponents, divisors, bounds or scales of a
+    /// resize.
+    /// </summary>
+    public ParameterRole Stored(string name, long? elements) =>
+        Certain(name)
+        ?? (elements != 1 && Of(name).Any(reader => !reader.Definition.SteeringInputs.Contains(reader.Input))
+            ? ParameterRole.Weight
+            : ParameterRole.Constant);
 }

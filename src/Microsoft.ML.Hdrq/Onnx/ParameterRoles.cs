@@ -21,16 +21,9 @@ internal sealed class ParameterRoles(
             var tensor = tensors[name];
             if (!tensor.ElementType.IsFloat())
                 return ParameterRole.Constant;
-            if (_readers.Certain(name) is { } role)
-                return role;
-            // Weights are added biases, class tokens and tables of positions, but not exponents, divisors, bounds or
-            // scales of a resize.
-            var isSingle = TensorShape.ElementCount(tensor.Shape) == 1;
-            return !tensors.IsConstant(name)
-                && !isSingle
-                && _readers.Of(name).Any(reader => !reader.Definition.SteeringInputs.Contains(reader.Input))
-                ? ParameterRole.Weight
-                : ParameterRole.Constant;
+            return tensors.IsConstant(name)
+                ? _readers.Certain(name) ?? ParameterRole.Constant
+                : _readers.Stored(name, TensorShape.ElementCount(tensor.Shape));
         }
     }
 }

@@ -174,6 +174,9 @@ internal static class QuantizerForms
             }
             type = integers.ElementType;
         }
+        // A single scale serves integers of any shape, even where the file names an axis that does not fit them.
+        if (integers is not null && scales.Values.Length == 1 && !Fits(integers, scales))
+            scales.Axis = null;
         var storage = new IntegerStorage(type, zeroPoint);
         if (Range(storage, clip, tensors) is not { } range || integers is not null && !Fits(integers, scales))
             return null;

@@ -102,6 +102,8 @@ public abstract record QuantizationOptions
             nameof(ActivationBits), ActivationBits, QuantizationRange.MinBits, QuantizationRange.MaxBits, bits);
         OptionCheck.Defined(nameof(Placement), Placement, "a placement");
         OptionCheck.Given(nameof(Overrides), Overrides, "an empty list means no exceptions");
+        for (var i = 0; i < Overrides.Count; i++)
+            OptionCheck.Given($"{nameof(Overrides)}[{i}]", Overrides[i]);
         OptionCheck.Given(nameof(Calibration), Calibration);
         Calibration.Check();
         BitBudget?.Check();

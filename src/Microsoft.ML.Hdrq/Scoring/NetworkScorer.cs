@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Passes;
+using Microsoft.ML.OnnxRuntime;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Scoring;
@@ -12,7 +13,10 @@ namespace Microsoft.ML.Hdrq.Scoring;
 /// </summary>
 internal sealed class NetworkScorer : IDisposable
 {
-    private readonly Lazy<ScoringEngine> _engine;
+    private readonly Lock _lock = new();
+    private readonly Func<ScoringEngine> _makeEngine;
+    private ScoringEngine? _engine;
+    private bool _disposed;
     private readonly bool _softmax;
 
     /// <summary>The batch size that the network was exported for; null if it takes any.</summary>
@@ -38,18 +42,14 @@ internal sealed class NetworkScorer : IDisposable
         _fixedBatch = network.Graph.Inputs[0].Shape[0] is > 0 and var batch ? checked((int)batch) : null;
         _scoreShape = FindScoreShape(network);
         ScoreSize = checked((int)TensorShape.ElementCount(_scoreShape)!.Value);
-        _engine = new Lazy<ScoringEngine>(() =>
-        {
-            using var folded = FoldBatchNormalization.Apply(network);
-            return ScoringEngine.For(folded, engine, threads);
-        });
+        _makeEngine = () => MakeEngine(network, engine, threads);
         // A caller that requests ONNX Runtime must learn at once if it does not take the network.
         if (engine == ScoringEngineKind.OnnxRuntime)
-            _ = _engine.Value;
+            _ = Engine();
     }
 
     /// <summary>Whether the engine has been made.</summary>
-    public bool HasEngine => _engine.IsValueCreated;
+    public bool HasEngine => _engine is not null;
 
     /// <summary>The shape of the input without the batch.</summary>
     public ReadOnlySpan<long> InputShape => _inputShape;
@@ -84,15 +84,61 @@ internal sealed class NetworkScorer : IDisposable
             var input = batch.narrow(0, start, count);
             if (count < step)
                 input = torch.cat([input, torch.zeros([step - count, .. _inputShape])]);
-            using var output = _engine.Value.Forward(input);
+            using var output = Engine().Forward(input);
             Copy(output, count, scores.Slice(start * ScoreSize, count * ScoreSize));
         }
     }
 
     public void Dispose()
     {
-        if (_engine.IsValueCreated)
-            _engine.Value.Dispose();
+        lock (_lock)
+        {
+            _disposed = true;
+            _engine?.Dispose();
+        }
+    }
+
+    private ScoringEngine Engine()
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _engine ??= _makeEngine();
+        }
+    }
+
+    /// <summary>
+    /// Makes the engine and tries it on zeros: ONNX Runtime may take a network and then refuse to compute it, or give
+    /// another shape where it reads the specification of ONNX differently.
+    /// </summary>
+    private ScoringEngine MakeEngine(Network network, ScoringEngineKind kind, int? threads)
+    {
+        using var folded = FoldBatchNormalization.Apply(network);
+        var engine = ScoringEngine.For(folded, kind, threads);
+        if (engine is not OnnxRuntimeEngine || Refusal(engine) is not { } refusal)
+            return engine;
+        engine.Dispose();
+        return kind == ScoringEngineKind.Automatic
+            ? ScoringEngine.For(folded, ScoringEngineKind.Torch, threads)
+            : throw new InvalidOperationException($"ONNX Runtime does not compute the network: {refusal}");
+    }
+
+    /// <summary>Why an engine does not suit the network; null if it does.</summary>
+    private string? Refusal(ScoringEngine engine)
+    {
+        using var scope = torch.NewDisposeScope();
+        try
+        {
+            using var scores = engine.Forward(torch.zeros([_fixedBatch ?? 2, .. _inputShape]));
+            return scores.shape is [_, .. var shape] && shape.AsSpan().SequenceEqual(_scoreShape)
+                ? null
+                : $"it gave scores of shape {TensorShape.Describe(scores.shape.AsSpan(1))} "
+                    + $"instead of {TensorShape.Describe(_scoreShape)}.";
+        }
+        catch (OnnxRuntimeException exception)
+        {
+            return exception.Message;
+        }
     }
 
     private long[] FindScoreShape(Network network)

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Quantization;
 
 namespace Microsoft.ML.Hdrq.Tests.Analysis;

@@ -1,9 +1,7 @@
 using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
-using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tests.Quantization;
 using TorchSharp;
 

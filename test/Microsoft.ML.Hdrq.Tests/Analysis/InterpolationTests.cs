@@ -2,7 +2,6 @@ using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.PublicApi.Tests;
-using Microsoft.ML.Hdrq.Tests.Merging;
 using Microsoft.ML.Hdrq.Tests.Quantization;
 using TorchSharp;
 

@@ -1,5 +1,4 @@
 using Microsoft.ML.Hdrq.Analysis;
-using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Tests.Pipeline;
 using Microsoft.ML.Hdrq.Tests.Quantization;

@@ -1,6 +1,5 @@
 using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
 using Microsoft.ML.Hdrq.Quantization;

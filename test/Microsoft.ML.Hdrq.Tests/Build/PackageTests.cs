@@ -2,7 +2,6 @@ using System.IO.Compression;
 using System.Reflection.Metadata;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
-using Microsoft.ML.Hdrq.Networks.Architectures;
 
 namespace Microsoft.ML.Hdrq.Tests.Build;
 

@@ -128,6 +128,16 @@ public sealed class OwnMergeMethodTests
     }
 
     [TestMethod]
+    [DataRow("")]
+    [DataRow(null)]
+    public void A_method_without_a_name_is_refused_before_it_works(string? name)
+    {
+        using var network = MergeCase.Random(1);
+        var method = new Own(_ => throw new InvalidOperationException("It was asked."), name!);
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.Merge([network, network], new() { Method = method })).Message, "Own has no name");
+    }
+
+    [TestMethod]
     public void What_a_method_throws_ends_the_merge_and_leaves_nothing()
     {
         using var network = Product(new float[,] { { 1, 2 }, { 3, 4 } });
@@ -267,9 +277,9 @@ public sealed class OwnMergeMethodTests
         return name + ".quantized";
     }
 
-    private sealed class Own(Func<IReadOnlyList<MergeInput>, MergeRule> prepare) : MergeMethod
+    private sealed class Own(Func<IReadOnlyList<MergeInput>, MergeRule> prepare, string name = "own") : MergeMethod
     {
-        public override string Name => "own";
+        public override string Name => name;
 
         public override MergeRule Prepare(Graph graph, IReadOnlyList<MergeInput> networks) => prepare(networks);
     }

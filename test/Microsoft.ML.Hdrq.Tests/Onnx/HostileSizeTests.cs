@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Google.Protobuf;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 using static Microsoft.ML.Hdrq.Tests.Onnx.OnnxModels;
 

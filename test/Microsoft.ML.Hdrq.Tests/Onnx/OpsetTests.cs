@@ -1,6 +1,4 @@
 using Google.Protobuf;
-using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 using static Microsoft.ML.Hdrq.Tests.Onnx.OnnxModels;
 

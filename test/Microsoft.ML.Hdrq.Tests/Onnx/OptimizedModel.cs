@@ -1,4 +1,3 @@
-using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 using Microsoft.ML.OnnxRuntime;
 using TorchSharp;

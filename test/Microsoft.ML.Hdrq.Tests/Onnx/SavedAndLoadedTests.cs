@@ -78,6 +78,12 @@ public class SavedAndLoadedTests
             Node("MatMul", "x t", "y"))),
         Row("a weight that two layers read", ModelOf(13, [-1, 4],
             Random("w", 1, 4, 4), Node("Transpose", "w", "t"), Node("MatMul", "x w", "m"), Node("MatMul", "m t", "y"))),
+        Row("a weight whose moved copy steers", ModelOf(13, [-1, 4],
+            Random("w", 1, 4), Longs("shape", 1, 4), Node("Reshape", "w shape", "r"), Node("Add", "x w", "m"),
+            Node("Abs", "m", "n"), Node("Pow", "n r", "y"))),
+        Row("a weight that is moved for many layers", ModelOf(13, [-1, 4],
+            [Random("w", 1, 4, 4), .. Enumerable.Range(0, 12).Select(n => Node("Transpose", "w", $"t{n}")),
+            .. Enumerable.Range(0, 12).Select(n => Node("MatMul", $"{(n == 0 ? "x" : $"v{n - 1}")} t{n}", n == 11 ? "y" : $"v{n}"))])),
         Row("a weight in a Constant node behind nodes that move it", ModelOf(13, [-1, 4],
             Node("Constant", "", "w", ("value", Random("", 1, 3, 4))), Node("Transpose", "w", "t"),
             Node("MatMul", "x t", "y"))),
@@ -137,6 +143,33 @@ public class SavedAndLoadedTests
             AssertSame(network, copy, $"opset {opset}");
         }
         Assert.IsGreaterThan(1, written);
+    }
+
+    [TestMethod]
+    public void ABuiltNetworkWhoseWeightsAreMovedIsTheSameAfterwards()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var builder = new NetworkBuilder();
+        var x = builder.Input("x", -1, 4);
+        var weight = builder.Parameter("w", torch.rand(3, 4, generator: new torch.Generator(1)));
+        var y = builder.Node("MatMul", "y", [x, builder.Node("Transpose", "t", [weight])]);
+        using var network = builder.Build(new GraphValue(y, ElementType.Float32, [-1, 3]));
+        CollectionAssert.AreEqual(new[] { "MatMul" }, network.Graph.Nodes.Select(node => node.Operator.Type).ToArray());
+        using var copy = Load(Save(network, 17));
+        AssertSame(network, copy, "opset 17");
+        AssertMerges(network, copy);
+        AssertIsSource(network, copy);
+    }
+
+    /// <summary>One scale is one scale, whichever axis the file names.</summary>
+    [TestMethod]
+    public void AScaleWithAnAxisIsTheSameAfterwards()
+    {
+        var integers = Microsoft.ML.Hdrq.Onnx.OnnxTensors.Write("w", new TensorData(ElementType.Int8, [4, 3], [.. Enumerable.Range(0, 12).Select(n => (byte)(sbyte)(n - 6))]));
+        using var network = Load(ModelOf(13, [-1, 4], integers, Floats("s", [1], 0.1f), Node("DequantizeLinear", "w s", "d", ("axis", 1)), Node("MatMul", "x d", "y")));
+        Assert.IsNull(network.Graph.Nodes.Select(node => node.Operator).OfType<FakeQuantize>().Single().Axis);
+        using var copy = Load(Save(network, 13));
+        AssertSame(network, copy, "opset 13");
     }
 
     [TestMethod]

@@ -3,7 +3,6 @@ using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Operators;
-using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 using Microsoft.ML.Hdrq.Tests.Merging;
 using Microsoft.ML.Hdrq.Tests.Networks.Operators;

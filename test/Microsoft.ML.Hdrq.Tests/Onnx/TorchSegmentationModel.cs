@@ -1,7 +1,5 @@
 using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Architectures;
-using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 
 namespace Microsoft.ML.Hdrq.Tests.Onnx;

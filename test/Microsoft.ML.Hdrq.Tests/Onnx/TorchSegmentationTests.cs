@@ -1,7 +1,6 @@
 using Google.Protobuf;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tests.Networks.Operators;

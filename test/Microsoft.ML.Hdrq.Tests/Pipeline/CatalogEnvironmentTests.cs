@@ -1,4 +1,3 @@
-using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Runtime;
 

@@ -1,7 +1,6 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Pipeline;
 using TorchSharp;
 

@@ -1,5 +1,4 @@
 using Microsoft.ML.Hdrq.Merging;
-using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Scoring;
 

@@ -1,7 +1,6 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Pipeline;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;

@@ -1,6 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
-using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Scoring;
@@ -31,6 +30,25 @@ public sealed class ScoringEngineTests
 
         CollectionAssert.AreEqual(new long[] { rows, 10 }, b.shape);
         Assert.IsLessThan(1e-4f, a.sub(b).abs().max().item<float>());
+    }
+
+    /// <summary>ONNX Runtime takes padding to the same size of dilated kernels, and gives another size.</summary>
+    [TestMethod]
+    public void A_network_that_ONNX_Runtime_computes_otherwise_goes_to_Torch()
+    {
+        using var network = OnnxModels.Load(OnnxModels.ModelOf(13, [-1, 2, 7, 7], OnnxModels.Node("MaxPool", "x", "y",
+            ("kernel_shape", new[] { 2L, 2 }), ("dilations", new[] { 2L, 2 }), ("auto_pad", "SAME_UPPER"))));
+        using var scorer = new NetworkScorer(network, [2, 7, 7], softmax: false, ScoringEngineKind.Automatic, threads: 1);
+        Assert.IsFalse(scorer.HasEngine);
+        using var batch = scorer.NewBatch(2);
+        batch.fill_(1f);
+        var scores = new float[2 * scorer.ScoreSize];
+        scorer.Score(batch, 2, scores);
+        CollectionAssert.AreEqual(new long[] { 2, 7, 7 }, scorer.ScoreShape.ToArray());
+        Assert.IsTrue(scores.All(score => score == 1));
+        StringAssert.Contains(
+            Assert.ThrowsExactly<InvalidOperationException>(() => new NetworkScorer(network, [2, 7, 7], softmax: false, ScoringEngineKind.OnnxRuntime, threads: 1)).Message,
+            "instead of [2, 7, 7]");
     }
 
     [TestMethod]

@@ -1,5 +1,4 @@
 using Microsoft.ML.Data;
-using Microsoft.ML.Hdrq.Pipeline;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;

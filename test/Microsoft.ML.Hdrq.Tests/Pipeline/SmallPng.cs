@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
-using Microsoft.ML.Hdrq.Pipeline;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;
 

@@ -1,6 +1,5 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
-using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Layers;
@@ -82,6 +81,7 @@ public sealed class TrainingStepsTests
     [DataRow("Training")]
     [DataRow("Placement")]
     [DataRow("Overrides")]
+    [DataRow("Overrides[1]")]
     [DataRow("Calibration.Observer")]
     [DataRow("Calibration.BatchSize")]
     [DataRow("Calibration")]
@@ -102,6 +102,7 @@ public sealed class TrainingStepsTests
             "Training" => new() { Training = null! },
             "Placement" => new() { Placement = (QuantizerPlacement)9 },
             "Overrides" => new() { Overrides = null! },
+            "Overrides[1]" => new() { Overrides = [new("conv") { WeightBits = 8 }, null!] },
             "Calibration.Observer" => new() { Calibration = new() { Observer = (RangeObserverKind)9 } },
             "Calibration.BatchSize" => new() { Calibration = new() { BatchSize = 0 } },
             _ => new() { Calibration = null! },

@@ -30,6 +30,7 @@ internal static class FoldConstants
         var rewriter = new GraphRewriter(network);
         var roles = new ReaderRoles(network.Graph.Nodes, network.Graph.Outputs.Select(output => output.Name));
         var readers = new ParameterReaders(network.Graph);
+        var copied = new HashSet<string>(StringComparer.Ordinal);
         var folded = 0L;
         foreach (var node in network.Graph.Nodes)
         {
@@ -48,9 +49,10 @@ internal static class FoldConstants
             }
             else if (IsMovedParameter(node, rewriter)
                 && (readers.IsOnlyReader(rewriter.Resolve(node.Inputs[0]))
-                    || folded + rewriter.Tensor(node.Inputs[0]).numel() <= MaxTotalElements))
+                    || readers.Moves(rewriter.Resolve(node.Inputs[0])) * rewriter.Tensor(node.Inputs[0]).numel()
+                        <= MaxTotalElements))
             {
-                folded += Move(node, rewriter, readers);
+                Move(node, rewriter, readers, copied);
             }
             else if (ChangesNothing(node, rewriter) && !rewriter.IsGraphOutput(node.Outputs[0]))
             {
@@ -62,15 +64,55 @@ internal static class FoldConstants
                 rewriter.AddNode(node);
             }
         }
-        return rewriter.Build();
+        var changed = SetRoles(copied, rewriter, network.Graph);
+        var result = rewriter.Build();
+        if (!changed)
+            return result;
+        // What turned out to be a constant may allow more to be folded.
+        using (result)
+            return Apply(result);
     }
+
+    /// <summary>Whether a graph has nodes that bring a weight or statistic into another shape or order.</summary>
+    public static bool MovesParameters(Graph graph)
+    {
+        var parameters = graph.Parameters
+            .Where(parameter => parameter.Role is ParameterRole.Weight or ParameterRole.Statistic)
+            .Select(parameter => parameter.Name)
+            .ToHashSet(StringComparer.Ordinal);
+        return graph.Nodes.Any(node => Moves(node) && parameters.Contains(node.Inputs[0]));
+    }
+
+    /// <summary>
+    /// Gives parameters that were moved for some of their readers, and the copies, the roles that they would get in a
+    /// file: each has its own readers from now on.
+    /// </summary>
+    /// <returns>Whether a role has changed.</returns>
+    private static bool SetRoles(HashSet<string> names, GraphRewriter rewriter, Graph graph)
+    {
+        if (names.Count == 0)
+            return false;
+        var roles = new ReaderRoles(rewriter.Nodes, graph.Outputs.Select(output => rewriter.Resolve(output.Name)));
+        var changed = false;
+        foreach (var name in names.Where(name => rewriter.Tensor(name).is_floating_point()))
+        {
+            var role = roles.Stored(name, rewriter.Tensor(name).numel());
+            changed |= role != rewriter.Definition(name)!.Role;
+            rewriter.AddParameter(name, rewriter.Tensor(name), role);
+        }
+        return changed;
+    }
+
+    /// <summary>Whether a node moves the elements of its first input, and does not only pass them on.</summary>
+    private static bool Moves(GraphNode node) =>
+        node.Operator.Traits.HasFlag(OperatorTraits.Rearranges)
+        && !node.Operator.Traits.HasFlag(OperatorTraits.PassesOn);
 
     /// <summary>
     /// Whether a node brings a weight or statistic into a shape or order that depends on constants alone.
     /// </summary>
     private static bool IsMovedParameter(GraphNode node, GraphRewriter rewriter) =>
-        node.Operator.Traits.HasFlag(OperatorTraits.Rearranges)
-        && !node.Operator.Traits.HasFlag(OperatorTraits.PassesOn)
+        Moves(node)
         && !rewriter.IsGraphOutput(node.Outputs[0])
         && rewriter.Definition(node.Inputs[0]) is
             {
@@ -80,8 +122,12 @@ internal static class FoldConstants
         && node.Inputs.Skip(1).All(input => input.Length == 0 || rewriter.IsConstant(input));
 
     /// <summary>Moves a parameter's elements, and lets the moved value's readers read the result directly.</summary>
-    /// <returns>The number of elements that this adds to the network.</returns>
-    private static long Move(GraphNode node, GraphRewriter rewriter, ParameterReaders readers)
+    /// <param name="node">The node that moves them.</param>
+    /// <param name="rewriter">The rewriter.</param>
+    /// <param name="readers">The readers of parameters.</param>
+    /// <param name="copied">Receives the names of the parameter and its copy where others read it too.</param>
+    private static void Move(
+        GraphNode node, GraphRewriter rewriter, ParameterReaders readers, HashSet<string> copied)
     {
         var (name, output) = (rewriter.Resolve(node.Inputs[0]), node.Outputs[0]);
         var role = rewriter.Definition(name)!.Role;
@@ -94,13 +140,13 @@ internal static class FoldConstants
         if (!readers.IsOnlyReader(name))
         {
             rewriter.AddParameter(output, moved, role);
-            return moved.numel();
+            copied.UnionWith([name, output]);
+            return;
         }
         rewriter.AddParameter(name, moved, role);
         rewriter.Replace(output, name);
         if (readers.Rename(name, output))
             tensor.Dispose();
-        return 0;
     }
 
     /// <summary>Computes a node on constants; null when the values are too large to keep.</summary>
@@ -160,18 +206,41 @@ internal static class FoldConstants
     /// <summary>Counts the readers of each parameter's current value while the graph is rewritten.</summary>
     private sealed class ParameterReaders
     {
-        private readonly Dictionary<string, int> _counts;
+        private readonly Dictionary<string, int> _counts = new(StringComparer.Ordinal);
+
+        // How many nodes move a value, directly or after others. A decision that depends on the graph alone, and not
+        // on what was moved before, comes out the same when the network is read again.
+        private readonly Dictionary<string, long> _moves = new(StringComparer.Ordinal);
 
         // The value whose elements a parameter holds since it was moved under its own name.
         private readonly Dictionary<string, string> _values = new(StringComparer.Ordinal);
 
         public ParameterReaders(Graph graph)
         {
-            var read = graph.Nodes.SelectMany(node => node.Inputs).Concat(graph.Outputs.Select(output => output.Name));
-            _counts = read.CountBy(name => name, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal);
+            foreach (var output in graph.Outputs)
+                Count(output.Name);
+            for (var n = graph.Nodes.Length - 1; n >= 0; n--)
+            {
+                var node = graph.Nodes[n];
+                // What no output needs is dropped.
+                if (!node.Outputs.Any(_counts.ContainsKey))
+                    continue;
+                foreach (var input in node.Inputs)
+                    Count(input);
+                if (node.Operator.Traits.HasFlag(OperatorTraits.Rearranges))
+                {
+                    _moves[node.Inputs[0]] = Moves(node.Inputs[0]) + Moves(node.Outputs[0])
+                        + (FoldConstants.Moves(node) ? 1 : 0);
+                }
+            }
+
+            void Count(string name) => _counts[name] = _counts.GetValueOrDefault(name) + 1;
         }
 
         public bool IsOnlyReader(string parameter) => _counts.GetValueOrDefault(Value(parameter)) == 1;
+
+        /// <summary>How many nodes move the parameter's current value, directly or after others.</summary>
+        public long Moves(string parameter) => _moves.GetValueOrDefault(Value(parameter));
 
         /// <summary>Records that a parameter now holds another value; true when it had been moved before.</summary>
         public bool Rename(string parameter, string value)

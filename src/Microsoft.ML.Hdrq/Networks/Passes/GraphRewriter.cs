@@ -33,6 +33,9 @@ internal sealed class GraphRewriter
         _outputs = network.Graph.Outputs.Select(output => output.Name).ToHashSet(StringComparer.Ordinal);
     }
 
+    /// <summary>The nodes so far.</summary>
+    public IReadOnlyList<GraphNode> Nodes => _nodes;
+
     /// <summary>Makes a name that no value has yet.</summary>
     public string FreshName(string stem) => _names.Fresh(stem);
 

@@ -1,5 +1,4 @@
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Operators;
 using static Microsoft.ML.Hdrq.Tests.Networks.Operators.ParityValues;
 
 namespace Microsoft.ML.Hdrq.Tests.Networks.Operators;

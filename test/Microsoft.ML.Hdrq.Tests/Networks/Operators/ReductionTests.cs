@@ -1,4 +1,3 @@
-using Microsoft.ML.Hdrq.Networks.Operators;
 using static Microsoft.ML.Hdrq.Tests.Networks.Operators.ParityValues;
 
 namespace Microsoft.ML.Hdrq.Tests.Networks.Operators;

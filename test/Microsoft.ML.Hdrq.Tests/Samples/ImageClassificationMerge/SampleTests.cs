@@ -5,7 +5,6 @@ using Hdrq.Samples.Comparison;
 using Hdrq.Samples.Results;
 using ImageClassificationMerge;
 using ImageClassificationMerge.TrafficSigns;
-using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;

@@ -1,7 +1,6 @@
 using Hdrq.Samples;
 using Hdrq.Samples.Comparison;
 using Hdrq.Samples.Results;
-using Microsoft.ML.Hdrq.Networks;
 
 namespace Microsoft.ML.Hdrq.Tests.Samples.Shared.Comparison;
 

@@ -4,7 +4,6 @@ using Hdrq.Samples.Explanations;
 using Hdrq.Samples.Report;
 using Hdrq.Samples.Results;
 using Microsoft.ML.Hdrq.Analysis;
-using Microsoft.ML.Hdrq.Networks;
 
 namespace Microsoft.ML.Hdrq.Tests.Samples.Shared.Report;
 

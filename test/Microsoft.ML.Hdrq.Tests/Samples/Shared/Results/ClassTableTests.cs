@@ -1,6 +1,5 @@
 using Hdrq.Samples;
 using Hdrq.Samples.Results;
-using Microsoft.ML.Hdrq.Networks;
 using Spectre.Console;
 
 namespace Microsoft.ML.Hdrq.Tests.Samples.Shared.Results;

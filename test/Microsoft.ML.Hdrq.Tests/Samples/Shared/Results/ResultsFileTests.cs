@@ -1,6 +1,5 @@
 using System.Globalization;
 using Hdrq.Samples.Results;
-using Microsoft.ML.Hdrq.Networks;
 
 namespace Microsoft.ML.Hdrq.Tests.Samples.Shared.Results;
 
