@@ -36,8 +36,8 @@ internal static class Histograms
         {
             if (layer.WeightQuantizer is not { } quantizer)
                 continue;
-                var scale = quantized.Parameters[quantizer.Scale].detach();
-                var counter = new Counter(layer.Name, isWeight: true, quantizer.Operator, scale);
+            var scale = quantized.Parameters[quantizer.Scale].detach();
+            var counter = new Counter(layer.Name, isWeight: true, quantizer.Operator, scale);
             counter.Add(folded.Parameters[exact.Weight].detach());
             histograms.Add(counter.Histogram);
         }

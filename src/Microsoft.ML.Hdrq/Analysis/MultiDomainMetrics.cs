@@ -15,10 +15,10 @@ public static class MultiDomainMetrics
         foreach (var score in scores)
         {
             if (score < 0)
-                {
-                    throw new ArgumentOutOfRangeException(
-                        nameof(scores), score, "A harmonic mean needs scores that are not negative.");
-                }
+            {
+                throw new ArgumentOutOfRangeException(
+                    nameof(scores), score, "A harmonic mean needs scores that are not negative.");
+            }
         }
         return scores.Count == 0 || scores.Any(double.IsNaN) ? double.NaN
             : scores.Contains(0) ? 0

@@ -30,11 +30,11 @@ internal sealed class SegmentationMetricsBuilder
     public SegmentationMetricsBuilder(IReadOnlyList<string>? classNames = null, byte ignoredLabel = byte.MaxValue)
     {
         if (classNames is { Count: 0 or > byte.MaxValue })
-            {
-                throw new ArgumentOutOfRangeException(
-                    nameof(classNames), classNames.Count,
-                    $"There are {classNames.Count} names of classes; there must be 1 to {byte.MaxValue}.");
-            }
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(classNames), classNames.Count,
+                $"There are {classNames.Count} names of classes; there must be 1 to {byte.MaxValue}.");
+        }
         _classNames = classNames is null ? null : [.. classNames];
         _ignoredLabel = ignoredLabel;
     }
@@ -48,25 +48,25 @@ internal sealed class SegmentationMetricsBuilder
     public void Add(ReadOnlySpan<byte> labels, ReadOnlySpan<byte> predictions)
     {
         if (labels.Length != predictions.Length)
-            {
-                throw new ArgumentException(
-                    $"There are {labels.Length} labels and {predictions.Length} predictions.", nameof(predictions));
-            }
+        {
+            throw new ArgumentException(
+                $"There are {labels.Length} labels and {predictions.Length} predictions.", nameof(predictions));
+        }
         if (_classNames is { } names)
         {
             for (var i = 0; i < labels.Length; i++)
             {
                 if (labels[i] >= names.Length && labels[i] != _ignoredLabel)
-                    {
-                        throw new ArgumentException(
-                            $"A label is {labels[i]}, and there are {names.Length} classes.", nameof(labels));
-                    }
+                {
+                    throw new ArgumentException(
+                        $"A label is {labels[i]}, and there are {names.Length} classes.", nameof(labels));
+                }
                 if (predictions[i] >= names.Length && predictions[i] != byte.MaxValue && labels[i] != _ignoredLabel)
-                    {
-                        throw new ArgumentException(
-                            $"A prediction is {predictions[i]}, and there are {names.Length} classes.",
-                            nameof(predictions));
-                    }
+                {
+                    throw new ArgumentException(
+                        $"A prediction is {predictions[i]}, and there are {names.Length} classes.",
+                        nameof(predictions));
+                }
             }
         }
         else if (_ignoredLabel != byte.MaxValue && labels.Contains(byte.MaxValue))

@@ -43,11 +43,11 @@ public sealed class MergeInput
     {
         ArgumentNullException.ThrowIfNull(parameter);
         if (!_source.Has(parameter.Name))
-            {
-                throw new ArgumentException(
-                    $"The networks that are merged have no weight, bias, statistic or scale '{parameter.Name}'.",
-                    nameof(parameter));
-            }
+        {
+            throw new ArgumentException(
+                $"The networks that are merged have no weight, bias, statistic or scale '{parameter.Name}'.",
+                nameof(parameter));
+        }
         // Not copied: the arrays of a source are never changed.
         return ImmutableCollectionsMarshal.AsImmutableArray(_source.Exact(parameter.Name));
     }

@@ -103,10 +103,10 @@ public abstract class MergeMethod
     public static MergeMethod Ties(Network source, double density = 0.2, double scale = 1)
     {
         if (!(density > 0 && density <= 1))
-            {
-                throw new ArgumentOutOfRangeException(
-                    nameof(density), density, "The density must be above 0 and at most 1.");
-            }
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(density), density, "The density must be above 0 and at most 1.");
+        }
         return new TiesMergeMethod(Checked(source), density, Checked(scale));
     }
 
@@ -128,10 +128,10 @@ public abstract class MergeMethod
     public static MergeMethod RegMean(double correlation = 0.97)
     {
         if (!(correlation >= 0 && correlation <= 1))
-            {
-                throw new ArgumentOutOfRangeException(
-                    nameof(correlation), correlation, "The share of correlations must be from 0 to 1.");
-            }
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(correlation), correlation, "The share of correlations must be from 0 to 1.");
+        }
         return new RegMeanMergeMethod(correlation);
     }
 

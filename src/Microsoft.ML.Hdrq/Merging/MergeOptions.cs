@@ -39,10 +39,10 @@ public sealed record MergeOptions
         if (weights.Count != count)
             throw new ArgumentException($"There are {weights.Count} weights for {count} networks.");
         if (weights.Any(weight => !(weight >= 0)))
-            {
-                throw new ArgumentException(
-                    $"The networks' weights are {string.Join(", ", weights)}; none may be negative.");
-            }
+        {
+            throw new ArgumentException(
+                $"The networks' weights are {string.Join(", ", weights)}; none may be negative.");
+        }
         if (!(Math.Abs(weights.Sum() - 1) <= 1e-6))
             throw new ArgumentException($"The networks' weights sum to {weights.Sum()} instead of 1.");
         // The sum becomes exactly 1, so that integers on which all networks agree are their own mean.

@@ -123,7 +123,7 @@ internal sealed class MergeSource : IComparable<MergeSource>
         using var scope = torch.NewDisposeScope();
         var tensor = _network.Parameters[parameter].detach();
         if (!tensor.isfinite().all().item<bool>())
-                throw new ArgumentException($"Parameter '{parameter}' of {Name} holds a value that is not finite.");
+            throw new ArgumentException($"Parameter '{parameter}' of {Name} holds a value that is not finite.");
         if (isScale && !tensor.gt(Scalars.Keep(0)).all().item<bool>())
             throw new ArgumentException($"Scale '{parameter}' of {Name} is not positive.");
     }
@@ -136,7 +136,7 @@ internal sealed class MergeSource : IComparable<MergeSource>
         {
             var scale = _network.Parameters[quantized.Scale].detach();
             if (scale.numel() > 1)
-                    scale = scale.reshape([-1, .. Enumerable.Repeat(1L, (int)tensor.dim() - quantized.Axis - 1)]);
+                scale = scale.reshape([-1, .. Enumerable.Repeat(1L, (int)tensor.dim() - quantized.Axis - 1)]);
             // Rounds as the network itself does, in its own precision: a weight saved as an integer is this integer.
             tensor = tensor.div(scale)
                 .round()

@@ -85,10 +85,10 @@ public static class NetworkMerger
     private static void CheckGraphs(IReadOnlyList<Network> networks)
     {
         if (networks.Count < 2)
-            {
-                throw new ArgumentException(
-                    $"Merging needs at least two networks; there are {networks.Count}.", nameof(networks));
-            }
+        {
+            throw new ArgumentException(
+                $"Merging needs at least two networks; there are {networks.Count}.", nameof(networks));
+        }
         for (var d = 0; d < networks.Count; d++)
         {
             if (networks[d] is null)

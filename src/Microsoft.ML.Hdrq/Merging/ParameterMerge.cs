@@ -62,18 +62,18 @@ internal static class ParameterMerge
                 return null;
             var count = sources[0].Values(definition.Name).Length;
             if (target.Values.Length != count)
-                {
-                    throw new ArgumentException(
-                        $"Merge method '{method.Name}' gives {target.Values.Length} values for parameter "
-                        + $"'{definition.Name}', which has {count}.");
-                }
+            {
+                throw new ArgumentException(
+                    $"Merge method '{method.Name}' gives {target.Values.Length} values for parameter "
+                    + $"'{definition.Name}', which has {count}.");
+            }
             // Checked in the parameter's own precision, whose largest value is not that of doubles.
             if (!ToTorch(target.Values, definition).isfinite().all().item<bool>())
-                {
-                    throw new ArgumentException(
-                        $"Merge method '{method.Name}' gives parameter '{definition.Name}' a value that is not finite, "
-                        + $"or too large for {definition.ElementType}.");
-                }
+            {
+                throw new ArgumentException(
+                    $"Merge method '{method.Name}' gives parameter '{definition.Name}' a value that is not finite, "
+                    + $"or too large for {definition.ElementType}.");
+            }
             return target;
         }
     }
@@ -121,11 +121,11 @@ internal static class ParameterMerge
         foreach (var source in sources)
         {
             if (!source.Constants(definition, graph).All(other => Same(constant, other)))
-                {
-                    throw new ArgumentException(
-                        $"Constant '{definition.Name}' differs between {sources[0].Name} and {source.Name}; "
-                        + "networks can be merged only when their constants are equal.");
-                }
+            {
+                throw new ArgumentException(
+                    $"Constant '{definition.Name}' differs between {sources[0].Name} and {source.Name}; "
+                    + "networks can be merged only when their constants are equal.");
+            }
         }
         return constant.ToTorch();
     }

@@ -37,11 +37,11 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
         foreach (var network in networks)
         {
             if (!InputGrams.AreIn(network.Metadata))
-                {
-                    throw new ArgumentException(
-                        $"RegMean needs the Gram matrices of layers' inputs, and {network.Name} carries none; "
-                        + "quantize or adapt it with KeepInputGrams.");
-                }
+            {
+                throw new ArgumentException(
+                    $"RegMean needs the Gram matrices of layers' inputs, and {network.Name} carries none; "
+                    + "quantize or adapt it with KeepInputGrams.");
+            }
         }
         var layers = graph.Layers.MatrixProducts.ToDictionary(layer => layer.Weight, StringComparer.Ordinal);
         return definition => layers.TryGetValue(definition.Name, out var layer)

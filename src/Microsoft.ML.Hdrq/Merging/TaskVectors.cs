@@ -40,11 +40,11 @@ internal sealed class TaskVectors
             var tensor = folded.Parameters[definition.Name].detach();
             var origin = tensor.to(torch.ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
             if (!origin.All(double.IsFinite))
-                {
-                    throw new ArgumentException(
-                            $"Parameter '{definition.Name}' of the source holds a value that is not finite.",
-                            nameof(source));
-                }
+            {
+                throw new ArgumentException(
+                        $"Parameter '{definition.Name}' of the source holds a value that is not finite.",
+                        nameof(source));
+            }
             _origins.Add(definition.Name, origin);
         }
     }

@@ -167,7 +167,8 @@ public sealed class Network : IDisposable
             Graph,
             Graph.Parameters.ToDictionary(
                 definition => definition.Name, definition => _byName[definition.Name].detach().clone()),
-            device) { Metadata = Metadata };
+            device)
+        { Metadata = Metadata };
     }
 
     /// <summary>Frees the parameters.</summary>

@@ -100,9 +100,9 @@ internal sealed class Convolution : LayerOperator
         long[] padding,
         long[] dilations,
         long groups) => strides.Length switch
-    {
-        1 => torch.nn.functional.conv1d(data, weight, bias, strides[0], padding[0], dilations[0], groups),
-        2 => torch.nn.functional.conv2d(data, weight, bias, strides, padding, dilations, groups),
-        _ => torch.nn.functional.conv3d(data, weight, bias, strides, padding, dilations, groups),
-    };
+        {
+            1 => torch.nn.functional.conv1d(data, weight, bias, strides[0], padding[0], dilations[0], groups),
+            2 => torch.nn.functional.conv2d(data, weight, bias, strides, padding, dilations, groups),
+            _ => torch.nn.functional.conv3d(data, weight, bias, strides, padding, dilations, groups),
+        };
 }

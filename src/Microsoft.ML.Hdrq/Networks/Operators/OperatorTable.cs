@@ -14,231 +14,312 @@ internal static class OperatorTable
 {
     public static readonly FrozenDictionary<string, OperatorDefinition> Definitions =
         new Dictionary<string, OperatorDefinition>(StringComparer.Ordinal)
-    {
-        // Layers with weights
-        ["Conv"] = new((type, attributes) => new Convolution(type, attributes))
+        {
+            // Layers with weights
+            ["Conv"] = new((type, attributes) => new Convolution(type, attributes))
             { MinInputs = 2, MaxInputs = 3, WeightInputs = [1, 2], Traits = TwiceDifferentiable },
-        ["ConvTranspose"] = new((type, attributes) => new TransposedConvolution(type, attributes))
+            ["ConvTranspose"] = new((type, attributes) => new TransposedConvolution(type, attributes))
             { MinInputs = 2, MaxInputs = 3, WeightInputs = [1, 2], Traits = TwiceDifferentiable },
-        ["Gemm"] = new((type, attributes) => new Gemm(type, attributes))
+            ["Gemm"] = new((type, attributes) => new Gemm(type, attributes))
             { MinInputs = 2, MaxInputs = 3, WeightInputs = [1, 2], Traits = TwiceDifferentiable },
-        ["MatMul"] = new((type, attributes) => new MatMul(type, attributes))
+            ["MatMul"] = new((type, attributes) => new MatMul(type, attributes))
             { MinInputs = 2, MaxInputs = 2, WeightInputs = [0, 1], Traits = TwiceDifferentiable },
-        ["Einsum"] = new((type, attributes) => new Einsum(type, attributes))
+            ["Einsum"] = new((type, attributes) => new Einsum(type, attributes))
             { MaxInputs = int.MaxValue, SinceOpset = 12 },
 
-        // Normalization
-        ["BatchNormalization"] = new((type, attributes) => new BatchNormalization(type, attributes))
-            { MinInputs = 5, MaxInputs = 5, WeightInputs = [1, 2], StatisticInputs = [3, 4],
-              Traits = TwiceDifferentiable, LaterAttributes = [("training_mode", 14)] },
-        ["GroupNormalization"] = new((type, attributes) => new GroupNormalization(type, attributes))
+            // Normalization
+            ["BatchNormalization"] = new((type, attributes) => new BatchNormalization(type, attributes))
+            {
+                MinInputs = 5,
+                MaxInputs = 5,
+                WeightInputs = [1, 2],
+                StatisticInputs = [3, 4],
+                Traits = TwiceDifferentiable,
+                LaterAttributes = [("training_mode", 14)]
+            },
+            ["GroupNormalization"] = new((type, attributes) => new GroupNormalization(type, attributes))
             { MinInputs = 3, MaxInputs = 3, WeightInputs = [1, 2], SinceOpset = 21, Traits = TwiceDifferentiable },
-        ["InstanceNormalization"] = new((type, attributes) => new GroupNormalization(type, attributes))
+            ["InstanceNormalization"] = new((type, attributes) => new GroupNormalization(type, attributes))
             { MinInputs = 3, MaxInputs = 3, WeightInputs = [1, 2], Traits = TwiceDifferentiable },
-        ["LayerNormalization"] = new((type, attributes) => new LayerNormalization(type, attributes))
+            ["LayerNormalization"] = new((type, attributes) => new LayerNormalization(type, attributes))
             { MinInputs = 2, MaxInputs = 3, WeightInputs = [1, 2], SinceOpset = 17, Traits = TwiceDifferentiable },
-        ["LpNormalization"] = new((type, attributes) => new LpNormalization(type, attributes)),
-        ["LRN"] = new((type, attributes) => new LocalResponseNormalization(type, attributes)),
+            ["LpNormalization"] = new((type, attributes) => new LpNormalization(type, attributes)),
+            ["LRN"] = new((type, attributes) => new LocalResponseNormalization(type, attributes)),
 
-        // Activations
-        ["Relu"] = Unary(x => x.relu()) with { Traits = NeverNegative | FusedActivation | TwiceDifferentiable },
-        ["Sigmoid"] = Unary(x => x.sigmoid()) with { Traits = NeverNegative | TwiceDifferentiable },
-        ["Tanh"] = Unary(x => x.tanh()) with { Traits = TwiceDifferentiable },
-        ["Softplus"] = Unary(x => x.softplus()) with { Traits = NeverNegative },
-        ["Softsign"] = Unary(x => x.div(x.abs().add(Scalars.Keep(1), Scalars.One))),
-        ["HardSwish"] = Unary(x => x.hardswish(), since: 14) with { Traits = TwiceDifferentiable },
-        ["Mish"] = Unary(x => torch.nn.functional.mish(x), since: 18),
-        ["LeakyRelu"] = Unary(("alpha", 0.01f), (x, alpha) => x.leaky_relu(Scalars.Keep(alpha)))
-            with { Traits = TwiceDifferentiable },
-        ["Elu"] = Unary(("alpha", 1), (x, alpha) => x.elu(alpha)),
-        ["Celu"] = Unary(("alpha", 1), (x, alpha) => x.celu(Scalars.Keep(alpha)), since: 12),
-        ["ThresholdedRelu"] = Unary(("alpha", 1), (x, alpha) => torch.nn.functional.threshold(x, alpha, 0), since: 10),
-        ["Selu"] = Unary(("alpha", 1.67326319217681884765625f), ("gamma", 1.05070102214813232421875f),
+            // Activations
+            ["Relu"] = Unary(x => x.relu()) with { Traits = NeverNegative | FusedActivation | TwiceDifferentiable },
+            ["Sigmoid"] = Unary(x => x.sigmoid()) with { Traits = NeverNegative | TwiceDifferentiable },
+            ["Tanh"] = Unary(x => x.tanh()) with { Traits = TwiceDifferentiable },
+            ["Softplus"] = Unary(x => x.softplus()) with { Traits = NeverNegative },
+            ["Softsign"] = Unary(x => x.div(x.abs().add(Scalars.Keep(1), Scalars.One))),
+            ["HardSwish"] = Unary(x => x.hardswish(), since: 14) with { Traits = TwiceDifferentiable },
+            ["Mish"] = Unary(x => torch.nn.functional.mish(x), since: 18),
+            ["LeakyRelu"] = Unary(("alpha", 0.01f), (x, alpha) => x.leaky_relu(Scalars.Keep(alpha)))
+            with
+            { Traits = TwiceDifferentiable },
+            ["Elu"] = Unary(("alpha", 1), (x, alpha) => x.elu(alpha)),
+            ["Celu"] = Unary(("alpha", 1), (x, alpha) => x.celu(Scalars.Keep(alpha)), since: 12),
+            ["ThresholdedRelu"] = Unary(("alpha", 1), (x, alpha) => torch.nn.functional.threshold(x, alpha, 0), since: 10),
+            ["Selu"] = Unary(("alpha", 1.67326319217681884765625f), ("gamma", 1.05070102214813232421875f),
             (x, alpha, gamma) => x.elu(Scalars.Keep(alpha), Scalars.Keep(gamma), Scalars.Keep(1))),
-        ["HardSigmoid"] = Unary(("alpha", 0.2f), ("beta", 0.5f), HardSigmoid)
-            with { Traits = NeverNegative | TwiceDifferentiable },
-        ["Gelu"] = Parametric(Gelu, since: 20) with { Traits = TwiceDifferentiable },
-        ["PRelu"] = Binary((x, slope) => torch.where(x.lt(Scalars.Keep(0)), x.mul(slope), x))
-            with { WeightInputs = [1] },
-        ["Softmax"] = AlongAxis((x, axis) => x.softmax(axis)) with { Traits = NeverNegative | TwiceDifferentiable },
-        ["LogSoftmax"] = AlongAxis((x, axis) => x.log_softmax(axis)) with { Traits = TwiceDifferentiable },
-        ["Dropout"] = new((type, attributes) => new Dropout(type, attributes))
-            { MaxInputs = 3, MaxOutputs = 2, SteeringInputs = [1], Traits = KeepsElements | TwiceDifferentiable,
-              LaterAttributes = [("seed", 12)] },
+            ["HardSigmoid"] = Unary(("alpha", 0.2f), ("beta", 0.5f), HardSigmoid)
+            with
+            { Traits = NeverNegative | TwiceDifferentiable },
+            ["Gelu"] = Parametric(Gelu, since: 20) with { Traits = TwiceDifferentiable },
+            ["PRelu"] = Binary((x, slope) => torch.where(x.lt(Scalars.Keep(0)), x.mul(slope), x))
+            with
+            { WeightInputs = [1] },
+            ["Softmax"] = AlongAxis((x, axis) => x.softmax(axis)) with { Traits = NeverNegative | TwiceDifferentiable },
+            ["LogSoftmax"] = AlongAxis((x, axis) => x.log_softmax(axis)) with { Traits = TwiceDifferentiable },
+            ["Dropout"] = new((type, attributes) => new Dropout(type, attributes))
+            {
+                MaxInputs = 3,
+                MaxOutputs = 2,
+                SteeringInputs = [1],
+                Traits = KeepsElements | TwiceDifferentiable,
+                LaterAttributes = [("seed", 12)]
+            },
 
-        // Simulated quantizers; ONNX writes them as QuantizeLinear and DequantizeLinear
-        [FakeQuantize.Name] = new((type, attributes) => new FakeQuantize(type, attributes))
+            // Simulated quantizers; ONNX writes them as QuantizeLinear and DequantizeLinear
+            [FakeQuantize.Name] = new((type, attributes) => new FakeQuantize(type, attributes))
             { MinInputs = 2, MaxInputs = 2, WeightInputs = [0, 1], Traits = TwiceDifferentiable },
 
-        // Elementwise, one input
-        ["Abs"] = Unary(x => x.abs()) with { Traits = NeverNegative },
-        ["Acos"] = Unary(x => x.acos()),
-        ["Acosh"] = Unary(x => x.acosh()),
-        ["Asin"] = Unary(x => x.asin()),
-        ["Asinh"] = Unary(x => x.asinh()),
-        ["Atan"] = Unary(x => x.atan()),
-        ["Atanh"] = Unary(x => x.atanh()),
-        ["Ceil"] = Unary(x => x.ceil()),
-        ["Cos"] = Unary(x => x.cos()),
-        ["Cosh"] = Unary(x => x.cosh()),
-        ["Erf"] = Unary(x => x.erf()) with { Traits = TwiceDifferentiable },
-        ["Exp"] = Unary(x => x.exp()) with { Traits = NeverNegative | TwiceDifferentiable },
-        ["Floor"] = Unary(x => x.floor()),
-        ["IsInf"] = Parametric(IsInfinite, since: 10),
-        ["IsNaN"] = Unary(x => x.isnan()),
-        ["Identity"] = Unary(x => x.alias()) with { Traits = PassesOn | Rearranges | TwiceDifferentiable },
-        ["Log"] = Unary(x => x.log()) with { Traits = TwiceDifferentiable },
-        ["Neg"] = Unary(x => x.neg()) with { Traits = TwiceDifferentiable },
-        ["Not"] = Unary(x => x.logical_not()),
-        ["Reciprocal"] = Unary(x => x.reciprocal()) with { Traits = TwiceDifferentiable },
-        ["Round"] = Unary(x => x.round(), since: 11),
-        ["Sign"] = Unary(x => x.sign()),
-        ["Sin"] = Unary(x => x.sin()),
-        ["Sinh"] = Unary(x => x.sinh()),
-        ["Sqrt"] = Unary(x => x.sqrt()) with { Traits = NeverNegative | TwiceDifferentiable },
-        ["Tan"] = Unary(x => x.tan()),
-        ["Cast"] = new((type, attributes) => new Cast(type, attributes))
+            // Elementwise, one input
+            ["Abs"] = Unary(x => x.abs()) with { Traits = NeverNegative },
+            ["Acos"] = Unary(x => x.acos()),
+            ["Acosh"] = Unary(x => x.acosh()),
+            ["Asin"] = Unary(x => x.asin()),
+            ["Asinh"] = Unary(x => x.asinh()),
+            ["Atan"] = Unary(x => x.atan()),
+            ["Atanh"] = Unary(x => x.atanh()),
+            ["Ceil"] = Unary(x => x.ceil()),
+            ["Cos"] = Unary(x => x.cos()),
+            ["Cosh"] = Unary(x => x.cosh()),
+            ["Erf"] = Unary(x => x.erf()) with { Traits = TwiceDifferentiable },
+            ["Exp"] = Unary(x => x.exp()) with { Traits = NeverNegative | TwiceDifferentiable },
+            ["Floor"] = Unary(x => x.floor()),
+            ["IsInf"] = Parametric(IsInfinite, since: 10),
+            ["IsNaN"] = Unary(x => x.isnan()),
+            ["Identity"] = Unary(x => x.alias()) with { Traits = PassesOn | Rearranges | TwiceDifferentiable },
+            ["Log"] = Unary(x => x.log()) with { Traits = TwiceDifferentiable },
+            ["Neg"] = Unary(x => x.neg()) with { Traits = TwiceDifferentiable },
+            ["Not"] = Unary(x => x.logical_not()),
+            ["Reciprocal"] = Unary(x => x.reciprocal()) with { Traits = TwiceDifferentiable },
+            ["Round"] = Unary(x => x.round(), since: 11),
+            ["Sign"] = Unary(x => x.sign()),
+            ["Sin"] = Unary(x => x.sin()),
+            ["Sinh"] = Unary(x => x.sinh()),
+            ["Sqrt"] = Unary(x => x.sqrt()) with { Traits = NeverNegative | TwiceDifferentiable },
+            ["Tan"] = Unary(x => x.tan()),
+            ["Cast"] = new((type, attributes) => new Cast(type, attributes))
             { Foldable = true, Traits = TwiceDifferentiable, LaterAttributes = [("saturate", 19)] },
-        ["CastLike"] = new((type, attributes) => new CastLike(type, attributes))
+            ["CastLike"] = new((type, attributes) => new CastLike(type, attributes))
             { MinInputs = 2, MaxInputs = 2, SinceOpset = 15, Foldable = true },
-        ["Clip"] = new((type, attributes) => new Clip(type, attributes))
-            { MaxInputs = 3, SteeringInputs = [1, 2], Foldable = true, Traits = FusedActivation | TwiceDifferentiable,
-              LowerBoundInput = 1 },
+            ["Clip"] = new((type, attributes) => new Clip(type, attributes))
+            {
+                MaxInputs = 3,
+                SteeringInputs = [1, 2],
+                Foldable = true,
+                Traits = FusedActivation | TwiceDifferentiable,
+                LowerBoundInput = 1
+            },
 
-        // Elementwise with broadcasting
-        ["Add"] = Binary((a, b) => a.add(b, Scalars.One)) with { Traits = Adds | TwiceDifferentiable },
-        ["Sub"] = Binary((a, b) => a.sub(b)) with { Traits = TwiceDifferentiable },
-        ["Mul"] = Binary((a, b) => a.mul(b)) with { Traits = KeepsSign | TwiceDifferentiable },
-        ["Div"] = Binary((a, b) => a.is_floating_point() ? a.div(b) : a.div(b, torch.RoundingMode.trunc))
-            with { SteeringInputs = [1], Traits = TwiceDifferentiable },
-        ["Pow"] = Binary((a, b) => a.pow(b).to(a.dtype)) with { SteeringInputs = [1], Traits = TwiceDifferentiable },
-        ["Mod"] = new((type, attributes) => new Binary(type, attributes, Remainder(attributes)))
+            // Elementwise with broadcasting
+            ["Add"] = Binary((a, b) => a.add(b, Scalars.One)) with { Traits = Adds | TwiceDifferentiable },
+            ["Sub"] = Binary((a, b) => a.sub(b)) with { Traits = TwiceDifferentiable },
+            ["Mul"] = Binary((a, b) => a.mul(b)) with { Traits = KeepsSign | TwiceDifferentiable },
+            ["Div"] = Binary((a, b) => a.is_floating_point() ? a.div(b) : a.div(b, torch.RoundingMode.trunc))
+            with
+            { SteeringInputs = [1], Traits = TwiceDifferentiable },
+            ["Pow"] = Binary((a, b) => a.pow(b).to(a.dtype)) with { SteeringInputs = [1], Traits = TwiceDifferentiable },
+            ["Mod"] = new((type, attributes) => new Binary(type, attributes, Remainder(attributes)))
             { MinInputs = 2, MaxInputs = 2, SinceOpset = 10, Foldable = true },
-        ["Equal"] = Binary((a, b) => a.eq(b)) with { SteeringInputs = [0, 1], Traits = TwiceDifferentiable },
-        ["Less"] = Binary((a, b) => a.lt(b)) with { SteeringInputs = [0, 1] },
-        ["LessOrEqual"] = Binary((a, b) => a.le(b)) with { SteeringInputs = [0, 1], SinceOpset = 12 },
-        ["Greater"] = Binary((a, b) => a.gt(b)) with { SteeringInputs = [0, 1] },
-        ["GreaterOrEqual"] = Binary((a, b) => a.ge(b)) with { SteeringInputs = [0, 1], SinceOpset = 12 },
-        ["And"] = Binary((a, b) => a.logical_and(b)) with { SteeringInputs = [0, 1] },
-        ["Or"] = Binary((a, b) => a.logical_or(b)) with { SteeringInputs = [0, 1] },
-        ["Xor"] = Binary((a, b) => a.logical_xor(b)) with { SteeringInputs = [0, 1] },
-        ["Where"] = new((type, attributes) => new Where(type, attributes))
+            ["Equal"] = Binary((a, b) => a.eq(b)) with { SteeringInputs = [0, 1], Traits = TwiceDifferentiable },
+            ["Less"] = Binary((a, b) => a.lt(b)) with { SteeringInputs = [0, 1] },
+            ["LessOrEqual"] = Binary((a, b) => a.le(b)) with { SteeringInputs = [0, 1], SinceOpset = 12 },
+            ["Greater"] = Binary((a, b) => a.gt(b)) with { SteeringInputs = [0, 1] },
+            ["GreaterOrEqual"] = Binary((a, b) => a.ge(b)) with { SteeringInputs = [0, 1], SinceOpset = 12 },
+            ["And"] = Binary((a, b) => a.logical_and(b)) with { SteeringInputs = [0, 1] },
+            ["Or"] = Binary((a, b) => a.logical_or(b)) with { SteeringInputs = [0, 1] },
+            ["Xor"] = Binary((a, b) => a.logical_xor(b)) with { SteeringInputs = [0, 1] },
+            ["Where"] = new((type, attributes) => new Where(type, attributes))
             { MinInputs = 3, MaxInputs = 3, Foldable = true, Traits = TwiceDifferentiable },
-        ["Max"] = Variadic((a, b) => a.maximum(b)) with { Traits = KeepsSign | TwiceDifferentiable },
-        ["Min"] = Variadic((a, b) => a.minimum(b)) with { Traits = TwiceDifferentiable },
-        ["Sum"] = Variadic((a, b) => a.add(b, Scalars.One)) with { Traits = Adds | TwiceDifferentiable },
-        ["Mean"] = Variadic((a, b) => a.add(b, Scalars.One)) with { Traits = Joins | TwiceDifferentiable },
+            ["Max"] = Variadic((a, b) => a.maximum(b)) with { Traits = KeepsSign | TwiceDifferentiable },
+            ["Min"] = Variadic((a, b) => a.minimum(b)) with { Traits = TwiceDifferentiable },
+            ["Sum"] = Variadic((a, b) => a.add(b, Scalars.One)) with { Traits = Adds | TwiceDifferentiable },
+            ["Mean"] = Variadic((a, b) => a.add(b, Scalars.One)) with { Traits = Joins | TwiceDifferentiable },
 
-        // Pooling
-        ["LpPool"] = new((type, attributes) => new LpPooling(type, attributes))
-            { SinceOpset = 2, Traits = NeverNegative,
-              LaterAttributes = [("ceil_mode", 18), ("dilations", 18)] },
-        ["AveragePool"] = new((type, attributes) => new AveragePooling(type, attributes))
-            { Traits = Averages | Pools | TwiceDifferentiable,
-              LaterAttributes = [("ceil_mode", 10), ("dilations", 19)] },
-        ["MaxPool"] = new((type, attributes) => new MaxPooling(type, attributes))
-            { Traits = MovesValues | Pools | TwiceDifferentiable,
-              LaterAttributes = [("ceil_mode", 10), ("dilations", 10)] },
-        ["GlobalAveragePool"] = new((type, attributes) =>
-            new GlobalPooling(type, attributes, (x, axes) => x.mean(axes, keepdim: true)))
+            // Pooling
+            ["LpPool"] = new((type, attributes) => new LpPooling(type, attributes))
+            {
+                SinceOpset = 2,
+                Traits = NeverNegative,
+                LaterAttributes = [("ceil_mode", 18), ("dilations", 18)]
+            },
+            ["AveragePool"] = new((type, attributes) => new AveragePooling(type, attributes))
+            {
+                Traits = Averages | Pools | TwiceDifferentiable,
+                LaterAttributes = [("ceil_mode", 10), ("dilations", 19)]
+            },
+            ["MaxPool"] = new((type, attributes) => new MaxPooling(type, attributes))
+            {
+                Traits = MovesValues | Pools | TwiceDifferentiable,
+                LaterAttributes = [("ceil_mode", 10), ("dilations", 10)]
+            },
+            ["GlobalAveragePool"] = new((type, attributes) =>
+                new GlobalPooling(type, attributes, (x, axes) => x.mean(axes, keepdim: true)))
             { Traits = Averages | Pools | TwiceDifferentiable },
-        ["GlobalMaxPool"] = new((type, attributes) =>
-            new GlobalPooling(type, attributes, (x, axes) => x.amax(axes, keepdim: true)))
+            ["GlobalMaxPool"] = new((type, attributes) =>
+                new GlobalPooling(type, attributes, (x, axes) => x.amax(axes, keepdim: true)))
             { Traits = MovesValues | Pools | TwiceDifferentiable },
 
-        // Reductions
-        ["ReduceSum"] = Reduce(Reduction.Sum)
-            with { Traits = KeepsSign | TwiceDifferentiable, LaterAttributes = [("noop_with_empty_axes", 13)] },
-        ["ReduceMean"] = Reduce(Reduction.Mean)
-            with { Traits = Averages | TwiceDifferentiable, LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ReduceMax"] = Reduce((x, axes, keep) => x.amax(axes, keep))
-            with { Traits = KeepsSign, LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ReduceMin"] = Reduce((x, axes, keep) => x.amin(axes, keep))
-            with { LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ReduceProd"] = Reduce(Product)
-            with { LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ReduceL1"] = Reduce((x, axes, keep) => Reduction.Sum(x.abs(), axes, keep))
-            with { LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ReduceL2"] = Reduce(Reduction.EuclideanNorm)
-            with { LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ReduceSumSquare"] = Reduce((x, axes, keep) => Reduction.Sum(x.mul(x), axes, keep))
-            with { LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ReduceLogSum"] = Reduce((x, axes, keep) => Reduction.Sum(x, axes, keep).log())
-            with { LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ReduceLogSumExp"] = Reduce(LogSumExp)
-            with { LaterAttributes = [("noop_with_empty_axes", 18)] },
-        ["ArgMax"] = new((type, attributes) => new ArgReduction(type, attributes))
+            // Reductions
+            ["ReduceSum"] = Reduce(Reduction.Sum)
+            with
+            { Traits = KeepsSign | TwiceDifferentiable, LaterAttributes = [("noop_with_empty_axes", 13)] },
+            ["ReduceMean"] = Reduce(Reduction.Mean)
+            with
+            { Traits = Averages | TwiceDifferentiable, LaterAttributes = [("noop_with_empty_axes", 18)] },
+            ["ReduceMax"] = Reduce((x, axes, keep) => x.amax(axes, keep))
+            with
+            { Traits = KeepsSign, LaterAttributes = [("noop_with_empty_axes", 18)] },
+            ["ReduceMin"] = Reduce((x, axes, keep) => x.amin(axes, keep))
+            with
+            { LaterAttributes = [("noop_with_empty_axes", 18)] },
+            ["ReduceProd"] = Reduce(Product)
+            with
+            { LaterAttributes = [("noop_with_empty_axes", 18)] },
+            ["ReduceL1"] = Reduce((x, axes, keep) => Reduction.Sum(x.abs(), axes, keep))
+            with
+            { LaterAttributes = [("noop_with_empty_axes", 18)] },
+            ["ReduceL2"] = Reduce(Reduction.EuclideanNorm)
+            with
+            { LaterAttributes = [("noop_with_empty_axes", 18)] },
+            ["ReduceSumSquare"] = Reduce((x, axes, keep) => Reduction.Sum(x.mul(x), axes, keep))
+            with
+            { LaterAttributes = [("noop_with_empty_axes", 18)] },
+            ["ReduceLogSum"] = Reduce((x, axes, keep) => Reduction.Sum(x, axes, keep).log())
+            with
+            { LaterAttributes = [("noop_with_empty_axes", 18)] },
+            ["ReduceLogSumExp"] = Reduce(LogSumExp)
+            with
+            { LaterAttributes = [("noop_with_empty_axes", 18)] },
+            ["ArgMax"] = new((type, attributes) => new ArgReduction(type, attributes))
             { Foldable = true, LaterAttributes = [("select_last_index", 12)] },
-        ["ArgMin"] = new((type, attributes) => new ArgReduction(type, attributes))
+            ["ArgMin"] = new((type, attributes) => new ArgReduction(type, attributes))
             { Foldable = true, LaterAttributes = [("select_last_index", 12)] },
-        ["CumSum"] = new((type, attributes) => new CumulativeSum(type, attributes))
+            ["CumSum"] = new((type, attributes) => new CumulativeSum(type, attributes))
             { MinInputs = 2, MaxInputs = 2, SinceOpset = 11, Foldable = true },
-        ["TopK"] = new((type, attributes) => new TopK(type, attributes))
-            { MinInputs = 2, MaxInputs = 2, MaxOutputs = 2, SinceOpset = 10, Foldable = true,
-              LaterAttributes = [("largest", 11), ("sorted", 11)] },
+            ["TopK"] = new((type, attributes) => new TopK(type, attributes))
+            {
+                MinInputs = 2,
+                MaxInputs = 2,
+                MaxOutputs = 2,
+                SinceOpset = 10,
+                Foldable = true,
+                LaterAttributes = [("largest", 11), ("sorted", 11)]
+            },
 
-        // Shapes
-        ["Shape"] = new((type, attributes) => new Shape(type, attributes))
-            { Foldable = true, Traits = ReadsShape | TwiceDifferentiable,
-              LaterAttributes = [("start", 15), ("end", 15)] },
-        ["Size"] = new((type, attributes) => new Size(type, attributes))
+            // Shapes
+            ["Shape"] = new((type, attributes) => new Shape(type, attributes))
+            {
+                Foldable = true,
+                Traits = ReadsShape | TwiceDifferentiable,
+                LaterAttributes = [("start", 15), ("end", 15)]
+            },
+            ["Size"] = new((type, attributes) => new Size(type, attributes))
             { Foldable = true, Traits = ReadsShape | TwiceDifferentiable },
-        ["Reshape"] = new((type, attributes) => new Reshape(type, attributes))
-            { MinInputs = 2, MaxInputs = 2, Foldable = true, Traits = KeepsElements | Rearranges | TwiceDifferentiable,
-              LaterAttributes = [("allowzero", 14)] },
-        ["Flatten"] = new((type, attributes) => new Flatten(type, attributes))
+            ["Reshape"] = new((type, attributes) => new Reshape(type, attributes))
+            {
+                MinInputs = 2,
+                MaxInputs = 2,
+                Foldable = true,
+                Traits = KeepsElements | Rearranges | TwiceDifferentiable,
+                LaterAttributes = [("allowzero", 14)]
+            },
+            ["Flatten"] = new((type, attributes) => new Flatten(type, attributes))
             { Foldable = true, Traits = KeepsElements | Rearranges | TwiceDifferentiable },
-        ["Squeeze"] = new((type, attributes) => new Squeeze(type, attributes))
+            ["Squeeze"] = new((type, attributes) => new Squeeze(type, attributes))
             { MaxInputs = 2, Foldable = true, Traits = KeepsElements | Rearranges | TwiceDifferentiable },
-        ["Unsqueeze"] = new((type, attributes) => new Unsqueeze(type, attributes))
-            { MinInputs = 2, MaxInputs = 2, Foldable = true,
-              Traits = KeepsElements | Rearranges | TwiceDifferentiable },
-        ["Transpose"] = new((type, attributes) => new Transpose(type, attributes))
+            ["Unsqueeze"] = new((type, attributes) => new Unsqueeze(type, attributes))
+            {
+                MinInputs = 2,
+                MaxInputs = 2,
+                Foldable = true,
+                Traits = KeepsElements | Rearranges | TwiceDifferentiable
+            },
+            ["Transpose"] = new((type, attributes) => new Transpose(type, attributes))
             { Foldable = true, Traits = Rearranges | TwiceDifferentiable },
-        ["Expand"] = new((type, attributes) => new Expand(type, attributes))
+            ["Expand"] = new((type, attributes) => new Expand(type, attributes))
             { MinInputs = 2, MaxInputs = 2, Foldable = true, Traits = KeepsSign | TwiceDifferentiable },
-        ["Tile"] = new((type, attributes) => new Tile(type, attributes))
+            ["Tile"] = new((type, attributes) => new Tile(type, attributes))
             { MinInputs = 2, MaxInputs = 2, Foldable = true, Traits = KeepsSign },
-        ["DepthToSpace"] = new((type, attributes) => new DepthToSpace(type, attributes))
+            ["DepthToSpace"] = new((type, attributes) => new DepthToSpace(type, attributes))
             { Foldable = true, Traits = KeepsSign, LaterAttributes = [("mode", 11)] },
-        ["SpaceToDepth"] = new((type, attributes) => new DepthToSpace(type, attributes))
+            ["SpaceToDepth"] = new((type, attributes) => new DepthToSpace(type, attributes))
             { Foldable = true, Traits = KeepsSign },
 
-        // Parts
-        ["Concat"] = new((type, attributes) => new Concatenation(type, attributes))
+            // Parts
+            ["Concat"] = new((type, attributes) => new Concatenation(type, attributes))
             { MaxInputs = int.MaxValue, Foldable = true, Traits = Joins | TwiceDifferentiable },
-        ["Slice"] = new((type, attributes) => new Slice(type, attributes))
+            ["Slice"] = new((type, attributes) => new Slice(type, attributes))
             { MinInputs = 3, MaxInputs = 5, Foldable = true, Traits = MovesValues | TwiceDifferentiable },
-        ["Split"] = new((type, attributes) => new Split(type, attributes))
+            ["Split"] = new((type, attributes) => new Split(type, attributes))
             { MaxInputs = 2, MaxOutputs = int.MaxValue, Foldable = true, Traits = KeepsSign | TwiceDifferentiable },
-        ["Gather"] = new((type, attributes) => new Gather(type, attributes))
+            ["Gather"] = new((type, attributes) => new Gather(type, attributes))
             { MinInputs = 2, MaxInputs = 2, Foldable = true, Traits = KeepsSign | TwiceDifferentiable },
-        ["GatherElements"] = new((type, attributes) => new Gather(type, attributes))
+            ["GatherElements"] = new((type, attributes) => new Gather(type, attributes))
             { MinInputs = 2, MaxInputs = 2, SinceOpset = 11, Foldable = true },
-        ["Pad"] = new((type, attributes) => new Pad(type, attributes))
-            { MinInputs = 2, MaxInputs = 4, SteeringInputs = [2], Foldable = true,
-              Traits = MovesValues | TwiceDifferentiable, FillInput = 2 },
-        ["Resize"] = new((type, attributes) => new Resize(type, attributes))
-            { MaxInputs = 4, SteeringInputs = [1, 2], Traits = KeepsSign | TwiceDifferentiable,
-              LaterAttributes = [("antialias", 18), ("axes", 18), ("keep_aspect_ratio_policy", 18)] },
-        ["Trilu"] = new((type, attributes) => new Trilu(type, attributes))
+            ["Pad"] = new((type, attributes) => new Pad(type, attributes))
+            {
+                MinInputs = 2,
+                MaxInputs = 4,
+                SteeringInputs = [2],
+                Foldable = true,
+                Traits = MovesValues | TwiceDifferentiable,
+                FillInput = 2
+            },
+            ["Resize"] = new((type, attributes) => new Resize(type, attributes))
+            {
+                MaxInputs = 4,
+                SteeringInputs = [1, 2],
+                Traits = KeepsSign | TwiceDifferentiable,
+                LaterAttributes = [("antialias", 18), ("axes", 18), ("keep_aspect_ratio_policy", 18)]
+            },
+            ["Trilu"] = new((type, attributes) => new Trilu(type, attributes))
             { MaxInputs = 2, SinceOpset = 14, Foldable = true },
 
-        // Without data inputs
-        ["ConstantOfShape"] = new((type, attributes) => new ConstantOfShape(type, attributes))
+            // Without data inputs
+            ["ConstantOfShape"] = new((type, attributes) => new ConstantOfShape(type, attributes))
             { Foldable = true, Traits = TwiceDifferentiable },
-        ["Range"] = new((type, attributes) => new Sequence(type, attributes))
-            { MinInputs = 3, MaxInputs = 3, SteeringInputs = [0, 1, 2], SinceOpset = 11, Foldable = true,
-              Traits = TwiceDifferentiable },
+            ["Range"] = new((type, attributes) => new Sequence(type, attributes))
+            {
+                MinInputs = 3,
+                MaxInputs = 3,
+                SteeringInputs = [0, 1, 2],
+                SinceOpset = 11,
+                Foldable = true,
+                Traits = TwiceDifferentiable
+            },
 
-        // Quantization. Not foldable: a quantized weight must stay quantized.
-        [QuantizeLinear.Name] = new((type, attributes) => new QuantizeLinear(type, attributes))
-            { MinInputs = 2, MaxInputs = 3, SteeringInputs = [1], SinceOpset = 10,
-              LaterAttributes = [("axis", 13), ("saturate", 19), ("block_size", 21), ("output_dtype", 21)] },
-        [DequantizeLinear.Name] = new((type, attributes) => new DequantizeLinear(type, attributes))
-            { MinInputs = 2, MaxInputs = 3, SteeringInputs = [1], SinceOpset = 10,
-              LaterAttributes = [("axis", 13), ("block_size", 21)] },
-    }.ToFrozenDictionary(StringComparer.Ordinal);
+            // Quantization. Not foldable: a quantized weight must stay quantized.
+            [QuantizeLinear.Name] = new((type, attributes) => new QuantizeLinear(type, attributes))
+            {
+                MinInputs = 2,
+                MaxInputs = 3,
+                SteeringInputs = [1],
+                SinceOpset = 10,
+                LaterAttributes = [("axis", 13), ("saturate", 19), ("block_size", 21), ("output_dtype", 21)]
+            },
+            [DequantizeLinear.Name] = new((type, attributes) => new DequantizeLinear(type, attributes))
+            {
+                MinInputs = 2,
+                MaxInputs = 3,
+                SteeringInputs = [1],
+                SinceOpset = 10,
+                LaterAttributes = [("axis", 13), ("block_size", 21)]
+            },
+        }.ToFrozenDictionary(StringComparer.Ordinal);
 
     private static OperatorDefinition Unary(Map function, int since = 1) =>
         new((type, attributes) => new Unary(type, attributes, function)) { SinceOpset = since, Foldable = true };
@@ -307,11 +388,11 @@ internal static class OperatorTable
 
     private static OperatorDefinition Binary(Zip function) =>
         new((type, attributes) => new Binary(type, attributes, function))
-            { MinInputs = 2, MaxInputs = 2, Foldable = true };
+        { MinInputs = 2, MaxInputs = 2, Foldable = true };
 
     private static OperatorDefinition Variadic(Zip function) =>
         new((type, attributes) => new Variadic(type, attributes, function))
-            { MaxInputs = int.MaxValue, Foldable = true };
+        { MaxInputs = int.MaxValue, Foldable = true };
 
     private static OperatorDefinition Reduce(Reduce function) =>
         new((type, attributes) => new Reduction(type, attributes, function)) { MaxInputs = 2, Foldable = true };

@@ -68,9 +68,9 @@ internal sealed class TransposedConvolution : LayerOperator
         long[] strides,
         long[] padding,
         long[] dilations) => strides.Length switch
-    {
-        1 => torch.nn.functional.conv_transpose1d(data, weight, bias, strides[0], padding[0], 0, dilations[0], _groups),
-        2 => torch.nn.functional.conv_transpose2d(data, weight, bias, strides, padding, null, dilations, _groups),
-        _ => torch.nn.functional.conv_transpose3d(data, weight, bias, strides, padding, null, dilations, _groups),
-    };
+        {
+            1 => torch.nn.functional.conv_transpose1d(data, weight, bias, strides[0], padding[0], 0, dilations[0], _groups),
+            2 => torch.nn.functional.conv_transpose2d(data, weight, bias, strides, padding, null, dilations, _groups),
+            _ => torch.nn.functional.conv_transpose3d(data, weight, bias, strides, padding, null, dilations, _groups),
+        };
 }

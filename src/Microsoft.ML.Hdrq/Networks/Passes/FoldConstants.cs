@@ -80,7 +80,15 @@ internal static class FoldConstants
             .Where(parameter => parameter.Role is ParameterRole.Weight or ParameterRole.Statistic)
             .Select(parameter => parameter.Name)
             .ToHashSet(StringComparer.Ordinal);
-        return graph.Nodes.Any(node => Moves(node) && parameters.Contains(node.Inputs[0]));
+        foreach (var node in graph.Nodes)
+        {
+            if (!node.Operator.Traits.HasFlag(OperatorTraits.Rearranges) || !parameters.Contains(node.Inputs[0]))
+                continue;
+            if (Moves(node))
+                return true;
+            parameters.Add(node.Outputs[0]);
+        }
+        return false;
     }
 
     /// <summary>
@@ -115,10 +123,10 @@ internal static class FoldConstants
         Moves(node)
         && !rewriter.IsGraphOutput(node.Outputs[0])
         && rewriter.Definition(node.Inputs[0]) is
-            {
-                Role: ParameterRole.Weight or ParameterRole.Statistic,
-                ElementType: not (ElementType.Int4 or ElementType.UInt4),
-            }
+        {
+            Role: ParameterRole.Weight or ParameterRole.Statistic,
+            ElementType: not (ElementType.Int4 or ElementType.UInt4),
+        }
         && node.Inputs.Skip(1).All(input => input.Length == 0 || rewriter.IsConstant(input));
 
     /// <summary>Moves a parameter's elements, and lets the moved value's readers read the result directly.</summary>

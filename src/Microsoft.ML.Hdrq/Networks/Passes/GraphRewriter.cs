@@ -87,7 +87,8 @@ internal sealed class GraphRewriter
             graph,
             parameters.ToDictionary(
                 parameter => parameter.Name, parameter => _tensors[parameter.Name].detach().clone()),
-            _network.Device) { Metadata = _network.Metadata };
+            _network.Device)
+        { Metadata = _network.Metadata };
     }
 
     /// <summary>

@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using TorchSharp;
 
@@ -53,23 +54,23 @@ public class FoldConstantsTests
     {
         LiveTensors.AssertUnchanged(() =>
         {
-            using var builder = new NetworkBuilder();
-            builder.Input("x", -1, 128);
-            // Larger than constants may be.
-            builder.Parameter("w", torch.arange(64 * 128, torch.ScalarType.Float32));
-            builder.Constant("shape", 64, 128);
-            builder.Node("Reshape", "r", ["w", "shape"]);
-            builder.Node("Identity", "i", ["r"]);
-            builder.Node("Transpose", "t", ["i"]);
-            builder.Node("MatMul", "y", ["x", "t"]);
-            using var network = builder.Build(new GraphValue("y", ElementType.Float32, [-1, 64]));
+            using var scope = torch.NewDisposeScope();
+            using var network = new Network(
+                new Graph(
+                    [new GraphValue("x", ElementType.Float32, [-1, 128])],
+                    // Larger than constants may be.
+                    [new ParameterDefinition("w", ElementType.Float32, [64 * 128], ParameterRole.Weight), new ParameterDefinition("shape", ElementType.Int64, [2], ParameterRole.Constant)],
+                    [Node("Reshape", "r", "w", "shape"), Node("Identity", "i", "r"), Node("Transpose", "t", "i"), Node("MatMul", "y", "x", "t")],
+                    [new GraphValue("y", ElementType.Float32, [-1, 64])]),
+                new Dictionary<string, torch.Tensor> { ["w"] = torch.arange(64 * 128, torch.ScalarType.Float32), ["shape"] = torch.tensor([64L, 128]) });
             using var folded = FoldConstants.Apply(network);
             CollectionAssert.AreEqual(new[] { "x", "w" }, folded.Graph.Nodes.Single().Inputs.ToArray());
             Assert.AreEqual(new ParameterDefinition("w", ElementType.Float32, [128, 64], ParameterRole.Weight), folded.Graph.Parameters.Single());
-            using var scope = torch.NewDisposeScope();
             Assert.AreEqual(128 * 5 + 3, folded.Parameters["w"][3, 5].item<float>());
             Assert.AreEqual(1, network.Parameters["w"].dim());
         });
+
+        static GraphNode Node(string type, string name, params string[] inputs) => new(name, Operator.Create(type, OperatorAttributes.None), [.. inputs], [name]);
     }
 
     [TestMethod]
