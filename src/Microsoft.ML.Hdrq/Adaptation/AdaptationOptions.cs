@@ -1,5 +1,4 @@
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Layers;
 
 namespace Microsoft.ML.Hdrq.Adaptation;
 
@@ -56,8 +55,9 @@ public sealed record AdaptationOptions
     public bool HorizontalFlip { get; init; } = true;
 
     /// <summary>
-    /// Whether the adapted network carries the Gram matrices of its layers' inputs, as a few values for each input, so
-    /// that networks merged in full precision can be merged by RegMean, see <see cref="InputGrams"/>; true by default.
+    /// Whether the adapted network carries the Gram matrices of its layers' inputs, as a few values for each input in
+    /// <see cref="Network.Metadata"/>, so that networks merged in full precision can be merged by RegMean; true by
+    /// default. They are second moments of the images and their activations; no image can be recovered from them.
     /// </summary>
     public bool KeepInputGrams { get; init; } = true;
 

@@ -1,5 +1,4 @@
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Layers;
 
 namespace Microsoft.ML.Hdrq.Merging;
 
@@ -116,8 +115,8 @@ public abstract class MergeMethod
     /// the layer's inputs (Jin et al., "Dataless Knowledge Fusion by Merging Weights of Language Models", ICLR 2023,
     /// arXiv 2212.09849). Quantized weights are rounded one after another, each compensating for the effect of the
     /// earlier ones on the outputs (GPTQ: Frantar et al., ICLR 2023, arXiv 2210.17323). The networks carry the matrices
-    /// in their metadata, see <see cref="InputGrams"/>. Layers without a matrix (grouped and transposed convolutions)
-    /// and all other parameters are merged as by <see cref="Mean"/>.
+    /// in <see cref="Network.Metadata"/>, unless they were made without them. Layers without a matrix (grouped and
+    /// transposed convolutions) and all other parameters are merged as by <see cref="Mean"/>.
     /// </summary>
     /// <param name="correlation">
     /// The factor of the off-diagonal elements of Gram matrices, from 0 to 1; 0.97 by default (the paper has 0.9, with

@@ -66,7 +66,8 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
     }
 
     /// <summary>
-    /// The network that is applied, with its normalization; it belongs to the transformer and lives as long as it.
+    /// The network that is applied, with its normalization; it belongs to the transformer and lives as long as it. Do
+    /// not change it: what is scored is a copy, made when the first score is read.
     /// </summary>
     public Network Network => _annotation.Network;
 

@@ -1,5 +1,4 @@
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -59,12 +58,12 @@ public abstract record QuantizationOptions
     public bool CorrectBiases { get; init; }
 
     /// <summary>
-    /// Whether the quantized network carries the Gram matrices of its layers' inputs, as a few values for each input,
-    /// see <see cref="InputGrams"/>; true by default. With them, networks can be merged by RegMean, which gives better
-    /// results on their domains than the mean. They are second moments of the calibration images and of their
-    /// activations; no image can be recovered from them. Set this to false if not even these moments may leave the
-    /// site. They make files larger (ResNet-20: by 77 kB, ResNet-50: by 0.7 MB). Merged networks do not carry them. The
-    /// paper has none.
+    /// Whether the quantized network carries the Gram matrices of its layers' inputs; true by default. With them,
+    /// networks can be merged by RegMean, which gives better results on their domains than the mean. They are second
+    /// moments of the calibration images and of their activations, <c>G = mean of x x^T</c>, of which only the diagonal
+    /// and a few directions are kept, in <see cref="Network.Metadata"/> and so in ONNX files; no image can be recovered
+    /// from them. Set this to false if not even these moments may leave the site. They make files larger (ResNet-20: by
+    /// 77 kB, ResNet-50: by 0.7 MB). Merged networks do not carry them. The paper has none.
     /// </summary>
     public bool KeepInputGrams { get; init; } = true;
 

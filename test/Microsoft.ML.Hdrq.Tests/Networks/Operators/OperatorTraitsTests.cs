@@ -32,8 +32,9 @@ public sealed class OperatorTraitsTests
     /// </summary>
     private static readonly Dictionary<OperatorTraits, string> _unclaimed = new()
     {
-        [OperatorTraits.NeverNegative] = "Cosh, ReduceL1, ReduceL2, ReduceSumSquare",
-        [OperatorTraits.MovesValues] = "DepthToSpace, Expand, Gather, GatherElements, SpaceToDepth, Tile, Trilu",
+        // GlobalMaxPool and PRelu can be negative; their cases' numbers are not.
+        [OperatorTraits.NeverNegative] = "Acos, Cosh, GlobalMaxPool, PRelu, ReduceL1, ReduceL2, ReduceSumSquare, ThresholdedRelu",
+        [OperatorTraits.MovesValues] = "DepthToSpace, Expand, Gather, GatherElements, ReduceMax, ReduceMin, Relu, SpaceToDepth, Split, ThresholdedRelu, Tile, Trilu",
         [OperatorTraits.KeepsElements] = "",
     };
 
