@@ -39,7 +39,8 @@ internal sealed class LossSurface : IDisposable
         _evaluation = evaluation;
         using var scope = torch.NewDisposeScope();
         using var folded = FoldBatchNormalization.Apply(network);
-        var needed = NeededForScores(folded.Graph);
+        // Layers that the first output is not computed from have no part in the loss.
+        var needed = NeededNodes.Backwards(folded.Graph.Nodes, [folded.Graph.Outputs[0].Name]).ToHashSet();
         var layers = folded.Graph.Layers.All.Where(layer => needed.Contains(layer.Node)).ToList();
         var byWeight = layers.DistinctBy(layer => layer.Weight)
             .ToDictionary(layer => layer.Weight, StringComparer.Ordinal);
@@ -93,19 +94,6 @@ internal sealed class LossSurface : IDisposable
         foreach (var part in product)
             part.MoveToOuterDisposeScope();
         return product;
-    }
-
-    /// <summary>The nodes that the first output is computed from. Other layers have no part in the loss.</summary>
-    private static HashSet<GraphNode> NeededForScores(Graph graph)
-    {
-        var values = new HashSet<string>(StringComparer.Ordinal) { graph.Outputs[0].Name };
-        var nodes = new HashSet<GraphNode>();
-        foreach (var node in graph.Nodes.Reverse().Where(node => node.Outputs.Any(values.Contains)))
-        {
-            nodes.Add(node);
-            values.UnionWith(node.Inputs);
-        }
-        return nodes;
     }
 
     public void Dispose()

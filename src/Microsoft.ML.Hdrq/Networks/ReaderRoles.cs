@@ -16,13 +16,8 @@ internal sealed class ReaderRoles
     /// <param name="outputs">The names of the graph's outputs.</param>
     public ReaderRoles(IReadOnlyList<GraphNode> nodes, IEnumerable<string> outputs)
     {
-        var needed = outputs.ToHashSet(StringComparer.Ordinal);
-        for (var n = nodes.Count - 1; n >= 0; n--)
+        foreach (var node in NeededNodes.Backwards(nodes, outputs))
         {
-            var node = nodes[n];
-            if (!node.Outputs.Any(needed.Contains))
-                continue;
-            needed.UnionWith(node.Inputs);
             for (var i = 0; i < node.Inputs.Length; i++)
             {
                 if (!_readers.TryGetValue(node.Inputs[i], out var readers))

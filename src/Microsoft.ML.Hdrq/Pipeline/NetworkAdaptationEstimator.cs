@@ -19,7 +19,6 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
 {
     private readonly AdaptationOptions _options;
-    private readonly RowOptions _rows;
 
     internal NetworkAdaptationEstimator(
         IHostEnvironment environment, string outputColumnName, string inputColumnName, AdaptationOptions options,
@@ -28,7 +27,7 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
-        (_options, _rows) = (options, rows);
+        _options = options;
     }
 
     private protected override Network Train(Start start)
@@ -45,19 +44,19 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
         }
         TrainingHost.CheckCrop(annotation.Network, start.RowShape, _options.CropSize);
         var label = new LabelColumn(
-            _rows.LabelColumnName, isSegmenter ? start.RowShape[1..] : null, _rows.IgnoredLabel);
+            Rows.LabelColumnName, isSegmenter ? start.RowShape[1..] : null, Rows.IgnoredLabel);
         using var rows = start.Read(label, defaultRows: null);
-        CheckClasses(annotation, rows.Labels!, isSegmenter, input[_rows.LabelColumnName].Type);
+        CheckClasses(annotation, rows.Labels!, isSegmenter, input[Rows.LabelColumnName].Type);
         start.Channel.Info(MessageSensitivity.Schema,
             "Column '{0}': adapting the network of '{1}' to {2} rows{3}, {4} epochs, on {5}.",
             start.OutputColumnName, start.InputColumnName, rows.Images.shape[0], start.OfDomain, _options.Epochs,
             start.Device);
         using var initial = annotation.Network.To(start.Device);
         var trained = FineTuning.Train(
-            initial, rows.Images, rows.Labels!, _options, _rows.IgnoredLabel, start.Seed, _rows.CancellationToken);
+            initial, rows.Images, rows.Labels!, _options, Rows.IgnoredLabel, start.Seed, Rows.CancellationToken);
         trained.Metadata = InputGrams.Without(trained.Metadata);
         if (_options.KeepInputGrams)
-            InputGrams.Collect(trained, rows.Images, _options.BatchSize, _rows.CancellationToken);
+            InputGrams.Collect(trained, rows.Images, _options.BatchSize, Rows.CancellationToken);
         return trained;
     }
 
@@ -67,12 +66,12 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
             return;
         using var scope = torch.NewDisposeScope();
         var last = isSegmenter
-            ? labels[labels.ne(Scalars.Keep(_rows.IgnoredLabel))].max().to(torch.ScalarType.Int64)
+            ? labels[labels.ne(Scalars.Keep(Rows.IgnoredLabel))].max().to(torch.ScalarType.Int64)
             : labels.max();
         if (last.item<long>() >= classes)
         {
             throw Errors.SchemaMismatch(
-                _rows.LabelColumnName,
+                Rows.LabelColumnName,
                 $"{(isSegmenter ? "masks" : "Key")} of at most the network's {classes} classes",
                 isSegmenter ? $"a mask of class {last.item<long>()}" : type);
         }

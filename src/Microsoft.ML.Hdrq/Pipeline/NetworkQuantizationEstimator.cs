@@ -23,7 +23,6 @@ public sealed class NetworkQuantizationEstimator : NetworkTrainingEstimator
     private const int DefaultRows = 256;
 
     private readonly QuantizationOptions _options;
-    private readonly RowOptions _rows;
 
     internal NetworkQuantizationEstimator(
         IHostEnvironment environment, string outputColumnName, string inputColumnName, QuantizationOptions options,
@@ -32,13 +31,13 @@ public sealed class NetworkQuantizationEstimator : NetworkTrainingEstimator
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
-        (_options, _rows) = (options, rows);
+        _options = options;
     }
 
     private protected override Network Train(Start start)
     {
         var annotation = start.Annotation;
-        TrainingHost.CheckCrop(annotation.Network, start.RowShape, _rows.CropSize);
+        TrainingHost.CheckCrop(annotation.Network, start.RowShape, Rows.CropSize);
         var options = _options with { Source = _options.Source ?? annotation.Ancestor };
         if (options is { Source: null, BlockTraining.SourceDistanceWeight: > 0 })
         {
@@ -54,7 +53,7 @@ public sealed class NetworkQuantizationEstimator : NetworkTrainingEstimator
             start.OutputColumnName, start.InputColumnName, options.WeightBits, options.ActivationBits, options.Method,
             rows.Images.shape[0], start.OfDomain, options.BlockTraining?.Iterations ?? 0, start.Device);
         using var network = annotation.Network.To(start.Device);
-        var quantized = NetworkQuantizer.Quantize(network, rows.Images, options, start.Seed, _rows.CancellationToken);
+        var quantized = NetworkQuantizer.Quantize(network, rows.Images, options, start.Seed, Rows.CancellationToken);
         if (options.BitBudget is not null)
         {
             start.Channel.Info(MessageSensitivity.Schema, "Column '{0}': bits of layers: {1}.",

@@ -18,7 +18,6 @@ public abstract class NetworkTrainingEstimator : IEstimator<NetworkTransformer>
     private readonly string _name;
     private readonly string _outputColumnName;
     private readonly string _inputColumnName;
-    private readonly RowOptions _rows;
 
     /// <summary>Checks the arguments that all steps have in common.</summary>
     /// <param name="environment">The environment.</param>
@@ -36,7 +35,7 @@ public abstract class NetworkTrainingEstimator : IEstimator<NetworkTransformer>
         ArgumentException.ThrowIfNullOrEmpty(inputColumnName);
         ArgumentNullException.ThrowIfNull(rows);
         rows.Check(readsLabels);
-        (_environment, _name, _rows) = (environment, name, rows);
+        (_environment, _name, Rows) = (environment, name, rows);
         (_outputColumnName, _inputColumnName) = (outputColumnName, inputColumnName);
     }
 
@@ -66,9 +65,9 @@ public abstract class NetworkTrainingEstimator : IEstimator<NetworkTransformer>
         var annotation = TrainingHost.Network(input.Schema, _inputColumnName);
         var shape = InputColumn.RowShape(
             annotation.Network.Graph.Inputs[0], InputColumn.Find(input.Schema, annotation.InputColumnName));
-        var device = CatalogEnvironment.Device(_environment, _rows.GpuDeviceId, _rows.FallbackToCpu);
+        var device = CatalogEnvironment.Device(_environment, Rows.GpuDeviceId, Rows.FallbackToCpu);
         var network = Train(
-            new Start(host, channel, input, annotation, shape, device, _rows, _inputColumnName, _outputColumnName));
+            new Start(host, channel, input, annotation, shape, device, Rows, _inputColumnName, _outputColumnName));
         return new NetworkTransformer(
             network, annotation.Source, _outputColumnName, annotation.InputColumnName, annotation.Settings,
             input.Schema);
@@ -83,6 +82,9 @@ public abstract class NetworkTrainingEstimator : IEstimator<NetworkTransformer>
         ArgumentNullException.ThrowIfNull(inputSchema);
         return SchemaShapes.AddScoresLike(inputSchema, _outputColumnName, _inputColumnName);
     }
+
+    /// <summary>Which rows to read.</summary>
+    private protected RowOptions Rows { get; }
 
     /// <summary>Makes the network.</summary>
     /// <param name="start">The starting point.</param>

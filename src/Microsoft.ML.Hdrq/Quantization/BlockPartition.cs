@@ -37,13 +37,10 @@ internal sealed class BlockPartition
     {
         _graph = graph;
         _flow = graph.Flow;
-        var needed = new HashSet<string>(StringComparer.Ordinal) { graph.Outputs[0].Name };
-        foreach (var node in graph.Nodes.Reverse().Where(node => node.Outputs.Any(needed.Contains)))
-            needed.UnionWith(node.Inputs);
-        _steps =
-        [
-            .. graph.Nodes.Where(node => node.Outputs.Any(output => needed.Contains(output) && _flow.IsData(output))),
-        ];
+        var output = graph.Outputs[0].Name;
+        var nodes = NeededNodes.Backwards(graph.Nodes, [output]).Reverse().ToList();
+        var needed = nodes.SelectMany(node => node.Inputs).Append(output).ToHashSet(StringComparer.Ordinal);
+        _steps = [.. nodes.Where(node => node.Outputs.Any(value => needed.Contains(value) && _flow.IsData(value)))];
         _live = Live();
         _isTied = Ties();
     }

@@ -227,12 +227,8 @@ internal static class FoldConstants
         {
             foreach (var output in graph.Outputs)
                 Count(output.Name);
-            for (var n = graph.Nodes.Length - 1; n >= 0; n--)
+            foreach (var node in NeededNodes.Backwards(graph.Nodes, graph.Outputs.Select(output => output.Name)))
             {
-                var node = graph.Nodes[n];
-                // What no output needs is dropped.
-                if (!node.Outputs.Any(_counts.ContainsKey))
-                    continue;
                 foreach (var input in node.Inputs)
                     Count(input);
                 if (node.Operator.Traits.HasFlag(OperatorTraits.Rearranges))

@@ -70,16 +70,9 @@ internal sealed class GraphRewriter
     /// <summary>Builds the network from what the outputs need, with copies of the parameters.</summary>
     public Network Build()
     {
-        var needed = _outputs.Select(Resolve).ToHashSet(StringComparer.Ordinal);
-        var nodes = new List<GraphNode>(_nodes.Count);
-        for (var n = _nodes.Count - 1; n >= 0; n--)
-        {
-            if (!_nodes[n].Outputs.Any(needed.Contains))
-                continue;
-            nodes.Add(_nodes[n]);
-            needed.UnionWith(_nodes[n].Inputs);
-        }
-        nodes.Reverse();
+        var nodes = NeededNodes.Backwards(_nodes, _outputs.Select(Resolve)).Reverse().ToList();
+        var needed = nodes.SelectMany(node => node.Inputs).Concat(_outputs.Select(Resolve))
+            .ToHashSet(StringComparer.Ordinal);
         RenameOutputs(nodes);
         var parameters = _order.Where(needed.Contains).Select(name => _definitions[name]).ToImmutableArray();
         var graph = new Graph(_network.Graph.Inputs, parameters, [.. nodes], _network.Graph.Outputs);
