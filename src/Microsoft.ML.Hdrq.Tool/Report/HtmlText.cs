@@ -1,0 +1,46 @@
+using System.Globalization;
+using System.Net;
+using System.Runtime.CompilerServices;
+using System.Text;
+
+namespace Microsoft.ML.Hdrq.Tool.Report;
+
+/// <summary>HTML that is put together piece by piece; what is inserted is escaped unless it is HTML itself, and numbers have a point.</summary>
+[InterpolatedStringHandler]
+internal readonly ref struct HtmlText
+{
+    private readonly StringBuilder _text;
+
+    public HtmlText(int literalLength, int formattedCount)
+    {
+        _ = formattedCount;
+        _text = new StringBuilder(literalLength);
+    }
+
+    public void AppendLiteral(string value) => _text.Append(value);
+
+    public void AppendFormatted(string? value) => _text.Append(WebUtility.HtmlEncode(value));
+
+    public void AppendFormatted(Html value) => _text.Append(value.Text);
+
+    public void AppendFormatted(IEnumerable<Html> values)
+    {
+        foreach (var value in values)
+            _text.Append(value.Text);
+    }
+
+    public void AppendFormatted(IFormattable? value, string? format = null) => _text.Append(WebUtility.HtmlEncode(value?.ToString(format, CultureInfo.InvariantCulture)));
+
+    public override string ToString() => _text.ToString();
+}
+
+/// <summary>A piece of HTML.</summary>
+/// <param name="Text">The HTML.</param>
+internal readonly record struct Html(string Text)
+{
+    /// <summary>Nothing.</summary>
+    public static Html Empty { get; } = new("");
+
+    /// <summary>Makes a piece of literal HTML and values.</summary>
+    public static Html Of(HtmlText text) => new(text.ToString());
+}
