@@ -36,8 +36,8 @@ public static class NetworkMerger
     /// <param name="options">The options; null for the defaults.</param>
     /// <returns>The merged network, on the first network's device, owned by the caller.</returns>
     /// <exception cref="ArgumentException">
-    /// There are fewer than two networks; their graphs, shapes or bit widths differ (the message names the first
-    /// difference); a constant differs; a parameter holds a value that is not finite, or a scale is not positive; the
+    /// There are fewer than two networks; their graphs, shapes, bit widths or names of classes differ (the message
+    /// names the first difference); a constant differs; a parameter holds a value that is not finite, or a scale is not positive; the
     /// networks do not suit the method, or it has no name or returns too many, too few or infinite values for a parameter; or the
     /// weights are too many or too few, negative, or do not sum to 1.
     /// </exception>
@@ -56,6 +56,7 @@ public static class NetworkMerger
                 nameof(options));
         }
         CheckGraphs(networks);
+        var names = ClassNameList.Common(networks);
         var lambdas = options.Shares(networks.Count);
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
@@ -73,13 +74,17 @@ public static class NetworkMerger
             bias.Round(merged);
         var hashes = sources.Select(source => source.Hash);
         var weights = sources.Select(source => source.Lambda.ToString(CultureInfo.InvariantCulture));
-        return new Network(graph, merged, networks[0].Device)
+        var result = new Network(graph, merged, networks[0].Device)
         {
             Metadata = InputGrams.Without(NetworkMetadata.Common(networks)).With(
                 (NetworkMetadata.MergeMethod, method.Name),
                 (NetworkMetadata.Merged, string.Join(' ', hashes)),
                 (NetworkMetadata.MergeWeights, string.Join(' ', weights))),
         };
+        // A network without names does not contradict the others.
+        if (names is not null)
+            result.NameClasses(names);
+        return result;
     }
 
     private static void CheckGraphs(IReadOnlyList<Network> networks)

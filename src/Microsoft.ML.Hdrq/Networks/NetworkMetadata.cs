@@ -52,6 +52,12 @@ public static class NetworkMetadata
     /// </summary>
     public const string MergeWeights = "hdrq.merge_weights";
 
+    /// <summary>
+    /// The names of the classes, in the order of the network's scores, as a JSON array; see
+    /// <see cref="Network.ClassNames"/>.
+    /// </summary>
+    public const string ClassNames = "hdrq.class_names";
+
     /// <summary>Adds the entries of a step, and the library's version.</summary>
     internal static ImmutableSortedDictionary<string, string> With(
         this ImmutableSortedDictionary<string, string> metadata,

@@ -34,7 +34,7 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
     {
         var annotation = start.Annotation;
         var input = start.Data.Schema;
-        var isSegmenter = Prediction.KindOf(annotation.Network, annotation.Settings) == PredictionKind.Mask;
+        var isSegmenter = Prediction.KindOf(annotation.Network) == PredictionKind.Mask;
         if (isSegmenter && start.RowShape.Length != 3)
         {
             throw Errors.SchemaMismatch(
@@ -54,7 +54,7 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
         using var initial = annotation.Network.To(start.Device);
         var trained = FineTuning.Train(
             initial, rows.Images, rows.Labels!, _options, Rows.IgnoredLabel, start.Seed, Rows.CancellationToken);
-        trained.Metadata = InputGrams.Without(trained.Metadata);
+        trained.Metadata = InputGrams.Without(annotation.Network.Metadata);
         if (_options.KeepInputGrams)
             InputGrams.Collect(trained, rows.Images, _options.BatchSize, Rows.CancellationToken);
         return trained;

@@ -61,7 +61,7 @@ internal sealed class NetworkAnalysis : IDisposable
         }
         var shape = InputColumn.RowShape(
             first.Network.Graph.Inputs[0], InputColumn.Find(data.Schema, first.InputColumnName));
-        var isSegmenter = Prediction.KindOf(first.Network, first.Settings) == PredictionKind.Mask;
+        var isSegmenter = Prediction.KindOf(first.Network) == PredictionKind.Mask;
         var label = new LabelColumn(rows.LabelColumnName, isSegmenter ? shape[1..] : null, rows.IgnoredLabel);
         var sample = new RowSample(rows.MaxRows ?? DefaultRows, _seed);
         _rows = DomainRows.Read(

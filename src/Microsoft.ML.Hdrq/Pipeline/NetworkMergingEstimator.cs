@@ -61,7 +61,9 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
         _columnNames = [];
         _networks = [.. networks];
         _inputColumnName = inputColumnName;
-        _scoring = new NetworkScoringEstimator(environment, outputColumnName, inputColumnName, networks[0], scoring);
+        var names = scoring.ClassNames ?? ClassNameList.Common(networks);
+        _scoring = new NetworkScoringEstimator(
+            environment, outputColumnName, inputColumnName, networks[0], scoring with { ClassNames = names });
     }
 
     private NetworkMergingEstimator(

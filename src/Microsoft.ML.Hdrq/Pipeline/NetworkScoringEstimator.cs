@@ -19,6 +19,7 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
     private readonly string _inputColumnName;
     private readonly Network _network;
     private readonly ScoringSettings _settings;
+    private readonly IReadOnlyList<string>? _classNames;
     private readonly ChannelNormalization? _normalization;
     private readonly int? _gpuDeviceId;
     private readonly bool? _fallbackToCpu;
@@ -36,6 +37,7 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
         _inputColumnName = string.IsNullOrEmpty(inputColumnName) ? outputColumnName : inputColumnName;
         _network = network;
         _settings = options.ToSettings(outputColumnName);
+        _classNames = options.ClassNames?.ToArray();
         _normalization = options.Normalization;
         _gpuDeviceId = options.GpuDeviceId;
         _fallbackToCpu = options.FallbackToCpu;
@@ -44,7 +46,7 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
             throw Errors.Option(nameof(ScoringOptions.GpuDeviceId), _gpuDeviceId,
                 $"{nameof(ScoringOptions.GpuDeviceId)} must not be negative.");
         }
-        Prediction.Check(network, _settings);
+        CheckNames(network);
         if (network.Graph.Inputs[0].Shape[1] is not TensorShape.Dynamic and var channels)
             CheckChannels(channels);
     }
@@ -67,6 +69,7 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
         using var channel = _environment.Register("ApplyNetwork").Start("Fit");
         var shape = InputColumn.RowShape(network.Graph.Inputs[0], InputColumn.Find(input.Schema, _inputColumnName));
         CheckChannels(shape[0]);
+        CheckNames(network);
         var device = CatalogEnvironment.Device(_environment, _gpuDeviceId, _fallbackToCpu);
         channel.Trace(MessageSensitivity.Schema,
             "Input column '{0}' with sizes {1}, {2} nodes, {3} parameters, batches of {4}.",
@@ -92,17 +95,26 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
         SchemaShapes.CheckInput(inputSchema, _inputColumnName);
-        var kind = Prediction.KindOf(_network, _settings);
+        var kind = Prediction.KindOf(_network, _classNames ?? _network.ClassNames);
         return SchemaShapes.AddScores(inputSchema, _outputColumnName, kind, Prediction.Column(kind, _settings));
     }
 
     private Network Prepare(Network network, TorchSharp.torch.Device device)
     {
-        if (_normalization is null)
-            return network.To(device);
-        using var normalized = PrependNormalization.Apply(
-            network, _normalization.Mean.AsSpan(), _normalization.StandardDeviation.AsSpan());
-        return normalized.To(device);
+        using var normalized = _normalization is null
+            ? null
+            : PrependNormalization.Apply(
+                network, _normalization.Mean.AsSpan(), _normalization.StandardDeviation.AsSpan());
+        var prepared = (normalized ?? network).To(device);
+        if (_classNames is not null)
+            prepared.NameClasses(_classNames);
+        return prepared;
+    }
+
+    private void CheckNames(Network network)
+    {
+        if ((_classNames ?? network.ClassNames) is { } names)
+            Prediction.Check(network, names);
     }
 
     private void CheckChannels(long channels)

@@ -25,9 +25,16 @@ public sealed record ScoringOptions
     public ChannelNormalization? Normalization { get; init; }
 
     /// <summary>
-    /// The names of the classes in the order of the scores: distinct, not empty, one for each class. Null, the default,
-    /// to name the classes by their zero-based numbers.
+    /// The names of the classes in the order of the scores: distinct, not empty, one for each class. The network keeps
+    /// them (<see cref="Network.ClassNames"/>), also in files. Null, the default, for those that the network has; if it
+    /// has none, its classes are named by their zero-based numbers. Names other than those that the network has are
+    /// refused.
     /// </summary>
+    /// <remarks>
+    /// <c>AdaptNetwork</c>, the analyses and <c>EvaluateByDomain</c> match labels to the classes by name.
+    /// <c>MulticlassClassification.Evaluate</c> of ML.NET compares numbers of keys: give the same names in the same
+    /// order to <c>MapValueToKey</c>, as its <c>keyData</c>.
+    /// </remarks>
     public IReadOnlyList<string>? ClassNames { get; init; }
 
     /// <summary>
@@ -88,16 +95,12 @@ public sealed record ScoringOptions
             throw OptionCheck.Error(nameof(PredictedMaskColumnName), PredictedMaskColumnName,
                 $"{nameof(PredictedMaskColumnName)} must be null or a name other than the score column's.");
         }
-        if (ClassNames is { } names
-            && (names.Count == 0
-                || names.Any(string.IsNullOrWhiteSpace)
-                || names.Distinct(StringComparer.Ordinal).Count() != names.Count))
+        if (ClassNames is { } names && !ClassNameList.AreValid(names))
         {
             throw OptionCheck.Error(nameof(ClassNames), string.Join(", ", names),
                 $"{nameof(ClassNames)} must hold distinct names, none of them empty.");
         }
         return new ScoringSettings(
-            BatchSize, ClassNames is null ? default : [.. ClassNames], PredictedLabelColumnName,
-            PredictedMaskColumnName, Softmax, Engine, Threads);
+            BatchSize, PredictedLabelColumnName, PredictedMaskColumnName, Softmax, Engine, Threads);
     }
 }
