@@ -55,8 +55,7 @@ public static class NetworkMerger
                 $"The merge method {options.Method.GetType().Name} has no name; merged networks record it.",
                 nameof(options));
         }
-        CheckGraphs(networks);
-        var names = ClassNameList.Common(networks);
+        var names = Check(networks);
         var lambdas = options.Shares(networks.Count);
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
@@ -87,7 +86,10 @@ public static class NetworkMerger
         return result;
     }
 
-    private static void CheckGraphs(IReadOnlyList<Network> networks)
+    /// <summary>Checks that networks can be merged, as far as their values do not matter.</summary>
+    /// <returns>The names of their classes; null if no network has any.</returns>
+    /// <exception cref="ArgumentException">They cannot; the message names the first difference.</exception>
+    internal static IReadOnlyList<string>? Check(IReadOnlyList<Network> networks)
     {
         if (networks.Count < 2)
         {
@@ -106,5 +108,6 @@ public static class NetworkMerger
                     nameof(networks));
             }
         }
+        return ClassNameList.Common(networks);
     }
 }

@@ -24,7 +24,8 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
     /// <param name="cancellationToken">Cancels reading between two rows.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has the wrong type.</exception>
     /// <exception cref="InvalidOperationException">
-    /// There are no rows, or a row has another size or contains NaN; the message names the column.
+    /// There are no rows, or a row has another size, contains NaN, or is of a class that the network does not have; the
+    /// message names the column.
     /// </exception>
     public static DomainRows Read(
         IDataView data, string inputColumnName, long[] rowShape, LabelColumn? label, string? domainColumnName,
@@ -47,7 +48,7 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
             var values = cursor.GetGetter<VBuffer<float>>(input);
             var domainOf = domainColumn is { } column ? DomainColumn.Getter(cursor, column) : null;
             labels = labelColumn is { } labelled
-                ? RowLabels.Create(cursor, labelled, label!.MaskShape, label.Ignored)
+                ? RowLabels.Create(cursor, labelled, label!)
                 : null;
             VBuffer<float> value = default;
             var limit = sample?.Count ?? int.MaxValue;

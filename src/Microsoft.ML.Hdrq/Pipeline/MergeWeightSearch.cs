@@ -68,9 +68,13 @@ public sealed record MergeWeightSearch
         IReadOnlyList<Network> networks, MergeOptions options, IDataView data, string inputColumnName, int seed)
     {
         var shape = InputColumn.RowShape(networks[0].Graph.Inputs[0], InputColumn.Find(data.Schema, inputColumnName));
+        int? count = networks[0].Graph.Outputs[0].Shape is [_, > 0 and var classes] ? checked((int)classes) : null;
         var label = Criterion == MergeCriterion.Entropy
             ? null
-            : new LabelColumn(LabelColumnName, MaskShape: null, Ignored: 0);
+            : new LabelColumn(
+                LabelColumnName, MaskShape: null, Ignored: 0,
+                LabelClasses.Match(
+                    InputColumn.Find(data.Schema, LabelColumnName), ClassNameList.Common(networks), count));
         using var rows = DomainRows.Read(
             data, inputColumnName, shape, label, domainColumnName: null, domain: null,
             new RowSample(MaxRows, Seed ?? seed), CancellationToken);

@@ -43,8 +43,8 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
                 input[annotation.InputColumnName].Type);
         }
         TrainingHost.CheckCrop(annotation.Network, start.RowShape, _options.CropSize);
-        var label = new LabelColumn(
-            Rows.LabelColumnName, isSegmenter ? start.RowShape[1..] : null, Rows.IgnoredLabel);
+        var label = TrainingHost.Label(
+            input, Rows, start.InputColumnName, isSegmenter ? start.RowShape[1..] : null, annotation.Network.ClassNames);
         using var rows = start.Read(label, defaultRows: null);
         CheckClasses(annotation, rows.Labels!, isSegmenter, input[Rows.LabelColumnName].Type);
         start.Channel.Info(MessageSensitivity.Schema,
@@ -55,6 +55,8 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
         var trained = FineTuning.Train(
             initial, rows.Images, rows.Labels!, _options, Rows.IgnoredLabel, start.Seed, Rows.CancellationToken);
         trained.Metadata = InputGrams.Without(annotation.Network.Metadata);
+        if (label.Classes is { AreAdopted: true, Names: var names })
+            trained.NameClasses(names);
         if (_options.KeepInputGrams)
             InputGrams.Collect(trained, rows.Images, _options.BatchSize, Rows.CancellationToken);
         return trained;

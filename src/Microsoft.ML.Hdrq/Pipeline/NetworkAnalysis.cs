@@ -62,7 +62,8 @@ internal sealed class NetworkAnalysis : IDisposable
         var shape = InputColumn.RowShape(
             first.Network.Graph.Inputs[0], InputColumn.Find(data.Schema, first.InputColumnName));
         var isSegmenter = Prediction.KindOf(first.Network) == PredictionKind.Mask;
-        var label = new LabelColumn(rows.LabelColumnName, isSegmenter ? shape[1..] : null, rows.IgnoredLabel);
+        var names = ClassNameList.Common([.. _columns.Select(column => column.Annotation.Network)]);
+        var label = TrainingHost.Label(data.Schema, rows, columnNames[0], isSegmenter ? shape[1..] : null, names);
         var sample = new RowSample(rows.MaxRows ?? DefaultRows, _seed);
         _rows = DomainRows.Read(
             data, first.InputColumnName, shape, label, rows.DomainColumnName, rows.Domain, sample, _cancellationToken);

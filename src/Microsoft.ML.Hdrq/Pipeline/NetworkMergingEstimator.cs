@@ -132,6 +132,7 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
         var options = _options;
         if (_search is not null)
         {
+            NetworkMerger.Check(networks);
             var seed = TrainingHost.Seed(host, _search.Seed);
             options = _options with { NetworkWeights = _search.Find(networks, _options, data, inputColumnName, seed) };
         }
