@@ -10,7 +10,8 @@ namespace Microsoft.ML.Hdrq.Networks;
 internal static class ClassNameList
 {
     // Names stay readable to other programs; whoever shows them in a web page must escape them in any case.
-    private static readonly JsonSerializerOptions _json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions _json =
+        new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Whether names can be those of classes: at least one, distinct, and none of them empty.</summary>
     public static bool AreValid(IReadOnlyList<string> names) =>
@@ -62,16 +63,20 @@ internal static class ClassNameList
     }
 
     /// <summary>The names that networks agree on; null if none of them has names.</summary>
+    /// <param name="networks">The networks.</param>
+    /// <param name="describe">The name of a network in messages; null for its number.</param>
     /// <exception cref="ArgumentException">Two networks have different names.</exception>
-    public static IReadOnlyList<string>? Common(IReadOnlyList<Network> networks)
+    public static IReadOnlyList<string>? Common(
+        IReadOnlyList<Network> networks, Func<int, string>? describe = null)
     {
+        describe ??= static d => $"{d}";
         var first = Enumerable.Range(0, networks.Count).FirstOrDefault(d => networks[d].ClassNames is not null);
         for (var d = first + 1; d < networks.Count; d++)
         {
             if (networks[d].ClassNames is { } names && Difference(networks[first].ClassNames!, names) is { } difference)
             {
                 throw new ArgumentException(
-                    $"Networks {first} and {d} do not have the same classes: {difference}.", nameof(networks));
+                    $"Networks {describe(first)} and {describe(d)} do not have the same classes: {difference}.", nameof(networks));
             }
         }
         return networks[first].ClassNames;

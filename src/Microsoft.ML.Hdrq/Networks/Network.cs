@@ -174,12 +174,18 @@ public sealed class Network : IDisposable
     public Network To(torch.Device device)
     {
         ArgumentNullException.ThrowIfNull(device);
+        return To(device, Graph);
+    }
+
+    /// <summary>Copies the network to a device, with another graph of the same parameters.</summary>
+    internal Network To(torch.Device device, Graph graph)
+    {
         ObjectDisposedException.ThrowIf(_disposed, this);
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         return new Network(
-            Graph,
-            Graph.Parameters.ToDictionary(
+            graph,
+            graph.Parameters.ToDictionary(
                 definition => definition.Name, definition => _byName[definition.Name].detach().clone()),
             device)
         { Metadata = Metadata };

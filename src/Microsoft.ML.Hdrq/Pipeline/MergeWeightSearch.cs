@@ -1,6 +1,7 @@
 using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Passes;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
@@ -85,7 +86,8 @@ public sealed record MergeWeightSearch
 
         double Measure(double[] weights)
         {
-            using var merged = NetworkMerger.Merge(networks, options with { NetworkWeights = weights });
+            using var probabilities = NetworkMerger.Merge(networks, options with { NetworkWeights = weights });
+            using var merged = Logits.Copy(probabilities, probabilities.Device);
             if (Criterion == MergeCriterion.Entropy)
                 return evaluation.Entropy(merged, CancellationToken);
             var (loss, accuracy) = evaluation.Measure(merged, rounding: null, watch: null, CancellationToken);

@@ -19,8 +19,9 @@ public sealed record ScoringOptions
     public int BatchSize { get; init; } = 32;
 
     /// <summary>
-    /// The normalization of the input, with the same number of channels as the network's input; null, the default, for
-    /// none.
+    /// The normalization of the input, with the same number of channels as the network's input, whose dimension is the
+    /// first after the batch or, for images with channels last, the last one. It becomes part of the network, which
+    /// records it, and takes no other. Null, the default, for none.
     /// </summary>
     public ChannelNormalization? Normalization { get; init; }
 
@@ -50,8 +51,10 @@ public sealed record ScoringOptions
     public string? PredictedMaskColumnName { get; init; } = DefaultPredictedMaskColumnName;
 
     /// <summary>
-    /// Whether the scores become probabilities, which the log-loss of <c>MulticlassClassification.Evaluate</c> needs.
-    /// False, the default, leaves them as the network gives them.
+    /// Whether the scores become probabilities by a softmax over the classes. False, the default, leaves them as the
+    /// network gives them; so does true, if these are probabilities already, because the network ends in a softmax or
+    /// sigmoid. Predicted labels and accuracies are the same, but the log-loss of
+    /// <c>MulticlassClassification.Evaluate</c> is that of probabilities: for other scores it means nothing.
     /// </summary>
     public bool Softmax { get; init; }
 
