@@ -90,6 +90,7 @@ internal static class InfoCommand
             ("file", "file", path + (entry is null ? "" : $", an ML.NET model; its network is {entry}")),
             ("size", "bytes", string.Create(CultureInfo.InvariantCulture, $"{new FileInfo(path).Length:N0} bytes; {parameters:N0} parameters")),
             ("task", "task", Task(network)),
+            ("classes", "classes", network.ClassNames is { } names ? string.Join(", ", names) : "without names"),
             ("input", "input", string.Join(", ", graph.Inputs)),
             ("output", "output", string.Join(", ", graph.Outputs)),
         };
@@ -105,13 +106,14 @@ internal static class InfoCommand
             ? $"{normalizations} BatchNormalization with statistics of their own" : "no BatchNormalization: folded into the layers, or of another kind"));
         facts.Add(("for merging", "gramMatrices", grams > 0
             ? $"Gram matrices of the inputs of {grams} layers: merged by RegMean" : "no Gram matrices: merged by the mean"));
-        foreach (var (key, value) in metadata.Where(pair => !pair.Key.StartsWith(GramPrefix, StringComparison.Ordinal)))
+        foreach (var (key, value) in metadata.Where(pair => !pair.Key.StartsWith(GramPrefix, StringComparison.Ordinal) && pair.Key != NetworkMetadata.ClassNames))
             facts.Add((key, key, value));
 
         output.Event("info", () =>
         {
             var data = new JsonObject(facts.Select(fact => KeyValuePair.Create(fact.Key, (JsonNode?)fact.Text)))
             {
+                ["classes"] = network.ClassNames is { } list ? new JsonArray([.. list.Select(name => (JsonNode)name)]) : null,
                 ["bytes"] = new FileInfo(path).Length,
                 ["parameters"] = parameters,
                 ["gramMatrices"] = grams,

@@ -26,10 +26,11 @@ internal static class MergeCommand
         var method = Arguments.Choice("--merging", $"How to merge: {string.Join(", ", MergingChoice.All.Select(choice => choice.Name))}. Default: default.", [.. MergingChoice.All.Select(choice => choice.Name)]);
         var weights = Arguments.Numbers("--weights", "How much each network counts, in the order of the files. Default: all the same.", 0, double.MaxValue);
         var source = Arguments.File("--source", "ONNX file of the source network; for task-arithmetic and ties.");
+        var anySource = new Option<bool>("--allow-different-sources") { Description = "Also merge networks that do not come from the same source network; such a merge is seldom of use." };
         var classes = Arguments.File("--classes", "Text file with the names of the classes, one a line, for --zip. Default: those that the networks carry.");
         var size = Arguments.OptionalInteger("--size", "Height and width of images, for --zip, where the network takes any. ", 1, LargestSide);
         var (seed, json) = (CommonArguments.Seed(), CommonArguments.Json());
-        var command = new Command("merge", "Merges networks of several places into one, without images and without training.") { files, output, zip, method, weights, source, classes, size, seed, json };
+        var command = new Command("merge", "Merges networks of several places into one, without images and without training.") { files, output, zip, method, weights, source, anySource, classes, size, seed, json };
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var paths = Expand(result.GetValue(files)!, result.GetValue(output)!);
@@ -51,11 +52,11 @@ internal static class MergeCommand
                 var context = Devices.Context(result.GetValue(seed), null);
                 var (height, width) = Size(networks[0], result.GetValue(zip) is null ? 1 : result.GetValue(size));
                 var steps = new NetworkSteps(context, new PixelPipeline(context, height, width), result.GetValue(seed));
-                var options = choice.Options(common ?? networks[0], result.GetValue(seed));
+                var options = choice.Options(common ?? networks[0], result.GetValue(seed)) with { AllowDifferentSources = result.GetValue(anySource) };
                 using var merged = session.Output.WithProgress(board =>
                 {
                     var bar = board.Add($"merging {paths.Count} networks");
-                    var made = steps.Merge(networks, shares.Length == 0 ? options : options with { NetworkWeights = shares });
+                    var made = Merge(steps, networks, paths, shares.Length == 0 ? options : options with { NetworkWeights = shares });
                     NetworkFiles.Save(made, result.GetValue(output)!, session.Output);
                     if (result.GetValue(zip) is { } model)
                         steps.SaveModel(made, names, model);
@@ -72,6 +73,23 @@ internal static class MergeCommand
             }
         })));
         return command;
+    }
+
+    /// <summary>Merges networks, and names files where the library numbers networks and names its options.</summary>
+    private static Network Merge(NetworkSteps steps, List<Network> networks, List<string> paths, MergeOptions options)
+    {
+        try
+        {
+            return steps.Merge(networks, options);
+        }
+        catch (ArgumentException exception)
+        {
+            var numbers = string.Join(", ", paths.Select((path, number) => $"network {number} is {path}"));
+            var message = exception.Message.Split(" (Parameter")[0].Replace(
+                $"set {nameof(MergeOptions)}.{nameof(MergeOptions.AllowDifferentSources)} to merge them anyway",
+                "--allow-different-sources merges them anyway", StringComparison.Ordinal);
+            throw new InvalidDataException($"{message} ({numbers}.)", exception);
+        }
     }
 
     /// <summary>Files, and those that patterns match, in ordinal order of what each pattern gives.</summary>

@@ -33,8 +33,8 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     {
         var context = Devices.Context(options.Seed, options.GpuDeviceId);
         return layout.HasMasks
-            ? new SegmentationNetworks(context, new FrameFolder(layout), options, network)
-            : new ImageNetworks(context, new DomainFolder(layout), options, network);
+            ? new SegmentationNetworks(context, new FrameFolder(layout, network?.ClassNames), options, network)
+            : new ImageNetworks(context, new DomainFolder(layout, network?.ClassNames), options, network);
     }
 
     /// <summary>The task.</summary>

@@ -45,10 +45,11 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
 
     /// <summary>Saves a network as an ML.NET model that reads image files, for applications that have neither this library nor Torch.</summary>
     /// <param name="network">The network.</param>
-    /// <param name="classNames">The names of its classes; null where they are not known.</param>
+    /// <param name="classNames">The names of its classes; null for those that it carries.</param>
     /// <param name="path">The file, a zip; replaced whole or not at all.</param>
     public void SaveModel(Network network, IReadOnlyList<string>? classNames, string path)
     {
+        classNames ??= network.ClassNames;
         IEstimator<ITransformer> pipeline = pixels.Reading.Append(context.Transforms.ApplyNetwork(Score, PixelPipeline.Pixels, network, new ScoringOptions { ClassNames = classNames }));
         if (classNames is not null && network.Graph.Outputs[0].Shape.Length == 2)
             pipeline = pipeline.Append(context.Transforms.Conversion.MapKeyToValue("Prediction", "PredictedLabel"));

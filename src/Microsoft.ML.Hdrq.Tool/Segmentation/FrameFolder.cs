@@ -18,11 +18,12 @@ internal sealed class FrameFolder
 
     /// <summary>Scans a data folder.</summary>
     /// <param name="layout">Where the domains are.</param>
+    /// <param name="classes">The classes of the network; null where it does not know them. <c>classes.txt</c> must agree.</param>
     /// <exception cref="InvalidDataException">An empty split, an image without a mask or a mask without an image, a mask of another size than its image, or a list of classes that is empty or names one twice.</exception>
-    public FrameFolder(DomainLayout layout)
+    public FrameFolder(DomainLayout layout, IReadOnlyList<string>? classes = null)
     {
         (Domains, _firstSplit) = (layout.Domains, layout.Splits[0]);
-        Classes = ReadClasses(Path.Combine(layout.Root, ClassFile));
+        Classes = ReadClasses(Path.Combine(layout.Root, ClassFile), classes);
         _frames = new(layout, Scan);
     }
 
@@ -58,13 +59,17 @@ internal sealed class FrameFolder
         return masks.Count == 0 ? frames : throw new InvalidDataException($"'{masks.Values.Order(StringComparer.Ordinal).First()}' has no image in '{imageFolder}'.");
     }
 
-    private static IReadOnlyList<string> ReadClasses(string path)
+    private static IReadOnlyList<string> ReadClasses(string path, IReadOnlyList<string>? classes)
     {
         if (!File.Exists(path))
-            return CamVid.Classes;
+            return classes ?? CamVid.Classes;
         var names = File.ReadLines(path).Select(line => line.Trim()).Where(line => line.Length > 0).ToArray();
         if (names.Length is 0 or > byte.MaxValue)
             throw new InvalidDataException($"'{path}' names {names.Length} classes; it takes 1 to {byte.MaxValue}, one a line.");
-        return names.CountBy(name => name).FirstOrDefault(count => count.Value > 1) is { Key: { } twice } ? throw new InvalidDataException($"'{path}' names the class '{twice}' twice.") : names;
+        if (names.CountBy(name => name).FirstOrDefault(count => count.Value > 1) is { Key: { } twice })
+            throw new InvalidDataException($"'{path}' names the class '{twice}' twice.");
+        if (classes is not null && names.Zip(classes).FirstOrDefault(pair => pair.First != pair.Second) is { First: { } own, Second: { } other })
+            throw new InvalidDataException($"'{path}' has the class '{own}' where the network has '{other}'.");
+        return names;
     }
 }
