@@ -1,4 +1,6 @@
+using System.IO.Compression;
 using System.Text.RegularExpressions;
+using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Docs.Tests;
 
@@ -14,6 +16,9 @@ public sealed partial class CodeTests
 
     /// <summary>README, the package's README and the guides.</summary>
     public static IEnumerable<string> Documents => ["README.md", "src/Microsoft.ML.Hdrq/PACKAGE.md", .. Repository.Guides()];
+
+    [ClassInitialize]
+    public static void UseOneThread(TestContext context) => torch.set_num_threads(1);
 
     [TestMethod]
     [DynamicData(nameof(Documents))]
@@ -39,6 +44,12 @@ public sealed partial class CodeTests
                 if (block.Output is { } shown)
                     ShownOutput.AssertIsPrinted(shown, printed, block.Place);
             }
+        }
+        // Networks that only led to the one that is saved are not saved.
+        foreach (var path in Directory.EnumerateFiles(folder.Path, "*.zip"))
+        {
+            using var model = ZipFile.OpenRead(path);
+            Assert.HasCount(1, model.Entries.Where(entry => entry.Name == "Model"), path);
         }
     }
 

@@ -20,6 +20,8 @@ internal static class ProgramRunner
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        // So little work gains nothing from a second thread, and waits for it.
+        start.Environment["OMP_NUM_THREADS"] = "1";
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEndAsync();
