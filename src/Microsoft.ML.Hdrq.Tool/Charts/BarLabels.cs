@@ -12,7 +12,10 @@ internal sealed class BarLabels
     /// <summary>Between labels, and between bars and upended labels.</summary>
     private const double Distance = 4;
 
-    /// <summary>Between bars and level labels, whose lines have room of their own: enough that a label's ground does not cut into the bar.</summary>
+    /// <summary>
+    /// Between bars and level labels, whose lines have room of their own: enough that a label's ground does not cut into
+    /// the bar.
+    /// </summary>
     private const double LevelDistance = 1;
 
     private readonly double _fontSize;
@@ -28,7 +31,9 @@ internal sealed class BarLabels
     /// <summary>How far a label reaches from its bar, in logical pixels.</summary>
     public double Length { get; }
 
-    /// <summary>Labels as large as bars allow: level where they fit, else upended; null where bars are too narrow for either.</summary>
+    /// <summary>
+    /// Labels as large as bars allow: level where they fit, else upended; null where bars are too narrow for either.
+    /// </summary>
     /// <param name="texts">All texts.</param>
     /// <param name="barWidth">From one bar to the next, in logical pixels.</param>
     public static BarLabels? Fit(IEnumerable<string> texts, double barWidth)
@@ -57,8 +62,10 @@ internal sealed class BarLabels
             TextPosition = new DataPoint(center, value),
             FontSize = _fontSize,
             TextRotation = _upended ? -90 : 0,
-            TextHorizontalAlignment = !_upended ? HorizontalAlignment.Center : below ? HorizontalAlignment.Right : HorizontalAlignment.Left,
-            TextVerticalAlignment = _upended ? VerticalAlignment.Middle : below ? VerticalAlignment.Top : VerticalAlignment.Bottom,
+            TextHorizontalAlignment = !_upended ? HorizontalAlignment.Center
+                : below ? HorizontalAlignment.Right : HorizontalAlignment.Left,
+            TextVerticalAlignment = _upended ? VerticalAlignment.Middle
+                : below ? VerticalAlignment.Top : VerticalAlignment.Bottom,
             Offset = new ScreenVector(0, below ? distance : -distance),
             // No grid line behind a number; an upended one has no room for that.
             Background = _upended ? OxyColors.Undefined : OxyColors.White,

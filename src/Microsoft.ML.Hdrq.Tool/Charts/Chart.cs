@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using Microsoft.ML.Hdrq.Tool.Data;
 using OxyPlot;
@@ -9,7 +10,10 @@ using SkiaSharp;
 
 namespace Microsoft.ML.Hdrq.Tool.Charts;
 
-/// <summary>A chart of several series with a legend, written as PNG or SVG. Its text is drawn as outlines: no font need be installed.</summary>
+/// <summary>
+/// A chart of several series with a legend, written as PNG or SVG. Its text is drawn as outlines: no font need be
+/// installed.
+/// </summary>
 internal abstract class Chart
 {
     /// <summary>Width of the chart in logical pixels.</summary>
@@ -47,7 +51,9 @@ internal abstract class Chart
     /// <summary>What the values are, such as <c>Top-1 accuracy, %</c>; null for no title at the axis.</summary>
     public string? ValueTitle { get; init; }
 
-    /// <summary>Whether the axis of values shows 0 to 100, and more only where values ask for it; otherwise it fits the values.</summary>
+    /// <summary>
+    /// Whether the axis of values shows 0 to 100, and more only where values ask for it; otherwise it fits the values.
+    /// </summary>
     public bool Percent { get; init; } = true;
 
     /// <summary>Writes the chart as PNG; the file is replaced whole or not at all.</summary>
@@ -160,7 +166,8 @@ internal abstract class Chart
         model.Axes.Add(Styled(new LinearAxis
         {
             Position = AxisPosition.Left,
-            Title = ValueTitle is null ? null : TextFit.Wrap(ValueTitle, area.Height, line => ChartFont.Regular.Width(line, (float)FontSize)),
+            Title = ValueTitle is null ? null
+                : TextFit.Wrap(ValueTitle, area.Height, line => ChartFont.Regular.Width(line, (float)FontSize)),
             Minimum = low,
             Maximum = high,
             MajorStep = Percent && high - low < 200 ? 20 : double.NaN,
@@ -176,6 +183,29 @@ internal abstract class Chart
             LineStyle = LineStyle.Solid,
             StrokeThickness = 1,
         });
+        KeepBraces(model);
         return model;
+    }
+
+    /// <summary>OxyPlot raises what is between <c>^{</c> and <c>}</c> and lowers what is after <c>_{</c>; names mean neither.</summary>
+    private static void KeepBraces(PlotModel model)
+    {
+        model.Title = Kept(model.Title);
+        foreach (var axis in model.Axes)
+        {
+            axis.Title = Kept(axis.Title);
+            if (axis is CategoryAxis categories)
+            {
+                for (var index = 0; index < categories.Labels.Count; index++)
+                    categories.Labels[index] = Kept(categories.Labels[index]);
+            }
+        }
+        foreach (var series in model.Series)
+            series.Title = Kept(series.Title);
+
+        [return: NotNullIfNotNull(nameof(text))]
+        static string? Kept(string? text) => text?
+            .Replace("^{", $"^{ChartFont.Nothing}{{", StringComparison.Ordinal)
+            .Replace("_{", $"_{ChartFont.Nothing}{{", StringComparison.Ordinal);
     }
 }

@@ -3,9 +3,15 @@ using SkiaSharp;
 
 namespace Microsoft.ML.Hdrq.Tool.Charts;
 
-/// <summary>A font of the charts, as outlines: it comes with the program, so that a chart looks the same whatever fonts a machine has.</summary>
+/// <summary>
+/// A font of the charts, as outlines: it comes with the program, so that a chart looks the same whatever fonts a machine
+/// has.
+/// </summary>
 internal sealed class ChartFont
 {
+    /// <summary>A character that is not drawn, a word joiner.</summary>
+    public const char Nothing = '\u2060';
+
     /// <summary>Weights from here on are drawn with <see cref="Semibold"/>.</summary>
     private const double SemiboldWeight = 600;
 
@@ -21,7 +27,8 @@ internal sealed class ChartFont
     {
         using var stream = typeof(ChartFont).Assembly.GetManifestResourceStream(typeof(ChartFont), file)
             ?? throw new InvalidOperationException($"The assembly has no resource '{typeof(ChartFont).Namespace}.{file}'.");
-        _typeface = SKTypeface.FromStream(stream) ?? throw new InvalidOperationException($"The resource '{file}' is no font.");
+        _typeface = SKTypeface.FromStream(stream)
+            ?? throw new InvalidOperationException($"The resource '{file}' is no font.");
         _missing = _typeface.GetGlyph('?');
         using var font = CreateFont();
         _ascent = -font.Metrics.Ascent / _typeface.UnitsPerEm;
@@ -72,7 +79,12 @@ internal sealed class ChartFont
     public static string[] Lines(string text) => text.ReplaceLineEndings("\n").Split('\n');
 
     // In the size of its design nothing is rounded: text of every size has the same proportions, in pixels and in SVG.
-    private SKFont CreateFont() => new(_typeface, _typeface.UnitsPerEm) { Hinting = SKFontHinting.None, Subpixel = true, LinearMetrics = true };
+    private SKFont CreateFont() => new(_typeface, _typeface.UnitsPerEm)
+    {
+        Hinting = SKFontHinting.None,
+        Subpixel = true,
+        LinearMetrics = true,
+    };
 
     private static float[] Advances(SKFont font, ushort[] glyphs)
     {
@@ -87,6 +99,8 @@ internal sealed class ChartFont
         var glyphs = new List<ushort>(line.Length);
         foreach (var rune in line.EnumerateRunes())
         {
+            if (rune.Value == Nothing)
+                continue;
             var glyph = _typeface.GetGlyph(Rune.IsControl(rune) ? ' ' : rune.Value);
             glyphs.Add(glyph == 0 ? _missing : glyph);
         }

@@ -23,7 +23,9 @@ internal sealed class GroupedBarChart : Chart
     /// <param name="title">The title.</param>
     /// <param name="categories">The names of the groups, at least one.</param>
     /// <param name="series">The series, at least one, each with a value or a gap per group; not all gaps.</param>
-    /// <exception cref="ArgumentException">There is nothing to show, numbers of values differ from that of groups, or a value is not finite.</exception>
+    /// <exception cref="ArgumentException">
+    /// There is nothing to show, numbers of values differ from that of groups, or a value is not finite.
+    /// </exception>
     public GroupedBarChart(string title, IReadOnlyList<string> categories, IReadOnlyList<ChartBars> series)
         : base(title)
     {
@@ -34,9 +36,16 @@ internal sealed class GroupedBarChart : Chart
         foreach (var bars in series)
         {
             if (bars.Values.Count != categories.Count)
-                throw new ArgumentException($"The chart '{title}' has {categories.Count} groups, its series '{bars.Name}' {bars.Values.Count} values.", nameof(series));
+            {
+                throw new ArgumentException(
+                    $"The chart '{title}' has {categories.Count} groups, its series '{bars.Name}' {bars.Values.Count} values.",
+                    nameof(series));
+            }
             if (bars.Values.Any(value => value is { } number && !double.IsFinite(number)))
-                throw new ArgumentException($"A value of the series '{bars.Name}' of the chart '{title}' is not finite.", nameof(series));
+            {
+                throw new ArgumentException(
+                    $"A value of the series '{bars.Name}' of the chart '{title}' is not finite.", nameof(series));
+            }
         }
         if (!series.Any(bars => bars.Values.Any(value => value.HasValue)))
             throw new ArgumentException($"The chart '{title}' has no values.", nameof(series));
@@ -59,7 +68,9 @@ internal sealed class GroupedBarChart : Chart
     protected override ValueExtent Values(OxySize area)
     {
         var room = Labels(area)?.Length ?? 0;
-        return new(Math.Min(0, AllValues.Min()), Math.Max(0, AllValues.Max()), AllValues.Any(value => value < 0) ? room : 0, AllValues.Any(value => value >= 0) ? room : 0);
+        return new(
+            Math.Min(0, AllValues.Min()), Math.Max(0, AllValues.Max()), AllValues.Any(value => value < 0) ? room : 0,
+            AllValues.Any(value => value >= 0) ? room : 0);
     }
 
     /// <inheritdoc/>
@@ -69,7 +80,12 @@ internal sealed class GroupedBarChart : Chart
         var labels = Labels(area);
         for (var index = 0; index < _series.Length; index++)
         {
-            var bars = new RectangleBarSeries { Title = _series[index].Name, FillColor = SeriesColors.Of(index), StrokeThickness = 0 };
+            var bars = new RectangleBarSeries
+            {
+                Title = _series[index].Name,
+                FillColor = SeriesColors.Of(index),
+                StrokeThickness = 0,
+            };
             model.Series.Add(bars);
             for (var category = 0; category < _categories.Length; category++)
             {
@@ -84,7 +100,8 @@ internal sealed class GroupedBarChart : Chart
         }
     }
 
-    private BarLabels? Labels(OxySize area) => ShowValues ? BarLabels.Fit(AllValues.Select(Label), area.Width / _categories.Length * BarWidth) : null;
+    private BarLabels? Labels(OxySize area) =>
+        ShowValues ? BarLabels.Fit(AllValues.Select(Label), area.Width / _categories.Length * BarWidth) : null;
 
     /// <summary>The names of the groups: level, in lines, where all words fit, else aslant.</summary>
     private CategoryAxis CategoryAxis(OxySize area)

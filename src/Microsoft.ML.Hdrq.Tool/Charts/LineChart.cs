@@ -25,8 +25,13 @@ internal sealed class LineChart : Chart
             throw new ArgumentException($"The chart '{title}' has no points.", nameof(series));
         foreach (var line in series)
         {
-            if (line.Points.Any(point => !double.IsFinite(point.X) || !double.IsFinite(point.Y) || !double.IsFinite(point.Spread) || point.Spread < 0))
-                throw new ArgumentException($"A point of the series '{line.Name}' of the chart '{title}' is not finite, or its spread is negative.", nameof(series));
+            if (!line.Points.All(point => double.IsFinite(point.X) && double.IsFinite(point.Y) && double.IsFinite(point.Spread)
+                && point.Spread >= 0))
+            {
+                throw new ArgumentException(
+                    $"A point of the series '{line.Name}' of the chart '{title}' is not finite, or its spread is negative.",
+                    nameof(series));
+            }
         }
         _series = [.. series];
     }
@@ -40,8 +45,8 @@ internal sealed class LineChart : Chart
     private IEnumerable<ChartPoint> Points => _series.SelectMany(line => line.Points);
 
     /// <inheritdoc/>
-    protected override ValueExtent Values(OxySize area) =>
-        new(Points.Min(point => point.Y - point.Spread), Points.Max(point => point.Y + point.Spread), 2 * MarkerSize, 2 * MarkerSize);
+    protected override ValueExtent Values(OxySize area) => new(
+        Points.Min(point => point.Y - point.Spread), Points.Max(point => point.Y + point.Spread), 2 * MarkerSize, 2 * MarkerSize);
 
     /// <inheritdoc/>
     protected override void AddTo(PlotModel model, OxySize area)
@@ -77,9 +82,17 @@ internal sealed class LineChart : Chart
 
     private static ScatterErrorSeries ErrorBars(IEnumerable<ChartPoint> points, OxyColor color)
     {
-        var bars = new ScatterErrorSeries { MarkerType = MarkerType.None, ErrorBarColor = color, ErrorBarStrokeThickness = 1.5, ErrorBarStopWidth = 5 };
+        var bars = new ScatterErrorSeries
+        {
+            MarkerType = MarkerType.None,
+            ErrorBarColor = color,
+            ErrorBarStrokeThickness = 1.5,
+            ErrorBarStopWidth = 5,
+        };
         // OxyPlot's error is the whole length of the bar.
-        bars.Points.AddRange(points.Where(point => point.Spread > 0).Select(point => new ScatterErrorPoint(point.X, point.Y, 0, 2 * point.Spread)));
+        bars.Points.AddRange(points
+            .Where(point => point.Spread > 0)
+            .Select(point => new ScatterErrorPoint(point.X, point.Y, 0, 2 * point.Spread)));
         return bars;
     }
 }

@@ -5,7 +5,10 @@ using SkiaSharp;
 namespace Microsoft.ML.Hdrq.Tool.Charts;
 
 /// <summary>Draws a plot with text as outlines of <see cref="ChartFont"/>, whatever font the plot asks for.</summary>
-/// <remarks>It names the interface again because the base class's methods for text are not virtual; OxyPlot draws through the interface alone.</remarks>
+/// <remarks>
+/// It names the interface again because the base class's methods for text are not virtual; OxyPlot draws through the
+/// interface alone.
+/// </remarks>
 internal sealed class OutlineRenderContext : SkiaRenderContext, IRenderContext
 {
     /// <inheritdoc/>
@@ -56,7 +59,8 @@ internal sealed class OutlineRenderContext : SkiaRenderContext, IRenderContext
     }
 
     /// <inheritdoc/>
-    public new OxySize MeasureText(string? text, string? fontFamily = null, double fontSize = 10, double fontWeight = FontWeights.Normal)
+    public new OxySize MeasureText(
+        string? text, string? fontFamily = null, double fontSize = 10, double fontWeight = FontWeights.Normal)
     {
         if (string.IsNullOrEmpty(text))
             return OxySize.Empty;

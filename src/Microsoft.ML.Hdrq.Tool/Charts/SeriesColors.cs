@@ -5,7 +5,8 @@ namespace Microsoft.ML.Hdrq.Tool.Charts;
 /// <summary>The colours of series.</summary>
 internal static class SeriesColors
 {
-    // Okabe and Ito's palette, which people with any kind of colour blindness can tell apart; without its yellow, which is too light on white.
+    // Okabe and Ito's palette, which people with any kind of colour blindness can tell apart; without its yellow, which
+    // is too light on white.
     private static readonly OxyColor[] _palette =
     [
         OxyColor.FromRgb(0x00, 0x72, 0xB2),

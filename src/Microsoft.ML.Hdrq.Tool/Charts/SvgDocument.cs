@@ -2,13 +2,17 @@ using System.Globalization;
 using System.Text;
 using System.Xml;
 using System.Xml.Linq;
+using Microsoft.ML.Hdrq.Tool.Data;
 
 namespace Microsoft.ML.Hdrq.Tool.Charts;
 
 /// <summary>Finishes what Skia writes as SVG.</summary>
 internal static class SvgDocument
 {
-    /// <summary>Adds a view box, without which the picture cannot be scaled, and a title for those who cannot see it; equal pictures become equal bytes.</summary>
+    /// <summary>
+    /// Adds a view box, without which the picture cannot be scaled, and a title for those who cannot see it; equal
+    /// pictures become equal bytes.
+    /// </summary>
     /// <param name="drawn">An SVG document of Skia.</param>
     /// <param name="title">The title.</param>
     /// <param name="width">The width of the picture.</param>
@@ -20,9 +24,10 @@ internal static class SvgDocument
         Renumber(root);
         root.SetAttributeValue("viewBox", string.Create(CultureInfo.InvariantCulture, $"0 0 {width} {height}"));
         root.SetAttributeValue("role", "img");
-        root.AddFirst(new XElement(root.Name.Namespace + "title", title));
+        root.AddFirst(new XElement(root.Name.Namespace + "title", VisibleText.Of(title)));
         using var written = new MemoryStream();
-        using (var writer = XmlWriter.Create(written, new XmlWriterSettings { Encoding = new UTF8Encoding(), Indent = true, NewLineChars = "\n" }))
+        var settings = new XmlWriterSettings { Encoding = new UTF8Encoding(), Indent = true, NewLineChars = "\n" };
+        using (var writer = XmlWriter.Create(written, settings))
             svg.Save(writer);
         return written.ToArray();
     }

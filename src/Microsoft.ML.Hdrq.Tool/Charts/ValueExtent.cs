@@ -8,8 +8,8 @@ namespace Microsoft.ML.Hdrq.Tool.Charts;
 internal readonly record struct ValueExtent(double Smallest, double Largest, double RoomBelow, double RoomAbove)
 {
     /// <summary>The ends of an axis that shows all of it.</summary>
-    /// <param name="low">What the axis shows at least.</param>
-    /// <param name="high">What the axis shows at least.</param>
+    /// <param name="low">The maximum of the lower end.</param>
+    /// <param name="high">The minimum of the upper end.</param>
     /// <param name="length">The length of the axis in logical pixels.</param>
     public (double Low, double High) Fit(double low, double high, double length)
     {

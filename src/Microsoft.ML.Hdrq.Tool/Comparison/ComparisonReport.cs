@@ -7,7 +7,10 @@ using Microsoft.ML.Hdrq.Tool.Results;
 
 namespace Microsoft.ML.Hdrq.Tool.Comparison;
 
-/// <summary>What a comparison gives, as Markdown tables and as charts. Scores are means over seeds, with the sample standard deviation after the sign ±.</summary>
+/// <summary>
+/// What a comparison gives, as Markdown tables and as charts. Scores are means over seeds, with the sample standard
+/// deviation after the sign ±.
+/// </summary>
 internal sealed class ComparisonReport
 {
     private const string FullPrecision = "FP32";
@@ -34,95 +37,167 @@ internal sealed class ComparisonReport
     /// <summary>The tables.</summary>
     public string ToMarkdown()
     {
+        var seeds = _rows.Where(row => row.WeightBits is not null).Select(row => row.Seed).Distinct().Count();
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"{_task.Score}, %; mean ± sample standard deviation over {_rows.Where(row => row.WeightBits is not null).Select(row => row.Seed).Distinct().Count()} seeds.\n");
+        text.Append(
+            CultureInfo.InvariantCulture, $"{_task.Score}, %; mean ± sample standard deviation over {seeds} seeds.\n");
         foreach (var bits in _bits)
         {
             var name = Name(bits);
-            Table(text, $"{name}: each network on its own domain", ["Method", .. _domains, "mean"],
-                Methods(bits, row => row.Merged is null && row.Domain is not null), (method, _) =>
+            Table(
+                text, $"{name}: each network on its own domain", ["Method", .. _domains, "mean"], isMerged: false,
+                Methods(bits, row => row.Merged is null && row.Domain is not null),
+                (method, _) =>
                 [
-                    .. _domains.Select(domain => Statistics(bits, method, null, row => row.Domain == domain, row => row.Domains[domain])),
-                    Statistics(bits, method, null, row => row.Domain is not null && row.Merged is null, row => row.Domains[row.Domain!]),
-                ], withMerging: false);
-            Table(text, $"{name}: merged, harmonic mean of the merged domains", ["Method", "Merged by", .. _groups, "mean"],
-                Methods(bits, row => row.Merged is not null), (method, merging) =>
+                    .. _domains.Select(domain =>
+                        Statistics(bits, method, null, row => row.Domain == domain, row => row.Domains[domain])),
+                    Statistics(
+                        bits, method, null, row => row.Domain is not null && row.Merged is null, row => row.Domains[row.Domain!]),
+                ]);
+            Table(
+                text, $"{name}: merged, harmonic mean of the merged domains", ["Method", "Merged by", .. _groups, "mean"],
+                isMerged: true, Methods(bits, row => row.Merged is not null),
+                (method, merging) =>
                 [
-                    .. _groups.Select(group => Statistics(bits, method, merging, row => Group(row) == group, row => row.HarmonicMean!.Value)),
-                    Statistics(bits, method, merging, row => row.Merged is not null, row => row.HarmonicMean!.Value),
-                ], withMerging: true);
+                    .. _groups.Select(group => Merged(bits, method, merging, group)),
+                    Merged(bits, method, merging, null),
+                ]);
             foreach (var group in _groups)
             {
-                var domains = _rows.First(row => Group(row) == group).Merged!;
-                Table(text, $"{name}: {group}, domain by domain", ["Method", "Merged by", .. domains], Methods(bits, row => Group(row) == group),
-                    (method, merging) => [.. domains.Select(domain => Statistics(bits, method, merging, row => Group(row) == group, row => row.Domains[domain]))], withMerging: true);
+                var domains = Domains(group);
+                Table(
+                    text, $"{name}: {group}, domain by domain", ["Method", "Merged by", .. domains], isMerged: true,
+                    Methods(bits, row => Group(row) == group),
+                    (method, merging) => [.. domains.Select(domain => Merged(bits, method, merging, group, domain))]);
             }
         }
         return text.ToString();
     }
 
-    /// <summary>The charts, by the names of their files without extension, for networks that were merged in the default way.</summary>
+    /// <summary>
+    /// The charts, by the names of their files without extension, for networks that were merged in the default way:
+    /// harmonic means against bits where there are several bit settings, as bars where there is one; and each merge
+    /// domain by domain.
+    /// </summary>
     public IEnumerable<(string File, Chart Chart)> Charts()
     {
-        var methods = _rows.Where(row => IsShown(row) && row.WeightBits is not null).Select(row => row.Method).Distinct().ToList();
+        var methods = _rows
+            .Where(row => row.Merging == _shownMerging && row.WeightBits is not null)
+            .Select(row => row.Method)
+            .Distinct()
+            .ToList();
         if (methods.Count == 0)
             yield break;
-        var isEqual = _bits.TrueForAll(bits => bits.Weights == bits.Activations);
-        yield return ("harmonic-mean", new LineChart("One network for several domains", [.. methods.Select(Line)])
-        {
-            ValueTitle = $"Harmonic mean of {_task.Scores}, %",
-            ArgumentTitle = isEqual ? "Bits of weights and activations" : "Bits, mean of weights and activations",
-            Percent = false,
-        });
+        if (HarmonicMeans(methods) is { } means)
+            yield return ("harmonic-mean", means);
         foreach (var bits in _bits)
         {
             foreach (var group in _groups)
             {
-                var domains = _rows.First(row => Group(row) == group).Merged!;
-                var bars = methods.Prepend(FullPrecision).Select(method => new ChartBars(method, [.. domains.Select(domain => Statistics(bits, method, _shownMerging, row => Group(row) == group, row => row.Domains[domain])?.Mean)]))
-                    .Where(bar => bar.Values.Any(value => value is not null)).ToList();
-                if (bars.Count > 0)
-                    yield return (FileNames.Of($"domains-{Name(bits).ToLowerInvariant()}-{group}"), new GroupedBarChart($"{Name(bits)}: {group} in one network", [.. domains], bars) { ValueTitle = $"{_task.Score}, %", ShowValues = true });
+                var domains = Domains(group);
+                var bars = Bars(methods.Prepend(FullPrecision).Select(method => new ChartBars(
+                    method, [.. domains.Select(domain => Merged(bits, method, _shownMerging, group, domain)?.Mean)])));
+                if (bars.Count == 0)
+                    continue;
+                var chart = new GroupedBarChart($"{Name(bits)}: {group} in one network", [.. domains], bars)
+                {
+                    ValueTitle = $"{_task.Score}, %",
+                    ShowValues = true,
+                };
+                yield return (FileNames.Of($"domains-{Name(bits).ToLowerInvariant()}-{group}"), chart);
             }
         }
-
-        ChartLine Line(string method) => new(method,
-        [
-            .. from bits in _bits
-               let value = Statistics(bits, method, _shownMerging, row => row.Merged is not null, row => row.HarmonicMean!.Value)
-               where value is not null
-               orderby bits
-               select new ChartPoint((bits.Weights + bits.Activations) / 2.0, value.Value.Mean, value.Value.Deviation),
-        ]);
     }
 
-    private static void Table(StringBuilder text, string title, IReadOnlyList<string> header, IReadOnlyList<(string Method, string? Merging)> methods, Func<string, string?, IReadOnlyList<SeedStatistics?>> values, bool withMerging)
+    /// <summary>The harmonic means of all merges; null where nothing was merged yet.</summary>
+    private Chart? HarmonicMeans(IReadOnlyList<string> methods)
+    {
+        const string title = "One network for several domains";
+        var value = $"Harmonic mean of {_task.Scores}, %";
+        var lines = methods.Select(Line).ToList();
+        if (lines.Exists(line => line.Points.DistinctBy(point => point.X).Count() > 1))
+        {
+            var isEqual = _bits.TrueForAll(bits => bits.Weights == bits.Activations);
+            return new LineChart(title, lines)
+            {
+                ValueTitle = value,
+                ArgumentTitle = isEqual ? "Bits of weights and activations" : "Bits, mean of weights and activations",
+                Percent = false,
+            };
+        }
+        var bars = Bars(
+            from bits in _bits
+            from method in methods
+            select new ChartBars(
+                $"{method} {Name(bits)}", [.. _groups.Select(merge => Merged(bits, method, _shownMerging, merge)?.Mean)]));
+        return bars.Count == 0 ? null : new GroupedBarChart(title, _groups, bars) { ValueTitle = value, ShowValues = true };
+    }
+
+    private ChartLine Line(string method) => new(method,
+    [
+        .. from bits in _bits
+           let value = Merged(bits, method, _shownMerging, null)
+           where value is not null
+           orderby bits
+           select new ChartPoint((bits.Weights + bits.Activations) / 2.0, value.Value.Mean, value.Value.Deviation),
+    ]);
+
+    /// <summary>Those of the bars that have a value.</summary>
+    private static List<ChartBars> Bars(IEnumerable<ChartBars> bars) =>
+        [.. bars.Where(bar => bar.Values.Any(value => value is not null))];
+
+    private static void Table(
+        StringBuilder text, string title, IReadOnlyList<string> header, bool isMerged,
+        IReadOnlyList<(string Method, string? Merging)> methods,
+        Func<string, string?, IReadOnlyList<SeedStatistics?>> values)
     {
         if (methods.Count == 0)
             return;
-        text.Append(CultureInfo.InvariantCulture, $"\n**{title}**\n\n| {string.Join(" | ", header)} |\n|{string.Join('|', header.Select((_, column) => column < (withMerging ? 2 : 1) ? "---" : "--:"))}|\n");
+        text.Append(CultureInfo.InvariantCulture, $"\n**{MarkdownText.Of(title)}**\n\n");
+        Row(text, header.Select(MarkdownText.Of));
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $"|{string.Join('|', header.Select((_, column) => column < (isMerged ? 2 : 1) ? "---" : "--:"))}|\n");
         foreach (var (method, merging) in methods)
         {
-            var cells = values(method, merging).Select(value => value?.ToString() ?? "");
-            text.Append(CultureInfo.InvariantCulture, $"| {string.Join(" | ", withMerging ? [method, merging ?? "", .. cells] : [method, .. cells])} |\n");
+            var names = isMerged ? [method, merging ?? ""] : new[] { method };
+            Row(text, [.. names.Select(MarkdownText.Of), .. values(method, merging).Select(value => value?.ToString() ?? "")]);
         }
     }
+
+    private static void Row(StringBuilder text, IEnumerable<string> cells) =>
+        text.Append(CultureInfo.InvariantCulture, $"| {string.Join(" | ", cells)} |\n");
 
     private IReadOnlyList<(string Method, string? Merging)> Methods((int, int) bits, Func<ResultRow, bool> isOf) =>
         [.. _rows.Where(row => isOf(row) && IsOf(row, bits)).Select(row => (row.Method, row.Merging)).Distinct()];
 
+    /// <summary>The harmonic mean, or the score in a domain, of the networks merged for a group; null for all groups.</summary>
+    private SeedStatistics? Merged((int, int) bits, string method, string? merging, string? group, string? domain = null) =>
+        Statistics(
+            bits, method, merging, row => row.Merged is not null && (group is null || Group(row) == group),
+            row => domain is null ? row.HarmonicMean!.Value : row.Domains[domain]);
+
     /// <summary>The mean over seeds of the mean over the rows of a seed.</summary>
-    private SeedStatistics? Statistics((int, int) bits, string method, string? merging, Func<ResultRow, bool> isOf, Func<ResultRow, double> value) => SeedStatistics.Of(
-        [.. _rows.Where(row => row.Method == method && row.Merging == merging && IsOf(row, bits) && isOf(row)).GroupBy(row => row.Seed).Select(rows => rows.Average(value))]);
+    private SeedStatistics? Statistics(
+        (int, int) bits, string method, string? merging, Func<ResultRow, bool> isOf, Func<ResultRow, double> value) =>
+        SeedStatistics.Of(
+        [
+            .. _rows
+                .Where(row => row.Method == method && row.Merging == merging && IsOf(row, bits) && isOf(row))
+                .GroupBy(row => row.Seed)
+                .Select(rows => rows.Average(value)),
+        ]);
 
     /// <summary>Full precision is shown beside all bit widths.</summary>
-    private static bool IsOf(ResultRow row, (int, int) bits) => row.Method == FullPrecision || row.WeightBits is not null && Bits(row) == bits;
+    private static bool IsOf(ResultRow row, (int, int) bits) =>
+        row.Method == FullPrecision || (row.WeightBits is not null && Bits(row) == bits);
 
-    private bool IsShown(ResultRow row) => row.Merging == _shownMerging;
+    private IReadOnlyList<string> Domains(string group) => _rows.First(row => Group(row) == group).Merged!;
 
     private static string? Group(ResultRow row) => row.Merged is null ? null : string.Join('+', row.Merged);
 
     private static (int Weights, int Activations) Bits(ResultRow row) => (row.WeightBits!.Value, row.ActivationBits!.Value);
 
-    private static string Name((int Weights, int Activations) bits) => string.Create(CultureInfo.InvariantCulture, $"W{bits.Weights}A{bits.Activations}");
+    private static string Name((int Weights, int Activations) bits) =>
+        string.Create(CultureInfo.InvariantCulture, $"W{bits.Weights}A{bits.Activations}");
 }

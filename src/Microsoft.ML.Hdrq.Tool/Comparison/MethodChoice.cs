@@ -19,14 +19,16 @@ internal sealed record MethodChoice(string Name, string Label, Func<HdrqOptions,
         new("qdrop", "QDrop", hdrq => Shared(new QDropOptions { Training = Dropping(hdrq.Training) }, hdrq)),
         new("hdrq", "HDRQ", hdrq => hdrq),
         new("hdrq-no-noise", "HDRQ without noise", hdrq => hdrq with { Training = hdrq.Training with { UseNoise = false } }),
-        new("hdrq-no-distance", "HDRQ without distance", hdrq => hdrq with { Training = hdrq.Training with { DistanceWeight = 0, DriftWeight = 0 } }),
-        new("hdrq-neither", "HDRQ with neither", hdrq => hdrq with { Training = hdrq.Training with { UseNoise = false, DistanceWeight = 0, DriftWeight = 0 } }),
+        new("hdrq-no-distance", "HDRQ without distance", hdrq => hdrq with { Training = WithoutDistance(hdrq.Training) }),
+        new("hdrq-neither", "HDRQ with neither", hdrq => hdrq with { Training = WithoutDistance(hdrq.Training) with { UseNoise = false } }),
         new("hdrq-no-mixing", "HDRQ without mixing", hdrq => hdrq with { Training = hdrq.Training with { DropProbability = 0 } }),
-        new("rtn-corrected", "RTN, biases corrected", hdrq => Shared(new RoundToNearestOptions(), hdrq) with { CorrectBiases = true }),
+        new("rtn-corrected", "RTN, biases corrected",
+            hdrq => Shared(new RoundToNearestOptions(), hdrq) with { CorrectBiases = true }),
     ];
 
     /// <summary>Methods by their names.</summary>
-    public static IReadOnlyList<MethodChoice> Named(params string[] names) => [.. names.Select(name => All.Single(choice => choice.Name == name))];
+    public static IReadOnlyList<MethodChoice> Named(params string[] names) =>
+        [.. names.Select(name => All.Single(choice => choice.Name == name))];
 
     /// <summary>The plan of quantizing by this method.</summary>
     /// <param name="hdrq">The options of HDRQ.</param>
@@ -48,6 +50,8 @@ internal sealed record MethodChoice(string Name, string Label, Func<HdrqOptions,
         CorrectBiases = hdrq.CorrectBiases,
         KeepInputGrams = hdrq.KeepInputGrams,
     };
+
+    private static HdrqTraining WithoutDistance(HdrqTraining hdrq) => hdrq with { DistanceWeight = 0, DriftWeight = 0 };
 
     private static RoundingTraining Rounding(HdrqTraining hdrq) => new()
     {

@@ -14,7 +14,8 @@ internal readonly record struct SeedStatistics(double Mean, double Deviation, in
         if (fractions.Count == 0)
             return null;
         var mean = fractions.Average();
-        var deviation = fractions.Count == 1 ? 0 : Math.Sqrt(fractions.Sum(value => (value - mean) * (value - mean)) / (fractions.Count - 1));
+        var squares = fractions.Sum(value => (value - mean) * (value - mean));
+        var deviation = fractions.Count == 1 ? 0 : Math.Sqrt(squares / (fractions.Count - 1));
         return new(100 * mean, 100 * deviation, fractions.Count);
     }
 

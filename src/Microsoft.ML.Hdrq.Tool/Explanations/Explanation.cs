@@ -15,8 +15,13 @@ internal sealed record Explanation
     /// <summary>The lines between every two networks, on the domain of each.</summary>
     public required IReadOnlyList<LineExplanation> Lines { get; init; }
 
-    /// <summary>The layers of the first domain's network, the one that hurts most first; empty in full precision.</summary>
+    /// <summary>
+    /// The layers of the first domain's network, in descending order of the rise of the loss; empty in full precision.
+    /// </summary>
     public required IReadOnlyList<LayerExplanation> Layers { get; init; }
+
+    /// <summary>The number of images that layers were measured on; null in full precision.</summary>
+    public int? Images { get; init; }
 
     /// <summary>The exceptions that keep the worst layers at 8 bits, as C#; null in full precision.</summary>
     public string? Overrides { get; init; }
@@ -33,16 +38,18 @@ internal sealed record Explanation
 /// <param name="RelativeDistance">The same, divided by the length of the source's weights.</param>
 /// <param name="Blocks">The traces of blocks, by name.</param>
 internal sealed record NetworkExplanation(
-    string Domain, double Loss, double Accuracy, double Trace, double? TraceError, double? LargestEigenvalue, double Distance, double RelativeDistance, OrderedDictionary<string, double> Blocks);
+    string Domain, double Loss, double Accuracy, double Trace, double? TraceError, double? LargestEigenvalue,
+    double Distance, double RelativeDistance, OrderedDictionary<string, double> Blocks);
 
 /// <summary>What lies between two networks.</summary>
 /// <param name="From">The domain of the first.</param>
 /// <param name="To">The domain of the second.</param>
 /// <param name="On">The domain that mixtures are measured on.</param>
 /// <param name="Barrier">The error barrier.</param>
-/// <param name="AccuracyBarrier">The most by which accuracy falls below the straight line, a fraction.</param>
+/// <param name="AccuracyBarrier">The maximum fall of the accuracy below the straight line, a fraction.</param>
 /// <param name="Points">The mixtures.</param>
-internal sealed record LineExplanation(string From, string To, string On, double Barrier, double AccuracyBarrier, IReadOnlyList<LinePoint> Points);
+internal sealed record LineExplanation(
+    string From, string To, string On, double Barrier, double AccuracyBarrier, IReadOnlyList<LinePoint> Points);
 
 /// <summary>A mixture of two networks.</summary>
 /// <param name="Share">The second network's share.</param>
@@ -56,4 +63,20 @@ internal readonly record struct LinePoint(double Share, double Loss, double Accu
 /// <param name="SignalToNoise">Of its output, in decibels; null where there is no noise.</param>
 /// <param name="LossAlone">The rise of the loss when only it is quantized.</param>
 /// <param name="LossWithout">The fall of the loss when only it is not.</param>
-internal sealed record LayerExplanation(string Name, string Bits, double? SignalToNoise, double LossAlone, double LossWithout);
+internal sealed record LayerExplanation(
+    string Name, string Bits, double? SignalToNoise, double LossAlone, double LossWithout)
+{
+    /// <summary>Standard errors below which a difference is within noise: beyond two, chance seldom takes it.</summary>
+    private const double NoiseErrors = 2;
+
+    /// <summary>The standard error of <see cref="LossAlone"/>; null where a single image was measured.</summary>
+    public double? LossAloneError { get; init; }
+
+    /// <summary>The standard error of <see cref="LossWithout"/>; null where a single image was measured.</summary>
+    public double? LossWithoutError { get; init; }
+
+    /// <summary>Whether a difference of losses is as small as the choice of images may make it.</summary>
+    /// <param name="difference">The difference.</param>
+    /// <param name="error">Its standard error; null where it is not known.</param>
+    public static bool IsWithinNoise(double difference, double? error) => Math.Abs(difference) < NoiseErrors * error;
+}

@@ -12,6 +12,6 @@ internal sealed record ExplanationOptions
     /// <summary>Random vectors for the trace of the Hessian.</summary>
     public int Probes { get; init; } = 4;
 
-    /// <summary>The most steps to the largest eigenvalue.</summary>
+    /// <summary>The maximum number of steps to the largest eigenvalue.</summary>
     public int PowerIterations { get; init; } = 8;
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.Hdrq.Tool.Explanations;
 
 namespace Microsoft.ML.Hdrq.Tool.Report;
 
@@ -8,53 +9,123 @@ internal static class ExplanationSections
     /// <summary>The loss between every two networks.</summary>
     public static Html Lines(RunReport run, IReadOnlyList<string> methods)
     {
-        var lines = run.Explanations.SelectMany(explanation => explanation.Lines.Select(line => (explanation.Method, Line: line))).ToList();
+        var lines = run.Explanations
+            .SelectMany(explanation => explanation.Lines.Select(line => (explanation.Method, Line: line)))
+            .GroupBy(entry => (entry.Line.From, entry.Line.To, entry.Line.On))
+            .ToList();
         if (lines.Count == 0)
             return Html.Empty;
+        var table = new HtmlTable("Error barriers",
+        [
+            new("error barrier", IsText: true), new("on", IsText: true),
+            .. run.Explanations.Select(explanation => new HtmlTable.Column(explanation.Method)),
+        ]);
+        foreach (var line in lines)
+        {
+            table.Add([$"{line.Key.From} to {line.Key.To}", line.Key.On, .. run.Explanations.Select(explanation =>
+                Html.Of($"{line.FirstOrDefault(entry => entry.Method == explanation.Method).Line?.Barrier:0.000}"))]);
+        }
+        var names = run.Explanations.Select(explanation => explanation.Method).Distinct();
         return Html.Of($"""
             <h2>Between two networks</h2>
-            <p>The loss of mixtures of two networks, on the test images of one of their domains. How far it rises above the straight line between its ends is the error barrier.</p>
-            {HtmlReport.Legend(lines.Select(entry => entry.Method).Distinct().Select(method => (method, Color(method))))}
+            <p>The loss of mixtures of two networks, on test images of one of their domains. Its maximum rise above the straight
+            line between its ends is the error barrier.</p>
+            {HtmlReport.Legend(names.Select(method => (method, Color(methods, method))))}
             <div class="grid">
-            {lines.GroupBy(entry => (entry.Line.From, entry.Line.To, entry.Line.On)).Select(group => Html.Of($"<figure><figcaption>{group.Key.From} to {group.Key.To} <span>on {group.Key.On}</span></figcaption>{SvgPlot.Lines($"Loss from {group.Key.From} to {group.Key.To} on {group.Key.On}", $"share of {group.Key.To}", [.. group.Select(entry => (Color(entry.Method), (IReadOnlyList<(double, double)>)[.. entry.Line.Points.Select(point => (point.Share, point.Loss))]))], share => share.ToString("0.##", CultureInfo.InvariantCulture))}</figure>"))}
+            {lines.Select(Figure)}
             </div>
-            <div class="scroll"><table>
-            <tr><th>error barrier</th><th>on</th><th></th>{run.Explanations.Select(explanation => Html.Of($"<th>{explanation.Method}</th>"))}</tr>
-            {lines.Select(entry => (entry.Line.From, entry.Line.To, entry.Line.On)).Distinct().Select(line => Html.Of($"<tr><td>{line.From} to {line.To}</td><td>{line.On}</td><td></td>{run.Explanations.Select(explanation => Html.Of($"<td>{explanation.Lines.FirstOrDefault(other => (other.From, other.To, other.On) == line)?.Barrier:0.000}</td>"))}</tr>"))}
-            </table></div>
+            {table.ToHtml()}
             """);
 
-        int Color(string method) => Math.Max(0, methods.ToList().IndexOf(method));
+        Html Figure(IGrouping<(string From, string To, string On), (string Method, LineExplanation Line)> line)
+        {
+            var (from, to, on) = line.Key;
+            var plot = SvgPlot.Lines(
+                $"Loss from {from} to {to} on {on}", $"share of {to}",
+                [.. line.Select(entry => (
+                    Color(methods, entry.Method),
+                    (IReadOnlyList<(double, double)>)[.. entry.Line.Points.Select(point => (point.Share, point.Loss))]))],
+                share => share.ToString("0.##", CultureInfo.InvariantCulture));
+            return Html.Of($"<figure><figcaption>{from} to {to} <span>on {on}</span></figcaption>{plot}</figure>\n");
+        }
     }
 
     /// <summary>Curvature and distance of all networks.</summary>
-    public static Html Curvature(RunReport run) => run.Explanations.Count == 0 ? Html.Empty : Html.Of($"""
-        <h2>Curvature and distance</h2>
-        <p>Of each network on test images of its own domain: trace of the Hessian of the loss (with its standard error), its largest eigenvalue, and the distance of the weights to those of the source.
-        A merged network's loss rises with the curvature and with the square of the distance.</p>
-        <div class="scroll"><table>
-        <tr><th>method</th><th>domain</th><th></th><th>loss</th><th>trace</th><th>&#177;</th><th>largest eigenvalue</th><th>distance</th></tr>
-        {run.Explanations.SelectMany(explanation => explanation.Networks.Select(network => Html.Of($"<tr><td>{explanation.Method}</td><td>{network.Domain}</td><td></td><td>{network.Loss:0.000}</td><td>{network.Trace:N0}</td><td>{network.TraceError:N0}</td><td>{network.LargestEigenvalue:N0}</td><td>{network.Distance:0.00}</td></tr>")))}
-        </table></div>
-        """);
+    public static Html Curvature(RunReport run)
+    {
+        if (run.Explanations.Count == 0)
+            return Html.Empty;
+        var table = new HtmlTable("Curvature and distance",
+            new("method", IsText: true), new("domain", IsText: true), new("loss"), new("trace"), new("\u00b1"), new("largest eigenvalue"),
+            new("distance"));
+        foreach (var explanation in run.Explanations)
+        {
+            foreach (var network in explanation.Networks)
+            {
+                table.Add(
+                    explanation.Method, network.Domain, Html.Of($"{network.Loss:0.000}"), Html.Of($"{network.Trace:N0}"),
+                    Html.Of($"{network.TraceError:N0}"), Html.Of($"{network.LargestEigenvalue:N0}"),
+                    Html.Of($"{network.Distance:0.00}"));
+            }
+        }
+        return Html.Of($"""
+            <h2>Curvature and distance</h2>
+            <p>Of each network, on test images of its own domain: trace of the Hessian of the loss &#177; its standard error, its
+            largest eigenvalue, and the distance of the weights to those of the source. The loss of a merged network rises with
+            the curvature and with the square of the distance.</p>
+            {table.ToHtml()}
+            """);
+    }
 
-    /// <summary>Which layers hurt.</summary>
+    /// <summary>The sensitivity of layers.</summary>
     public static Html Layers(RunReport run, IReadOnlyList<string> methods)
     {
         var explained = run.Explanations.Where(explanation => explanation.Layers.Count > 0).ToList();
         if (explained.Count == 0)
             return Html.Empty;
+        var images = explained[0].Images is { } count
+            ? string.Create(CultureInfo.InvariantCulture, $"{count} test image{(count == 1 ? "" : "s")}") : "test images";
+        var hasErrors = explained.Exists(explanation => explanation.Layers.Any(layer => layer.LossAloneError is not null));
         return Html.Of($"""
-            <h2>Which layers hurt</h2>
-            <p>The rise of the loss when only this layer is quantized, and the signal-to-noise ratio of its output; {explained[0].Networks[0].Domain}, on test images. The layer that hurts most comes first.</p>
-            {explained.Select(explanation => Html.Of($"""
-                <h3>{explanation.Method}</h3>
-                <div>{explanation.Layers.Select(layer => HtmlReport.Bar($"{layer.Name} {layer.Bits}", layer.LossAlone / Math.Max(1e-9, explanation.Layers.Max(other => other.LossAlone)), string.Create(CultureInfo.InvariantCulture, $"{layer.LossAlone:+0.000;-0.000;0.000}"), Math.Max(0, methods.ToList().IndexOf(explanation.Method))))}</div>
-                <details><summary>Signal-to-noise ratios, and exceptions to paste</summary>
-                <div class="scroll"><table class="two"><tr><th>layer</th><th>bits</th><th>SNR, dB</th><th>loss alone</th><th>loss saved without</th></tr>
-                {explanation.Layers.Select(layer => Html.Of($"<tr><td>{layer.Name}</td><td>{layer.Bits}</td><td>{layer.SignalToNoise:0.0}</td><td>{layer.LossAlone:+0.0000;-0.0000;0.0000}</td><td>{layer.LossWithout:+0.0000;-0.0000;0.0000}</td></tr>"))}</table></div>
-                <pre>{explanation.Overrides}</pre></details>
-                """))}
+            <h2>Sensitivity of layers</h2>
+            <p>The rise of the loss of the network for {explained[0].Networks[0].Domain} when only this layer is quantized, the
+            largest first, on {images}. {(hasErrors ? "After \u00b1 is its standard error: a rise of less than two standard errors "
+            + "is within noise, and other images could give none. The fewer images, the larger the error." : "")}</p>
+            {explained.Select(explanation => Method(explanation, Color(methods, explanation.Method)))}
             """);
     }
+
+    private static Html Method(Explanation explanation, int color)
+    {
+        var maximum = Math.Max(1e-9, explanation.Layers.Max(layer => layer.LossAlone));
+        var table = new HtmlTable("Signal-to-noise ratios and losses",
+            new("layer", IsText: true), new("bits", IsText: true), new("SNR, dB"), new("loss alone"), new("\u00b1"),
+            new("loss saved without"), new("\u00b1"));
+        foreach (var layer in explanation.Layers)
+        {
+            table.Add(
+                layer.Name, layer.Bits, Html.Of($"{layer.SignalToNoise:0.0}"), Html.Of($"{layer.LossAlone:+0.0000;-0.0000;0.0000}"),
+                Html.Of($"{layer.LossAloneError:0.0000}"), Html.Of($"{layer.LossWithout:+0.0000;-0.0000;0.0000}"),
+                Html.Of($"{layer.LossWithoutError:0.0000}"));
+        }
+        return Html.Of($"""
+            <h3>{explanation.Method}</h3>
+            <div>{explanation.Layers.Select(Bar)}</div>
+            <details><summary>Signal-to-noise ratios, and overrides to paste</summary>
+            {table.ToHtml()}
+            <pre>{explanation.Overrides}</pre></details>
+            """);
+
+        Html Bar(LayerExplanation layer)
+        {
+            var isNoise = LayerExplanation.IsWithinNoise(layer.LossAlone, layer.LossAloneError);
+            var error = layer.LossAloneError is { } value ? Html.Of($" \u00b1 {value:0.000}") : Html.Empty;
+            return HtmlReport.Bar(
+                $"{layer.Name} {layer.Bits}", layer.LossAlone / maximum,
+                Html.Of($"{layer.LossAlone:+0.000;-0.000;0.000}{error}{(isNoise ? Html.Of($" <small>within noise</small>") : Html.Empty)}"),
+                color, isNoise ? "bar layer noise" : "bar layer");
+        }
+    }
+
+    private static int Color(IReadOnlyList<string> methods, string method) => Math.Max(0, methods.ToList().IndexOf(method));
 }

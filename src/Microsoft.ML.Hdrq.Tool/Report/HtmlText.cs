@@ -2,10 +2,14 @@ using System.Globalization;
 using System.Net;
 using System.Runtime.CompilerServices;
 using System.Text;
+using Microsoft.ML.Hdrq.Tool.Data;
 
 namespace Microsoft.ML.Hdrq.Tool.Report;
 
-/// <summary>HTML that is put together piece by piece; what is inserted is escaped unless it is HTML itself, and numbers have a point.</summary>
+/// <summary>
+/// HTML that is put together piece by piece. What is inserted is escaped, for text and for attributes in quotes of
+/// either kind, unless it is HTML itself; numbers have a decimal point.
+/// </summary>
 [InterpolatedStringHandler]
 internal readonly ref struct HtmlText
 {
@@ -19,7 +23,7 @@ internal readonly ref struct HtmlText
 
     public void AppendLiteral(string value) => _text.Append(value);
 
-    public void AppendFormatted(string? value) => _text.Append(WebUtility.HtmlEncode(value));
+    public void AppendFormatted(string? value) => _text.Append(WebUtility.HtmlEncode(VisibleText.Of(value ?? "")));
 
     public void AppendFormatted(Html value) => _text.Append(value.Text);
 
@@ -29,7 +33,8 @@ internal readonly ref struct HtmlText
             _text.Append(value.Text);
     }
 
-    public void AppendFormatted(IFormattable? value, string? format = null) => _text.Append(WebUtility.HtmlEncode(value?.ToString(format, CultureInfo.InvariantCulture)));
+    public void AppendFormatted(IFormattable? value, string? format = null) =>
+        AppendFormatted(value?.ToString(format, CultureInfo.InvariantCulture));
 
     public override string ToString() => _text.ToString();
 }
@@ -43,4 +48,7 @@ internal readonly record struct Html(string Text)
 
     /// <summary>Makes a piece of literal HTML and values.</summary>
     public static Html Of(HtmlText text) => new(text.ToString());
+
+    /// <summary>Makes a piece of text.</summary>
+    public static implicit operator Html(string text) => Of($"{text}");
 }
