@@ -1,13 +1,13 @@
-using Hdrq.Samples;
-using Hdrq.Samples.Comparison;
-using Hdrq.Samples.Results;
+using Microsoft.ML.Hdrq.Tool.Jobs;
+using Microsoft.ML.Hdrq.Tool.Comparison;
+using Microsoft.ML.Hdrq.Tool.Results;
 
-namespace Microsoft.ML.Hdrq.Tests.Samples.Shared.Comparison;
+namespace Microsoft.ML.Hdrq.Tool.Tests.Comparison;
 
 [TestClass]
 public sealed class ComparisonReportTests
 {
-    private static readonly SampleTask Task = new("classification", "Top-1 accuracy", "top-1 accuracies");
+    private static readonly VisionTask Task = VisionTask.Classification;
 
     [TestMethod]
     public void Means_and_deviations_over_seeds_by_hand()
@@ -60,9 +60,11 @@ public sealed class ComparisonReportTests
     [TestMethod]
     public void Unknown_names_are_refused_with_the_known_ones()
     {
-        var unknown = Assert.ThrowsExactly<ArgumentException>(() => ComparisonOptions.Choose(MethodChoice.All, choice => choice.Name, ["rtn", "gptq"], "--methods"));
-        StringAssert.StartsWith(unknown.Message, "--methods: there is no 'gptq'; there are rtn, adaround, brecq, qdrop, hdrq, ");
-        Assert.ThrowsExactly<ArgumentException>(() => ComparisonOptions.Choose(MethodChoice.All, choice => choice.Name, ["rtn", "rtn"], "--methods"));
+        using var folder = new TemporaryDirectory();
+        var unknown = CommandLine.Run("compare", "--data", folder.Path, "--methods", "rtn", "gptq");
+        Assert.AreEqual(2, unknown.ExitCode);
+        StringAssert.StartsWith(unknown.Error, "--methods gptq: it takes rtn, adaround, brecq, qdrop, hdrq, ");
+        Assert.AreEqual(2, CommandLine.Run("compare", "--data", folder.Path, "--methods", "rtn", "rtn").ExitCode);
     }
 
     private static ResultsDocument Document() => new()

@@ -1,8 +1,8 @@
-using Hdrq.Samples.Charts;
+using Microsoft.ML.Hdrq.Tool.Charts;
 using OxyPlot;
 using SkiaSharp;
 
-namespace Microsoft.ML.Hdrq.Tests.Samples.Shared.Charts;
+namespace Microsoft.ML.Hdrq.Tool.Tests.Charts;
 
 [TestClass]
 public sealed class GroupedBarChartTests

@@ -2,7 +2,7 @@ using OxyPlot;
 using OxyPlot.SkiaSharp;
 using SkiaSharp;
 
-namespace Microsoft.ML.Hdrq.Tests.Samples.Shared.Charts;
+namespace Microsoft.ML.Hdrq.Tool.Tests.Charts;
 
 /// <summary>The pixels of a drawn chart.</summary>
 internal sealed class ChartImage(SKBitmap bitmap) : IDisposable

@@ -1,10 +1,10 @@
 using System.Text;
 using System.Xml.Linq;
-using Hdrq.Samples.Charts;
+using Microsoft.ML.Hdrq.Tool.Charts;
 using OxyPlot;
 using OxyPlot.Series;
 
-namespace Microsoft.ML.Hdrq.Tests.Samples.Shared.Charts;
+namespace Microsoft.ML.Hdrq.Tool.Tests.Charts;
 
 [TestClass]
 public sealed class ChartTests

@@ -1,9 +1,9 @@
-using Hdrq.Samples.Charts;
+using Microsoft.ML.Hdrq.Tool.Charts;
 using OxyPlot;
 using OxyPlot.SkiaSharp;
 using SkiaSharp;
 
-namespace Microsoft.ML.Hdrq.Tests.Samples.Shared.Charts;
+namespace Microsoft.ML.Hdrq.Tool.Tests.Charts;
 
 /// <summary>
 /// Text has the shapes of Open Sans, whose tables (2048 units per em) give the expected numbers: read with fontTools from the font as published, not from our subset.

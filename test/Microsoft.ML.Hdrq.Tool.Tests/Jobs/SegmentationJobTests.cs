@@ -1,25 +1,33 @@
 using System.Text.RegularExpressions;
-using Hdrq.Samples;
-using Hdrq.Samples.Comparison;
-using Hdrq.Samples.Data;
-using Hdrq.Samples.Results;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
-using SegmentationMerge;
-using SegmentationMerge.Data;
-using SegmentationMerge.StreetScenes;
+using Microsoft.ML.Hdrq.Tool.Comparison;
+using Microsoft.ML.Hdrq.Tool.Data;
+using Microsoft.ML.Hdrq.Tool.Explanations;
+using Microsoft.ML.Hdrq.Tool.Jobs;
+using Microsoft.ML.Hdrq.Tool.Results;
+using Microsoft.ML.Hdrq.Tool.Segmentation;
+using Microsoft.ML.Hdrq.Tool.Terminal;
 using SkiaSharp;
-using Spectre.Console;
 
-namespace Microsoft.ML.Hdrq.Tests.Samples.SegmentationMerge;
+namespace Microsoft.ML.Hdrq.Tool.Tests.Jobs;
 
 [TestClass]
-public sealed class SampleTests
+public sealed class SegmentationJobTests
 {
-    private static readonly SampleOptions Options = new()
+    private const int Height = 64;
+
+    private const int Width = 96;
+
+    private static readonly string[] _domains = ["day", "dusk", "fog", "night"];
+
+    private static readonly string[] _classes = ["sky", "road", "pavement", "building", "tree", "car", "pedestrian", "pole"];
+
+    private static readonly JobOptions Options = new()
     {
+        Data = "",
         Normalization = ChannelNormalization.ImageNet(),
         Methods = MethodChoice.Named("rtn", "hdrq"),
         Merges = ["all"],
@@ -33,7 +41,7 @@ public sealed class SampleTests
     public void Prepare()
     {
         _folder = new TemporaryDirectory();
-        StreetDataset.Write(_folder.Combine("data"), 3, train: 2, test: 2);
+        TestImages.WriteMasks(_folder.Combine("data"), _domains, _classes, Width, Height);
     }
 
     [TestCleanup]
@@ -42,7 +50,7 @@ public sealed class SampleTests
     [TestMethod]
     public void Every_stage_is_measured_by_class_kept_and_shown()
     {
-        using (var network = SmallDeepLab.Create(StreetDataset.Classes.Count, width: 2, StreetRenderer.Height, StreetRenderer.Width, seed: 1))
+        using (var network = SmallDeepLab.Create(_classes.Length, width: 2, Height, Width, seed: 1))
             network.SaveOnnx(_folder.Combine("network.onnx"));
         var options = Options with { Network = _folder.Combine("network.onnx"), Domains = ["dusk", "night"] };
         var (results, text) = Run(options);
@@ -59,7 +67,7 @@ public sealed class SampleTests
             results.Rows.Select(row => $"{row.Stage} {row.Method} {ResultTable.Bits(row)} {row.Domain}").ToArray());
         foreach (var row in results.Rows)
         {
-            CollectionAssert.AreEqual(StreetDataset.Domains.ToArray(), row.Domains.Keys.ToArray());
+            CollectionAssert.AreEqual(_domains, row.Domains.Keys.ToArray());
             foreach (var (domain, score) in row.Domains)
                 Assert.AreEqual(row.Classes![domain].Values.Average(), score, 1e-12, $"{row.Network} {domain}");
             Assert.IsTrue(File.Exists(_folder.Combine("out", $"{row.Network}.onnx")));
@@ -76,7 +84,7 @@ public sealed class SampleTests
         var report = File.ReadAllText(_folder.Combine("out", "report.html"));
         Assert.HasCount(2 * 2 * (2 + 3), Regex.Matches(report, "data:image/png;base64,"));
         Assert.HasCount(2 * 2 * 3, Regex.Matches(report, "<p>(FP32|RTN|HDRQ): [0-9]+ % right</p>"));
-        foreach (var name in StreetDataset.Classes)
+        foreach (var name in _classes)
             StringAssert.Contains(report, $"</i>{name}</li>");
 
         var written = File.ReadAllText(_folder.Combine("out", "results.json"));
@@ -90,18 +98,18 @@ public sealed class SampleTests
     [TestMethod]
     public void Scores_are_intersections_over_unions_of_what_the_file_gives()
     {
-        using (var network = SmallDeepLab.Create(StreetDataset.Classes.Count, width: 2, StreetRenderer.Height, StreetRenderer.Width, seed: 5))
+        using (var network = SmallDeepLab.Create(_classes.Length, width: 2, Height, Width, seed: 5))
             network.SaveOnnx(_folder.Combine("network.onnx"));
         var (results, _) = Run(Options with { Network = _folder.Combine("network.onnx"), LastStage = Stage.Source });
 
         var context = new MLContext();
-        var folder = FrameFolder.Open(_folder.Combine("data"));
-        var data = new FramePipeline(context, folder, StreetRenderer.Height, StreetRenderer.Width).Read("fog", DataSplit.Test, CancellationToken.None);
+        var folder = new FrameFolder(DomainLayout.Find(_folder.Combine("data")));
+        var data = new FramePipeline(context, folder, Height, Width).Read("fog", DataSplit.Test, CancellationToken.None);
         using var session = new Microsoft.ML.OnnxRuntime.InferenceSession(_folder.Combine("out", "source.onnx"));
         var (both, either) = (new double[8], new double[8]);
         foreach (var (pixels, label) in data.GetColumn<VBuffer<float>>("Pixels").Zip(data.GetColumn<VBuffer<byte>>("Label")))
         {
-            var input = new Microsoft.ML.OnnxRuntime.Tensors.DenseTensor<float>(pixels.DenseValues().ToArray(), [1, 3, StreetRenderer.Height, StreetRenderer.Width]);
+            var input = new Microsoft.ML.OnnxRuntime.Tensors.DenseTensor<float>(pixels.DenseValues().ToArray(), [1, 3, Height, Width]);
             using var outputs = session.Run([Microsoft.ML.OnnxRuntime.NamedOnnxValue.CreateFromTensor("input", input)]);
             var scores = outputs[0].AsEnumerable<float>().ToArray();
             var truth = label.DenseValues().ToArray();
@@ -117,9 +125,9 @@ public sealed class SampleTests
         for (var kind = 0; kind < 8; kind++)
         {
             if (either[kind] > 0)
-                Assert.AreEqual(both[kind] / either[kind], classes[StreetDataset.Classes[kind]], 1e-3, StreetDataset.Classes[kind]);
+                Assert.AreEqual(both[kind] / either[kind], classes[_classes[kind]], 1e-3, _classes[kind]);
             else
-                Assert.IsFalse(classes.ContainsKey(StreetDataset.Classes[kind]));
+                Assert.IsFalse(classes.ContainsKey(_classes[kind]));
         }
     }
 
@@ -132,13 +140,13 @@ public sealed class SampleTests
         var (results, _) = Run(Options with { LastStage = Stage.Source, Architecture = architecture, SourceEpochs = architecture is null ? null : 1 });
         Assert.AreEqual("source", results.Rows.Single().Network);
         using var network = Network.LoadOnnx(_folder.Combine("out", "source.onnx"));
-        CollectionAssert.AreEqual(new long[] { -1, 8, StreetRenderer.Height, StreetRenderer.Width }, network.Graph.Outputs[0].Shape.ToArray());
+        CollectionAssert.AreEqual(new long[] { -1, 8, Height, Width }, network.Graph.Outputs[0].Shape.ToArray());
     }
 
     [TestMethod]
     public void A_run_is_explained()
     {
-        using (var network = SmallDeepLab.Create(StreetDataset.Classes.Count, width: 2, StreetRenderer.Height, StreetRenderer.Width, seed: 1))
+        using (var network = SmallDeepLab.Create(_classes.Length, width: 2, Height, Width, seed: 1))
             network.SaveOnnx(_folder.Combine("network.onnx"));
         Run(Options with { Network = _folder.Combine("network.onnx"), Domains = ["dusk", "night"], Methods = MethodChoice.Named("hdrq"), Explanation = new() { Images = 2, Steps = 2, Probes = 1, PowerIterations = 1 } });
 
@@ -151,18 +159,17 @@ public sealed class SampleTests
     [TestMethod]
     public void A_network_for_other_classes_is_refused()
     {
-        using (var network = SmallDeepLab.Create(classes: 3, width: 2, StreetRenderer.Height, StreetRenderer.Width, seed: 1))
+        using (var network = SmallDeepLab.Create(classes: 3, width: 2, Height, Width, seed: 1))
             network.SaveOnnx(_folder.Combine("network.onnx"));
         var error = Assert.ThrowsExactly<InvalidDataException>(() => Run(Options with { Network = _folder.Combine("network.onnx") }));
         Assert.Contains("does not have scores of 8 classes for every pixel", error.Message);
     }
 
-    private (ResultsDocument Results, string Text) Run(SampleOptions options)
+    private (ResultsDocument Results, string Text) Run(JobOptions options)
     {
         using var text = new StringWriter();
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, Interactive = InteractionSupport.No, Out = new AnsiConsoleOutput(text) });
-        console.Profile.Width = 250;
-        new Sample(options with { Data = _folder.Combine("data"), Output = _folder.Combine("out") }, console).Run(CancellationToken.None);
+        var layout = DomainLayout.Find(_folder.Combine("data"));
+        new JobRunner(layout, options with { Data = layout.Root, Output = _folder.Combine("out") }, new PlainOutput(text, text)).Run(CancellationToken.None);
         return (ResultsFile.Read(_folder.Combine("out", "results.json")), text.ToString());
     }
 }

@@ -1,7 +1,7 @@
-using Hdrq.Samples.Charts;
+using Microsoft.ML.Hdrq.Tool.Charts;
 using OxyPlot.Annotations;
 
-namespace Microsoft.ML.Hdrq.Tests.Samples.Shared.Charts;
+namespace Microsoft.ML.Hdrq.Tool.Tests.Charts;
 
 [TestClass]
 public sealed class BarLabelsTests

@@ -1,9 +1,9 @@
 using Microsoft.ML.Hdrq.Pipeline.Masks;
-using Microsoft.ML.Hdrq.Tests.Samples.Shared.Charts;
-using SegmentationMerge.Sheets;
+using Microsoft.ML.Hdrq.Tool.Tests.Charts;
+using Microsoft.ML.Hdrq.Tool.Segmentation.Sheets;
 using SkiaSharp;
 
-namespace Microsoft.ML.Hdrq.Tests.Samples.SegmentationMerge.Sheets;
+namespace Microsoft.ML.Hdrq.Tool.Tests.Segmentation.Sheets;
 
 [TestClass]
 public sealed class ContactSheetTests

@@ -1,7 +1,8 @@
 using System.Globalization;
-using Hdrq.Samples.Results;
+using Microsoft.ML.Hdrq.Tool.Jobs;
+using Microsoft.ML.Hdrq.Tool.Results;
 
-namespace Microsoft.ML.Hdrq.Tests.Samples.Shared.Results;
+namespace Microsoft.ML.Hdrq.Tool.Tests.Results;
 
 [TestClass]
 public sealed class ResultsFileTests

@@ -1,8 +1,8 @@
-using Hdrq.Samples.Data;
-using Hdrq.Samples.Drawing;
-using SegmentationMerge.Data;
+using Microsoft.ML.Hdrq.Tool.Data;
+using Microsoft.ML.Hdrq.Tool.Segmentation;
+using Microsoft.ML.Hdrq.Tool.Segmentation.Sheets;
 
-namespace Microsoft.ML.Hdrq.Tests.Samples.SegmentationMerge;
+namespace Microsoft.ML.Hdrq.Tool.Tests.Segmentation;
 
 [TestClass]
 public sealed class FrameFolderTests
@@ -17,12 +17,12 @@ public sealed class FrameFolderTests
         File.WriteAllText(folder.Combine("dusk", "train", "images", "notes.txt"), "mine");
         Directory.CreateDirectory(folder.Combine("results"));
 
-        var read = FrameFolder.Open(folder.Path);
+        var read = Open(folder.Path);
         CollectionAssert.AreEqual(new[] { "dusk" }, read.Domains.ToArray());
         CollectionAssert.AreEqual(
             new[] { "a", "b", "c" }.Select(name => new Frame(folder.Combine("dusk", "train", "images", $"{name}.png"), folder.Combine("dusk", "train", "labels", $"{name}.png"))).ToArray(),
             read.Frames("dusk", DataSplit.Train).ToArray());
-        Assert.AreEqual((3, 5), read.FirstImageSize());
+        Assert.AreEqual((3, 5), PixelPipeline.ImageSize(read.FirstImage));
     }
 
     [TestMethod]
@@ -31,7 +31,7 @@ public sealed class FrameFolderTests
         using var folder = new TemporaryDirectory();
         foreach (var domain in new[] { "autumn", "day", "dusk" })
             AddBoth(folder, domain);
-        CollectionAssert.AreEqual(new[] { "day", "autumn", "dusk" }, FrameFolder.Open(folder.Path).Domains.ToArray());
+        CollectionAssert.AreEqual(new[] { "day", "autumn", "dusk" }, Open(folder.Path).Domains.ToArray());
     }
 
     [TestMethod]
@@ -39,9 +39,9 @@ public sealed class FrameFolderTests
     {
         using var folder = new TemporaryDirectory();
         AddBoth(folder, "day");
-        Assert.HasCount(11, FrameFolder.Open(folder.Path).Classes);
+        Assert.HasCount(11, Open(folder.Path).Classes);
         File.WriteAllText(folder.Combine("classes.txt"), "road\n\n  not road \n");
-        CollectionAssert.AreEqual(new[] { "road", "not road" }, FrameFolder.Open(folder.Path).Classes.ToArray());
+        CollectionAssert.AreEqual(new[] { "road", "not road" }, Open(folder.Path).Classes.ToArray());
         File.WriteAllText(folder.Combine("classes.txt"), "road\nsky\nroad\n");
         Throws(folder, "names the class 'road' twice");
         File.WriteAllText(folder.Combine("classes.txt"), "\n");
@@ -74,28 +74,30 @@ public sealed class FrameFolderTests
     public void An_empty_split_a_file_that_is_no_image_and_a_folder_without_domains_are_named()
     {
         using var folder = new TemporaryDirectory();
-        Throws(folder, "holds no domains; expected <domain>/<train|test>/<images|labels>/<frame>.");
+        Throws(folder, "holds no domains; expected <domain>/<train|test>/<class>/<image>, or <domain>/<train|test>/<images|labels>/<frame>.");
         Add(folder, "day", "train", "0");
         Throws(folder, $"'{folder.Combine("day", "test", "images")}' holds no images");
         Add(folder, "day", "test", "0");
         File.WriteAllText(folder.Combine("day", "test", "images", "0.png"), "text");
         Throws(folder, $"'{folder.Combine("day", "test", "images", "0.png")}' is not an image that can be read.");
-        Assert.ThrowsExactly<DirectoryNotFoundException>(() => FrameFolder.Open(folder.Combine("missing")));
+        Assert.ThrowsExactly<DirectoryNotFoundException>(() => Open(folder.Combine("missing")));
     }
 
     /// <summary>The real data have the documented counts.</summary>
     [TestMethod]
     public void CamVid_is_read()
     {
-        var read = FrameFolder.Open(SharedData.Require("data/camvid"));
-        Assert.AreEqual((180, 240), read.FirstImageSize());
+        var read = Open(SharedData.Require("data/camvid"));
+        Assert.AreEqual((180, 240), PixelPipeline.ImageSize(read.FirstImage));
         CollectionAssert.AreEqual(
             new[] { 406, 171, 62, 62 },
             new[] { "day", "dusk" }.SelectMany(domain => DataSplits.All.Select(split => read.Frames(domain, split).Count)).ToArray());
     }
 
+    private static FrameFolder Open(string folder) => new(DomainLayout.Find(folder));
+
     private static void Throws(TemporaryDirectory folder, string message) =>
-        Assert.Contains(message, Assert.ThrowsExactly<InvalidDataException>(() => FrameFolder.Open(folder.Path)).Message);
+        Assert.Contains(message, Assert.ThrowsExactly<InvalidDataException>(() => Open(folder.Path)).Message);
 
     private static void AddBoth(TemporaryDirectory folder, string domain)
     {

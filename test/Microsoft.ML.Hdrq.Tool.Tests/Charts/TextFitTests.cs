@@ -1,6 +1,6 @@
-using Hdrq.Samples.Charts;
+using Microsoft.ML.Hdrq.Tool.Charts;
 
-namespace Microsoft.ML.Hdrq.Tests.Samples.Shared.Charts;
+namespace Microsoft.ML.Hdrq.Tool.Tests.Charts;
 
 [TestClass]
 public sealed class TextFitTests

@@ -1,11 +1,12 @@
 using System.Text;
 using System.Text.RegularExpressions;
-using Hdrq.Samples.Explanations;
-using Hdrq.Samples.Report;
-using Hdrq.Samples.Results;
+using Microsoft.ML.Hdrq.Tool.Explanations;
+using Microsoft.ML.Hdrq.Tool.Jobs;
+using Microsoft.ML.Hdrq.Tool.Report;
+using Microsoft.ML.Hdrq.Tool.Results;
 using Microsoft.ML.Hdrq.Analysis;
 
-namespace Microsoft.ML.Hdrq.Tests.Samples.Shared.Report;
+namespace Microsoft.ML.Hdrq.Tool.Tests.Report;
 
 /// <summary>The report of a run: what is in it, and that a browser shows it.</summary>
 [TestClass]
@@ -51,7 +52,7 @@ public sealed partial class HtmlReportTests
     [TestMethod]
     public void A_run_of_which_little_is_known_has_a_report_too()
     {
-        var html = HtmlReport.Create(new RunReport { Task = new("classification", "Top-1 accuracy", "top-1 accuracies"), Domains = ["fog"], Results = new ResultsDocument { Task = "classification", Rows = [] } });
+        var html = HtmlReport.Create(new RunReport { Task = VisionTask.Classification, Domains = ["fog"], Results = new ResultsDocument { Task = "classification", Rows = [] } });
         StringAssert.Contains(html, "All networks");
         Assert.DoesNotContain("<svg", html);
     }
@@ -77,7 +78,7 @@ public sealed partial class HtmlReportTests
         LinePoint[] points = [new(0, 1, 0.7), new(0.5, 1.4, 0.6), new(1, 1.2, 0.65)];
         return new RunReport
         {
-            Task = new("classification", "Top-1 accuracy", "top-1 accuracies"),
+            Task = VisionTask.Classification,
             Domains = ["clean", domain, "night"],
             Results = new ResultsDocument
             {

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Microsoft.ML.Hdrq.Tests.Samples.Shared.Report;
+namespace Microsoft.ML.Hdrq.Tool.Tests.Report;
 
 /// <summary>Chromium without a window. Tests that need it are inconclusive where it is not installed.</summary>
 internal sealed class HeadlessBrowser : IDisposable

@@ -1,7 +1,8 @@
-using Hdrq.Samples.Data;
-using ImageClassificationMerge.Data;
+using Microsoft.ML.Hdrq.Tool.Classification;
+using Microsoft.ML.Hdrq.Tool.Data;
+using Microsoft.ML.Hdrq.Tool.Terminal;
 
-namespace Microsoft.ML.Hdrq.Tests.Samples.ImageClassificationMerge;
+namespace Microsoft.ML.Hdrq.Tool.Tests.Classification;
 
 [TestClass]
 public sealed class DomainFolderTests
@@ -18,8 +19,8 @@ public sealed class DomainFolderTests
         Directory.CreateDirectory(folder.Combine("results"));
         AddBoth(folder, ".cache", "bird");
 
-        var data = DomainFolder.Open(folder.Path);
-        Assert.AreEqual(folder.Path, data.Folder);
+        var data = Open(folder.Path);
+        Assert.AreEqual(folder.Path, DomainLayout.Find(folder.Path).Root);
         CollectionAssert.AreEqual(new[] { source, "Zoo", "autumn", "night" }, data.Domains.ToArray());
         CollectionAssert.AreEqual(new[] { "Dog", "cat" }, data.Classes.ToArray());
     }
@@ -30,8 +31,8 @@ public sealed class DomainFolderTests
         using var folder = new TemporaryDirectory();
         foreach (var domain in new[] { "clean", "art", "photo" })
             AddBoth(folder, domain, "cat");
-        CollectionAssert.AreEqual(new[] { "photo", "art", "clean" }, DomainFolder.Open(folder.Path, "photo").Domains.ToArray());
-        Assert.AreEqual($"--source: there is no domain 'Photo' in '{folder.Path}'; there are art, clean, photo.", Assert.ThrowsExactly<InvalidDataException>(() => DomainFolder.Open(folder.Path, "Photo")).Message);
+        CollectionAssert.AreEqual(new[] { "photo", "art", "clean" }, Open(folder.Path, "photo").Domains.ToArray());
+        Assert.AreEqual($"--source: there is no domain 'Photo' in '{folder.Path}'; there are art, clean, photo.", Assert.ThrowsExactly<UsageException>(() => Open(folder.Path, "Photo")).Message);
     }
 
     [TestMethod]
@@ -44,7 +45,7 @@ public sealed class DomainFolderTests
         Add(folder, "fog", "test", "dog", "t.png");
         Directory.CreateDirectory(folder.Combine("fog", "test", "cat"));
 
-        var data = DomainFolder.Open(folder.Path);
+        var data = Open(folder.Path);
         CollectionAssert.AreEqual(
             new[]
             {
@@ -65,7 +66,7 @@ public sealed class DomainFolderTests
     {
         using var folder = new TemporaryDirectory();
         AddBoth(folder, "fog", "cat");
-        var data = DomainFolder.Open(folder.Path);
+        var data = Open(folder.Path);
         var error = Assert.ThrowsExactly<ArgumentException>(() => data.Files("snow", DataSplit.Test));
         Assert.Contains("'snow'; it has fog", error.Message);
     }
@@ -74,7 +75,7 @@ public sealed class DomainFolderTests
     public void A_missing_folder_is_named()
     {
         using var folder = new TemporaryDirectory();
-        var error = Assert.ThrowsExactly<DirectoryNotFoundException>(() => DomainFolder.Open(folder.Combine("missing")));
+        var error = Assert.ThrowsExactly<DirectoryNotFoundException>(() => Open(folder.Combine("missing")));
         Assert.Contains(folder.Path, error.Message);
     }
 
@@ -102,7 +103,7 @@ public sealed class DomainFolderTests
         Throws(folder, $"'{path}' holds no images");
 
         Add(folder, "fog", split, "cat", "0.png");
-        Assert.HasCount(2, DomainFolder.Open(folder.Path).Domains);
+        Assert.HasCount(2, Open(folder.Path).Domains);
     }
 
     [TestMethod]
@@ -132,8 +133,10 @@ public sealed class DomainFolderTests
         Throws(folder, "Domain 'fog' has a class 'dog'");
     }
 
+    private static DomainFolder Open(string folder, string? source = null) => new(DomainLayout.Find(folder, source));
+
     private static void Throws(TemporaryDirectory folder, string part) =>
-        Assert.Contains(part, Assert.ThrowsExactly<InvalidDataException>(() => DomainFolder.Open(folder.Path)).Message);
+        Assert.Contains(part, Assert.ThrowsExactly<InvalidDataException>(() => Open(folder.Path)).Message);
 
     private static void AddBoth(TemporaryDirectory folder, string domain, params string[] classes)
     {

@@ -1,25 +1,31 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Hdrq.Samples;
-using Hdrq.Samples.Comparison;
-using Hdrq.Samples.Results;
-using ImageClassificationMerge;
-using ImageClassificationMerge.TrafficSigns;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
+using Microsoft.ML.Hdrq.Tool.Commands;
+using Microsoft.ML.Hdrq.Tool.Comparison;
+using Microsoft.ML.Hdrq.Tool.Data;
+using Microsoft.ML.Hdrq.Tool.Explanations;
+using Microsoft.ML.Hdrq.Tool.Jobs;
+using Microsoft.ML.Hdrq.Tool.Results;
+using Microsoft.ML.Hdrq.Tool.Terminal;
 using SkiaSharp;
-using Spectre.Console;
 
-namespace Microsoft.ML.Hdrq.Tests.Samples.ImageClassificationMerge;
+namespace Microsoft.ML.Hdrq.Tool.Tests.Jobs;
 
 [TestClass]
-public sealed class SampleTests
+public sealed class ClassificationJobTests
 {
-    private static readonly SampleOptions Options = new()
+    private static readonly string[] _domains = ["clear", "fog", "night", "rain"];
+
+    private static readonly string[] _classes = [.. Enumerable.Range(0, 10).Select(index => $"class {index}")];
+
+    private static readonly JobOptions Options = new()
     {
+        Data = "",
         Normalization = ChannelNormalization.ImageNet(),
         Quantization = new() { Training = new() { Iterations = 2 } },
         CalibrationImages = 16,
@@ -31,8 +37,8 @@ public sealed class SampleTests
     public void Prepare()
     {
         _folder = new TemporaryDirectory();
-        SignDataset.Write(_folder.Combine("data"), 3, trainPerClass: 2, testPerClass: 2);
-        using var network = ResNet.Cifar(8, SignDataset.Classes.Count, seed: 1);
+        TestImages.WriteClasses(_folder.Combine("data"), _domains, _classes, size: 32);
+        using var network = ResNet.Cifar(8, _classes.Length, seed: 1);
         network.SaveOnnx(_folder.Combine("network.onnx"));
     }
 
@@ -56,7 +62,7 @@ public sealed class SampleTests
             results.Rows.Select(row => $"{row.Stage} {row.Method} {row.Domain} {string.Join('+', row.Merged ?? [])}").ToArray());
         foreach (var row in results.Rows)
         {
-            CollectionAssert.AreEqual(SignDataset.Domains.ToArray(), row.Domains.Keys.ToArray());
+            CollectionAssert.AreEqual(_domains, row.Domains.Keys.ToArray());
             Assert.AreEqual(row.Method == "FP32" ? null : 4, row.WeightBits);
             Assert.AreEqual(row.Method == "HDRQ" ? 2 : null, row.Iterations);
             Assert.AreEqual(new FileInfo(_folder.Combine("out", $"{row.Network}.onnx")).Length, row.Bytes);
@@ -68,7 +74,12 @@ public sealed class SampleTests
             StringAssert.Contains(text, (100 * row.Domains["night"]).ToString("0.00", CultureInfo.InvariantCulture));
             // 6 of 7 convolutions have 4 bits; the first one and the linear layer have 8.
             if (row.WeightBits is not null)
-                StringAssert.Matches(text, new(string.Create(CultureInfo.InvariantCulture, $@"{Regex.Escape(row.Network)}: {row.Bytes:N0} bytes, [\d.]+.?% of full precision; 8 of 8 layers are integer kernels \(2 W8A8, 6 W4A4\); ")));
+            {
+                var info = CommandLine.Run("info", _folder.Combine("out", $"{row.Network}.onnx")).Out;
+                StringAssert.Contains(info, string.Create(CultureInfo.InvariantCulture, $"{row.Bytes:N0} bytes"));
+                StringAssert.Matches(info, new(@"\nbits +2 W8A8, 6 W4A4\n"));
+                StringAssert.Matches(info, new(@"\ninteger kernels +8 of 8 layers in ONNX Runtime\n"));
+            }
         }
         var (full, quantized) = (results.Rows.First(row => row.Method == "FP32" && row.Merged is not null), results.Rows.First(row => row.Method == "HDRQ" && row.Merged is not null));
         Assert.IsLessThan(full.Bytes!.Value / 2, quantized.Bytes!.Value);
@@ -89,7 +100,7 @@ public sealed class SampleTests
             foreach (var (domain, accuracy) in row.WeightBits is null ? [] : row.Domains)
             {
                 var lines = LoadOnlyProgram.Run("accuracy", model, _folder.Combine("data", domain, "test"));
-                var count = 2 * SignDataset.Classes.Count;
+                var count = 2 * _classes.Length;
                 Assert.AreEqual($"{Math.Round(accuracy * count)} of {count}", lines[0]);
                 Assert.AreEqual("none of ours", lines[1]);
             }
@@ -125,10 +136,10 @@ public sealed class SampleTests
             Domains = ["fog", "rain"],
             Comparison = new()
             {
-                Methods = ComparisonOptions.Choose(MethodChoice.All, choice => choice.Name, ["rtn", "qdrop"], "--methods"),
+                Methods = MethodChoice.Named("rtn", "qdrop"),
                 Bits = [(4, 4), (3, 3)],
                 Seeds = [1],
-                Mergings = ComparisonOptions.Choose(MergingChoice.All, choice => choice.Name, ["default", "nearest"], "--merging"),
+                Mergings = [.. MergingChoice.All.Where(choice => choice.Name is "default" or "nearest")],
             },
         };
         var (results, text) = RunNetwork(options);
@@ -146,7 +157,7 @@ public sealed class SampleTests
         CollectionAssert.AreEqual(new[] { "rain" }, results.Rows.Single(row => row.Network == "qdrop-w3a3-s1-rain").Domains.Keys.ToArray());
         CollectionAssert.AreEqual(new[] { "fog", "rain" }, results.Rows[^1].Domains.Keys.ToArray());
         StringAssert.Contains(text, "W3A3: merged, harmonic mean of the merged domains");
-        Assert.AreEqual(new ComparisonReport(results, new("classification", "Top-1 accuracy", "top-1 accuracies")).ToMarkdown(), File.ReadAllText(_folder.Combine("out", "comparison.md")));
+        Assert.AreEqual(new ComparisonReport(results, VisionTask.Classification).ToMarkdown(), File.ReadAllText(_folder.Combine("out", "comparison.md")));
         foreach (var chart in new[] { "harmonic-mean", "domains-w4a4-fog+rain", "domains-w3a3-fog+rain" })
             Assert.IsTrue(File.Exists(_folder.Combine("out", $"{chart}.svg")) && File.Exists(_folder.Combine("out", $"{chart}.png")), chart);
 
@@ -214,8 +225,8 @@ public sealed class SampleTests
     [DataRow("mobilenet-v2", "features.18.0.weight")]
     public void A_source_network_is_trained_on_the_source_domain(string? architecture, string parameter)
     {
-        var options = Options with { Data = _folder.Combine("data"), Output = _folder.Combine("out"), Source = "night", Architecture = architecture, SourceEpochs = 1, AdaptationEpochs = 1, AdaptationLearningRate = 1e-4, LastStage = Stage.Adapted };
-        Run(options);
+        var options = Options with { Output = _folder.Combine("out"), Architecture = architecture, SourceEpochs = 1, AdaptationEpochs = 1, AdaptationLearningRate = 1e-4, LastStage = Stage.Adapted };
+        Run(options, source: "night");
 
         var rows = ResultsFile.Read(_folder.Combine("out", "results.json")).Rows;
         CollectionAssert.AreEqual(new[] { "source", "adapted-clear", "adapted-fog", "adapted-rain" }, rows.Select(row => row.Network).ToArray());
@@ -226,10 +237,10 @@ public sealed class SampleTests
         var (source, adapted) = (File.ReadAllText(_folder.Combine("out", "source.recipe")), File.ReadAllText(_folder.Combine("out", "adapted-fog.recipe")));
         if (architecture is null)
         {
-            Run(options with { AdaptationLearningRate = 1e-3, Domains = ["fog"] });
+            Run(options with { AdaptationLearningRate = 1e-3, Domains = ["fog"] }, source: "night");
             Assert.AreEqual(source, File.ReadAllText(_folder.Combine("out", "source.recipe")));
             Assert.AreNotEqual(adapted, File.ReadAllText(_folder.Combine("out", "adapted-fog.recipe")));
-            Run(options with { SourceEpochs = 2, LastStage = Stage.Source });
+            Run(options with { SourceEpochs = 2, LastStage = Stage.Source }, source: "night");
             Assert.AreNotEqual(source, File.ReadAllText(_folder.Combine("out", "source.recipe")));
         }
     }
@@ -244,32 +255,31 @@ public sealed class SampleTests
     [TestMethod]
     [DataRow(new[] { "snow" }, new[] { "all" }, "--domains: there is no domain 'snow'; there are clear, fog, night, rain.")]
     [DataRow(new[] { "fog", "fog" }, new[] { "all" }, "--domains: a domain is named twice in fog, fog.")]
-    [DataRow(new[] { "fog", "rain" }, new[] { "fog+night" }, "--merge: there is no domain 'night'; there are fog, rain.")]
+    [DataRow(new[] { "fog", "rain" }, new[] { "fog+night" }, "--merge: there is no domain 'night' to merge; there are fog, rain.")]
     [DataRow(new[] { "fog", "rain" }, new[] { "fog" }, "--merge fog: it takes at least two domains, joined by +, or the words pairs or all.")]
     public void What_cannot_be_chosen_is_refused(string[] domains, string[] merges, string message)
     {
-        var exception = Assert.ThrowsExactly<ArgumentException>(() => RunNetwork(Options with { Domains = domains, Merges = merges }));
+        var exception = Assert.ThrowsExactly<UsageException>(() => RunNetwork(Options with { Domains = domains, Merges = merges }));
         Assert.AreEqual(message, exception.Message);
     }
 
     [TestMethod]
-    [DataRow("4", "--bits 4: it takes two numbers, those of weights and activations, such as 4,4.")]
-    [DataRow("4,x", "--bits 4,x: it takes two numbers, those of weights and activations, such as 4,4.")]
+    [DataRow("4", "--bits 4: it takes the bits of weights and activations, 2 to 8 each, such as 4,4.")]
+    [DataRow("4,x", "--bits 4,x: it takes the bits of weights and activations, 2 to 8 each, such as 4,4.")]
     public void Bits_that_are_no_pair_are_refused(string bits, string message) =>
-        Assert.AreEqual(message, global::ImageClassificationMerge.CommandLine.Create().Parse(["--bits", bits]).Errors.Single().Message);
+        Assert.AreEqual(message, HdrqCommand.Create(_ => { }).Parse(["run", "--data", _folder.Path, "--bits", bits]).Errors.Single().Message);
 
-    private (ResultsDocument Results, string Text) RunNetwork(SampleOptions options, string output = "out")
+    private (ResultsDocument Results, string Text) RunNetwork(JobOptions options, string output = "out")
     {
-        var text = Run(options with { Data = _folder.Combine("data"), Network = _folder.Combine("network.onnx"), Output = _folder.Combine(output) });
+        var text = Run(options with { Network = _folder.Combine("network.onnx"), Output = _folder.Combine(output) });
         return (ResultsFile.Read(_folder.Combine(output, "results.json")), text);
     }
 
-    private static string Run(SampleOptions options)
+    private string Run(JobOptions options, string? source = null)
     {
         using var text = new StringWriter();
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, Interactive = InteractionSupport.No, Out = new AnsiConsoleOutput(text) });
-        console.Profile.Width = 250;
-        new Sample(options, console).Run(CancellationToken.None);
+        var layout = DomainLayout.Find(_folder.Combine("data"), source);
+        new JobRunner(layout, options with { Data = layout.Root }, new PlainOutput(text, text)).Run(CancellationToken.None);
         return text.ToString();
     }
 }

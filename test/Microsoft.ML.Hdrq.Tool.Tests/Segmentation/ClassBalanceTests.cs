@@ -1,7 +1,7 @@
 using Microsoft.ML.Data;
-using SegmentationMerge.Data;
+using Microsoft.ML.Hdrq.Tool.Segmentation;
 
-namespace Microsoft.ML.Hdrq.Tests.Samples.SegmentationMerge;
+namespace Microsoft.ML.Hdrq.Tool.Tests.Segmentation;
 
 [TestClass]
 public sealed class ClassBalanceTests
