@@ -28,7 +28,7 @@ internal static class CommonArguments
 
     /// <summary>What a network wants of its pixels.</summary>
     public static Option<string?> NormalizationOption(string standard) => Arguments.Choice(
-        "--normalization", $"What the network wants of the pixels: imagenet (mean and deviation of ImageNet) or none (0 to 255 as they are, or the file does it itself, as files do that hdrq wrote). Default: {standard}", "imagenet", "none");
+        "--normalization", $"What the network wants of the pixels: imagenet (mean and deviation of ImageNet; files that begin with these already, as those do that hdrq wrote with it, keep them) or none (0 to 255 as they are, or the file does something else itself). Default: {standard}", "imagenet", "none");
 
     /// <summary>The normalization of a word.</summary>
     public static ChannelNormalization? Normalization(string? word) => word == "imagenet" ? ChannelNormalization.ImageNet() : null;

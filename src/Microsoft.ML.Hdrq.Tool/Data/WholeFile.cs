@@ -22,6 +22,9 @@ internal static class WholeFile
         try
         {
             write(temporary);
+            // Otherwise a name may outlive a power failure that the bytes behind it do not.
+            using (var handle = File.OpenHandle(temporary, FileMode.Open, FileAccess.ReadWrite))
+                RandomAccess.FlushToDisk(handle);
             File.Move(temporary, target, overwrite: true);
         }
         finally

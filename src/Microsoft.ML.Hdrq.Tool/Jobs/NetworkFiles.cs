@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Scoring;
+using Microsoft.ML.Hdrq.Tool.Data;
 using Microsoft.ML.Hdrq.Tool.Results;
 using Microsoft.ML.Hdrq.Tool.Terminal;
 
@@ -10,11 +11,13 @@ namespace Microsoft.ML.Hdrq.Tool.Jobs;
 /// <summary>Networks that single steps write.</summary>
 internal static class NetworkFiles
 {
-    /// <summary>Writes a network, whole or not at all.</summary>
+    /// <summary>
+    /// Writes a network, whole or not at all; also where another process writes the same file at the same time, as when
+    /// a scheduler has started a job again whose node it lost sight of.
+    /// </summary>
     public static void Save(Network network, string path, Output output)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-        network.SaveOnnx(path);
+        WholeFile.Write(path, temporary => network.SaveOnnx(temporary));
         output.Event("written", () => new JsonObject { ["network"] = path, ["bytes"] = new FileInfo(path).Length, ["sha256"] = network.ParametersSha256() });
     }
 

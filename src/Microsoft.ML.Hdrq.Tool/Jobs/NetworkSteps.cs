@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Merging;
@@ -20,11 +21,15 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
 {
     private const string Score = "Score";
 
-    /// <summary>A network from a file, with the normalization of its input as its first nodes.</summary>
+    /// <summary>
+    /// A network from a file, with the normalization of its input as its first nodes. A file that has it already keeps
+    /// it: the source network comes as it was exported, and those adapted from it with what was put before it.
+    /// </summary>
     public Network Read(string path, ChannelNormalization? normalization, IReadOnlyList<string>? classNames = null)
     {
         using var network = Network.LoadOnnx(path);
-        return Fit(context.Transforms.ApplyNetwork(Score, PixelPipeline.Pixels, network, new ScoringOptions { Normalization = normalization, ClassNames = classNames }), NoPixels);
+        var missing = normalization is not null && !BeginsWith(network, normalization) ? normalization : null;
+        return Fit(context.Transforms.ApplyNetwork(Score, PixelPipeline.Pixels, network, new ScoringOptions { Normalization = missing, ClassNames = classNames }), NoPixels);
     }
 
     /// <summary>A network, trained on labelled images.</summary>
@@ -62,6 +67,21 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
         {
             (model as IDisposable)?.Dispose();
         }
+    }
+
+    /// <summary>Whether all that a network does with its input is to subtract a mean and divide by a deviation.</summary>
+    private static bool BeginsWith(Network network, ChannelNormalization normalization)
+    {
+        return Reader(network.Graph.Inputs[0].Name, "Sub", normalization.Mean) is { } centred
+            && Reader(centred.Outputs[0], "Div", normalization.StandardDeviation) is not null;
+
+        GraphNode? Reader(string value, string type, ImmutableArray<float> constants) =>
+            network.Graph.Nodes.Where(node => node.Inputs.Contains(value)).ToList() is [var node]
+            && node.Operator.Type == type && node.Inputs[0] == value
+            && network.Parameters.TryGetValue(node.Inputs[1], out var parameter)
+            && parameter.numel() == constants.Length && parameter.data<float>().SequenceEqual(constants)
+                ? node
+                : null;
     }
 
     private IDataView NoPixels => pixels.Read([]);
