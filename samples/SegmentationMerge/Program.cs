@@ -1,3 +1,213 @@
+// One small segmentation network for many places: each domain adapts a source network to its own images and quantizes it
+// there to 4 bits by HDRQ; the quantized networks are merged into one, and saved as a model that any application loads.
+//
+//   dotnet run -c Release --project samples/SegmentationMerge -- --data <folder> --network <file.onnx> --output <folder>
+//
+// The data folder holds images <domain>/<train|test>/images/<frame>.png (or .jpg, .bmp), masks of the same names in
+// labels (PNG files with the number of a class in each pixel), and classes.txt with the name of a class in each line.
+// Without --data, streets are drawn into the folder for temporary files. Without --network, a small DeepLab is trained
+// on the source domain: clean, clear, day, or the first by name. --epochs and --iterations say how long to train.
+using System.Diagnostics;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Adaptation;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Quantization;
+using Microsoft.ML.Transforms.Image;
 using SegmentationMerge;
 
-return await CommandLine.Create().Parse(args).InvokeAsync();
+// Wrong arguments are refused before any work.
+var settings = new Dictionary<string, string>
+{
+    ["--data"] = "", ["--network"] = "", ["--output"] = "segmentation-merge", ["--epochs"] = "6", ["--iterations"] = "50",
+};
+for (var i = 0; i < args.Length; i += 2)
+{
+    if (!settings.ContainsKey(args[i]) || i + 1 == args.Length)
+        return Refuse($"'{args[i]}' is not one of {string.Join(", ", settings.Keys)}, each with a value.");
+    settings[args[i]] = args[i + 1];
+}
+var (data, file, output) = (settings["--data"], settings["--network"], settings["--output"]);
+if (!int.TryParse(settings["--epochs"], out var epochs) || epochs < 1)
+    return Refuse($"--epochs is '{settings["--epochs"]}' and must be a whole number of at least 1.");
+if (!int.TryParse(settings["--iterations"], out var iterations) || iterations < 1)
+    return Refuse($"--iterations is '{settings["--iterations"]}' and must be a whole number of at least 1.");
+if (file != "" && !File.Exists(file))
+    return Refuse($"--network: there is no file '{file}'.");
+
+var clock = Stopwatch.StartNew();
+if (data == "")
+{
+    data = Path.Combine(Path.GetTempPath(), "hdrq-streets-v2");
+    StreetScenes.Draw(data, seed: 1, train: 100, test: 40);
+    Done($"streets drawn in {data}");
+}
+
+// A row for each image with its mask, its domain, and what it is for.
+if (!File.Exists(Path.Combine(data, "classes.txt")))
+    return Refuse($"--data: there is no file '{Path.Combine(data, "classes.txt")}' with the names of the classes.");
+var classes = File.ReadAllLines(Path.Combine(data, "classes.txt")).Where(name => name.Trim() != "").ToArray();
+var frames = (
+    from folder in Directory.GetDirectories(data).Order(StringComparer.Ordinal)
+    from split in new[] { "train", "test" }
+    where Directory.Exists(Path.Combine(folder, split, "images"))
+    from image in Directory.GetFiles(Path.Combine(folder, split, "images")).Order(StringComparer.Ordinal)
+    let mask = Path.Combine(folder, split, "labels", Path.GetFileNameWithoutExtension(image) + ".png")
+    select new Frame(image, mask, Path.GetFileName(folder), split)).ToList();
+var domains = frames.Select(frame => frame.Domain).Distinct().ToArray();
+if (domains.Length < 2 || frames.DistinctBy(frame => (frame.Domain, frame.Split)).Count() < 2 * domains.Length)
+    return Refuse($"--data: '{data}' must have two domains or more, each with images in train/images and test/images.");
+if (frames.FirstOrDefault(frame => !File.Exists(frame.MaskPath)) is { } bare)
+    return Refuse($"--data: '{bare.ImagePath}' has no mask '{bare.MaskPath}'.");
+var sourceDomain = new[] { "clean", "clear", "day" }.FirstOrDefault(domains.Contains) ?? domains[0];
+Directory.CreateDirectory(output);
+
+// From files to pixels and masks of the first image's size. Values in masks that are no class do not count.
+var ml = new MLContext(seed: 1);
+var (width, height) = (0, 0);
+using (var first = MLImage.CreateFromFile(frames[0].ImagePath))
+    (width, height) = (first.Width, first.Height);
+const ImageResizingEstimator.ResizingKind fill = ImageResizingEstimator.ResizingKind.Fill;
+var values = Enumerable.Range(0, classes.Length).ToDictionary(value => (byte)value, value => (byte)value);
+var reading = ml.Transforms.LoadImages("Image", imageFolder: null, "ImagePath")
+    .Append(ml.Transforms.ResizeImages("Image", width, height, resizing: fill))
+    .Append(ml.Transforms.ExtractPixels("Pixels", "Image"))
+    .Append<ITransformer>(ml.Transforms.LoadMasks(
+        "Label", "MaskPath", width, height, new() { Resizing = fill, ClassMap = values }));
+var train = ml.Data.LoadFromEnumerable(frames.Where(frame => frame.Split == "train"));
+var test = ml.Data.LoadFromEnumerable(frames.Where(frame => frame.Split == "test"));
+
+// The source network. If it takes normalized images, ScoringOptions.Normalization says so where it is applied.
+using var source = file == "" ? TrainSource() : Network.LoadOnnx(file);
+
+// All domains' networks and what is merged of them, in one pipeline.
+var adaptation = new AdaptationOptions
+{
+    Epochs = epochs, BatchSize = 8, Optimizer = FineTuningOptimizer.AdamW, LearningRate = 1e-3,
+};
+var fourBits = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = iterations } };
+var pipeline = reading.Append<ITransformer>(
+    ml.Transforms.ApplyNetwork("Source", "Pixels", source, new() { ClassNames = classes }));
+foreach (var domain in domains)
+{
+    var rows = new RowOptions { DomainColumnName = "Domain", Domain = domain };
+    pipeline = pipeline
+        .Append<ITransformer>(ml.Transforms.AdaptNetwork(
+            domain, "Source", adaptation with { Progress = new Step($"{domain}: adapted", Done) }, rows))
+        .Append<ITransformer>(ml.Transforms.QuantizeHdrq(
+            $"{domain} W4A4", domain, fourBits with { Progress = new Step($"{domain}: quantized", Done) }, rows));
+}
+pipeline = pipeline
+    .Append<ITransformer>(ml.Transforms.MergeNetworks("Merged FP32", domains))
+    .Append<ITransformer>(ml.Transforms.MergeNetworks(
+        "Merged W4A4", [.. domains.Select(domain => $"{domain} W4A4")]));
+var model = pipeline.Fit(train);
+Done("merged");
+
+// Mean IoU on the test images of each domain.
+var networks = model.OfType<NetworkTransformer>().ToDictionary(network => network.OutputColumnName);
+var labelled = reading.Fit(test).Transform(test);
+Console.WriteLine($"\n{"mean IoU, %",-12}{string.Concat(domains.Select(domain => $"{domain,9}"))} harmonic      bytes");
+foreach (var name in new[] { "Source", "Merged FP32", "Merged W4A4" })
+{
+    var metrics = ml.SemanticSegmentation.EvaluateByDomain(networks[name].Transform(labelled));
+    var bytes = networks[name].SaveOnnx(Path.Combine(output, $"{name}.onnx")).FileSize;
+    var scores = string.Concat(metrics.Domains.Select(domain => $"{100 * domain.Score,9:0.0}"));
+    Console.WriteLine($"{name,-12}{scores}{100 * metrics.HarmonicMean,9:0.0} {bytes,10:N0}");
+}
+if (Environment.GetEnvironmentVariable("HDRQ_TUNE") is not null)
+{
+    foreach (var d in domains)
+        Console.WriteLine($"{d} adapted {100 * ml.SemanticSegmentation.EvaluateByDomain(networks[d].Transform(labelled))[d].MeanIntersectionOverUnion:0.0} quantized {100 * ml.SemanticSegmentation.EvaluateByDomain(networks[d + " W4A4"].Transform(labelled))[d].MeanIntersectionOverUnion:0.0}");
+    foreach (var d in new[] { "Source", "day", "Merged W4A4" })
+        Console.WriteLine(ml.SemanticSegmentation.Evaluate(networks[d].Transform(labelled)).GetFormattedTable());
+}
+Done("measured");
+
+// A test image of each domain, its mask, and what the merged network says.
+var shown = ml.Data.LoadFromEnumerable(domains.Select(
+    domain => frames.First(frame => (frame.Domain, frame.Split) == (domain, "test"))));
+var scored = networks["Merged W4A4"].Transform(reading.Fit(shown).Transform(shown));
+var painted = ml.Transforms.ColorMasks("Truth", "Label", "Image")
+    .Append(ml.Transforms.ColorMasks("Prediction", "PredictedMask", "Image")).Fit(scored).Transform(scored);
+SaveSheet(painted, Path.Combine(output, "masks.png"), "Image", "Truth", "Prediction");
+
+// The merged network alone, from image files to masks. To load it, an application needs neither this library nor Torch.
+ml.Model.Save(model.Only(train.Schema, "PredictedMask"), train.Schema, Path.Combine(output, "merged.zip"));
+(model as IDisposable)?.Dispose();
+var loaded = ml.Model.Load(Path.Combine(output, "merged.zip"), out _);
+using var engine = ml.Model.CreatePredictionEngine<Frame, Prediction>(loaded);
+var areas = engine.Predict(frames[^1]).PredictedMask.DenseValues().CountBy(value => classes[value]);
+Done($"masks.png and merged.zip saved in {Path.GetFullPath(output)}");
+Console.WriteLine($"merged.zip sees in {frames[^1].ImagePath}: " + string.Join(
+    ", ", areas.OrderByDescending(area => area.Value).Select(area => $"{100 * area.Value / width / height} % {area.Key}")));
+return 0;
+
+int Refuse(string reason)
+{
+    Console.Error.WriteLine(reason);
+    return 2;
+}
+
+void Done(string what)
+{
+    Console.WriteLine($"{clock.Elapsed.TotalSeconds,6:0.0} s  {what}");
+    clock.Restart();
+}
+
+Network TrainSource()
+{
+    using var untrained = DeepLab.Small(classes.Length, seed: 1, height, width, channels: 8);
+    var training = new AdaptationOptions
+    {
+        Epochs = 4 * epochs, BatchSize = 8, Optimizer = FineTuningOptimizer.AdamW, LearningRate = 3e-3, WeightDecay = 1e-2,
+        UpdateStatistics = true, KeepInputGrams = false, Progress = new Step($"{sourceDomain}: source trained", Done),
+    };
+    using var fitted = reading.Append(ml.Transforms.ApplyNetwork("Untrained", "Pixels", untrained))
+        .Append(ml.Transforms.AdaptNetwork(
+            "Source", "Untrained", training, new() { DomainColumnName = "Domain", Domain = sourceDomain }))
+        .Fit(train);
+    return fitted.LastTransformer.Network.Clone();
+}
+
+// Images side by side, each three times as large.
+void SaveSheet(IDataView images, string path, params string[] columns)
+{
+    var pixels = columns.Select(column => images.GetColumn<MLImage>(column).Select(image => image.Pixels.ToArray()).ToList()).ToList();
+    var (sheetWidth, sheetHeight) = (3 * width * columns.Length, 3 * height * pixels[0].Count);
+    var sheet = new byte[4 * sheetWidth * sheetHeight];
+    for (var i = 0; i < sheet.Length; i++)
+    {
+        var (x, y) = (i / 4 % sheetWidth / 3, i / 4 / sheetWidth / 3);
+        sheet[i] = pixels[x / width][y / height][4 * (y % height * width + x % width) + i % 4];
+    }
+    using var whole = MLImage.CreateFromPixels(sheetWidth, sheetHeight, MLPixelFormat.Bgra32, sheet);
+    whole.Save(path);
+}
+
+internal sealed record Frame(string ImagePath, string MaskPath, string Domain, string Split);
+
+internal sealed class Prediction
+{
+    public VBuffer<byte> PredictedMask { get; set; }
+}
+
+/// <summary>Says how far a step is, and when it is done.</summary>
+internal sealed class Step(string what, Action<string> done) : IProgress<FineTuningProgress>, IProgress<QuantizationProgress>
+{
+    public void Report(FineTuningProgress value) => Show(value.Step, value.Steps);
+
+    public void Report(QuantizationProgress value) =>
+        Show(value.BlockIndex * value.Steps + value.Step, value.Blocks * value.Steps);
+
+    private void Show(int step, int steps)
+    {
+        if (step == steps)
+            done(what);
+        else if (!Console.IsOutputRedirected)
+            Console.Write($"{100 * step / steps,6} %  {what}\r");
+    }
+}

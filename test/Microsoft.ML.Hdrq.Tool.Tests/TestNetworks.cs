@@ -20,7 +20,7 @@ internal static class TestNetworks
     /// <summary>Writes a DeepLab for images of 32 x 32 pixels.</summary>
     public static string WriteSegmenter(string path, int classes = 3, int seed = 1)
     {
-        using var network = SmallDeepLab.Create(classes, width: 2, 32, 32, seed);
+        using var network = DeepLab.Small(classes, seed, inputHeight: 32, inputWidth: 32, channels: 2);
         network.SaveOnnx(path);
         return path;
     }

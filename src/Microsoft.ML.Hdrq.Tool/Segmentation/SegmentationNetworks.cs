@@ -84,7 +84,7 @@ internal sealed class SegmentationNetworks : DomainNetworks
     {
         "deeplab-18" => DeepLab.Create(depth: 18, _folder.Classes.Count, Options.Seed, Pixels.Height, Pixels.Width),
         "segformer-b0" => SegFormer.Create(encoder: 0, _folder.Classes.Count, Options.Seed, Pixels.Height, Pixels.Width),
-        _ => SmallDeepLab.Create(_folder.Classes.Count, width: 16, Pixels.Height, Pixels.Width, Options.Seed),
+        _ => DeepLab.Small(_folder.Classes.Count, Options.Seed, Pixels.Height, Pixels.Width),
     };
 
     protected override AdaptationOptions SourceTraining => new()

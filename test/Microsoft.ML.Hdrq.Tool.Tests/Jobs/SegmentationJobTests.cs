@@ -50,7 +50,7 @@ public sealed class SegmentationJobTests
     [TestMethod]
     public void Every_stage_is_measured_by_class_kept_and_shown()
     {
-        using (var network = SmallDeepLab.Create(_classes.Length, width: 2, Height, Width, seed: 1))
+        using (var network = DeepLab.Small(_classes.Length, seed: 1, inputHeight: Height, inputWidth: Width, channels: 2))
             network.SaveOnnx(_folder.Combine("network.onnx"));
         var options = Options with { Network = _folder.Combine("network.onnx"), Domains = ["dusk", "night"] };
         var (results, text) = Run(options);
@@ -98,7 +98,7 @@ public sealed class SegmentationJobTests
     [TestMethod]
     public void Scores_are_intersections_over_unions_of_what_the_file_gives()
     {
-        using (var network = SmallDeepLab.Create(_classes.Length, width: 2, Height, Width, seed: 5))
+        using (var network = DeepLab.Small(_classes.Length, seed: 5, inputHeight: Height, inputWidth: Width, channels: 2))
             network.SaveOnnx(_folder.Combine("network.onnx"));
         var (results, _) = Run(Options with { Network = _folder.Combine("network.onnx"), LastStage = Stage.Source });
 
@@ -146,7 +146,7 @@ public sealed class SegmentationJobTests
     [TestMethod]
     public void A_run_is_explained()
     {
-        using (var network = SmallDeepLab.Create(_classes.Length, width: 2, Height, Width, seed: 1))
+        using (var network = DeepLab.Small(_classes.Length, seed: 1, inputHeight: Height, inputWidth: Width, channels: 2))
             network.SaveOnnx(_folder.Combine("network.onnx"));
         Run(Options with { Network = _folder.Combine("network.onnx"), Domains = ["dusk", "night"], Methods = MethodChoice.Named("hdrq"), Explanation = new() { Images = 2, Steps = 2, Probes = 1, PowerIterations = 1 } });
 
@@ -159,7 +159,7 @@ public sealed class SegmentationJobTests
     [TestMethod]
     public void A_network_for_other_classes_is_refused()
     {
-        using (var network = SmallDeepLab.Create(classes: 3, width: 2, Height, Width, seed: 1))
+        using (var network = DeepLab.Small(classes: 3, seed: 1, inputHeight: Height, inputWidth: Width, channels: 2))
             network.SaveOnnx(_folder.Combine("network.onnx"));
         var error = Assert.ThrowsExactly<InvalidDataException>(() => Run(Options with { Network = _folder.Combine("network.onnx") }));
         Assert.Contains("does not have scores of 8 classes for every pixel", error.Message);

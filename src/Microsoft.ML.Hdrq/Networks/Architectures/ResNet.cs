@@ -90,14 +90,29 @@ public static class ResNet
     internal static (string Value, int Channels) Backbone(
         LayerBuilder layers, string prefix, string value, int depth, int outputStride)
     {
+        value = layers.Relu($"{prefix}relu", layers.Normalized($"{prefix}conv1", $"{prefix}bn1", value, 3, 64, 7, 2));
+        return Stages(
+            layers, prefix, layers.MaxPool($"{prefix}maxpool", value), width: 64, depth, inputStride: 4, outputStride);
+    }
+
+    /// <summary>The four stages of a network, without what comes before and after them.</summary>
+    /// <param name="layers">Makes the layers.</param>
+    /// <param name="prefix">The prefix of all names.</param>
+    /// <param name="value">The input of the first stage.</param>
+    /// <param name="width">Its channels, and those of the first stage's 3x3 convolutions.</param>
+    /// <param name="depth">18, 34, 50 or 101.</param>
+    /// <param name="inputStride">The ratio of the image's size to the first stage's.</param>
+    /// <param name="outputStride">The ratio of the image's size to the last stage's; strides that would go beyond it
+    /// become dilations.</param>
+    internal static (string Value, int Channels) Stages(
+        LayerBuilder layers, string prefix, string value, int width, int depth, int inputStride, int outputStride)
+    {
         int[] blocks = depth == 18 ? [2, 2, 2, 2] : depth == 101 ? [3, 4, 23, 3] : [3, 4, 6, 3];
         var isBottleneck = depth >= 50;
-        value = layers.Relu($"{prefix}relu", layers.Normalized($"{prefix}conv1", $"{prefix}bn1", value, 3, 64, 7, 2));
-        value = layers.MaxPool($"{prefix}maxpool", value);
-        var (channels, reached, dilation) = (64, 4, 1);
+        var (channels, reached, dilation) = (width, inputStride, 1);
         for (var stage = 1; stage <= 4; stage++)
         {
-            var innerChannels = 64 << (stage - 1);
+            var innerChannels = width << (stage - 1);
             var outputChannels = isBottleneck ? 4 * innerChannels : innerChannels;
             // The dilation of the stage's first block, whose input is not dilated yet.
             var firstDilation = dilation;

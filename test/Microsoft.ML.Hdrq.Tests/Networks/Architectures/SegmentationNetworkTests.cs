@@ -31,6 +31,38 @@ public sealed class SegmentationNetworkTests
             Assert.IsTrue(network.Parameters.ContainsKey(name), name);
     }
 
+    [TestMethod]
+    public void Small_DeepLab_has_as_many_weights_as_counted_by_hand()
+    {
+        using var network = DeepLab.Small(5, seed: 1, channels: 2);
+        // Convolutions: stem, four stages, pyramid, what joins it, and one more; two of every normalized channel; classifier.
+        var expected = 27 * 2 + 4 * 9 * 2 * 2
+            + (9 * 2 * 4 + 3 * 9 * 4 * 4 + 2 * 4) + (9 * 4 * 8 + 3 * 9 * 8 * 8 + 4 * 8) + (9 * 8 * 16 + 3 * 9 * 16 * 16 + 8 * 16)
+            + (1 + 3 * 9 + 1) * 16 * 8 + 5 * 8 * 8 + 9 * 8 * 8
+            + 2 * (2 + 4 * 2 + 5 * 4 + 5 * 8 + 5 * 16 + 7 * 8) + 8 * 5 + 5;
+        Assert.AreEqual(expected, Weights(network));
+        string[] some = ["backbone.conv1.weight", "backbone.layer4.1.bn2.running_var", "classifier.0.convs.4.1.weight", "classifier.0.project.1.bias", "classifier.1.weight", "classifier.4.bias"];
+        foreach (var name in some)
+            Assert.IsTrue(network.Parameters.ContainsKey(name), name);
+    }
+
+    [TestMethod]
+    // Small images, large ones, and what is asked for.
+    [DataRow(64, 96, null, 4)]
+    [DataRow(128, 96, null, 4)]
+    [DataRow(128, 128, null, 16)]
+    [DataRow(null, null, null, 16)]
+    [DataRow(64, 96, 8, 8)]
+    [DataRow(null, null, 4, 4)]
+    public void Small_DeepLab_reads_features_of_the_output_stride(int? height, int? width, int? outputStride, int expected)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var network = DeepLab.Small(3, seed: 1, height, width, channels: 1, outputStride);
+        var sizes = new Dictionary<string, long[]>();
+        network.Run([torch.rand(1, 3, height ?? 64, width ?? 64)], new(ForwardMode.Inference, torch.CPU) { Watch = (name, value) => sizes[name] = value.shape });
+        CollectionAssert.AreEqual(new long[] { 1, 3, (height ?? 64) / expected, (width ?? 64) / expected }, sizes["classifier.4"]);
+    }
+
     // Millions of parameters with 150 classes: table 1 of Xie et al.
     [TestMethod]
     [DataRow(0, 3.8)]
@@ -62,6 +94,9 @@ public sealed class SegmentationNetworkTests
     [TestMethod]
     [DataRow("deeplab16", 64, 96)]
     [DataRow("deeplab8", 65, 47)]
+    [DataRow("small4", 64, 96)]
+    [DataRow("small8", 50, 33)]
+    [DataRow("small16", 97, 64)]
     [DataRow("segformer", 64, 96)]
     [DataRow("segformer", 50, 33)]
     public void Scores_are_those_of_ONNX_Runtime(string kind, int height, int width)
@@ -75,6 +110,7 @@ public sealed class SegmentationNetworkTests
 
     [TestMethod]
     [DataRow("deeplab16", QuantizerPlacement.Integer)]
+    [DataRow("small4", QuantizerPlacement.Integer)]
     [DataRow("segformer", QuantizerPlacement.Integer)]
     [DataRow("segformer", QuantizerPlacement.Paper)]
     public void Quantized_scores_are_those_of_ONNX_Runtime(string kind, QuantizerPlacement placement)
@@ -95,6 +131,7 @@ public sealed class SegmentationNetworkTests
 
     [TestMethod]
     [DataRow("deeplab16")]
+    [DataRow("small4")]
     [DataRow("segformer")]
     public void Training_brings_the_loss_down(string kind)
     {
@@ -212,6 +249,9 @@ public sealed class SegmentationNetworkTests
         Assert.AreEqual("depth", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => DeepLab.Create(20, 5, 1)).ParamName);
         Assert.AreEqual("outputStride", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => DeepLab.Create(18, 5, 1, outputStride: 4)).ParamName);
         Assert.AreEqual("classes", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => DeepLab.Create(18, 0, 1)).ParamName);
+        Assert.AreEqual("channels", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => DeepLab.Small(5, 1, channels: 0)).ParamName);
+        Assert.AreEqual("outputStride", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => DeepLab.Small(5, 1, outputStride: 32)).ParamName);
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => DeepLab.Small(5, 1, inputHeight: 64, inputWidth: 31));
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => SegFormer.Create(0, 5, 1, inputHeight: 31));
         using var network = SegFormer.Create(0, 5, 1, inputHeight: 48, inputWidth: 64);
         CollectionAssert.AreEqual(new long[] { -1, 5, 48, 64 }, network.Graph.Outputs[0].Shape.ToArray());
@@ -222,6 +262,9 @@ public sealed class SegmentationNetworkTests
     {
         "deeplab16" => DeepLab.Create(18, 5, seed),
         "deeplab8" => DeepLab.Create(18, 5, seed, outputStride: 8),
+        "small4" => DeepLab.Small(5, seed, channels: 4, outputStride: 4),
+        "small8" => DeepLab.Small(5, seed, channels: 4, outputStride: 8),
+        "small16" => DeepLab.Small(5, seed, channels: 4),
         _ => SegFormer.Create(0, 5, seed),
     };
 
