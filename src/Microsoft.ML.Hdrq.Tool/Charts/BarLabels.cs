@@ -13,8 +13,8 @@ internal sealed class BarLabels
     private const double Distance = 4;
 
     /// <summary>
-    /// Between bars and level labels, whose lines have room of their own: enough that a label's ground does not cut into
-    /// the bar.
+    /// Between bars and level labels, whose lines have room of their own: enough that a label's ground does not cut
+    /// into the bar.
     /// </summary>
     private const double LevelDistance = 1;
 
@@ -45,7 +45,8 @@ internal sealed class BarLabels
             return new BarLabels(level, upended: false, LevelDistance + font.LineHeight((float)level));
         // Digits fill little of the height of a line: the size of the font is enough.
         var uprightSize = Math.Min(FontSize, barWidth * 0.9);
-        return uprightSize >= SmallestFontSize ? new BarLabels(uprightSize, upended: true, 2 * Distance + widest * uprightSize) : null;
+        return uprightSize >= SmallestFontSize
+            ? new BarLabels(uprightSize, upended: true, 2 * Distance + widest * uprightSize) : null;
     }
 
     /// <summary>The label of a bar.</summary>

@@ -31,7 +31,9 @@ internal abstract class Chart
     private const double TitleFontSize = 21;
     private const double Margin = 20;
 
-    /// <summary>Plots drawn to find the size of their area: texts that depend on it change it in turn, by little.</summary>
+    /// <summary>
+    /// Plots drawn to find the size of their area: texts that depend on it change it in turn, by little.
+    /// </summary>
     private const int LayoutPasses = 2;
 
     private static readonly OxyColor _textColor = OxyColor.FromRgb(0x33, 0x33, 0x33);
@@ -64,11 +66,14 @@ internal abstract class Chart
     /// <param name="path">The file; its folder is created if need be.</param>
     public void SaveSvg(string path) => WholeFile.Write(path, ToSvg());
 
-    /// <summary>The chart as PNG file, <see cref="PngScale"/> times <see cref="Width"/> by <see cref="Height"/>.</summary>
+    /// <summary>
+    /// The chart as PNG file, <see cref="PngScale"/> times <see cref="Width"/> by <see cref="Height"/>.
+    /// </summary>
     public byte[] ToPng()
     {
         // Opaque, so that the encoder writes three channels.
-        using var surface = SKSurface.Create(new SKImageInfo(Width * PngScale, Height * PngScale, SKColorType.Rgba8888, SKAlphaType.Opaque));
+        var size = new SKImageInfo(Width * PngScale, Height * PngScale, SKColorType.Rgba8888, SKAlphaType.Opaque);
+        using var surface = SKSurface.Create(size);
         Draw(surface.Canvas, RenderTarget.PixelGraphic, PngScale);
         using var image = surface.Snapshot();
         using var png = image.Encode(SKEncodedImageFormat.Png, 100);
@@ -130,7 +135,10 @@ internal abstract class Chart
         plot.Render(context, new OxyRect(0, 0, Width, Height));
         // OxyPlot draws its exceptions into the plot.
         if (model.GetLastPlotException() is { } exception)
-            throw new InvalidOperationException($"The chart '{Title}' could not be drawn: {exception.Message}", exception);
+        {
+            throw new InvalidOperationException(
+                $"The chart '{Title}' could not be drawn: {exception.Message}", exception);
+        }
         return new OxySize(model.PlotArea.Width, model.PlotArea.Height);
     }
 
@@ -138,7 +146,8 @@ internal abstract class Chart
     {
         var model = new PlotModel
         {
-            Title = TextFit.Wrap(Title, Width - 2 * Margin, line => ChartFont.Semibold.Width(line, (float)TitleFontSize)),
+            Title = TextFit.Wrap(
+                Title, Width - 2 * Margin, line => ChartFont.Semibold.Width(line, (float)TitleFontSize)),
             TitleFontSize = TitleFontSize,
             TitleFontWeight = FontWeights.Bold,
             TitlePadding = 8,
@@ -162,7 +171,8 @@ internal abstract class Chart
             AllowUseFullExtent = true,
         });
         // Without values of its own, an automatic axis asks for nothing.
-        var (low, high) = Values(area).Fit(Percent ? 0 : double.PositiveInfinity, Percent ? 100 : double.NegativeInfinity, area.Height);
+        var (low, high) = Values(area).Fit(
+            Percent ? 0 : double.PositiveInfinity, Percent ? 100 : double.NegativeInfinity, area.Height);
         model.Axes.Add(Styled(new LinearAxis
         {
             Position = AxisPosition.Left,
@@ -187,7 +197,9 @@ internal abstract class Chart
         return model;
     }
 
-    /// <summary>OxyPlot raises what is between <c>^{</c> and <c>}</c> and lowers what is after <c>_{</c>; names mean neither.</summary>
+    /// <summary>
+    /// OxyPlot raises what is between <c>^{</c> and <c>}</c> and lowers what is after <c>_{</c>; names mean neither.
+    /// </summary>
     private static void KeepBraces(PlotModel model)
     {
         model.Title = Kept(model.Title);

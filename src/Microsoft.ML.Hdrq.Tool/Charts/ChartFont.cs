@@ -4,8 +4,8 @@ using SkiaSharp;
 namespace Microsoft.ML.Hdrq.Tool.Charts;
 
 /// <summary>
-/// A font of the charts, as outlines: it comes with the program, so that a chart looks the same whatever fonts a machine
-/// has.
+/// A font of the charts, as outlines: it comes with the program, so that a chart looks the same whatever fonts a
+/// machine has.
 /// </summary>
 internal sealed class ChartFont
 {
@@ -26,7 +26,8 @@ internal sealed class ChartFont
     private ChartFont(string file)
     {
         using var stream = typeof(ChartFont).Assembly.GetManifestResourceStream(typeof(ChartFont), file)
-            ?? throw new InvalidOperationException($"The assembly has no resource '{typeof(ChartFont).Namespace}.{file}'.");
+            ?? throw new InvalidOperationException(
+                $"The assembly has no resource '{typeof(ChartFont).Namespace}.{file}'.");
         _typeface = SKTypeface.FromStream(stream)
             ?? throw new InvalidOperationException($"The resource '{file}' is no font.");
         _missing = _typeface.GetGlyph('?');

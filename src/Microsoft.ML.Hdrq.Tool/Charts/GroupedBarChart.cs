@@ -38,8 +38,8 @@ internal sealed class GroupedBarChart : Chart
             if (bars.Values.Count != categories.Count)
             {
                 throw new ArgumentException(
-                    $"The chart '{title}' has {categories.Count} groups, its series '{bars.Name}' {bars.Values.Count} values.",
-                    nameof(series));
+                    $"The chart '{title}' has {categories.Count} groups, its series '{bars.Name}' {bars.Values.Count} "
+                    + "values.", nameof(series));
             }
             if (bars.Values.Any(value => value is { } number && !double.IsFinite(number)))
             {
@@ -53,7 +53,9 @@ internal sealed class GroupedBarChart : Chart
         _series = [.. series];
     }
 
-    /// <summary>Whether the values stand at the ends of their bars; they do not where bars are too narrow for numbers.</summary>
+    /// <summary>
+    /// Whether the values stand at the ends of their bars; they do not where bars are too narrow for numbers.
+    /// </summary>
     public bool ShowValues { get; init; }
 
     /// <summary>The format of values at bars, a .NET numeric format.</summary>
@@ -111,7 +113,8 @@ internal sealed class GroupedBarChart : Chart
         var wrapped = Array.ConvertAll(_categories, category => TextFit.Wrap(category, room, Measure));
         var fits = wrapped.SelectMany(ChartFont.Lines).All(line => Measure(line) <= room);
         var axis = Styled(new CategoryAxis { Position = AxisPosition.Bottom, Angle = fits ? 0 : -40 });
-        axis.Labels.AddRange(fits ? wrapped : _categories.Select(category => TextFit.Shorten(category, LongestAslant, Measure)));
+        axis.Labels.AddRange(
+            fits ? wrapped : _categories.Select(category => TextFit.Shorten(category, LongestAslant, Measure)));
         return axis;
     }
 

@@ -10,7 +10,8 @@ internal sealed class LineChart : Chart
     private const double MarkerSize = 5.5;
 
     // Different shapes, so that lines differ without their colours too.
-    private static readonly MarkerType[] _markers = [MarkerType.Circle, MarkerType.Square, MarkerType.Triangle, MarkerType.Diamond];
+    private static readonly MarkerType[] _markers =
+        [MarkerType.Circle, MarkerType.Square, MarkerType.Triangle, MarkerType.Diamond];
 
     private readonly ChartLine[] _series;
 
@@ -25,12 +26,12 @@ internal sealed class LineChart : Chart
             throw new ArgumentException($"The chart '{title}' has no points.", nameof(series));
         foreach (var line in series)
         {
-            if (!line.Points.All(point => double.IsFinite(point.X) && double.IsFinite(point.Y) && double.IsFinite(point.Spread)
-                && point.Spread >= 0))
+            if (!line.Points.All(point => double.IsFinite(point.X) && double.IsFinite(point.Y)
+                && double.IsFinite(point.Spread) && point.Spread >= 0))
             {
                 throw new ArgumentException(
-                    $"A point of the series '{line.Name}' of the chart '{title}' is not finite, or its spread is negative.",
-                    nameof(series));
+                    $"A point of the series '{line.Name}' of the chart '{title}' is not finite, or its spread is "
+                    + "negative.", nameof(series));
             }
         }
         _series = [.. series];
@@ -46,7 +47,8 @@ internal sealed class LineChart : Chart
 
     /// <inheritdoc/>
     protected override ValueExtent Values(OxySize area) => new(
-        Points.Min(point => point.Y - point.Spread), Points.Max(point => point.Y + point.Spread), 2 * MarkerSize, 2 * MarkerSize);
+        Points.Min(point => point.Y - point.Spread), Points.Max(point => point.Y + point.Spread), 2 * MarkerSize,
+        2 * MarkerSize);
 
     /// <inheritdoc/>
     protected override void AddTo(PlotModel model, OxySize area)

@@ -66,6 +66,7 @@ internal sealed class OutlineRenderContext : SkiaRenderContext, IRenderContext
             return OxySize.Empty;
         var font = ChartFont.OfWeight(fontWeight);
         var lines = ChartFont.Lines(text);
-        return new OxySize(lines.Max(line => font.Width(line, (float)fontSize)), lines.Length * font.LineHeight((float)fontSize));
+        var width = lines.Max(line => font.Width(line, (float)fontSize));
+        return new OxySize(width, lines.Length * font.LineHeight((float)fontSize));
     }
 }

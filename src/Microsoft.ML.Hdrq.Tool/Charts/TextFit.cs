@@ -3,7 +3,9 @@ namespace Microsoft.ML.Hdrq.Tool.Charts;
 /// <summary>Fits text into the room that there is.</summary>
 internal static class TextFit
 {
-    /// <summary>Breaks text at its spaces, where a line would be too wide; a word that is too wide alone stays whole.</summary>
+    /// <summary>
+    /// Breaks text at its spaces, where a line would be too wide; a word that is too wide alone stays whole.
+    /// </summary>
     /// <param name="text">The text; its own line breaks stay.</param>
     /// <param name="width">The width that there is.</param>
     /// <param name="measure">The width of a line.</param>

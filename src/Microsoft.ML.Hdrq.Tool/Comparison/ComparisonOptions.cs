@@ -4,7 +4,9 @@ using Microsoft.ML.Hdrq.Tool.Jobs;
 
 namespace Microsoft.ML.Hdrq.Tool.Comparison;
 
-/// <summary>What is compared: every method with every bit width and seed, and their networks merged in every way.</summary>
+/// <summary>
+/// What is compared: every method with every bit width and seed, and their networks merged in every way.
+/// </summary>
 internal sealed record ComparisonOptions
 {
     /// <summary>The methods.</summary>

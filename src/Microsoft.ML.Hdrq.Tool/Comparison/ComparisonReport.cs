@@ -52,11 +52,13 @@ internal sealed class ComparisonReport
                     .. _domains.Select(domain =>
                         Statistics(bits, method, null, row => row.Domain == domain, row => row.Domains[domain])),
                     Statistics(
-                        bits, method, null, row => row.Domain is not null && row.Merged is null, row => row.Domains[row.Domain!]),
+                        bits, method, null, row => row.Domain is not null && row.Merged is null,
+                        row => row.Domains[row.Domain!]),
                 ]);
             Table(
-                text, $"{name}: merged, harmonic mean of the merged domains", ["Method", "Merged by", .. _groups, "mean"],
-                isMerged: true, Methods(bits, row => row.Merged is not null),
+                text, $"{name}: merged, harmonic mean of the merged domains",
+                ["Method", "Merged by", .. _groups, "mean"], isMerged: true,
+                Methods(bits, row => row.Merged is not null),
                 (method, merging) =>
                 [
                     .. _groups.Select(group => Merged(bits, method, merging, group)),
@@ -66,7 +68,8 @@ internal sealed class ComparisonReport
             {
                 var domains = Domains(group);
                 Table(
-                    text, $"{name}: {group}, domain by domain", ["Method", "Merged by", .. domains], isMerged: true,
+                    text, $"{name}: {MarkdownText.Of(group)}, domain by domain",
+                    ["Method", "Merged by", .. domains], isMerged: true,
                     Methods(bits, row => Group(row) == group),
                     (method, merging) => [.. domains.Select(domain => Merged(bits, method, merging, group, domain))]);
             }
@@ -126,12 +129,18 @@ internal sealed class ComparisonReport
             };
         }
         var bars = Bars(
-            from bits in _bits
-            from method in methods
-            select new ChartBars(
-                $"{method} {Name(bits)}", [.. _groups.Select(merge => Merged(bits, method, _shownMerging, merge)?.Mean)]));
-        return bars.Count == 0 ? null : new GroupedBarChart(title, _groups, bars) { ValueTitle = value, ShowValues = true };
+        [
+            HarmonicMeans(FullPrecision, _bits[0], FullPrecision),
+            .. from bits in _bits
+               from method in methods
+               select HarmonicMeans($"{method} {Name(bits)}", bits, method),
+        ]);
+        return bars.Count == 0 ? null
+            : new GroupedBarChart(title, _groups, bars) { ValueTitle = value, ShowValues = true };
     }
+
+    private ChartBars HarmonicMeans(string name, (int, int) bits, string method) =>
+        new(name, [.. _groups.Select(group => Merged(bits, method, _shownMerging, group)?.Mean)]);
 
     private ChartLine Line(string method) => new(method,
     [
@@ -153,7 +162,7 @@ internal sealed class ComparisonReport
     {
         if (methods.Count == 0)
             return;
-        text.Append(CultureInfo.InvariantCulture, $"\n**{MarkdownText.Of(title)}**\n\n");
+        text.Append(CultureInfo.InvariantCulture, $"\n**{title}**\n\n");
         Row(text, header.Select(MarkdownText.Of));
         text.Append(
             CultureInfo.InvariantCulture,
@@ -161,7 +170,8 @@ internal sealed class ComparisonReport
         foreach (var (method, merging) in methods)
         {
             var names = isMerged ? [method, merging ?? ""] : new[] { method };
-            Row(text, [.. names.Select(MarkdownText.Of), .. values(method, merging).Select(value => value?.ToString() ?? "")]);
+            var cells = values(method, merging).Select(value => value?.ToString() ?? "");
+            Row(text, [.. names.Select(MarkdownText.Of), .. cells]);
         }
     }
 
@@ -171,8 +181,9 @@ internal sealed class ComparisonReport
     private IReadOnlyList<(string Method, string? Merging)> Methods((int, int) bits, Func<ResultRow, bool> isOf) =>
         [.. _rows.Where(row => isOf(row) && IsOf(row, bits)).Select(row => (row.Method, row.Merging)).Distinct()];
 
-    /// <summary>The harmonic mean, or the score in a domain, of the networks merged for a group; null for all groups.</summary>
-    private SeedStatistics? Merged((int, int) bits, string method, string? merging, string? group, string? domain = null) =>
+    /// <summary>The harmonic mean, or the score in a domain, of the networks merged for a group, or for all.</summary>
+    private SeedStatistics? Merged(
+        (int, int) bits, string method, string? merging, string? group, string? domain = null) =>
         Statistics(
             bits, method, merging, row => row.Merged is not null && (group is null || Group(row) == group),
             row => domain is null ? row.HarmonicMean!.Value : row.Domains[domain]);
@@ -196,7 +207,8 @@ internal sealed class ComparisonReport
 
     private static string? Group(ResultRow row) => row.Merged is null ? null : string.Join('+', row.Merged);
 
-    private static (int Weights, int Activations) Bits(ResultRow row) => (row.WeightBits!.Value, row.ActivationBits!.Value);
+    private static (int Weights, int Activations) Bits(ResultRow row) =>
+        (row.WeightBits!.Value, row.ActivationBits!.Value);
 
     private static string Name((int Weights, int Activations) bits) =>
         string.Create(CultureInfo.InvariantCulture, $"W{bits.Weights}A{bits.Activations}");

@@ -6,7 +6,7 @@ namespace Microsoft.ML.Hdrq.Tool.Comparison;
 /// <summary>Names as text in Markdown, in tables too.</summary>
 internal static class MarkdownText
 {
-    /// <summary>What Markdown, and GitHub's with tables, formulas, links and HTML, may read as more than text.</summary>
+    /// <summary>What Markdown, with GitHub's tables, formulas and links, may read as more than text.</summary>
     private const string Special = "\\`*_{}[]<>|~&#!$:";
 
     /// <summary>

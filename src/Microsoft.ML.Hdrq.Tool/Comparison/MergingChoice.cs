@@ -13,8 +13,10 @@ internal static class MergingChoice
         new("mean", false, false, (_, _) => new MergeOptions { Method = MergeMethod.Mean() }),
         new("nearest", true, false, (_, _) => new MergeOptions { Method = MergeMethod.Mean(MergeRounding.Nearest) }),
         new("scale-search", true, false, (_, _) => new MergeOptions { Method = MergeMethod.Mean(searchScales: true) }),
-        new("task-arithmetic", false, true, (source, _) => new MergeOptions { Method = MergeMethod.TaskArithmetic(source) }),
+        new("task-arithmetic", false, true,
+            (source, _) => new MergeOptions { Method = MergeMethod.TaskArithmetic(source) }),
         new("ties", false, true, (source, _) => new MergeOptions { Method = MergeMethod.Ties(source) }),
-        new("best-of-100", true, false, (_, seed) => new MergeOptions { Method = MergeMethod.Mean(MergeRounding.BestOf(100, seed)) }),
+        new("best-of-100", true, false,
+            (_, seed) => new MergeOptions { Method = MergeMethod.Mean(MergeRounding.BestOf(100, seed)) }),
     ];
 }

@@ -10,7 +10,9 @@ namespace Microsoft.ML.Hdrq.Tool.Comparison;
 /// <param name="Apply">Makes its options of HDRQ's: what both have, they share.</param>
 internal sealed record MethodChoice(string Name, string Label, Func<HdrqOptions, QuantizationOptions> Apply)
 {
-    /// <summary>All methods: the others, HDRQ, HDRQ without its parts, and rounding to nearest with corrected biases.</summary>
+    /// <summary>
+    /// All methods: the others, HDRQ, HDRQ without its parts, and rounding to nearest with corrected biases.
+    /// </summary>
     public static IReadOnlyList<MethodChoice> All { get; } =
     [
         new("rtn", "RTN", hdrq => Shared(new RoundToNearestOptions(), hdrq)),
@@ -18,10 +20,14 @@ internal sealed record MethodChoice(string Name, string Label, Func<HdrqOptions,
         new("brecq", "BRECQ", hdrq => Shared(new BrecqOptions { Training = Rounding(hdrq.Training) }, hdrq)),
         new("qdrop", "QDrop", hdrq => Shared(new QDropOptions { Training = Dropping(hdrq.Training) }, hdrq)),
         new("hdrq", "HDRQ", hdrq => hdrq),
-        new("hdrq-no-noise", "HDRQ without noise", hdrq => hdrq with { Training = hdrq.Training with { UseNoise = false } }),
-        new("hdrq-no-distance", "HDRQ without distance", hdrq => hdrq with { Training = WithoutDistance(hdrq.Training) }),
-        new("hdrq-neither", "HDRQ with neither", hdrq => hdrq with { Training = WithoutDistance(hdrq.Training) with { UseNoise = false } }),
-        new("hdrq-no-mixing", "HDRQ without mixing", hdrq => hdrq with { Training = hdrq.Training with { DropProbability = 0 } }),
+        new("hdrq-no-noise", "HDRQ without noise",
+            hdrq => hdrq with { Training = hdrq.Training with { UseNoise = false } }),
+        new("hdrq-no-distance", "HDRQ without distance",
+            hdrq => hdrq with { Training = WithoutDistance(hdrq.Training) }),
+        new("hdrq-neither", "HDRQ with neither",
+            hdrq => hdrq with { Training = WithoutDistance(hdrq.Training) with { UseNoise = false } }),
+        new("hdrq-no-mixing", "HDRQ without mixing",
+            hdrq => hdrq with { Training = hdrq.Training with { DropProbability = 0 } }),
         new("rtn-corrected", "RTN, biases corrected",
             hdrq => Shared(new RoundToNearestOptions(), hdrq) with { CorrectBiases = true }),
     ];

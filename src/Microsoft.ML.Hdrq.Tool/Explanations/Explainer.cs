@@ -15,7 +15,8 @@ namespace Microsoft.ML.Hdrq.Tool.Explanations;
 /// <param name="options">How closely.</param>
 /// <param name="seed">The seed of the choice of images and of random vectors.</param>
 /// <param name="cancellationToken">Ends the work.</param>
-internal sealed class Explainer(DomainNetworks networks, ExplanationOptions options, int seed, CancellationToken cancellationToken)
+internal sealed class Explainer(
+    DomainNetworks networks, ExplanationOptions options, int seed, CancellationToken cancellationToken)
 {
     /// <summary>Layers that the overrides to paste are for.</summary>
     private const int WorstLayers = 3;
@@ -34,7 +35,9 @@ internal sealed class Explainer(DomainNetworks networks, ExplanationOptions opti
     /// <param name="method">Its name in the results.</param>
     /// <param name="source">The network that all descend from.</param>
     /// <param name="parts">The method's networks by domain.</param>
-    /// <param name="fullPrecision">The networks that these were quantized from; null where they are not quantized.</param>
+    /// <param name="fullPrecision">
+    /// The networks that these were quantized from; null where they are not quantized.
+    /// </param>
     /// <param name="progress">Told of the share that is done.</param>
     public Explanation Explain(
         string name, string method, Network source, IReadOnlyDictionary<string, Network> parts,
@@ -85,8 +88,8 @@ internal sealed class Explainer(DomainNetworks networks, ExplanationOptions opti
             cancellationToken).Networks[0];
         var (whole, distance) = (profile.Curvature.Whole, profile.Distance!);
         return new(
-            domain, profile.Loss, profile.Accuracy, whole.Trace, Finite(whole.TraceStandardError), whole.LargestEigenvalue,
-            distance.Distance, distance.Relative,
+            domain, profile.Loss, profile.Accuracy, whole.Trace, Finite(whole.TraceStandardError),
+            whole.LargestEigenvalue, distance.Distance, distance.Relative,
             new(profile.Curvature.Blocks.Select(block => KeyValuePair.Create(block.Name, block.Trace))));
     }
 

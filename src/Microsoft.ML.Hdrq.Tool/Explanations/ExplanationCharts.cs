@@ -16,7 +16,8 @@ internal static class ExplanationCharts
             yield break;
         foreach (var (start, end) in explanations[0].Lines.Select(line => (line.From, line.To)).Distinct())
         {
-            var lines = explanations.Select(explanation => new ChartLine(explanation.Method, Mean(explanation, start, end)));
+            var lines = explanations.Select(
+                explanation => new ChartLine(explanation.Method, Mean(explanation, start, end)));
             var chart = new LineChart($"Loss between the networks of {start} and {end}", [.. lines])
             {
                 ValueTitle = $"Cross-entropy, mean of {start} and {end}",
@@ -26,7 +27,8 @@ internal static class ExplanationCharts
             yield return (FileNames.Of($"between-{start}+{end}"), chart);
         }
         var domains = explanations[0].Networks.Select(network => network.Domain).ToList();
-        yield return ("trace", Bars("Trace of the Hessian at each network, on its own domain", "Trace", network => network.Trace));
+        yield return ("trace", Bars(
+            "Trace of the Hessian at each network, on its own domain", "Trace", network => network.Trace));
         yield return ("distance", Bars(
             "Distance of each network's weights to the source's", "Euclidean distance", network => network.Distance));
 

@@ -3,7 +3,9 @@ namespace Microsoft.ML.Hdrq.Tool.Explanations;
 /// <summary>How closely networks are looked at.</summary>
 internal sealed record ExplanationOptions
 {
-    /// <summary>Test images of a domain for curvature and sensitivity; lines between networks are measured on twice as many.</summary>
+    /// <summary>
+    /// Test images of a domain for curvature and sensitivity; lines between networks are measured on twice as many.
+    /// </summary>
     public int Images { get; init; } = 128;
 
     /// <summary>Points on a line between two networks, less one.</summary>

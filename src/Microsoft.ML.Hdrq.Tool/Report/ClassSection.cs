@@ -5,6 +5,9 @@ namespace Microsoft.ML.Hdrq.Tool.Report;
 /// <summary>The part of a report that says how well merged networks do class by class.</summary>
 internal static class ClassSection
 {
+    /// <summary>Only segmentation has scores of classes.</summary>
+    private const string Title = "IoU by class";
+
     /// <summary>
     /// The table of the networks that were merged for the most domains; nothing where no merged network was measured by
     /// class.
@@ -22,7 +25,7 @@ internal static class ClassSection
             .GroupBy(row => $"{row.Method} {HtmlReport.Bits(row)}".TrimEnd())
             .ToList();
         var table = new HtmlTable(
-            $"{run.Task.Score} by class", [new("class", IsText: true), .. methods.Select(method => new HtmlTable.Column(method.Key))]);
+            Title, [new("class", IsText: true), .. methods.Select(method => new HtmlTable.Column(method.Key))]);
         foreach (var domain in group)
         {
             table.AddHeading(domain);
@@ -32,21 +35,25 @@ internal static class ClassSection
                 .Distinct();
             foreach (var name in classes)
             {
-                table.Add([name, .. methods.Select(method => Cell(method, row =>
-                    row.Classes!.TryGetValue(domain, out var scores) && scores.TryGetValue(name, out var score) ? score : null))]);
+                var scores = methods.Select(
+                    method => Cell(method, row => Score(row.Classes!.GetValueOrDefault(domain), name)));
+                table.Add([name, .. scores]);
             }
             table.Add([
                 Html.Of($"<b>{run.Task.Score}</b>"),
-                .. methods.Select(method => Html.Of($"<b>{Cell(method, row => row.Domains.TryGetValue(domain, out var score) ? score : null)}</b>")),
+                .. methods.Select(method => Html.Of($"<b>{Cell(method, row => Score(row.Domains, domain))}</b>")),
             ]);
         }
         return Html.Of($"""
-            <h2>{run.Task.Score} by class</h2>
+            <h2>{Title}</h2>
             <p>Of the networks merged for {string.Join(", ", group)}, on the test images of each of these domains,
             %{HtmlReport.OverSeeds(methods)}. Classes that a domain's test images do not show are left out.</p>
             {table.ToHtml()}
             """);
     }
+
+    private static double? Score(OrderedDictionary<string, double>? scores, string name) =>
+        scores is not null && scores.TryGetValue(name, out var score) ? score : null;
 
     /// <summary>The mean over the seeds of a method; empty where none has the value.</summary>
     private static Html Cell(IEnumerable<ResultRow> rows, Func<ResultRow, double?> value) =>

@@ -6,6 +6,9 @@ namespace Microsoft.ML.Hdrq.Tool.Report;
 /// <summary>The parts of a report that say why networks merge well or badly.</summary>
 internal static class ExplanationSections
 {
+    private const string Errors = "After \u00b1 is its standard error: a rise of less than two standard errors is within "
+        + "noise, and other images could give none. The fewer images, the larger the error.";
+
     /// <summary>The loss between every two networks.</summary>
     public static Html Lines(RunReport run, IReadOnlyList<string> methods)
     {
@@ -28,8 +31,8 @@ internal static class ExplanationSections
         var names = run.Explanations.Select(explanation => explanation.Method).Distinct();
         return Html.Of($"""
             <h2>Between two networks</h2>
-            <p>The loss of mixtures of two networks, on test images of one of their domains. Its maximum rise above the straight
-            line between its ends is the error barrier.</p>
+            <p>The loss of mixtures of two networks, on test images of one of their domains. Its maximum rise above the
+            straight line between its ends is the error barrier.</p>
             {HtmlReport.Legend(names.Select(method => (method, Color(methods, method))))}
             <div class="grid">
             {lines.Select(Figure)}
@@ -42,13 +45,14 @@ internal static class ExplanationSections
             var (from, to, on) = line.Key;
             var plot = SvgPlot.Lines(
                 $"Loss from {from} to {to} on {on}", $"share of {to}",
-                [.. line.Select(entry => (
-                    Color(methods, entry.Method),
-                    (IReadOnlyList<(double, double)>)[.. entry.Line.Points.Select(point => (point.Share, point.Loss))]))],
+                [.. line.Select(entry => (Color(methods, entry.Method), Points(entry.Line)))],
                 share => share.ToString("0.##", CultureInfo.InvariantCulture));
             return Html.Of($"<figure><figcaption>{from} to {to} <span>on {on}</span></figcaption>{plot}</figure>\n");
         }
     }
+
+    private static IReadOnlyList<(double Share, double Loss)> Points(LineExplanation line) =>
+        [.. line.Points.Select(point => (point.Share, point.Loss))];
 
     /// <summary>Curvature and distance of all networks.</summary>
     public static Html Curvature(RunReport run)
@@ -56,23 +60,23 @@ internal static class ExplanationSections
         if (run.Explanations.Count == 0)
             return Html.Empty;
         var table = new HtmlTable("Curvature and distance",
-            new("method", IsText: true), new("domain", IsText: true), new("loss"), new("trace"), new("\u00b1"), new("largest eigenvalue"),
-            new("distance"));
+            new("method", IsText: true), new("domain", IsText: true), new("loss"), new("trace"), new("\u00b1"),
+            new("largest eigenvalue"), new("distance"));
         foreach (var explanation in run.Explanations)
         {
             foreach (var network in explanation.Networks)
             {
                 table.Add(
-                    explanation.Method, network.Domain, Html.Of($"{network.Loss:0.000}"), Html.Of($"{network.Trace:N0}"),
-                    Html.Of($"{network.TraceError:N0}"), Html.Of($"{network.LargestEigenvalue:N0}"),
-                    Html.Of($"{network.Distance:0.00}"));
+                    explanation.Method, network.Domain, Html.Of($"{network.Loss:0.000}"),
+                    Html.Of($"{network.Trace:N0}"), Html.Of($"{network.TraceError:N0}"),
+                    Html.Of($"{network.LargestEigenvalue:N0}"), Html.Of($"{network.Distance:0.00}"));
             }
         }
         return Html.Of($"""
             <h2>Curvature and distance</h2>
-            <p>Of each network, on test images of its own domain: trace of the Hessian of the loss &#177; its standard error, its
-            largest eigenvalue, and the distance of the weights to those of the source. The loss of a merged network rises with
-            the curvature and with the square of the distance.</p>
+            <p>Of each network, on test images of its own domain: trace of the Hessian of the loss &#177; its standard
+            error, its largest eigenvalue, and the distance of the weights to those of the source. The loss of a merged
+            network rises with the curvature and with the square of the distance.</p>
             {table.ToHtml()}
             """);
     }
@@ -83,14 +87,13 @@ internal static class ExplanationSections
         var explained = run.Explanations.Where(explanation => explanation.Layers.Count > 0).ToList();
         if (explained.Count == 0)
             return Html.Empty;
-        var images = explained[0].Images is { } count
-            ? string.Create(CultureInfo.InvariantCulture, $"{count} test image{(count == 1 ? "" : "s")}") : "test images";
-        var hasErrors = explained.Exists(explanation => explanation.Layers.Any(layer => layer.LossAloneError is not null));
+        var (count, domain) = (explained[0].Images, explained[0].Networks[0].Domain);
+        var images = count is null ? "test images" : count == 1 ? "1 test image" : $"{count} test images";
+        var hasErrors = explained.SelectMany(explanation => explanation.Layers).Any(layer => layer.LossAloneError is not null);
         return Html.Of($"""
             <h2>Sensitivity of layers</h2>
-            <p>The rise of the loss of the network for {explained[0].Networks[0].Domain} when only this layer is quantized, the
-            largest first, on {images}. {(hasErrors ? "After \u00b1 is its standard error: a rise of less than two standard errors "
-            + "is within noise, and other images could give none. The fewer images, the larger the error." : "")}</p>
+            <p>The rise of the loss of the network for {domain} when only this layer is quantized, the largest first, on
+            {images}. {(hasErrors ? Errors : "")}</p>
             {explained.Select(explanation => Method(explanation, Color(methods, explanation.Method)))}
             """);
     }
@@ -104,9 +107,9 @@ internal static class ExplanationSections
         foreach (var layer in explanation.Layers)
         {
             table.Add(
-                layer.Name, layer.Bits, Html.Of($"{layer.SignalToNoise:0.0}"), Html.Of($"{layer.LossAlone:+0.0000;-0.0000;0.0000}"),
-                Html.Of($"{layer.LossAloneError:0.0000}"), Html.Of($"{layer.LossWithout:+0.0000;-0.0000;0.0000}"),
-                Html.Of($"{layer.LossWithoutError:0.0000}"));
+                layer.Name, layer.Bits, Html.Of($"{layer.SignalToNoise:0.0}"),
+                Html.Of($"{layer.LossAlone:+0.0000;-0.0000;0.0000}"), Html.Of($"{layer.LossAloneError:0.0000}"),
+                Html.Of($"{layer.LossWithout:+0.0000;-0.0000;0.0000}"), Html.Of($"{layer.LossWithoutError:0.0000}"));
         }
         return Html.Of($"""
             <h3>{explanation.Method}</h3>
@@ -120,12 +123,14 @@ internal static class ExplanationSections
         {
             var isNoise = LayerExplanation.IsWithinNoise(layer.LossAlone, layer.LossAloneError);
             var error = layer.LossAloneError is { } value ? Html.Of($" \u00b1 {value:0.000}") : Html.Empty;
+            var noise = isNoise ? new Html(" <small>within noise</small>") : Html.Empty;
             return HtmlReport.Bar(
                 $"{layer.Name} {layer.Bits}", layer.LossAlone / maximum,
-                Html.Of($"{layer.LossAlone:+0.000;-0.000;0.000}{error}{(isNoise ? Html.Of($" <small>within noise</small>") : Html.Empty)}"),
-                color, isNoise ? "bar layer noise" : "bar layer");
+                Html.Of($"{layer.LossAlone:+0.000;-0.000;0.000}{error}{noise}"), color,
+                isNoise ? "bar layer noise" : "bar layer");
         }
     }
 
-    private static int Color(IReadOnlyList<string> methods, string method) => Math.Max(0, methods.ToList().IndexOf(method));
+    private static int Color(IReadOnlyList<string> methods, string method) =>
+        Math.Max(0, methods.ToList().IndexOf(method));
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Tool.Data;
 using Microsoft.ML.Hdrq.Tool.Results;
 
@@ -64,17 +65,19 @@ internal static class HtmlReport
     }
 
     /// <summary>A bar whose full length is 1.</summary>
-    internal static Html Bar(string name, double share, Html value, int color, string kind = "bar") => Html.Of($"""
-        <div class="{kind}"><b>{name}</b><u style="width:{100 * (double.IsFinite(share) ? Math.Clamp(share, 0, 1) : 0):0.##}%;background:{ReportStyle.Color(color)}"></u><span>{value}</span></div>
-
-        """);
+    internal static Html Bar(string name, double share, Html value, int color, string kind = "bar")
+    {
+        var width = double.IsFinite(share) ? 100 * Math.Clamp(share, 0, 1) : 0;
+        var bar = Html.Of($"<u style=\"width:{width:0.##}%;background:{ReportStyle.Color(color)}\"></u>");
+        return Html.Of($"<div class=\"{kind}\"><b>{name}</b>{bar}<span>{value}</span></div>\n");
+    }
 
     /// <summary>A fraction in percent.</summary>
     internal static string Percent(double fraction) => (100 * fraction).ToString("0.00", CultureInfo.InvariantCulture);
 
     /// <summary>The bits of a row's network, such as W4A4; empty in full precision.</summary>
-    internal static string Bits(ResultRow row) => row.WeightBits is null && row.AverageWeightBits is null ? ""
-        : string.Create(CultureInfo.InvariantCulture, $"W{row.AverageWeightBits ?? row.WeightBits}A{row.ActivationBits}");
+    internal static string Bits(ResultRow row) => (row.AverageWeightBits ?? row.WeightBits) is { } bits
+        ? string.Create(CultureInfo.InvariantCulture, $"W{bits}A{row.ActivationBits}") : "";
 
     /// <summary>Says that values are means over seeds, where they are.</summary>
     /// <param name="groups">The rows behind each value.</param>
@@ -88,7 +91,7 @@ internal static class HtmlReport
         var seeds = quantized.Select(row => row.Seed).OfType<int>().Distinct().Order().ToList();
         var iterations = quantized.Select(row => row.Iterations).OfType<int>().Distinct().ToList();
         return $"{run.Task.Score} on the test images of {string.Join(", ", run.Domains)}. "
-            + $"{run.Results.Rows.Count} networks"
+            + (run.Results.Rows.Count == 1 ? "1 network" : $"{run.Results.Rows.Count} networks")
             + (iterations.Count > 0 ? $", {string.Join(", ", iterations)} steps per block" : "")
             + (seeds.Count > 0 ? $", seed {string.Join(", ", seeds)}" : "") + ".";
     }
@@ -97,8 +100,8 @@ internal static class HtmlReport
     {
         var table = new HtmlTable("All networks",
         [
-            new("method", IsText: true), new("for", IsText: true), .. run.Domains.Select(domain => new HtmlTable.Column(domain)),
-            new("harmonic mean"), new("kB"),
+            new("method", IsText: true), new("for", IsText: true),
+            .. run.Domains.Select(domain => new HtmlTable.Column(domain)), new("harmonic mean"), new("kB"),
         ]);
         foreach (var stage in run.Results.Rows.GroupBy(row => row.Stage))
         {
@@ -136,22 +139,31 @@ internal static class HtmlReport
             return Html.Empty;
         return Html.Of($"""
             <h2>Values and their ranges</h2>
-            <p>The inputs of the quantizers of {run.HistogramNetwork}: weights before quantization, and activations on test
-            images. Heights are logarithmic; dashed lines are where values are clipped.</p>
+            <p>The inputs of the quantizers of {run.HistogramNetwork}: weights before quantization, and activations on
+            test images. Heights are logarithmic; dashed lines are where values are clipped.</p>
             {Details(isWeight: true, "Weights", color: 0)}
             {Details(isWeight: false, "Activations", color: 2)}
             """);
 
         Html Details(bool isWeight, string title, int color)
         {
-            var figures = run.Histograms.Where(histogram => histogram.IsWeight == isWeight).Select(histogram => Html.Of($"""
-                <figure><figcaption>{histogram.Name} <span>{histogram.Bits} bits, {100 * histogram.ClippedShare:0.##} % clipped</span></figcaption>
-                {SvgPlot.Histogram($"Values of {histogram.Name}", histogram, color)}</figure>
-
-                """)).ToList();
+            var figures = run.Histograms
+                .Where(histogram => histogram.IsWeight == isWeight)
+                .Select(histogram => Figure(histogram, color))
+                .ToList();
             return figures.Count == 0 ? Html.Empty : Html.Of($"""
                 <details{(isWeight ? new Html(" open") : Html.Empty)}><summary>{title}</summary>
                 <div class="grid small">{figures}</div></details>
+                """);
+        }
+
+        static Html Figure(QuantizerHistogram histogram, int color)
+        {
+            var range = Html.Of($"<span>{histogram.Bits} bits, {100 * histogram.ClippedShare:0.##} % clipped</span>");
+            return Html.Of($"""
+                <figure><figcaption>{histogram.Name} {range}</figcaption>
+                {SvgPlot.Histogram($"Values of {histogram.Name}", histogram, color)}</figure>
+
                 """);
         }
     }

@@ -26,19 +26,19 @@ internal sealed class HtmlTable(string label, params IReadOnlyList<HtmlTable.Col
     /// <summary>Adds a row with one cell for each column.</summary>
     public void Add(params IReadOnlyList<Html> cells)
     {
-        var others = cells.Skip(1).Zip(columns.Skip(1), (cell, column) => Html.Of($"<td{Alignment(column)}>{cell}</td>"));
+        var others = cells.Zip(columns, (cell, column) => Html.Of($"<td{Alignment(column)}>{cell}</td>")).Skip(1);
         _body.Append(Html.Of($"<tr><th scope=\"row\">{cells[0]}</th>{others}</tr>\n").Text);
     }
 
     /// <summary>The table.</summary>
     public Html ToHtml()
     {
-        var header = columns.Skip(1).Select(column => Html.Of($"<th scope=\"col\"{Alignment(column)}>{column.Title}</th>"));
+        var header = columns.Select(column => Html.Of($"<th scope=\"col\"{Alignment(column)}>{column.Title}</th>"));
         return Html.Of($"""
             <div class="scroll" tabindex="0" role="region" aria-label="{label}">
             <p class="hint" aria-hidden="true">Scroll sideways &#8594;</p>
             <table>
-            <thead><tr><th scope="col">{columns[0].Title}</th>{header}</tr></thead>
+            <thead><tr>{header}</tr></thead>
             <tbody>{new Html(_body.ToString())}</tbody>
             </table></div>
             """);

@@ -22,13 +22,17 @@ internal static class MergedSection
             return Html.Empty;
         var families = methods.Select(Short).Distinct().ToList();
         var groups = merged.GroupBy(row => string.Join(" + ", row.Merged!)).ToList();
+        var values = groups.SelectMany(group => group.GroupBy(Label));
+        var lines = Lines(merged);
+        var all = lines.Count > 0 ? AgainstBits()
+            : groups.Count > 1 ? Bars("Mean over all merges", merged) : Html.Empty;
         return Html.Of($"""
             <h2>Merged networks</h2>
             <p>Harmonic mean of the {run.Task.Scores} in the merged domains,
-            %{HtmlReport.OverSeeds(groups.SelectMany(group => group.GroupBy(Label)))}. One network serves all of them.</p>
+            %{HtmlReport.OverSeeds(values)}. One network serves all of them.</p>
             <div class="grid">
             {groups.Select(group => Bars(group.Key, group))}
-            {(Lines(merged) is { Count: > 0 } lines ? AgainstBits(lines) : groups.Count > 1 ? Bars("Mean over all merges", merged) : Html.Empty)}
+            {all}
             </div>
             """);
 
@@ -44,10 +48,11 @@ internal static class MergedSection
             return Html.Of($"<figure><figcaption>{title}</figcaption>{bars}</figure>");
         }
 
-        Html AgainstBits(IReadOnlyList<(string Family, IReadOnlyList<(double X, double Y)> Points)> lines)
+        Html AgainstBits()
         {
             var plot = SvgPlot.Lines(
-                "Harmonic mean against bits", "bits of the weights", [.. lines.Select(line => (Color(line.Family), line.Points))],
+                "Harmonic mean against bits", "bits of the weights",
+                [.. lines.Select(line => (Color(line.Family), line.Points))],
                 bits => bits.ToString("0.##", CultureInfo.InvariantCulture));
             return Html.Of($"""
                 <figure><figcaption>Bits of the weights <span>against the mean over all merges</span></figcaption>
@@ -60,7 +65,8 @@ internal static class MergedSection
     /// The mean over all merges of each method, in percent, by the bits of the weights; empty where no method has two
     /// bit settings, as dots in a column show nothing that bars do not show better.
     /// </summary>
-    private static List<(string Family, IReadOnlyList<(double X, double Y)> Points)> Lines(IEnumerable<ResultRow> merged)
+    private static List<(string Family, IReadOnlyList<(double X, double Y)> Points)> Lines(
+        IEnumerable<ResultRow> merged)
     {
         var lines = merged
             .Where(row => row.WeightBits is not null || row.AverageWeightBits is not null)
@@ -78,7 +84,8 @@ internal static class MergedSection
 
     private static string Family(ResultRow row) => row.AverageWeightBits is null ? row.Method : MixedBits;
 
-    private static string Short(string method) => method.StartsWith("HDRQ, ", StringComparison.Ordinal) ? MixedBits : method;
+    private static string Short(string method) =>
+        method.StartsWith("HDRQ, ", StringComparison.Ordinal) ? MixedBits : method;
 
     private static string Label(ResultRow row) =>
         row.WeightBits is null ? row.Method : $"{row.Method} {HtmlReport.Bits(row)}";

@@ -12,32 +12,47 @@ internal static class PredictionSection
     {
         if (run.Predictions.Count == 0)
             return Html.Empty;
+        var domains = run.Predictions[0].Predictions.GroupBy(image => image.Domain);
+        var (key, isText) = (run.PictureKey, run.PictureKey.Count == 0);
         return Html.Of($"""
             <h2>Test images</h2>
-            <p>The predictions of the merged networks.{(run.PictureKey.Count == 0 ? " Right ones are green." : "")}</p>
-            {(run.PictureKey.Count == 0 ? Html.Empty : HtmlReport.Legend(run.PictureKey))}
-            {run.Predictions[0].Predictions.GroupBy(image => image.Domain).Select(domain => Html.Of($"""
-                <h3>{domain.Key}</h3>
-                <div class="images {(IsTiny(domain.First().Picture) ? "tiny" : "")}">{domain.Select(image => Image(run, image))}</div>
-                """))}
+            <p>The predictions of the merged networks.{(isText ? " Right ones are green." : "")}</p>
+            {(isText ? Html.Empty : HtmlReport.Legend(key))}
+            {domains.Select(domain => Domain(run, domain.Key, [.. domain]))}
+            """);
+    }
+
+    private static Html Domain(RunReport run, string name, IReadOnlyList<SamplePrediction> images)
+    {
+        var kind = IsTiny(images[0].Picture) ? "images tiny" : "images";
+        return Html.Of($"""
+            <h3>{name}</h3>
+            <div class="{kind}">{images.Select(image => Image(run, image))}</div>
             """);
     }
 
     private static Html Image(RunReport run, SamplePrediction image)
     {
-        var answers = run.Predictions.Select(entry =>
-            entry.Predictions.FirstOrDefault(other => (other.Domain, other.Name) == (image.Domain, image.Name)) is { } prediction
-                ? Answer(entry.Method, prediction) : Html.Empty);
+        var answers = run.Predictions.Select(entry => Answer(entry.Method, entry.Predictions
+            .FirstOrDefault(other => (other.Domain, other.Name) == (image.Domain, image.Name))));
+        var truth = image.TruePicture is { } picture
+            ? Html.Of($"{Picture(picture, "truth")}<p class=\"soft\">truth</p>") : Html.Empty;
         return Html.Of($"""
             <div>{Picture(image.Picture, image.Truth)}<p class="soft">{image.Truth}</p>
-            {(image.TruePicture is { } truth ? Html.Of($"{Picture(truth, "truth")}<p class=\"soft\">truth</p>") : Html.Empty)}
+            {truth}
             {answers}</div>
             """);
     }
 
-    private static Html Answer(string method, SamplePrediction prediction) => prediction.PredictedPicture is { } picture
-        ? Html.Of($"{Picture(picture, method)}<p>{method}: {prediction.Predicted}</p>")
-        : Html.Of($"<p class=\"{(prediction.Predicted == prediction.Truth ? "good" : "bad")}\">{method}: {prediction.Predicted}</p>");
+    private static Html Answer(string method, SamplePrediction? prediction)
+    {
+        if (prediction is null)
+            return Html.Empty;
+        if (prediction.PredictedPicture is { } picture)
+            return Html.Of($"{Picture(picture, method)}<p>{method}: {prediction.Predicted}</p>");
+        var kind = prediction.Predicted == prediction.Truth ? "good" : "bad";
+        return Html.Of($"<p class=\"{kind}\">{method}: {prediction.Predicted}</p>");
+    }
 
     private static Html Picture(byte[] png, string description) => Html.Of(
         $"<img src=\"data:image/png;base64,{Convert.ToBase64String(png)}\" alt=\"{description}\" loading=\"lazy\">");

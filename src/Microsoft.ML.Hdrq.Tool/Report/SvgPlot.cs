@@ -15,7 +15,7 @@ internal static class SvgPlot
     private const double Left = 44;
     private const double Right = 10;
     private const double Top = 8;
-    private const double Bottom = 34;
+    private const double Bottom = 38;
 
     /// <summary>Values that are all written at an axis; of more, the ends and the middle are.</summary>
     private const int MaximumTicks = 6;
@@ -46,24 +46,25 @@ internal static class SvgPlot
         var body = new StringBuilder();
         for (var tick = 0; tick <= ticks; tick++)
         {
-            var y = Y(bottom + tick * step);
-            Add(Html.Of($"<path class='axis' d='M{Left} {y:0.#}H{Width - Right}'/>"));
-            Add(Html.Of($"<text x='{Left - 6}' y='{y + 4:0.#}' text-anchor='end'>{Number(bottom + tick * step, step)}</text>"));
+            var value = bottom + tick * step;
+            Add(Html.Of($"<path class='axis' d='M{Left} {Y(value):0.#}H{Width - Right}'/>"));
+            Add(Html.Of($"<text x='{Left - 6}' y='{Y(value) + 4:0.#}' text-anchor='end'>{Number(value, step)}</text>"));
         }
         var values = all.Select(point => point.X).Distinct().Order().ToList();
         if (values.Count > MaximumTicks)
             values = [minimum, (minimum + maximum) / 2, maximum];
         foreach (var value in values)
-            Add(Html.Of($"<text x='{X(value):0.#}' y='{Height - 18}' text-anchor='middle'>{x(value)}</text>"));
+            Add(Html.Of($"<text x='{X(value):0.#}' y='{Height - 22}' text-anchor='middle'>{x(value)}</text>"));
         var below = xTitle.Length <= MaximumTitle ? xTitle : $"{xTitle[..(MaximumTitle - 1)]}…";
-        Add(Html.Of($"<text x='{(Left + Width - Right) / 2}' y='{Height - 3}' text-anchor='middle'>{below}</text>"));
+        Add(Html.Of($"<text x='{(Left + Width - Right) / 2}' y='{Height - 6}' text-anchor='middle'>{below}</text>"));
         foreach (var (color, points) in lines)
         {
             var known = points
                 .Where(point => double.IsFinite(point.Y))
                 .Select(point => (X: X(point.X), Y: Y(point.Y)))
                 .ToList();
-            var path = string.Join('L', known.Select(point => FormattableString.Invariant($"{point.X:0.#} {point.Y:0.#}")));
+            var path = string.Join(
+                'L', known.Select(point => FormattableString.Invariant($"{point.X:0.#} {point.Y:0.#}")));
             var css = ReportStyle.Color(color);
             Add(Html.Of($"<path d='M{path}' fill='none' stroke='{css}' stroke-width='2' stroke-linejoin='round'/>"));
             foreach (var point in known)
@@ -95,15 +96,18 @@ internal static class SvgPlot
             if (counts[bin] == 0)
                 continue;
             var bar = Math.Log(1 + counts[bin]) / highest * (floor - 4);
-            path.Append(CultureInfo.InvariantCulture, $"M{bin * width:0.#} {floor:0.#}v{-bar:0.#}h{width:0.#}V{floor:0.#}z");
+            path.Append(
+                CultureInfo.InvariantCulture, $"M{bin * width:0.#} {floor:0.#}v{-bar:0.#}h{width:0.#}V{floor:0.#}z");
         }
         var body = new StringBuilder();
-        body.Append(Html.Of($"<path d='{path.ToString()}' fill='{ReportStyle.Color(color)}'/><path class='axis' d='M0 {floor}H{Width}'/>").Text);
+        body.Append(Html.Of($"<path d='{path.ToString()}' fill='{ReportStyle.Color(color)}'/>").Text);
+        body.Append(Html.Of($"<path class='axis' d='M0 {floor}H{Width}'/>").Text);
         var (low, high) = (Text(histogram.Minimum), Text(histogram.Maximum));
         // Each text begins or ends at its line, but inside of the picture and apart from the other.
         var lowEnd = Math.Min(X(histogram.Minimum) + low.Length * DigitWidth, Width - (high.Length + 1) * DigitWidth);
         var highEnd = Math.Max(X(histogram.Maximum), lowEnd + (high.Length + 1) * DigitWidth);
-        foreach (var (value, text, end) in new[] { (histogram.Minimum, low, lowEnd), (histogram.Maximum, high, highEnd) })
+        var texts = new[] { (histogram.Minimum, low, lowEnd), (histogram.Maximum, high, highEnd) };
+        foreach (var (value, text, end) in texts)
         {
             body.Append(Html.Of($"<path class='clip' d='M{X(value):0.#} 0V{floor}'/>").Text);
             body.Append(Html.Of($"<text x='{end:0.#}' y='{height - 4}' text-anchor='end'>{text}</text>").Text);
@@ -116,11 +120,15 @@ internal static class SvgPlot
     }
 
     private static Html Picture(string title, double height, StringBuilder body) => Html.Of($"""
-        <svg viewBox="0 0 {Width} {height}" role="img" aria-label="{title}"><title>{title}</title>{new Html(body.ToString())}</svg>
+        <svg viewBox="0 0 {Width} {height}" role="img" aria-label="{title}"><title>{title}</title>
+        {new Html(body.ToString())}</svg>
         """);
 
-    private static string Number(double value, double step) =>
-        value.ToString(step >= 1 ? "0" : step >= 0.1 ? "0.0" : step >= 0.01 ? "0.00" : "0.000", CultureInfo.InvariantCulture);
+    private static string Number(double value, double step)
+    {
+        var format = step >= 1 ? "0" : step >= 0.1 ? "0.0" : step >= 0.01 ? "0.00" : "0.000";
+        return value.ToString(format, CultureInfo.InvariantCulture);
+    }
 
     /// <summary>A round step of which three to six cover the values.</summary>
     private static (double Bottom, double Step, int Count) Ticks(double minimum, double maximum)
