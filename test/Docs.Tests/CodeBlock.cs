@@ -11,6 +11,11 @@ internal sealed record CodeBlock(
 {
     /// <summary>The commands of a shell, with continued lines joined; empty for other languages.</summary>
     public IEnumerable<string> Commands => Language is "" or "sh" or "bash"
-        ? string.Join('\n', Lines).Replace("\\\n", " ", StringComparison.Ordinal).Split('\n').Select(line => line.Trim())
+        ? string.Join('\n', Lines).Replace("\\\n", " ", StringComparison.Ordinal).Split('\n')
+            .Select(line => line.Trim())
         : [];
+
+    /// <summary>The arguments of those commands that are <c>hdrq</c>.</summary>
+    public IEnumerable<IReadOnlyList<string>> ToolCommands =>
+        Commands.Select(ShellLine.ToolArguments).OfType<IReadOnlyList<string>>();
 }

@@ -5,8 +5,8 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Docs.Tests;
 
 /// <summary>
-/// What the documents print, done as a reader would: programs are pasted into Program.cs and run, commands are run, in one
-/// folder for a document, from top to bottom.
+/// What the documents print, done as a reader would: programs are pasted into Program.cs and run, commands are run,
+/// in one folder for a document, from top to bottom.
 /// </summary>
 [TestClass]
 public sealed partial class CodeTests
@@ -15,7 +15,8 @@ public sealed partial class CodeTests
     private static readonly string[] _run = ["README.md", "docs/guide/command.md"];
 
     /// <summary>README, the package's README and the guides.</summary>
-    public static IEnumerable<string> Documents => ["README.md", "src/Microsoft.ML.Hdrq/PACKAGE.md", .. Repository.Guides()];
+    public static IEnumerable<string> Documents =>
+        ["README.md", "src/Microsoft.ML.Hdrq/PACKAGE.md", .. Repository.Guides()];
 
     [ClassInitialize]
     public static void UseOneThread(TestContext context) => torch.set_num_threads(1);
@@ -46,10 +47,11 @@ public sealed partial class CodeTests
             }
         }
         // Networks that only led to the one that is saved are not saved.
-        foreach (var path in Directory.EnumerateFiles(folder.Path, "*.zip"))
+        foreach (var saved in Directory.EnumerateFiles(folder.Path, "*.zip"))
         {
-            using var model = ZipFile.OpenRead(path);
-            Assert.HasCount(1, model.Entries.Where(entry => entry.Name == "Model"), path);
+            using var model = ZipFile.OpenRead(saved);
+            var networks = model.Entries.Where(entry => entry.Name == "OnnxModel");
+            Assert.HasCount(1, networks, saved);
         }
     }
 
@@ -61,7 +63,7 @@ public sealed partial class CodeTests
         {
             foreach (var block in document.Blocks)
             {
-                foreach (var arguments in block.Commands.Select(ShellLine.ToolArguments).OfType<IReadOnlyList<string>>())
+                foreach (var arguments in block.ToolCommands)
                     ToolRunner.Parse(arguments, block.Place);
             }
         }
@@ -100,12 +102,17 @@ public sealed partial class CodeTests
         var path = Repository.Combine(file);
         Assert.IsTrue(File.Exists(path), $"{block.Place}: there is no file {file}.");
         var lines = File.ReadAllLines(path);
-        Assert.IsTrue(
-            Enumerable.Range(0, Math.Max(0, lines.Length - block.Lines.Count + 1)).Any(first => block.Lines.Index().All(line =>
-                line.Item.Length == 0 ? lines[first + line.Index].Length == 0 : lines[first + line.Index] == Indent(lines[first]) + line.Item)),
-            $"{block.Place}: these lines are not in {file}.");
+        var starts = Enumerable.Range(0, Math.Max(0, lines.Length - block.Lines.Count + 1));
+        Assert.IsTrue(starts.Any(AreAt), $"{block.Place}: these lines are not in {file}.");
 
-        string Indent(string line) => line[..Math.Max(0, line.Length - line.TrimStart().Length - (block.Lines[0].Length - block.Lines[0].TrimStart().Length))];
+        bool AreAt(int start)
+        {
+            var indent = lines[start][..Math.Max(0, Indentation(lines[start]) - Indentation(block.Lines[0]))];
+            return block.Lines.Index()
+                .All(line => lines[start + line.Index] == (line.Item.Length == 0 ? "" : indent + line.Item));
+        }
+
+        static int Indentation(string line) => line.Length - line.TrimStart().Length;
     }
 
     [GeneratedRegex(@"Given: (.*?)\.(?: |$)")]

@@ -100,7 +100,10 @@ internal static class Given
                     for (var y = 0; y < mask.Height; y++)
                     {
                         for (var x = 0; x < mask.Width; x++)
-                            Marshal.WriteByte(mask.GetPixels(), y * mask.RowBytes + x, (byte)(y < 30 ? 0 : x < 50 ? 1 : y < 60 ? 2 : 255));
+                        {
+                            var kind = y < 30 ? 0 : x < 50 ? 1 : y < 60 ? 2 : 255;
+                            Marshal.WriteByte(mask.GetPixels(), y * mask.RowBytes + x, (byte)kind);
+                        }
                     }
                     Save(mask, Path.Combine(folder, "labels", $"{i}.png"));
                 }
@@ -115,8 +118,8 @@ internal static class Given
     }
 
     /// <summary>
-    /// Tells classes by how blue an image is: a linear layer on the means of channels. One block, which is trained for a
-    /// thousand steps, and which classifies pixels of 0 to 255 rightly to begin with.
+    /// Tells classes by how blue an image is: a linear layer on the means of channels. One block, which is trained for
+    /// a thousand steps, and which classifies pixels of 0 to 255 rightly to begin with.
     /// </summary>
     private static void MakeSource()
     {
@@ -125,7 +128,8 @@ internal static class Given
         using var builder = new NetworkBuilder();
         builder.Input("image", -1, 3, Side, Side);
         builder.Parameter("unit", torch.tensor([1 / unit]), ParameterRole.Constant);
-        builder.Parameter("linear.weight", torch.tensor(blue.SelectMany(value => new[] { 0, 0, value * sharpness }).ToArray(), [_classes.Length, 3]));
+        var weights = blue.SelectMany(value => new[] { 0, 0, value * sharpness }).ToArray();
+        builder.Parameter("linear.weight", torch.tensor(weights, [_classes.Length, 3]));
         builder.Parameter("linear.bias", torch.tensor(blue.Select(value => -value * value / 2 * sharpness).ToArray()));
         builder.Node("GlobalAveragePool", "pool", ["image"]);
         builder.Node("Mul", "scaled", ["pool", "unit"]);
@@ -158,7 +162,7 @@ internal static class Given
     {
         Make("images");
         Make("source.onnx");
-        ToolRunner.Run(["adapt", "--data", "images", "--domain", domain, "--network", "source.onnx", "--output", $"{domain}.onnx"], domain);
+        Run($"adapt --data images --domain {domain} --network source.onnx --output {domain}.onnx");
     }
 
     private static void Quantize(string domain)
@@ -166,7 +170,8 @@ internal static class Given
         Make("images");
         Make("source.onnx");
         Make($"{domain}.onnx");
-        ToolRunner.Run(["quantize", "--data", "images", "--domain", domain, "--network", $"{domain}.onnx", "--source", "source.onnx", "--iterations", "10", "--output", $"{domain}-w4a4.onnx"], domain);
+        Run($"quantize --data images --domain {domain} --network {domain}.onnx --source source.onnx --iterations 10 "
+            + $"--output {domain}-w4a4.onnx");
     }
 
     private static void Merge()
@@ -174,6 +179,8 @@ internal static class Given
         Make("fog-w4a4.onnx");
         Make("night-w4a4.onnx");
         File.WriteAllLines("classes.txt", _classes);
-        ToolRunner.Run(["merge", "fog-w4a4.onnx", "night-w4a4.onnx", "--classes", "classes.txt", "--output", "merged.onnx", "--zip", "merged.zip"], "merged.zip");
+        Run("merge fog-w4a4.onnx night-w4a4.onnx --classes classes.txt --output merged.onnx --zip merged.zip");
     }
+
+    private static void Run(string command) => ToolRunner.Run(command.Split(' '), nameof(Given));
 }

@@ -46,7 +46,7 @@ internal sealed partial class MarkdownDocument
         var blocks = new List<CodeBlock>();
         for (var start = 0; start < Lines.Count; start++)
         {
-            if (!Lines[start].StartsWith(Fence, StringComparison.Ordinal))
+            if (!IsFence(start))
                 continue;
             var end = start + 1;
             while (end < Lines.Count && Lines[end].TrimEnd() != Fence)
@@ -54,7 +54,8 @@ internal sealed partial class MarkdownDocument
             Array.Fill(_isCode, true, start, Math.Min(end + 1, Lines.Count) - start);
             var above = start > 0 ? Fragment().Match(Lines[start - 1]) : Match.Empty;
             blocks.Add(new(
-                $"{Path}:{start + 1}", Lines[start][Fence.Length..].Trim(), [.. Lines.Skip(start + 1).Take(end - start - 1)],
+                $"{Path}:{start + 1}", Lines[start][Fence.Length..].Trim(),
+                [.. Lines.Skip(start + 1).Take(end - start - 1)],
                 above.Success ? above.Groups[1].Value : null, Output(end + 1)));
             start = end;
         }
@@ -64,12 +65,14 @@ internal sealed partial class MarkdownDocument
     /// <summary>The block <c>text</c> that comes next, in the same section: what the code before it prints.</summary>
     private IReadOnlyList<string>? Output(int line)
     {
-        while (line < Lines.Count && !Lines[line].StartsWith('#') && !Lines[line].StartsWith(Fence, StringComparison.Ordinal))
+        while (line < Lines.Count && !Lines[line].StartsWith('#') && !IsFence(line))
             line++;
         return line < Lines.Count && Lines[line].TrimEnd() == $"{Fence}text"
             ? [.. Lines.Skip(line + 1).TakeWhile(text => text.TrimEnd() != Fence)]
             : null;
     }
+
+    private bool IsFence(int line) => Lines[line].StartsWith(Fence, StringComparison.Ordinal);
 
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]
     private static partial Regex Link();

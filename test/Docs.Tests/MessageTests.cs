@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.RegularExpressions;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
@@ -17,8 +16,7 @@ public sealed class MessageTests
     public void Messages_are_printed_as_they_are_in_the_code()
     {
         var patterns = (
-            from path in Directory.EnumerateFiles(Repository.Combine("src"), "*.cs", SearchOption.AllDirectories)
-            where !path.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal)
+            from path in Repository.Sources("src")
             from node in CSharpSyntaxTree.ParseText(File.ReadAllText(path)).GetRoot().DescendantNodes()
             where IsText(node) && !IsText(node.Parent)
             let pattern = Pattern(node)
@@ -31,7 +29,8 @@ public sealed class MessageTests
             where block.Language == "text"
             select string.Join(' ', block.Lines)).ToList();
         Assert.IsGreaterThan(15, messages.Count);
-        Assert.AreEqual("", string.Join('\n', messages.Where(message => !patterns.Exists(pattern => pattern.IsMatch(message)))));
+        var unknown = messages.Where(message => !patterns.Exists(pattern => pattern.IsMatch(message)));
+        Assert.AreEqual("", string.Join('\n', unknown));
     }
 
     private static bool IsText(SyntaxNode? node) => node switch
@@ -46,8 +45,8 @@ public sealed class MessageTests
     {
         LiteralExpressionSyntax literal => Regex.Escape(literal.Token.ValueText),
         BinaryExpressionSyntax sum => Pattern(sum.Left) + Pattern(sum.Right),
-        InterpolatedStringExpressionSyntax text => text.Contents.Aggregate(new StringBuilder(), (pattern, part) =>
-            pattern.Append(part is InterpolatedStringTextSyntax letters ? Regex.Escape(letters.TextToken.ValueText) : ".*")).ToString(),
+        InterpolatedStringExpressionSyntax text => string.Concat(text.Contents.Select(part =>
+            part is InterpolatedStringTextSyntax letters ? Regex.Escape(letters.TextToken.ValueText) : ".*")),
         _ => "",
     };
 }

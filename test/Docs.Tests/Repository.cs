@@ -17,6 +17,12 @@ internal static class Repository
         orderby relative
         select relative;
 
+    /// <summary>The C# files of a folder and below.</summary>
+    public static IEnumerable<string> Sources(string folder) =>
+        from path in Directory.EnumerateFiles(Combine(folder), "*.cs", SearchOption.AllDirectories)
+        where !Path.GetRelativePath(Root, path).Split('/', '\\').Contains("obj")
+        select path;
+
     /// <summary>The guides, as paths in the repository.</summary>
     public static IEnumerable<string> Guides() =>
         Documents().Where(path => path.StartsWith("docs/guide/", StringComparison.Ordinal));

@@ -22,7 +22,7 @@ public sealed partial class ResultTests
         Assert.AreEqual(string.Join('\n', data), string.Join('\n', Cells(document).Prepend(Header)));
     }
 
-    /// <summary>Each cell of each table but those of its first column, which is the label of a row, and empty ones.</summary>
+    /// <summary>Each cell of each table, without empty ones and those of the first column: labels of rows.</summary>
     private static IEnumerable<string> Cells(MarkdownDocument document)
     {
         var (section, table, row) = ("", 0, 0);
@@ -46,15 +46,20 @@ public sealed partial class ResultTests
             var cells = Split(line);
             for (var column = 1; row > 0 && column < cells.Length; column++)
             {
-                if (cells[column].Length > 0)
-                    yield return string.Join(',', new[] { section, $"{table}", $"{row}", cells[0], header[column], cells[column] }.Select(Escape));
+                if (cells[column].Length == 0)
+                    continue;
+                string[] fields = [section, $"{table}", $"{row}", cells[0], header[column], cells[column]];
+                yield return string.Join(',', fields.Select(Escape));
             }
         }
     }
 
-    private static string[] Split(string line) => [.. line.Trim().Trim('|').Split('|').Select(cell => Marks().Replace(cell, "").Trim())];
+    private static string[] Split(string line) =>
+        [.. line.Trim().Trim('|').Split('|').Select(cell => Marks().Replace(cell, "").Trim())];
 
-    private static string Escape(string text) => text.AsSpan().ContainsAny(',', '"') ? $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"" : text;
+    private static string Escape(string text) => text.AsSpan().ContainsAny(',', '"')
+        ? $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\""
+        : text;
 
     [GeneratedRegex(@"[*`]")]
     private static partial Regex Marks();

@@ -7,7 +7,7 @@ internal static class ShellLine
 {
     private static readonly string[] _tools = ["hdrq", "dotnet run --project src/Microsoft.ML.Hdrq.Tool --"];
 
-    /// <summary>The arguments that a line gives to the command <c>hdrq</c>; null where it starts something else.</summary>
+    /// <summary>The arguments that a line gives to the command <c>hdrq</c>; null if it starts something else.</summary>
     public static IReadOnlyList<string>? ToolArguments(string line) => _tools
         .Where(tool => line == tool || line.StartsWith($"{tool} ", StringComparison.Ordinal))
         .Select(tool => Words(line[tool.Length..]))
@@ -55,9 +55,11 @@ internal static class ShellLine
     private static IEnumerable<string> Expand(string pattern)
     {
         var folder = Path.GetDirectoryName(pattern)!;
-        var files = Directory.Exists(folder.Length == 0 ? "." : folder)
-            ? Directory.GetFiles(folder.Length == 0 ? "." : folder, Path.GetFileName(pattern)).Order(StringComparer.Ordinal).ToArray()
+        var found = new DirectoryInfo(folder.Length == 0 ? "." : folder) is { Exists: true } existing
+            ? existing.GetFiles(Path.GetFileName(pattern))
             : [];
-        return files.Length == 0 ? [pattern] : files.Select(file => folder.Length == 0 ? Path.GetFileName(file) : file);
+        return found.Length == 0
+            ? [pattern]
+            : found.Select(file => Path.Combine(folder, file.Name)).Order(StringComparer.Ordinal);
     }
 }

@@ -3,8 +3,8 @@ using System.Text.RegularExpressions;
 namespace Microsoft.ML.Hdrq.Docs.Tests;
 
 /// <summary>
-/// Compares what is printed with what a document shows. Numbers depend on images and machines, and may differ; a line of
-/// three dots stands for any lines.
+/// Compares what is printed with what a document shows. Numbers depend on images and machines, and may differ; a line
+/// of three dots stands for any lines.
 /// </summary>
 internal static partial class ShownOutput
 {
@@ -22,15 +22,19 @@ internal static partial class ShownOutput
                 isFree = true;
                 continue;
             }
-            var found = isFree ? lines.FindIndex(next, other => other == line) : next < lines.Count && lines[next] == line ? next : -1;
-            Assert.IsGreaterThanOrEqualTo(0, found, $"{place}: '{line}' is not printed where it should be. Printed:\n{printed}");
+            var found = lines.IndexOf(line, next);
+            Assert.IsTrue(
+                isFree ? found >= 0 : found == next, $"{place}: '{line}' should come next. Printed:\n{printed}");
             (next, isFree) = (found + 1, false);
         }
         Assert.IsTrue(isFree || next == lines.Count, $"{place}: more is printed than is shown:\n{printed}");
     }
 
     private static List<string> Normal(IEnumerable<string> lines) =>
-        [.. lines.Select(line => Spaces().Replace(Number().Replace(line, "0"), " ").Trim()).Where(line => line.Length > 0)];
+    [
+        .. lines.Select(line => Spaces().Replace(Number().Replace(line, "0"), " ").Trim())
+            .Where(line => line.Length > 0),
+    ];
 
     [GeneratedRegex(@"\d+([.,]\d+)*")]
     private static partial Regex Number();

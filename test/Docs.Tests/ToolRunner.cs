@@ -20,11 +20,13 @@ internal static class ToolRunner
         return written.ToString();
     }
 
-    /// <summary>Reads a command line: its verb and options must be those of the command. Files need not be there.</summary>
+    /// <summary>Reads a command line: verb and options must be those of the command. Files need not be there.</summary>
     public static void Parse(IReadOnlyList<string> arguments, string place)
     {
-        var parsed = HdrqCommand.Create(_ => { }).Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        var errors = parsed.Errors.Select(error => error.Message).Where(message => !message.Contains(": there is no such f", StringComparison.Ordinal));
+        var parsed = HdrqCommand.Create(_ => { })
+            .Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        var errors = parsed.Errors.Select(error => error.Message)
+            .Where(message => !message.Contains(": there is no such f", StringComparison.Ordinal));
         Assert.AreEqual("", string.Join('\n', errors), $"{place}: hdrq {string.Join(' ', arguments)}");
     }
 }

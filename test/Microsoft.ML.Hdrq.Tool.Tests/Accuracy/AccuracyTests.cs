@@ -7,13 +7,13 @@ using Microsoft.ML.Hdrq.Tool.Terminal;
 namespace Microsoft.ML.Hdrq.Tool.Tests.Accuracy;
 
 /// <summary>
-/// The accuracies that docs/results/cifar10-domains.md says, measured anew: a run of about an hour on two cores. Done only
-/// where the environment variable HDRQ_ACCURACY is 1 and the images and networks are at hand.
+/// The accuracies that docs/results/cifar10-domains.md says, measured anew: a run of about an hour on two cores. Done
+/// only where the environment variable HDRQ_ACCURACY is 1 and the images and networks are at hand.
 /// </summary>
 /// <remarks>
 /// The scores of references.csv are those of the page, in percent: of one network in full precision, or means of three
-/// seeds. Tolerances are what rounding hides, or three standard deviations of a seed and at least half a point more than
-/// the standard error of a test set of 3,000 images.
+/// seeds. Tolerances are what rounding hides, or three standard deviations of a seed and at least half a point more
+/// than the standard error of a test set of 3,000 images.
 /// </remarks>
 [TestClass]
 public sealed class AccuracyTests
@@ -38,7 +38,8 @@ public sealed class AccuracyTests
             Assert.AreEqual(ExitCode.Done, exitCode);
             using var results = JsonDocument.Parse(File.ReadAllText(Path.Combine(output, "results.json")));
             var rows = results.RootElement.GetProperty("rows").EnumerateArray().ToList();
-            Assert.AreEqual("", string.Join('\n', Reference.All().Select(reference => reference.Difference(rows)).OfType<string>()));
+            var differences = Reference.All().Select(reference => reference.Difference(rows)).OfType<string>();
+            Assert.AreEqual("", string.Join('\n', differences));
         }
         finally
         {
@@ -47,14 +48,17 @@ public sealed class AccuracyTests
     }
 
     /// <summary>A line of references.csv.</summary>
-    private sealed record Reference(string Stage, string Method, int? WeightBits, int? ActivationBits, string[] Domains, double Score, double Tolerance)
+    private sealed record Reference(
+        string Stage, string Method, int? WeightBits, int? ActivationBits, string[] Domains, double Expected,
+        double Tolerance)
     {
         public static List<Reference> All()
         {
-            var lines = File.ReadAllLines(Path.Combine(Repository.Root, "test", "Microsoft.ML.Hdrq.Tool.Tests", "Accuracy", "references.csv"));
+            var lines = File.ReadAllLines(Path.Combine(
+                Repository.Root, "test", "Microsoft.ML.Hdrq.Tool.Tests", "Accuracy", "references.csv"));
             var references = lines.Skip(1).Select(line => line.Split(',')).Select(cells => new Reference(
-                cells[0], cells[1], Bits(cells[2]), Bits(cells[3]), cells[4].Split('+'),
-                double.Parse(cells[5], CultureInfo.InvariantCulture), double.Parse(cells[6], CultureInfo.InvariantCulture))).ToList();
+                cells[0], cells[1], Bits(cells[2]), Bits(cells[3]), cells[4].Split('+'), Score(cells[5]),
+                Score(cells[6]))).ToList();
             Assert.IsNotEmpty(references);
             return references;
         }
@@ -65,9 +69,15 @@ public sealed class AccuracyTests
             var found = rows.Where(IsIt).ToList();
             if (found.Count != 1)
                 return $"{this}: there are {found.Count} such rows.";
-            var score = 100 * (Stage == "merged" ? found[0].GetProperty("harmonicMean") : found[0].GetProperty("domains").GetProperty(Domains[0])).GetDouble();
-            return Math.Abs(score - Score) <= Tolerance ? null
-                : string.Create(CultureInfo.InvariantCulture, $"{Stage} {Method} {string.Join('+', Domains)}: {score:0.00} instead of {Score} within {Tolerance}.");
+            var measured = Stage == "merged"
+                ? found[0].GetProperty("harmonicMean")
+                : found[0].GetProperty("domains").GetProperty(Domains[0]);
+            var score = 100 * measured.GetDouble();
+            return Math.Abs(score - Expected) <= Tolerance
+                ? null
+                : string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{Stage} {Method} {string.Join('+', Domains)}: {score:0.00}, not {Expected} within {Tolerance}.");
         }
 
         private bool IsIt(JsonElement row) => Text(row, "stage") == Stage && Text(row, "method") == Method
@@ -75,14 +85,20 @@ public sealed class AccuracyTests
             && Stage switch
             {
                 "source" => true,
-                "merged" => row.GetProperty("merged").EnumerateArray().Select(domain => domain.GetString()).Order(StringComparer.Ordinal).SequenceEqual(Domains),
+                "merged" => row.GetProperty("merged").EnumerateArray().Select(domain => domain.GetString())
+                    .Order(StringComparer.Ordinal).SequenceEqual(Domains),
                 _ => Text(row, "domain") == Domains[0],
             };
 
-        private static int? Bits(string cell) => cell.Length == 0 ? null : int.Parse(cell, CultureInfo.InvariantCulture);
+        private static double Score(string cell) => double.Parse(cell, CultureInfo.InvariantCulture);
 
-        private static string? Text(JsonElement row, string name) => row.TryGetProperty(name, out var value) ? value.GetString() : null;
+        private static int? Bits(string cell) =>
+            cell.Length == 0 ? null : int.Parse(cell, CultureInfo.InvariantCulture);
 
-        private static int? Number(JsonElement row, string name) => row.TryGetProperty(name, out var value) ? value.GetInt32() : null;
+        private static string? Text(JsonElement row, string name) =>
+            row.TryGetProperty(name, out var value) ? value.GetString() : null;
+
+        private static int? Number(JsonElement row, string name) =>
+            row.TryGetProperty(name, out var value) ? value.GetInt32() : null;
     }
 }
