@@ -3,10 +3,12 @@ using Microsoft.ML.Hdrq.Tool.Data;
 namespace Microsoft.ML.Hdrq.Tool.Classification;
 
 /// <summary>
-/// Labelled images of several domains, laid out as <c>&lt;folder&gt;/&lt;domain&gt;/&lt;train|test&gt;/&lt;class&gt;/&lt;image&gt;</c>.
+/// Labelled images of several domains, laid out as
+/// <c>&lt;folder&gt;/&lt;domain&gt;/&lt;train|test&gt;/&lt;class&gt;/&lt;image&gt;</c>.
 /// </summary>
 /// <remarks>
-/// A subfolder is a domain when it holds a <c>train</c> or a <c>test</c> folder; other subfolders are ignored, as are names that begin with a dot.
+/// A subfolder is a domain when it holds a <c>train</c> or a <c>test</c> folder; other subfolders are ignored, as are
+/// names that begin with a dot.
 /// Images are files ending in .png, .jpg, .jpeg or .bmp, in either case.
 /// </remarks>
 internal sealed class DomainFolder
@@ -21,7 +23,9 @@ internal sealed class DomainFolder
     /// The classes in the order of the network's outputs, where that knows them; a domain may lack some. Null for the
     /// folders of the first domain in ordinal order, which every domain must have.
     /// </param>
-    /// <exception cref="InvalidDataException">An empty split, or classes that differ between domains or splits.</exception>
+    /// <exception cref="InvalidDataException">
+    /// An empty split, or classes that differ between domains or splits.
+    /// </exception>
     public DomainFolder(DomainLayout layout, IReadOnlyList<string>? classes = null)
     {
         _layout = layout;
@@ -39,7 +43,9 @@ internal sealed class DomainFolder
     /// <summary>Class names; a class's place is its label.</summary>
     public IReadOnlyList<string> Classes { get; }
 
-    /// <summary>The images of one split of a domain, by class, then by file name in ordinal order; never empty.</summary>
+    /// <summary>
+    /// The images of one split of a domain, by class, then by file name in ordinal order; never empty.
+    /// </summary>
     /// <param name="domain">One of <see cref="Domains"/>.</param>
     /// <param name="split">The split.</param>
     /// <exception cref="ArgumentException">The folder has no such domain.</exception>

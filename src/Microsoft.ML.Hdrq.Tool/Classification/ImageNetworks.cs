@@ -23,7 +23,10 @@ internal sealed class ImageNetworks : DomainNetworks
 
     private const int ShownSize = 128;
 
-    /// <summary>The side of images that networks are trained for with shifts of two pixels; larger images are shifted as much in proportion.</summary>
+    /// <summary>
+    /// The side of images that networks are trained for with shifts of two pixels; larger images are shifted as much in
+    /// proportion.
+    /// </summary>
     private const int SmallImage = 32;
 
     private readonly DomainFolder _folder;
@@ -36,7 +39,9 @@ internal sealed class ImageNetworks : DomainNetworks
     /// <param name="folder">The images.</param>
     /// <param name="options">What is asked for.</param>
     /// <param name="network">The source network; null to train one.</param>
-    /// <exception cref="InvalidDataException">The network does not take colour images or has other classes, or there is none and the images are not square.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The network does not take colour images or has other classes, or there is none and the images are not square.
+    /// </exception>
     public ImageNetworks(MLContext context, DomainFolder folder, JobOptions options, Network? network) : base(context, options)
     {
         _folder = folder;

@@ -5,7 +5,9 @@ using Microsoft.ML.Transforms;
 
 namespace Microsoft.ML.Hdrq.Tool.Classification;
 
-/// <summary>From image files to the pixels that a network takes and the key that its classes are: plain ML.NET.</summary>
+/// <summary>
+/// From image files to the pixels that a network takes and the key that its classes are: plain ML.NET.
+/// </summary>
 internal sealed class ImagePipeline
 {
     private readonly DomainFolder _folder;

@@ -4,7 +4,9 @@ using System.Globalization;
 
 namespace Microsoft.ML.Hdrq.Tool.Commands;
 
-/// <summary>Options whose values are checked when the command line is read, each with one sentence for a wrong one.</summary>
+/// <summary>
+/// Options whose values are checked when the command line is read, each with one sentence for a wrong one.
+/// </summary>
 internal static class Arguments
 {
     /// <summary>A whole number.</summary>

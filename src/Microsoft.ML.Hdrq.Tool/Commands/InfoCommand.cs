@@ -46,7 +46,8 @@ internal static class InfoCommand
     {
         using var file = File.OpenRead(path);
         Span<byte> start = stackalloc byte[2];
-        // Zip files begin with PK; in an ONNX file the first byte is the tag of a field, and that of no field that it has.
+        // Zip files begin with PK; in an ONNX file the first byte is the tag of a field, and that of no field that it
+        // has.
         if (file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) < start.Length || start is not [(byte)'P', (byte)'K'])
             return [(null, Network.LoadOnnx(path))];
         try

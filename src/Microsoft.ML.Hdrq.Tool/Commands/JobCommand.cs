@@ -10,7 +10,9 @@ namespace Microsoft.ML.Hdrq.Tool.Commands;
 
 using Command = System.CommandLine.Command;
 
-/// <summary>The commands that do the whole job on a folder of domains: <c>run</c>, <c>compare</c> and <c>explain</c>.</summary>
+/// <summary>
+/// The commands that do the whole job on a folder of domains: <c>run</c>, <c>compare</c> and <c>explain</c>.
+/// </summary>
 internal sealed class JobCommand
 {
     private readonly Option<string?> _data = Arguments.Folder("--data", $"Folder of images, {DomainLayout.Classes}, or of images and masks, {DomainLayout.Masks}, with the names of the classes in classes.txt.", isRequired: true);

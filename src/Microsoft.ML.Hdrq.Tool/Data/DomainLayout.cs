@@ -37,7 +37,8 @@ internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, 
     /// <summary>Finds all domains: the subfolders that hold a <c>train</c> or a <c>test</c> folder.</summary>
     /// <param name="folder">The data folder.</param>
     /// <param name="source">
-    /// The domain that comes first; null for <c>clean</c>, <c>clear</c> or <c>day</c>, or, where there is none of these,
+    /// The domain that comes first; null for <c>clean</c>, <c>clear</c> or <c>day</c>, or, where there is none of
+    /// these,
     /// the first by name. The others follow in ordinal order.
     /// </param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
@@ -88,7 +89,10 @@ internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, 
     public static IReadOnlyList<string> Subfolders(string folder) =>
         Directory.Exists(folder) ? [.. Directory.EnumerateDirectories(folder).Select(path => Path.GetFileName(path)).Where(name => name[0] != '.').Order(StringComparer.Ordinal)] : [];
 
-    /// <summary>A folder's files that end in .png, .jpg, .jpeg or .bmp, in either case, by name in ordinal order; none where there is no folder.</summary>
+    /// <summary>
+    /// A folder's files that end in .png, .jpg, .jpeg or .bmp, in either case, by name in ordinal order; none where
+    /// there is no folder.
+    /// </summary>
     public static IReadOnlyList<string> Images(string folder) =>
         Directory.Exists(folder)
             ? [.. Directory.EnumerateFiles(folder).Where(path => Path.GetFileName(path)[0] != '.' && _extensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase)).Order(StringComparer.Ordinal)]
@@ -96,7 +100,8 @@ internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, 
 
     /// <summary>
     /// The images of a place, without labels: the training images of a domain, or, where a folder is no domain and has
-    /// none, all images in it and below. In the order in which labelled images are read: those of a folder by name, after
+    /// none, all images in it and below. In the order in which labelled images are read: those of a folder by name,
+    /// after
     /// those of its subfolders by name.
     /// </summary>
     /// <param name="folder">A data folder, the folder of one domain, or any folder of images.</param>

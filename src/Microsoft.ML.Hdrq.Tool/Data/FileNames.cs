@@ -6,7 +6,9 @@ namespace Microsoft.ML.Hdrq.Tool.Data;
 /// <summary>Names of files that are made of names of domains: short and stable, whatever folders are called.</summary>
 internal static class FileNames
 {
-    /// <summary>Longer names are cut off; with every ending that follows they stay far below what file systems take.</summary>
+    /// <summary>
+    /// Longer names are cut off; with every ending that follows they stay far below what file systems take.
+    /// </summary>
     private const int Longest = 80;
 
     private const int HashDigits = 8;

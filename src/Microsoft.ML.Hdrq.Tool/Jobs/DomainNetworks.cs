@@ -64,7 +64,9 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     /// <summary>How well a network does on the test images of some domains, domain after domain.</summary>
     public abstract IEnumerable<DomainScore> Measure(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken);
 
-    /// <summary>Writes pictures of what networks give, where the task has such; does nothing unless overridden.</summary>
+    /// <summary>
+    /// Writes pictures of what networks give, where the task has such; does nothing unless overridden.
+    /// </summary>
     /// <param name="results">The results.</param>
     /// <param name="folder">Where the networks are, and the pictures shall be.</param>
     /// <param name="cancellationToken">Ends it.</param>
@@ -128,7 +130,10 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
         }
     }
 
-    /// <summary>Saves a network as an ML.NET model that reads image files, for applications that have neither this library nor Torch.</summary>
+    /// <summary>
+    /// Saves a network as an ML.NET model that reads image files, for applications that have neither this library nor
+    /// Torch.
+    /// </summary>
     /// <param name="network">The network.</param>
     /// <param name="path">The file, a zip.</param>
     public void SaveModel(Network network, string path) => Steps.SaveModel(network, Classes, path);
@@ -142,6 +147,9 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     /// <summary>How a source network is adapted to a domain.</summary>
     protected abstract AdaptationOptions Adaptation { get; }
 
-    /// <summary>The images of a domain as <see cref="PixelPipeline.Pixels"/> and <see cref="Label"/>, read when a cursor asks for them.</summary>
+    /// <summary>
+    /// The images of a domain as <see cref="PixelPipeline.Pixels"/> and <see cref="Label"/>, read when a cursor asks
+    /// for them.
+    /// </summary>
     protected abstract IDataView Images(string domain, DataSplit split, CancellationToken cancellationToken);
 }

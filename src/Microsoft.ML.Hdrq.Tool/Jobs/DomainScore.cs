@@ -5,7 +5,9 @@ namespace Microsoft.ML.Hdrq.Tool.Jobs;
 /// <summary>How well a network does in one domain.</summary>
 /// <param name="Domain">The domain.</param>
 /// <param name="Score">What the task measures, a fraction in [0, 1].</param>
-/// <param name="Classes">The same for each class that was there to be found; null where the task does not measure classes.</param>
+/// <param name="Classes">
+/// The same for each class that was there to be found; null where the task does not measure classes.
+/// </param>
 internal sealed record DomainScore(string Domain, double Score, OrderedDictionary<string, double>? Classes = null)
 {
     /// <summary>A line that <see cref="Parse"/> reads: numbers and names in turn, with tabs between them.</summary>

@@ -17,10 +17,14 @@ internal sealed record JobOptions
     /// <summary>ONNX file of the source network; null to train one on the first domain.</summary>
     public string? Network { get; init; }
 
-    /// <summary>What the source network is where one is trained; null for the first of the architectures of the task.</summary>
+    /// <summary>
+    /// What the source network is where one is trained; null for the first of the architectures of the task.
+    /// </summary>
     public string? Architecture { get; init; }
 
-    /// <summary>Passes over the source domain's images to train the source network; null for the task's default.</summary>
+    /// <summary>
+    /// Passes over the source domain's images to train the source network; null for the task's default.
+    /// </summary>
     public int? SourceEpochs { get; init; }
 
     /// <summary>Passes over a domain's images to adapt the source network; null for the task's default.</summary>
@@ -35,10 +39,16 @@ internal sealed record JobOptions
     /// <summary>Whether rare classes count more in training; only for segmentation.</summary>
     public bool BalanceClasses { get; init; }
 
-    /// <summary>ONNX files of networks that are adapted already, with <c>{domain}</c> in place of the domain's name; null to adapt the source network.</summary>
+    /// <summary>
+    /// ONNX files of networks that are adapted already, with <c>{domain}</c> in place of the domain's name; null to
+    /// adapt the source network.
+    /// </summary>
     public string? Adapted { get; init; }
 
-    /// <summary>What is subtracted from the pixels and what they are divided by; null where the network takes 0 to 255 as they are.</summary>
+    /// <summary>
+    /// What is subtracted from the pixels and what they are divided by; null where the network takes 0 to 255 as they
+    /// are.
+    /// </summary>
     public ChannelNormalization? Normalization { get; init; }
 
     /// <summary>The last stage to run.</summary>
@@ -50,7 +60,10 @@ internal sealed record JobOptions
     /// <summary>What to merge: names of domains joined by +, <c>pairs</c> or <c>all</c>.</summary>
     public IReadOnlyList<string> Merges { get; init; } = ["pairs", "all"];
 
-    /// <summary>How networks are quantized by HDRQ, and by other methods where they share it; bits, source and progress are filled in.</summary>
+    /// <summary>
+    /// How networks are quantized by HDRQ, and by other methods where they share it; bits, source and progress are
+    /// filled in.
+    /// </summary>
     public HdrqOptions Quantization { get; init; } = new();
 
     /// <summary>The images that each network is quantized on; null for as many as the library takes.</summary>
@@ -62,10 +75,15 @@ internal sealed record JobOptions
     /// <summary>Bits of weights and activations, in the order of the results.</summary>
     public IReadOnlyList<(int Weights, int Activations)> Bits { get; init; } = [(4, 4)];
 
-    /// <summary>What is compared; null to quantize by each of <see cref="Methods"/> with each of <see cref="Bits"/> once, and to merge once.</summary>
+    /// <summary>
+    /// What is compared; null to quantize by each of <see cref="Methods"/> with each of <see cref="Bits"/> once, and to
+    /// merge once.
+    /// </summary>
     public ComparisonOptions? Comparison { get; init; }
 
-    /// <summary>Average bits of weights for which HDRQ shares bits out among layers, besides the other ways to quantize.</summary>
+    /// <summary>
+    /// Average bits of weights for which HDRQ shares bits out among layers, besides the other ways to quantize.
+    /// </summary>
     public IReadOnlyList<double> AverageBits { get; init; } = [];
 
     /// <summary>By what bits are shared out.</summary>

@@ -13,7 +13,10 @@ using Microsoft.ML.Hdrq.Tool.Terminal;
 
 namespace Microsoft.ML.Hdrq.Tool.Jobs;
 
-/// <summary>The whole job: adapt the source network to each domain, quantize each network in every way that is asked for, merge them, and measure every network.</summary>
+/// <summary>
+/// The whole job: adapt the source network to each domain, quantize each network in every way that is asked for, merge
+/// them, and measure every network.
+/// </summary>
 internal sealed class MergeJob
 {
     /// <summary>Test images on which the values of activations are counted.</summary>
@@ -121,7 +124,8 @@ internal sealed class MergeJob
         {
             foreach (var domain in _targets)
             {
-                // Bits that follow from images are the first domain's for all, as networks are merged only where bits agree.
+                // Bits that follow from images are the first domain's for all, as networks are merged only where bits
+                // agree.
                 var first = plan.AverageBits is null ? null : quantized.Networks.Values.FirstOrDefault();
                 var own = first is null ? options : options with { BitBudget = null, Overrides = LayerOverride.Of(first.Network) };
                 quantized.Networks.Add(domain, Make<QuantizationProgress>(
@@ -158,7 +162,10 @@ internal sealed class MergeJob
         }
     }
 
-    /// <summary>What a report shows besides results: merged networks' answers, and the values in the last quantized network of the first domain.</summary>
+    /// <summary>
+    /// What a report shows besides results: merged networks' answers, and the values in the last quantized network of
+    /// the first domain.
+    /// </summary>
     public RunReport Report => new()
     {
         Task = _networks.Task,
@@ -204,7 +211,9 @@ internal sealed class MergeJob
         static Dictionary<string, Network>? Networks(Family? family) => family?.Networks.ToDictionary(part => part.Key, part => part.Value.Network);
     }
 
-    /// <summary>Obtains a network, measures it, and notes the result. In a comparison it is measured only where it is to serve.</summary>
+    /// <summary>
+    /// Obtains a network, measures it, and notes the result. In a comparison it is measured only where it is to serve.
+    /// </summary>
     private NetworkShelf.Item Make<T>(string name, ResultRow row, IEnumerable<string> ingredients, Func<T, (double, string?)> state, Func<IProgress<T>, CancellationToken, Network> make)
     {
         var bar = _board.Add(name);

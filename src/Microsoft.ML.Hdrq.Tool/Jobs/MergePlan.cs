@@ -9,9 +9,14 @@ internal sealed record MergePlan(IReadOnlyList<string> Targets, IReadOnlyList<IR
 {
     /// <summary>Makes a plan.</summary>
     /// <param name="domains">All domains, the source's first.</param>
-    /// <param name="targets">The domains to serve; null for all but the source's, or for both where there are two: one alone could not be merged.</param>
+    /// <param name="targets">
+    /// The domains to serve; null for all but the source's, or for both where there are two: one alone could not be
+    /// merged.
+    /// </param>
     /// <param name="merges">Groups such as <c>fog+night</c>, or <c>pairs</c> or <c>all</c>.</param>
-    /// <exception cref="UsageException">A domain is unknown or named twice, or a group has fewer than two domains.</exception>
+    /// <exception cref="UsageException">
+    /// A domain is unknown or named twice, or a group has fewer than two domains.
+    /// </exception>
     public static MergePlan Of(IReadOnlyList<string> domains, IReadOnlyList<string>? targets, IReadOnlyList<string> merges)
     {
         if (targets is null)

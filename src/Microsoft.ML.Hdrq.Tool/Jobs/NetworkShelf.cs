@@ -9,7 +9,8 @@ using Microsoft.ML.Hdrq.Tool.Explanations;
 namespace Microsoft.ML.Hdrq.Tool.Jobs;
 
 /// <summary>
-/// Keeps finished networks as ONNX files, each with the recipe that it was made by, so that a run that was stopped goes on where it was. A network of another recipe is made anew.
+/// Keeps finished networks as ONNX files, each with the recipe that it was made by, so that a run that was stopped goes
+/// on where it was. A network of another recipe is made anew.
 /// </summary>
 /// <param name="folder">The folder; null to keep nothing.</param>
 internal sealed class NetworkShelf(string? folder)
@@ -70,7 +71,9 @@ internal sealed class NetworkShelf(string? folder)
         return (scores, true);
     }
 
-    /// <summary>Takes what was found out about a method's networks from the shelf, or finds it out and puts it there.</summary>
+    /// <summary>
+    /// Takes what was found out about a method's networks from the shelf, or finds it out and puts it there.
+    /// </summary>
     /// <param name="name">What the names of the networks begin with.</param>
     /// <param name="ingredients">Everything that decides about it.</param>
     /// <param name="explain">Finds it out.</param>

@@ -48,7 +48,10 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
     public Network Merge(IReadOnlyList<Network> networks, MergeOptions merging) =>
         Fit(context.Transforms.MergeNetworks(Score, PixelPipeline.Pixels, networks, merging), NoPixels);
 
-    /// <summary>Saves a network as an ML.NET model that reads image files, for applications that have neither this library nor Torch.</summary>
+    /// <summary>
+    /// Saves a network as an ML.NET model that reads image files, for applications that have neither this library nor
+    /// Torch.
+    /// </summary>
     /// <param name="network">The network.</param>
     /// <param name="classNames">The names of its classes; null for those that it carries.</param>
     /// <param name="path">The file, a zip; replaced whole or not at all.</param>
@@ -69,7 +72,9 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
         }
     }
 
-    /// <summary>Whether all that a network does with its input is to subtract a mean and divide by a deviation.</summary>
+    /// <summary>
+    /// Whether all that a network does with its input is to subtract a mean and divide by a deviation.
+    /// </summary>
     private static bool BeginsWith(Network network, ChannelNormalization normalization)
     {
         return Reader(network.Graph.Inputs[0].Name, "Sub", normalization.Mean) is { } centred

@@ -8,7 +8,10 @@ namespace Microsoft.ML.Hdrq.Tool.Jobs;
 /// <param name="Method">The method's name in the results.</param>
 /// <param name="Options">How; source and progress are filled in.</param>
 /// <param name="Seed">The seed.</param>
-/// <param name="AverageBits">The average bits of all weights but those of the first and the last layer, which have 8, shared out among layers; null where all have those of the options.</param>
+/// <param name="AverageBits">
+/// The average bits of all weights but those of the first and the last layer, which have 8, shared out among layers;
+/// null where all have those of the options.
+/// </param>
 /// <param name="Basis">By what they are shared out.</param>
 internal sealed record QuantizationPlan(string Name, string Method, QuantizationOptions Options, int Seed, double? AverageBits = null,
     BitAllocationBasis Basis = BitAllocationBasis.SourceWeights)

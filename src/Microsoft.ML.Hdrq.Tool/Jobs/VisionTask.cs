@@ -53,7 +53,9 @@ internal sealed record VisionTask
     public HdrqOptions Quantization { get; init; } = new();
 
     /// <summary>The task of a network, by what it gives.</summary>
-    /// <exception cref="InvalidDataException">It gives neither scores of classes nor those of classes for every pixel.</exception>
+    /// <exception cref="InvalidDataException">
+    /// It gives neither scores of classes nor those of classes for every pixel.
+    /// </exception>
     public static VisionTask Of(Network network)
     {
         var output = network.Graph.Outputs[0];

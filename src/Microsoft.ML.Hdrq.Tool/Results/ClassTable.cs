@@ -8,7 +8,10 @@ internal static class ClassTable
 {
     private const int ShortestName = 8;
 
-    /// <summary>The table of the networks that were merged for the most domains; null where no merged network was measured by class.</summary>
+    /// <summary>
+    /// The table of the networks that were merged for the most domains; null where no merged network was measured by
+    /// class.
+    /// </summary>
     /// <param name="document">The results.</param>
     /// <param name="task">What was measured.</param>
     public static TextTable? Create(ResultsDocument document, VisionTask task)

@@ -49,7 +49,9 @@ internal static class ResultTable
     /// <summary>A fraction in percent, with two decimals.</summary>
     public static string Percent(double fraction) => (100 * fraction).ToString("0.00", CultureInfo.InvariantCulture);
 
-    /// <summary>On the domains that a network is for: the harmonic mean where these are several; null for the source.</summary>
+    /// <summary>
+    /// On the domains that a network is for: the harmonic mean where these are several; null for the source.
+    /// </summary>
     private static double? Own(ResultRow row) =>
         row.HarmonicMean ?? (row.Domain is not null && row.Domains.TryGetValue(row.Domain, out var score) ? score : null);
 

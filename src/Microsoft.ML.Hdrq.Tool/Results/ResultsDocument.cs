@@ -17,6 +17,9 @@ internal sealed record ResultsDocument
     /// <summary>The measured networks, in the order of the stages.</summary>
     public required IReadOnlyList<ResultRow> Rows { get; init; }
 
-    /// <summary>The way of merging that charts show: the default, or the first where networks were not merged by it; null where none were merged.</summary>
+    /// <summary>
+    /// The way of merging that charts show: the default, or the first where networks were not merged by it; null where
+    /// none were merged.
+    /// </summary>
     public string? ShownMerging() => Rows.Select(row => row.Merging).OfType<string>().OrderBy(merging => merging == MergingPlan.Default.Name ? 0 : 1).FirstOrDefault();
 }

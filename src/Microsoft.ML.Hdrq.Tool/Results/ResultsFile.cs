@@ -10,7 +10,9 @@ internal static class ResultsFile
     /// <summary>Writes the results; the file is replaced whole or not at all.</summary>
     /// <param name="path">The file; its folder is created if need be.</param>
     /// <param name="document">The results; accuracies are fractions in [0, 1].</param>
-    /// <exception cref="ArgumentException">An accuracy is not a fraction, or the schema version is not the current one.</exception>
+    /// <exception cref="ArgumentException">
+    /// An accuracy is not a fraction, or the schema version is not the current one.
+    /// </exception>
     public static void Write(string path, ResultsDocument document)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -24,7 +26,9 @@ internal static class ResultsFile
     /// <summary>Reads results.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">The file is no results file, or one of an unknown schema version.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The file is no results file, or one of an unknown schema version.
+    /// </exception>
     public static ResultsDocument Read(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);

@@ -2,13 +2,19 @@ using Microsoft.ML.Data;
 
 namespace Microsoft.ML.Hdrq.Tool.Segmentation;
 
-/// <summary>Weights by which rare classes count more in training: without them a small network does not learn to see posts and people.</summary>
+/// <summary>
+/// Weights by which rare classes count more in training: without them a small network does not learn to see posts and
+/// people.
+/// </summary>
 internal static class ClassBalance
 {
     /// <summary>No class counts more than this many times the average pixel.</summary>
     private const double Most = 5;
 
-    /// <summary>One over the square root of each class's share of the pixels, times what makes the average pixel count 1; classes that are not there count 1.</summary>
+    /// <summary>
+    /// One over the square root of each class's share of the pixels, times what makes the average pixel count 1;
+    /// classes that are not there count 1.
+    /// </summary>
     /// <param name="masks">The masks.</param>
     /// <param name="classes">The number of classes; other values are no class.</param>
     public static IReadOnlyList<float> Weights(IEnumerable<VBuffer<byte>> masks, int classes)

@@ -3,11 +3,14 @@ using Microsoft.ML.Hdrq.Tool.Data;
 namespace Microsoft.ML.Hdrq.Tool.Segmentation;
 
 /// <summary>
-/// Images and masks of several domains, laid out as <c>&lt;folder&gt;/&lt;domain&gt;/&lt;train|test&gt;/&lt;images|labels&gt;/&lt;frame&gt;.{jpg,png}</c>.
+/// Images and masks of several domains, laid out as
+/// <c>&lt;folder&gt;/&lt;domain&gt;/&lt;train|test&gt;/&lt;images|labels&gt;/&lt;frame&gt;.{jpg,png}</c>.
 /// </summary>
 /// <remarks>
-/// A subfolder is a domain when it holds a <c>train</c> or a <c>test</c> folder; other subfolders are ignored, as are names that begin with a dot. Images end in .png, .jpg, .jpeg or .bmp,
-/// masks in .png. The names of the classes are the lines of <c>classes.txt</c>, in the order of their numbers in masks; without that file they are CamVid's. Other numbers have no class.
+/// A subfolder is a domain when it holds a <c>train</c> or a <c>test</c> folder; other subfolders are ignored, as are
+/// names that begin with a dot. Images end in .png, .jpg, .jpeg or .bmp,
+/// masks in .png. The names of the classes are the lines of <c>classes.txt</c>, in the order of their numbers in masks;
+/// without that file they are CamVid's. Other numbers have no class.
 /// </remarks>
 internal sealed class FrameFolder
 {
@@ -18,8 +21,13 @@ internal sealed class FrameFolder
 
     /// <summary>Scans a data folder.</summary>
     /// <param name="layout">Where the domains are.</param>
-    /// <param name="classes">The classes of the network; null where it does not know them. <c>classes.txt</c> must agree.</param>
-    /// <exception cref="InvalidDataException">An empty split, an image without a mask or a mask without an image, a mask of another size than its image, or a list of classes that is empty or names one twice.</exception>
+    /// <param name="classes">
+    /// The classes of the network; null where it does not know them. <c>classes.txt</c> must agree.
+    /// </param>
+    /// <exception cref="InvalidDataException">
+    /// An empty split, an image without a mask or a mask without an image, a mask of another size than its image, or a
+    /// list of classes that is empty or names one twice.
+    /// </exception>
     public FrameFolder(DomainLayout layout, IReadOnlyList<string>? classes = null)
     {
         (Domains, _firstSplit) = (layout.Domains, layout.Splits[0]);

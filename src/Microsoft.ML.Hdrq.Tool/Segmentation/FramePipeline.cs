@@ -6,7 +6,9 @@ using Microsoft.ML.Transforms.Image;
 
 namespace Microsoft.ML.Hdrq.Tool.Segmentation;
 
-/// <summary>From files to the pixels that a network takes and the masks that it should give: plain ML.NET and <c>LoadMasks</c>.</summary>
+/// <summary>
+/// From files to the pixels that a network takes and the masks that it should give: plain ML.NET and <c>LoadMasks</c>.
+/// </summary>
 internal sealed class FramePipeline
 {
     private readonly FrameFolder _folder;

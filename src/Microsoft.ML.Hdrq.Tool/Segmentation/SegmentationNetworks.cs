@@ -27,7 +27,9 @@ internal sealed class SegmentationNetworks : DomainNetworks
     /// <param name="folder">The images.</param>
     /// <param name="options">What is asked for.</param>
     /// <param name="network">The source network; null to train one.</param>
-    /// <exception cref="InvalidDataException">The network does not take colour images, or does not give scores for as many classes as the data have.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The network does not take colour images, or does not give scores for as many classes as the data have.
+    /// </exception>
     public SegmentationNetworks(MLContext context, FrameFolder folder, JobOptions options, Network? network) : base(context, options)
     {
         _folder = folder;
@@ -35,7 +37,8 @@ internal sealed class SegmentationNetworks : DomainNetworks
         if (network?.Graph.Outputs[0] is { } output && (output.Shape is not [_, var classes, _, _] || (classes > 0 && classes != folder.Classes.Count)))
             throw new InvalidDataException($"The network's output {output} does not have scores of {folder.Classes.Count} classes for every pixel [N, classes, height, width].");
         _frames = new FramePipeline(context, folder, height, width);
-        // Those of the source domain are for all: what a network is trained for does not change with where it is trained.
+        // Those of the source domain are for all: what a network is trained for does not change with where it is
+        // trained.
         _classWeights = new(() => options.BalanceClasses ? ClassBalance.Weights(Images(Domains[0], DataSplit.Train, default).GetColumn<VBuffer<byte>>(Label), folder.Classes.Count) : null);
     }
 

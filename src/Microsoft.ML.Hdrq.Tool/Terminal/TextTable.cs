@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Microsoft.ML.Hdrq.Tool.Terminal;
 
-/// <summary>A table of text that fits into a number of columns: names are shortened, then columns are left out.</summary>
+/// <summary>
+/// A table of text that fits into a number of columns: names are shortened, then columns are left out.
+/// </summary>
 internal sealed class TextTable
 {
     private const int Gap = 2;

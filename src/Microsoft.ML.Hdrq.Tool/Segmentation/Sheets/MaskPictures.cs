@@ -45,7 +45,9 @@ internal sealed class MaskPictures(MLContext context, FramePipeline frames, Fram
             [.. folder.Classes.Zip(_colours)]);
     }
 
-    /// <summary>The pictures for a report: what a network says, and of how many of the pixels that have a class it is right.</summary>
+    /// <summary>
+    /// The pictures for a report: what a network says, and of how many of the pixels that have a class it is right.
+    /// </summary>
     /// <param name="network">The network.</param>
     /// <param name="domains">The domains whose test images are shown.</param>
     /// <param name="cancellationToken">Ends it between two images.</param>
