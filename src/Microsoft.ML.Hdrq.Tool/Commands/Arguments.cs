@@ -195,8 +195,8 @@ internal static class Arguments
         if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= minimum && number <= maximum)
             return number;
         result.AddError(maximum == int.MaxValue
-            ? string.Create(CultureInfo.InvariantCulture, $"{name} {text}: it takes a whole number{(minimum == int.MinValue ? "" : $", at least {minimum}")}.")
-            : string.Create(CultureInfo.InvariantCulture, $"{name} {text}: it takes a whole number from {minimum} to {maximum}."));
+            ? string.Create(CultureInfo.InvariantCulture, $"{name} {Shown(text)}: it takes a whole number{(minimum == int.MinValue ? "" : $", at least {minimum}")}.")
+            : string.Create(CultureInfo.InvariantCulture, $"{name} {Shown(text)}: it takes a whole number from {minimum} to {maximum}."));
         return null;
     }
 
@@ -204,7 +204,12 @@ internal static class Arguments
     {
         if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number >= minimum && number <= maximum)
             return number;
-        result.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} {text}: it takes a number from {minimum} to {maximum}."));
+        result.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} {Shown(text)}: it takes a number {(minimum, maximum) switch
+        {
+            (double.Epsilon, _) => $"above 0, at most {maximum}",
+            (_, double.MaxValue) => $"of at least {minimum}",
+            _ => $"from {minimum} to {maximum}",
+        }}."));
         return null;
     }
 
@@ -215,6 +220,9 @@ internal static class Arguments
         result.AddError($"{name} {text}: it takes {string.Join(", ", words)}.");
         return null;
     }
+
+    /// <summary>Text that can be seen: nothing, and what has gaps, in quotes.</summary>
+    private static string Shown(string text) => text.Length == 0 || text.Any(char.IsWhiteSpace) ? $"'{text}'" : text;
 
     private static string[] Distinct(ArgumentResult result, string name, string[] values)
     {
