@@ -22,12 +22,12 @@ internal static class Arguments
         CustomParser = result => ParseInteger(result, name, minimum, maximum),
     };
 
-    /// <summary>Several whole numbers.</summary>
+    /// <summary>Several whole numbers, each at most once.</summary>
     public static Option<int[]> Integers(string name, string description, int minimum, int maximum) => new(name)
     {
         Description = description,
         AllowMultipleArgumentsPerToken = true,
-        CustomParser = result => [.. result.Tokens.Select(token => ParseInteger(result, token.Value, name, minimum, maximum)).OfType<int>()],
+        CustomParser = result => Distinct(result, name, [.. result.Tokens.Select(token => ParseInteger(result, token.Value, name, minimum, maximum)).OfType<int>()]),
     };
 
     /// <summary>A number that need not be given.</summary>
@@ -38,11 +38,20 @@ internal static class Arguments
     };
 
     /// <summary>Several numbers.</summary>
-    public static Option<double[]> Numbers(string name, string description, double minimum, double maximum) => new(name)
+    /// <param name="name">The option.</param>
+    /// <param name="description">What they are for.</param>
+    /// <param name="minimum">The smallest.</param>
+    /// <param name="maximum">The largest.</param>
+    /// <param name="areDistinct">Whether each may be given once only.</param>
+    public static Option<double[]> Numbers(string name, string description, double minimum, double maximum, bool areDistinct = false) => new(name)
     {
         Description = description,
         AllowMultipleArgumentsPerToken = true,
-        CustomParser = result => [.. result.Tokens.Select(token => ParseNumber(result, token.Value, name, minimum, maximum)).OfType<double>()],
+        CustomParser = result =>
+        {
+            double[] numbers = [.. result.Tokens.Select(token => ParseNumber(result, token.Value, name, minimum, maximum)).OfType<double>()];
+            return areDistinct ? Distinct(result, name, numbers) : numbers;
+        },
     };
 
     /// <summary>One of some words, need not be given.</summary>
@@ -224,10 +233,10 @@ internal static class Arguments
     /// <summary>Text that can be seen: nothing, and what has gaps, in quotes.</summary>
     private static string Shown(string text) => text.Length == 0 || text.Any(char.IsWhiteSpace) ? $"'{text}'" : text;
 
-    private static string[] Distinct(ArgumentResult result, string name, string[] values)
+    private static T[] Distinct<T>(ArgumentResult result, string name, T[] values) where T : notnull
     {
-        if (values.CountBy(value => value).FirstOrDefault(count => count.Value > 1) is { Key: { } twice })
-            result.AddError($"{name}: '{twice}' is given twice.");
+        if (values.CountBy(value => value).FirstOrDefault(count => count.Value > 1) is { Value: > 1, Key: var twice })
+            result.AddError(string.Create(CultureInfo.InvariantCulture, $"{name}: '{twice}' is given twice."));
         return values;
     }
 }
