@@ -39,6 +39,7 @@ internal static class AdaptCommand
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var (folder, target) = (result.GetValue(data)!, result.GetValue(output)!);
+            Arguments.CheckApart(target, result.GetValue(network));
             var layout = DomainLayout.FindOne(folder, result.GetValue(domain), DataSplit.Train)
                 ?? throw new InvalidDataException($"'{folder}' holds no training images with labels; expected <train>/<class>/<image>, or {DomainLayout.Classes}, or the same with masks.");
             var options = new JobOptions

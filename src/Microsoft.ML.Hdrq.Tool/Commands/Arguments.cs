@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Microsoft.ML.Hdrq.Tool.Terminal;
 
 namespace Microsoft.ML.Hdrq.Tool.Commands;
 
@@ -159,6 +160,14 @@ internal static class Arguments
             static int? Number(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is >= 2 and <= 8 ? number : null;
         },
     };
+
+    /// <summary>Looks whether a file that is written would take the place of one that is read.</summary>
+    /// <exception cref="UsageException">It would.</exception>
+    public static void CheckApart(string output, params IEnumerable<string?> inputs)
+    {
+        if (inputs.OfType<string>().FirstOrDefault(input => Path.GetFullPath(input) == Path.GetFullPath(output)) is not null)
+            throw new UsageException($"--output {output}: that file is read too; give another name.");
+    }
 
     /// <summary>A file of an argument.</summary>
     public static string ParseFile(SymbolResult result, string name, string path)

@@ -37,6 +37,7 @@ internal static class QuantizeCommand
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var (folder, path, target) = (result.GetValue(data)!, result.GetValue(network)!, result.GetValue(output)!);
+            Arguments.CheckApart(target, path, result.GetValue(source));
             var images = DomainLayout.UnlabelledImages(folder, result.GetValue(domain));
             using var file = Network.LoadOnnx(path);
             var task = VisionTask.Of(file);
