@@ -48,6 +48,7 @@ internal static class QuantizeCommand
             if (plan.AverageBits is not null && result.GetValue(source) is null)
                 throw new UsageException("--average-bits needs --source: bits follow from the source network's weights, so that all places have the same.");
             var (height, width) = PixelPipeline.InputSize(file, () => images[0]);
+            PixelPipeline.CheckImages(images);
             var context = Devices.Context(plan.Seed, result.GetValue(gpu));
             var pixels = new PixelPipeline(context, height, width);
             var steps = new NetworkSteps(context, pixels, plan.Seed);
