@@ -28,7 +28,16 @@ internal static class Application
             // A file name may begin with @.
             var parsed = command.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
             if (parsed.Errors is [var error, ..])
-                return End(ExitCode.Usage, $"{error.Message} hdrq{(parsed.CommandResult.Command == command ? "" : $" {parsed.CommandResult.Command.Name}")} --help says what there is.");
+            {
+                // Whoever reads events looks for the last of them, whatever it says.
+                if (parsed.Tokens.Any(token => token.Value == CommonArguments.JsonName))
+                    output = new JsonOutput(streams.Out, TimeProvider.System);
+                var (verb, isRoot) = (parsed.CommandResult.Command, parsed.CommandResult.Command == command);
+                var message = isRoot && parsed.UnmatchedTokens is [var unknown, ..]
+                    ? $"There is no command '{unknown}'; there are {string.Join(", ", command.Subcommands.Select(one => one.Name))}."
+                    : error.Message;
+                return End(ExitCode.Usage, $"{message} hdrq{(isRoot ? "" : $" {verb.Name}")} --help says what there is.");
+            }
             // Its own handling of signals leaves while work goes on; exceptions are ours too.
             exitCode = parsed.Invoke(new InvocationConfiguration { Output = streams.Out, Error = streams.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
             return End(exitCode, null);

@@ -51,6 +51,9 @@ internal sealed class DomainFolder
     /// <exception cref="ArgumentException">The folder has no such domain.</exception>
     public IReadOnlyList<LabeledFile> Files(string domain, DataSplit split) => _files[domain, split];
 
+    /// <summary>The images of all domains and splits that are read.</summary>
+    public IEnumerable<LabeledFile> AllFiles => from domain in _layout.Domains from split in _layout.Splits from file in Files(domain, split) select file;
+
     /// <summary>An image for all, where their size is asked for.</summary>
     public string FirstImage => Files(Domains[0], _layout.Splits[0])[0].Path;
 

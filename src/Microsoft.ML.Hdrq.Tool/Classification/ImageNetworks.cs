@@ -59,6 +59,7 @@ internal sealed class ImageNetworks : DomainNetworks
             if (output.Shape is not [_, var classes] || (classes > 0 && classes != folder.Classes.Count))
                 throw new InvalidDataException($"The network's output {output} does not have scores of the {folder.Classes.Count} classes of the folder ({string.Join(", ", folder.Classes)}).");
         }
+        PixelPipeline.CheckImages(folder.AllFiles.Select(file => file.Path));
         _images = new ImagePipeline(context, folder, height, width);
         ImageSize = height * width;
     }

@@ -21,10 +21,10 @@ internal static class AdaptCommand
         Arguments.OptionalNumber(name, "Learning rate with which the source network is adapted. Default: one for networks that are trained well.", double.Epsilon, 100);
 
     /// <summary>No mirroring.</summary>
-    public static Option<bool> NoFlip() => new("--no-flip") { Description = "Do not mirror images in training: for texts, traffic signs and other things that a mirror makes into something else." };
+    public static Option<bool> NoFlip() => new("--no-flip") { Arity = ArgumentArity.Zero, Description = "Do not mirror images in training: for texts, traffic signs and other things that a mirror makes into something else." };
 
     /// <summary>Weights of classes.</summary>
-    public static Option<bool> BalanceClasses() => new("--balance-classes") { Description = "Let rare classes count more in training; for images with masks." };
+    public static Option<bool> BalanceClasses() => new("--balance-classes") { Arity = ArgumentArity.Zero, Description = "Let rare classes count more in training; for images with masks." };
 
     public static Command Create(Action<Work> run)
     {
@@ -39,6 +39,7 @@ internal static class AdaptCommand
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var (folder, target) = (result.GetValue(data)!, result.GetValue(output)!);
+            Arguments.CheckApart(target, result.GetValue(network));
             var layout = DomainLayout.FindOne(folder, result.GetValue(domain), DataSplit.Train)
                 ?? throw new InvalidDataException($"'{folder}' holds no training images with labels; expected <train>/<class>/<image>, or {DomainLayout.Classes}, or the same with masks.");
             var options = new JobOptions

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Microsoft.ML.Hdrq.Tool.Terminal;
 
 namespace Microsoft.ML.Hdrq.Tool.Commands;
 
@@ -24,12 +25,12 @@ internal static class Arguments
         CustomParser = result => ParseInteger(result, name, minimum, maximum),
     };
 
-    /// <summary>Several whole numbers.</summary>
+    /// <summary>Several whole numbers, each at most once.</summary>
     public static Option<int[]> Integers(string name, string description, int minimum, int maximum) => new(name)
     {
         Description = description,
         AllowMultipleArgumentsPerToken = true,
-        CustomParser = result => [.. result.Tokens.Select(token => ParseInteger(result, token.Value, name, minimum, maximum)).OfType<int>()],
+        CustomParser = result => Distinct(result, name, [.. result.Tokens.Select(token => ParseInteger(result, token.Value, name, minimum, maximum)).OfType<int>()]),
     };
 
     /// <summary>A number that need not be given.</summary>
@@ -40,11 +41,20 @@ internal static class Arguments
     };
 
     /// <summary>Several numbers.</summary>
-    public static Option<double[]> Numbers(string name, string description, double minimum, double maximum) => new(name)
+    /// <param name="name">The option.</param>
+    /// <param name="description">What they are for.</param>
+    /// <param name="minimum">The smallest.</param>
+    /// <param name="maximum">The largest.</param>
+    /// <param name="areDistinct">Whether each may be given once only.</param>
+    public static Option<double[]> Numbers(string name, string description, double minimum, double maximum, bool areDistinct = false) => new(name)
     {
         Description = description,
         AllowMultipleArgumentsPerToken = true,
-        CustomParser = result => [.. result.Tokens.Select(token => ParseNumber(result, token.Value, name, minimum, maximum)).OfType<double>()],
+        CustomParser = result =>
+        {
+            double[] numbers = [.. result.Tokens.Select(token => ParseNumber(result, token.Value, name, minimum, maximum)).OfType<double>()];
+            return areDistinct ? Distinct(result, name, numbers) : numbers;
+        },
     };
 
     /// <summary>One of some words, need not be given.</summary>
@@ -153,6 +163,14 @@ internal static class Arguments
         },
     };
 
+    /// <summary>Looks whether a file that is written would take the place of one that is read.</summary>
+    /// <exception cref="UsageException">It would.</exception>
+    public static void CheckApart(string output, params IEnumerable<string?> inputs)
+    {
+        if (inputs.OfType<string>().FirstOrDefault(input => Path.GetFullPath(input) == Path.GetFullPath(output)) is not null)
+            throw new UsageException($"--output {output}: that file is read too; give another name.");
+    }
+
     /// <summary>A file of an argument.</summary>
     public static string ParseFile(SymbolResult result, string name, string path)
     {
@@ -197,8 +215,8 @@ internal static class Arguments
         if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= minimum && number <= maximum)
             return number;
         result.AddError(maximum == int.MaxValue
-            ? string.Create(CultureInfo.InvariantCulture, $"{name} {text}: it takes a whole number{(minimum == int.MinValue ? "" : $", at least {minimum}")}.")
-            : string.Create(CultureInfo.InvariantCulture, $"{name} {text}: it takes a whole number from {minimum} to {maximum}."));
+            ? string.Create(CultureInfo.InvariantCulture, $"{name} {Shown(text)}: it takes a whole number{(minimum == int.MinValue ? "" : $", at least {minimum}")}.")
+            : string.Create(CultureInfo.InvariantCulture, $"{name} {Shown(text)}: it takes a whole number from {minimum} to {maximum}."));
         return null;
     }
 
@@ -206,7 +224,12 @@ internal static class Arguments
     {
         if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number >= minimum && number <= maximum)
             return number;
-        result.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} {text}: it takes a number from {minimum} to {maximum}."));
+        result.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} {Shown(text)}: it takes a number {(minimum, maximum) switch
+        {
+            (double.Epsilon, _) => $"above 0, at most {maximum}",
+            (_, double.MaxValue) => $"of at least {minimum}",
+            _ => $"from {minimum} to {maximum}",
+        }}."));
         return null;
     }
 
@@ -218,10 +241,13 @@ internal static class Arguments
         return null;
     }
 
-    private static string[] Distinct(ArgumentResult result, string name, string[] values)
+    /// <summary>Text that can be seen: nothing, and what has gaps, in quotes.</summary>
+    private static string Shown(string text) => text.Length == 0 || text.Any(char.IsWhiteSpace) ? $"'{text}'" : text;
+
+    private static T[] Distinct<T>(ArgumentResult result, string name, T[] values) where T : notnull
     {
-        if (values.CountBy(value => value).FirstOrDefault(count => count.Value > 1) is { Key: { } twice })
-            result.AddError($"{name}: '{twice}' is given twice.");
+        if (values.CountBy(value => value).FirstOrDefault(count => count.Value > 1) is { Value: > 1, Key: var twice })
+            result.AddError(string.Create(CultureInfo.InvariantCulture, $"{name}: '{twice}' is given twice."));
         return values;
     }
 }

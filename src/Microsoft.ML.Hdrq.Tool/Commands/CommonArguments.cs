@@ -11,8 +11,11 @@ internal static class CommonArguments
 
     private const int MostThreads = 1024;
 
+    /// <summary>The name of the option for output for programs.</summary>
+    public const string JsonName = "--json";
+
     /// <summary>Output for programs.</summary>
-    public static Option<bool> Json() => new("--json") { Description = "Print events and results for programs, one JSON object a line." };
+    public static Option<bool> Json() => new(JsonName) { Arity = ArgumentArity.Zero, Description = "Print events and results for programs, one JSON object a line." };
 
     /// <summary>The seed.</summary>
     public static Option<int> Seed() => Arguments.Integer("--seed", "Seed of weights, orders and random draws.", int.MinValue, int.MaxValue, 1);

@@ -34,7 +34,7 @@ internal sealed class JobCommand
     private readonly Option<string?> _settings = CommonArguments.Settings();
     private readonly Option<int?> _iterations = CommonArguments.Iterations();
     private readonly Option<int?> _calibration = CommonArguments.CalibrationImages();
-    private readonly Option<double[]> _average = Arguments.Numbers("--average-bits", "Average bits of weights for which HDRQ shares bits out among layers by their sensitivity, besides the rest; such as 3.5.", 2, 8);
+    private readonly Option<double[]> _average = Arguments.Numbers("--average-bits", "Average bits of weights for which HDRQ shares bits out among layers by their sensitivity, besides the rest; such as 3.5.", 2, 8, areDistinct: true);
     private readonly Option<string?> _allocation = Arguments.Choice("--allocation", "By what bits are shared out: source-weights, the weights of the source network, or images, those of the first domain, whose bits the others take over. Default: source-weights.", "source-weights", "images");
     private readonly Option<int?> _explain;
     private readonly Option<string?> _output = Arguments.NewFolder("--output", "Folder for results.json, the networks, a report and pictures. A run that was stopped goes on from what it finds there.");

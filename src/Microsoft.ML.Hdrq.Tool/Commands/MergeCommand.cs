@@ -34,6 +34,7 @@ internal static class MergeCommand
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var paths = Expand(result.GetValue(files)!, result.GetValue(output)!);
+            Arguments.CheckApart(result.GetValue(output)!, [.. paths, result.GetValue(source)]);
             var shares = result.GetValue(weights) ?? [];
             if (shares.Length > 0 && shares.Length != paths.Count)
                 throw new UsageException($"--weights has {shares.Length} numbers, and there are {paths.Count} networks.");

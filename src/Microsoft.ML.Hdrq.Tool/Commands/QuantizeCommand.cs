@@ -37,6 +37,7 @@ internal static class QuantizeCommand
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var (folder, path, target) = (result.GetValue(data)!, result.GetValue(network)!, result.GetValue(output)!);
+            Arguments.CheckApart(target, path, result.GetValue(source));
             var images = DomainLayout.UnlabelledImages(folder, result.GetValue(domain));
             using var file = Network.LoadOnnx(path);
             var task = VisionTask.Of(file);
@@ -47,6 +48,7 @@ internal static class QuantizeCommand
             if (plan.AverageBits is not null && result.GetValue(source) is null)
                 throw new UsageException("--average-bits needs --source: bits follow from the source network's weights, so that all places have the same.");
             var (height, width) = PixelPipeline.InputSize(file, () => images[0]);
+            PixelPipeline.CheckImages(images);
             var context = Devices.Context(plan.Seed, result.GetValue(gpu));
             var pixels = new PixelPipeline(context, height, width);
             var steps = new NetworkSteps(context, pixels, plan.Seed);

@@ -74,11 +74,28 @@ internal sealed class PixelPipeline
         return (height > 0 ? (int)height : size.Value.Height, width > 0 ? (int)width : size.Value.Width);
     }
 
+    /// <summary>Looks whether all of some files are images, before work that would end hours later at one that is none.</summary>
+    /// <param name="paths">The files, of which only headers are read.</param>
+    /// <exception cref="InvalidDataException">One is no image that can be read.</exception>
+    public static void CheckImages(IEnumerable<string> paths)
+    {
+        if (paths.AsParallel().AsOrdered().FirstOrDefault(path => !IsImage(path)) is { } other)
+            throw NoImage(other);
+
+        static bool IsImage(string path)
+        {
+            using var codec = SKCodec.Create(path);
+            return codec is not null;
+        }
+    }
+
     /// <summary>Height and width of an image file; only its header is read.</summary>
     /// <exception cref="InvalidDataException">The file is no image that can be read.</exception>
     public static (int Height, int Width) ImageSize(string path)
     {
-        using var codec = SKCodec.Create(path) ?? throw new InvalidDataException($"'{path}' is not an image that can be read.");
+        using var codec = SKCodec.Create(path) ?? throw NoImage(path);
         return (codec.Info.Height, codec.Info.Width);
     }
+
+    private static InvalidDataException NoImage(string path) => new($"'{path}' is not an image that can be read.");
 }
