@@ -34,24 +34,30 @@ internal static class Application
                     output = new JsonOutput(streams.Out, TimeProvider.System);
                 var (verb, isRoot) = (parsed.CommandResult.Command, parsed.CommandResult.Command == command);
                 var message = isRoot && parsed.UnmatchedTokens is [var unknown, ..]
-                    ? $"There is no command '{unknown}'; there are {string.Join(", ", command.Subcommands.Select(one => one.Name))}."
+                    ? $"There is no command '{unknown}'; there are "
+                        + $"{string.Join(", ", command.Subcommands.Select(one => one.Name))}."
                     : error.Message;
-                return End(ExitCode.Usage, $"{message} hdrq{(isRoot ? "" : $" {verb.Name}")} --help says what there is.");
+                return End(ExitCode.Usage,
+                    $"{message} hdrq{(isRoot ? "" : $" {verb.Name}")} --help says what there is.");
             }
             // Its own handling of signals leaves while work goes on; exceptions are ours too.
-            exitCode = parsed.Invoke(new InvocationConfiguration { Output = streams.Out, Error = streams.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+            exitCode = parsed.Invoke(
+                new InvocationConfiguration { Output = streams.Out, Error = streams.Error,
+                EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
             return End(exitCode, null);
         }
         // Whatever comes of being cancelled, and ML.NET wraps it in many ways, is that.
         catch (Exception exception) when (cancellation.ExitCode is not null)
         {
             _ = exception;
-            return End(cancellation.ExitCode!.Value, "Cancelled. What was finished is kept: the same command goes on from there.");
+            return End(cancellation.ExitCode!.Value,
+                "Cancelled. What was finished is kept: the same command goes on from there.");
         }
         catch (Exception exception)
         {
             var failure = Failure.Of(exception);
-            if (failure.ExitCode == ExitCode.Fault && Environment.GetEnvironmentVariable(Failure.FaultDetails) is { Length: > 0 })
+            if (failure.ExitCode == ExitCode.Fault
+                && Environment.GetEnvironmentVariable(Failure.FaultDetails) is { Length: > 0 })
                 streams.Error.WriteLine(exception);
             return End(failure.ExitCode, failure.Message);
         }

@@ -31,7 +31,8 @@ internal sealed class DomainFolder
         _layout = layout;
         _allowsMissingClasses = classes is not null;
         Classes = classes ?? [.. layout.Splits
-            .SelectMany(split => DomainLayout.Subfolders(Path.Combine(layout.Root, layout.Domains[0], split.FolderName())))
+            .SelectMany(split =>
+                DomainLayout.Subfolders(Path.Combine(layout.Root, layout.Domains[0], split.FolderName())))
             .Distinct()
             .Order(StringComparer.Ordinal)];
         _files = new(layout, Scan);
@@ -52,7 +53,8 @@ internal sealed class DomainFolder
     public IReadOnlyList<LabeledFile> Files(string domain, DataSplit split) => _files[domain, split];
 
     /// <summary>The images of all domains and splits that are read.</summary>
-    public IEnumerable<LabeledFile> AllFiles => from domain in _layout.Domains from split in _layout.Splits from file in Files(domain, split) select file;
+    public IEnumerable<LabeledFile> AllFiles =>
+        from domain in _layout.Domains from split in _layout.Splits from file in Files(domain, split) select file;
 
     /// <summary>An image for all, where their size is asked for.</summary>
     public string FirstImage => Files(Domains[0], _layout.Splits[0])[0].Path;
@@ -64,7 +66,8 @@ internal sealed class DomainFolder
         {
             throw new InvalidDataException(_allowsMissingClasses
                 ? $"'{Path.Combine(folder, extra)}' is no class of the network; it has {string.Join(", ", Classes)}."
-                : $"Domain '{domain}' has a class '{extra}' ({Path.Combine(folder, extra)}) that domain '{Domains[0]}' lacks.");
+                : $"Domain '{domain}' has a class '{extra}' ({Path.Combine(folder, extra)}) that domain '{Domains[0]}' "
+                    + "lacks.");
         }
 
         // The empty split first: naming one of its missing classes would hide what is wrong.
@@ -73,13 +76,15 @@ internal sealed class DomainFolder
         foreach (var name in present)
         {
             var index = Classes.Index().First(entry => entry.Item == name).Index;
-            files.AddRange(DomainLayout.Images(Path.Combine(folder, name)).Select(path => new LabeledFile(path, index)));
+            files.AddRange(
+                DomainLayout.Images(Path.Combine(folder, name)).Select(path => new LabeledFile(path, index)));
         }
         if (files.Count == 0)
             throw new InvalidDataException($"'{folder}' holds no images (<class>/*.png, .jpg, .jpeg or .bmp).");
 
         if (!_allowsMissingClasses && Classes.Except(present).FirstOrDefault() is { } missing)
-            throw new InvalidDataException($"Domain '{domain}' lacks the class '{missing}': there is no folder '{Path.Combine(folder, missing)}'.");
+            throw new InvalidDataException(
+                $"Domain '{domain}' lacks the class '{missing}': there is no folder '{Path.Combine(folder, missing)}'.");
         return files;
     }
 }

@@ -17,7 +17,8 @@ internal sealed class ImagePipeline
     {
         _folder = folder;
         Pixels = new(context, height, width);
-        var classNames = context.Data.LoadFromEnumerable(folder.Classes.Select(name => new ClassRow { ClassName = name }));
+        var classNames =
+            context.Data.LoadFromEnumerable(folder.Classes.Select(name => new ClassRow { ClassName = name }));
         _preprocessing = Pixels.Reading.Append(context.Transforms.Conversion.MapValueToKey(
             DomainNetworks.Label, nameof(LabeledImageRow.ClassName), keyData: classNames));
     }
@@ -26,9 +27,12 @@ internal sealed class ImagePipeline
     public PixelPipeline Pixels { get; }
 
     /// <summary>The images of a domain as pixels and labels, read when a cursor asks for them.</summary>
-    public IDataView Read(string domain, DataSplit split, CancellationToken cancellationToken) => Read(_folder.Files(domain, split), cancellationToken);
+    public IDataView Read(string domain, DataSplit split, CancellationToken cancellationToken) =>
+        Read(_folder.Files(domain, split), cancellationToken);
 
     /// <summary>Some images as pixels and labels, read when a cursor asks for them.</summary>
     public IDataView Read(IReadOnlyList<LabeledFile> files, CancellationToken cancellationToken) => Pixels.Read(
-        _preprocessing, files, file => new LabeledImageRow { ImagePath = file.Path, ClassName = _folder.Classes[file.ClassIndex] }, cancellationToken);
+        _preprocessing, files, file =>
+            new LabeledImageRow { ImagePath = file.Path, ClassName = _folder.Classes[file.ClassIndex] },
+            cancellationToken);
 }

@@ -11,7 +11,8 @@ namespace Microsoft.ML.Hdrq.Tool.Commands;
 internal static class Arguments
 {
     /// <summary>A whole number.</summary>
-    public static Option<int> Integer(string name, string description, int minimum, int maximum, int standard) => new(name)
+    public static Option<int> Integer(string name, string description, int minimum, int maximum, int standard) =>
+        new(name)
     {
         Description = $"{description} Default: {standard.ToString(CultureInfo.InvariantCulture)}.",
         CustomParser = result => ParseInteger(result, name, minimum, maximum) ?? standard,
@@ -30,11 +31,15 @@ internal static class Arguments
     {
         Description = description,
         AllowMultipleArgumentsPerToken = true,
-        CustomParser = result => Distinct(result, name, [.. result.Tokens.Select(token => ParseInteger(result, token.Value, name, minimum, maximum)).OfType<int>()]),
+        CustomParser = result =>
+            Distinct(result, name,
+            [.. result.Tokens.Select(token => ParseInteger(result, token.Value, name, minimum, maximum))
+            .OfType<int>()]),
     };
 
     /// <summary>A number that need not be given.</summary>
-    public static Option<double?> OptionalNumber(string name, string description, double minimum, double maximum) => new(name)
+    public static Option<double?> OptionalNumber(string name, string description, double minimum, double maximum) =>
+        new(name)
     {
         Description = description,
         CustomParser = result => ParseNumber(result, result.Tokens[^1].Value, name, minimum, maximum),
@@ -46,30 +51,37 @@ internal static class Arguments
     /// <param name="minimum">The smallest.</param>
     /// <param name="maximum">The largest.</param>
     /// <param name="areDistinct">Whether each may be given once only.</param>
-    public static Option<double[]> Numbers(string name, string description, double minimum, double maximum, bool areDistinct = false) => new(name)
+    public static Option<double[]> Numbers(
+        string name, string description, double minimum, double maximum, bool areDistinct = false) => new(name)
     {
         Description = description,
         AllowMultipleArgumentsPerToken = true,
         CustomParser = result =>
         {
-            double[] numbers = [.. result.Tokens.Select(token => ParseNumber(result, token.Value, name, minimum, maximum)).OfType<double>()];
+            double[] numbers =
+                [.. result.Tokens.Select(token => ParseNumber(result, token.Value, name, minimum, maximum))
+                .OfType<double>()];
             return areDistinct ? Distinct(result, name, numbers) : numbers;
         },
     };
 
     /// <summary>One of some words, need not be given.</summary>
-    public static Option<string?> Choice(string name, string description, params IReadOnlyList<string> words) => new(name)
+    public static Option<string?> Choice(string name, string description, params IReadOnlyList<string> words) =>
+        new(name)
     {
         Description = description,
         CustomParser = result => ParseWord(result, result.Tokens[^1].Value, name, words),
     };
 
     /// <summary>Several of some words, each at most once.</summary>
-    public static Option<string[]> Choices(string name, string description, params IReadOnlyList<string> words) => new(name)
+    public static Option<string[]> Choices(string name, string description, params IReadOnlyList<string> words) =>
+        new(name)
     {
         Description = description,
         AllowMultipleArgumentsPerToken = true,
-        CustomParser = result => Distinct(result, name, [.. result.Tokens.Select(token => ParseWord(result, token.Value, name, words)).OfType<string>()]),
+        CustomParser = result =>
+            Distinct(result, name,
+            [.. result.Tokens.Select(token => ParseWord(result, token.Value, name, words)).OfType<string>()]),
     };
 
     /// <summary>Several names, each at most once.</summary>
@@ -97,7 +109,9 @@ internal static class Arguments
         {
             var path = result.Tokens[^1].Value;
             if (!Directory.Exists(path))
-                result.AddError(System.IO.File.Exists(path) ? $"{name} {path}: that is a file, not a folder." : $"{name} {path}: there is no such folder.");
+                result.AddError(
+                    System.IO.File.Exists(path) ? $"{name} {path}: that is a file, not a folder."
+                    : $"{name} {path}: there is no such folder.");
             return path;
         },
     };
@@ -107,7 +121,8 @@ internal static class Arguments
     /// <param name="description">What it is for.</param>
     /// <param name="ending">What its name ends with.</param>
     /// <param name="isRequired">Whether it must be given.</param>
-    public static Option<string?> NewFile(string name, string description, string ending, bool isRequired = false) => new(name)
+    public static Option<string?> NewFile(string name, string description, string ending, bool isRequired = false) =>
+        new(name)
     {
         Description = description,
         Required = isRequired,
@@ -153,13 +168,17 @@ internal static class Arguments
                 if (parts.Length == 2 && Number(parts[0]) is { } weights && Number(parts[1]) is { } activations)
                     pairs.Add((weights, activations));
                 else
-                    result.AddError($"--bits {token.Value}: it takes the bits of weights and activations, 2 to 8 each, such as 4,4.");
+                    result.AddError(
+                        $"--bits {token.Value}: it takes the bits of weights and activations, 2 to 8 each, such as "
+                        + "4,4.");
             }
             if (pairs.Distinct().Count() < pairs.Count)
                 result.AddError($"--bits: a pair is given twice in {string.Join(' ', result.Tokens)}.");
             return [.. pairs];
 
-            static int? Number(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is >= 2 and <= 8 ? number : null;
+            static int? Number(string text) =>
+                int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+                && number is >= 2 and <= 8 ? number : null;
         },
     };
 
@@ -167,7 +186,8 @@ internal static class Arguments
     /// <exception cref="UsageException">It would.</exception>
     public static void CheckApart(string output, params IEnumerable<string?> inputs)
     {
-        if (inputs.OfType<string>().FirstOrDefault(input => Path.GetFullPath(input) == Path.GetFullPath(output)) is not null)
+        if (inputs.OfType<string>()
+            .FirstOrDefault(input => Path.GetFullPath(input) == Path.GetFullPath(output)) is not null)
             throw new UsageException($"--output {output}: that file is read too; give another name.");
     }
 
@@ -175,7 +195,9 @@ internal static class Arguments
     public static string ParseFile(SymbolResult result, string name, string path)
     {
         if (!System.IO.File.Exists(path))
-            result.AddError(Directory.Exists(path) ? $"{name} {path}: that is a folder, not a file." : $"{name} {path}: there is no such file.");
+            result.AddError(
+                Directory.Exists(path) ? $"{name} {path}: that is a folder, not a file."
+                : $"{name} {path}: there is no such file.");
         return path;
     }
 
@@ -208,23 +230,33 @@ internal static class Arguments
         }
     }
 
-    private static int? ParseInteger(ArgumentResult result, string name, int minimum, int maximum) => ParseInteger(result, result.Tokens[^1].Value, name, minimum, maximum);
+    private static int? ParseInteger(ArgumentResult result, string name, int minimum, int maximum) =>
+        ParseInteger(result, result.Tokens[^1].Value, name, minimum, maximum);
 
     private static int? ParseInteger(ArgumentResult result, string text, string name, int minimum, int maximum)
     {
-        if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= minimum && number <= maximum)
+        if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
+            && number >= minimum && number <= maximum)
             return number;
         result.AddError(maximum == int.MaxValue
-            ? string.Create(CultureInfo.InvariantCulture, $"{name} {Shown(text)}: it takes a whole number{(minimum == int.MinValue ? "" : $", at least {minimum}")}.")
-            : string.Create(CultureInfo.InvariantCulture, $"{name} {Shown(text)}: it takes a whole number from {minimum} to {maximum}."));
+            ? string.Create(
+                CultureInfo.InvariantCulture,
+                $"{name} {Shown(text)}: it takes a whole "
+                + $"number{(minimum == int.MinValue ? "" : $", at least {minimum}")}.")
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"{name} {Shown(text)}: it takes a whole number from {minimum} to {maximum}."));
         return null;
     }
 
     private static double? ParseNumber(ArgumentResult result, string text, string name, double minimum, double maximum)
     {
-        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number >= minimum && number <= maximum)
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+            && number >= minimum && number <= maximum)
             return number;
-        result.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} {Shown(text)}: it takes a number {(minimum, maximum) switch
+        result.AddError(
+            string.Create(
+                CultureInfo.InvariantCulture, $"{name} {Shown(text)}: it takes a number {(minimum, maximum) switch
         {
             (double.Epsilon, _) => $"above 0, at most {maximum}",
             (_, double.MaxValue) => $"of at least {minimum}",

@@ -6,10 +6,9 @@ using Microsoft.ML.Hdrq.Tool.Data;
 using Microsoft.ML.Hdrq.Tool.Jobs;
 using Microsoft.ML.Hdrq.Tool.Results;
 using Microsoft.ML.Hdrq.Tool.Terminal;
+using CliCommand = System.CommandLine.Command;
 
 namespace Microsoft.ML.Hdrq.Tool.Commands;
-
-using Command = System.CommandLine.Command;
 
 /// <summary><c>hdrq evaluate</c>: how well networks do on labelled images.</summary>
 internal static class EvaluateCommand
@@ -18,23 +17,33 @@ internal static class EvaluateCommand
 
     private const int ShortestDomain = 6;
 
-    public static Command Create(Action<Work> run)
+    public static CliCommand Create(Action<Work> run)
     {
-        var files = new Argument<string[]>("files") { Description = "ONNX files of networks.", Arity = ArgumentArity.OneOrMore };
-        files.CustomParser = result => [.. result.Tokens.Select(token => Arguments.ParseFile(result, "files", token.Value))];
-        var data = Arguments.Folder("--data", $"Folder of labelled images, {DomainLayout.Classes} or {DomainLayout.Masks}.", isRequired: true);
+        var files = new Argument<string[]>(
+            "files") { Description = "ONNX files of networks.", Arity = ArgumentArity.OneOrMore };
+        files.CustomParser = result =>
+            [.. result.Tokens.Select(token => Arguments.ParseFile(result, "files", token.Value))];
+        var data = Arguments.Folder(
+            "--data", $"Folder of labelled images, {DomainLayout.Classes} or {DomainLayout.Masks}.", isRequired: true);
         var domains = Arguments.Names("--domains", "The domains to measure on. Default: all.");
-        var split = Arguments.Choice("--split", "The images to measure on: test or train. Default: test.", "test", "train");
+        var split = Arguments.Choice(
+            "--split", "The images to measure on: test or train. Default: test.", "test", "train");
         var normalization = CommonArguments.NormalizationOption("none.");
-        var (batchSize, threads, json) = (CommonArguments.BatchSize(), CommonArguments.Threads(), CommonArguments.Json());
-        var command = new Command("evaluate", "Measures networks on labelled images: accuracy, or mean IoU, domain by domain.") { files, data, domains, split, normalization, batchSize, threads, json };
+        var (batchSize, threads, json) =
+            (CommonArguments.BatchSize(), CommonArguments.Threads(), CommonArguments.Json());
+        var command =
+            new CliCommand("evaluate",
+            "Measures networks on labelled images: accuracy, or mean IoU, domain by domain.") { files, data, domains,
+            split, normalization, batchSize, threads, json };
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var layout = DomainLayout.Find(result.GetValue(data)!);
             var wanted = result.GetValue(domains) is { Length: > 0 } names ? names : [.. layout.Domains];
             if (wanted.Except(layout.Domains).FirstOrDefault() is { } unknown)
-                throw new UsageException($"--domains: there is no domain '{unknown}'; there are {string.Join(", ", layout.Domains)}.");
-            layout = layout with { Domains = wanted, Splits = [result.GetValue(split) == "train" ? DataSplit.Train : DataSplit.Test] };
+                throw new UsageException(
+                    $"--domains: there is no domain '{unknown}'; there are {string.Join(", ", layout.Domains)}.");
+            layout = layout with { Domains = wanted,
+                Splits = [result.GetValue(split) == "train" ? DataSplit.Train : DataSplit.Test] };
             var options = new JobOptions
             {
                 Data = layout.Root,
@@ -42,7 +51,8 @@ internal static class EvaluateCommand
                 BatchSize = result.GetValue(batchSize),
                 Threads = result.GetValue(threads),
             };
-            var table = new TextTable(layout.HasMasks ? "Mean IoU, %" : "Top-1 accuracy, %").Add(new TextTable.Column("network", MinimumWidth: ShortestName));
+            var table = new TextTable(layout.HasMasks ? "Mean IoU, %" : "Top-1 accuracy, %")
+                .Add(new TextTable.Column("network", MinimumWidth: ShortestName));
             foreach (var domain in wanted)
                 table.Add(new TextTable.Column(domain, IsNumber: true, MinimumWidth: ShortestDomain));
             table.Add(new TextTable.Column("harmonic mean", IsNumber: true, MinimumWidth: ShortestDomain, LeaveOut: 1));
@@ -62,13 +72,22 @@ internal static class EvaluateCommand
                     }
                     bar.Complete();
                     var mean = MergeJob.HarmonicMean(scores.Select(score => score.Score));
-                    table.Add([path, .. scores.Select(score => (TextTable.Cell)ResultTable.Percent(score.Score)), ResultTable.Percent(mean)]);
+                    table.Add([path, .. scores.Select(score => (TextTable.Cell)ResultTable.Percent(score.Score)),
+                        ResultTable.Percent(mean)]);
                     session.Output.Event("evaluated", () => new JsonObject
                     {
                         ["network"] = path,
-                        ["domains"] = new JsonObject(scores.Select(score => KeyValuePair.Create(score.Domain, (JsonNode?)score.Score))),
+                        ["domains"] =
+                            new JsonObject(
+                                scores.Select(score => KeyValuePair.Create(score.Domain, (JsonNode?)score.Score))),
                         ["classes"] = scores.Any(score => score.Classes is not null)
-                            ? new JsonObject(scores.Select(score => KeyValuePair.Create(score.Domain, (JsonNode?)new JsonObject((score.Classes ?? []).Select(one => KeyValuePair.Create(one.Key, (JsonNode?)one.Value))))))
+                            ? new JsonObject(
+                                scores.Select(
+                                    score => KeyValuePair.Create(
+                                        score.Domain,
+                                        (JsonNode?)new JsonObject(
+                                            (score.Classes ?? [])
+                                            .Select(one => KeyValuePair.Create(one.Key, (JsonNode?)one.Value))))))
                             : null,
                         ["harmonicMean"] = mean,
                     });

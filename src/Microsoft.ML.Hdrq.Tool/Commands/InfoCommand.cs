@@ -5,13 +5,11 @@ using System.Text.Json.Nodes;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Scoring;
-using Microsoft.ML.Hdrq.Tool.Results;
 using Microsoft.ML.Hdrq.Tool.Terminal;
 using Microsoft.ML.OnnxRuntime;
+using CliCommand = System.CommandLine.Command;
 
 namespace Microsoft.ML.Hdrq.Tool.Commands;
-
-using Command = System.CommandLine.Command;
 
 /// <summary><c>hdrq info</c>: what a file is.</summary>
 internal static class InfoCommand
@@ -22,13 +20,18 @@ internal static class InfoCommand
 
     private const int FloatBits = 32;
 
-    public static Command Create(Action<Work> run)
+    public static CliCommand Create(Action<Work> run)
     {
-        var file = new Argument<string>("file") { Description = "An ONNX file, or a model that ml.Model.Save or hdrq wrote (.zip)." };
+        var file = new Argument<string>(
+            "file") { Description = "An ONNX file, or a model that ml.Model.Save or hdrq wrote (.zip)." };
         file.CustomParser = result => Arguments.ParseFile(result, "file", result.Tokens[^1].Value);
         var json = CommonArguments.Json();
-        var command = new Command("info", "Says what a file is: task, classes, bits of each layer, integer layers, sizes, how it was made, and what statistics it carries.") { file, json };
-        command.SetAction(result => run(new(result.GetValue(json), session => Show(result.GetValue(file)!, session.Output))));
+        var command =
+            new CliCommand("info",
+            "Says what a file is: task, classes, bits of each layer, integer layers, sizes, how it was made, and what "
+            + "statistics it carries.") { file, json };
+        command.SetAction(
+            result => run(new(result.GetValue(json), session => Show(result.GetValue(file)!, session.Output))));
         return command;
     }
 
@@ -48,7 +51,8 @@ internal static class InfoCommand
         Span<byte> start = stackalloc byte[2];
         // Zip files begin with PK; in an ONNX file the first byte is the tag of a field, and that of no field that it
         // has.
-        if (file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) < start.Length || start is not [(byte)'P', (byte)'K'])
+        if (file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) < start.Length
+            || start is not [(byte)'P', (byte)'K'])
             return [(null, Network.LoadOnnx(path))];
         try
         {
@@ -59,7 +63,8 @@ internal static class InfoCommand
                 using var content = entry.Open();
                 found.Add((entry.FullName, Network.LoadOnnx(content)));
             }
-            return found.Count > 0 ? found : throw new InvalidDataException($"'{path}' is a zip file without a network in it.");
+            return found.Count > 0 ? found
+                : throw new InvalidDataException($"'{path}' is a zip file without a network in it.");
         }
         catch (InvalidDataException exception) when (!exception.Message.Contains(path, StringComparison.Ordinal))
         {
@@ -89,7 +94,9 @@ internal static class InfoCommand
         var facts = new List<(string Name, string Key, string Text)>
         {
             ("file", "file", path + (entry is null ? "" : $", an ML.NET model; its network is {entry}")),
-            ("size", "bytes", string.Create(CultureInfo.InvariantCulture, $"{new FileInfo(path).Length:N0} bytes; {parameters:N0} parameters")),
+            ("size", "bytes",
+                string.Create(
+                    CultureInfo.InvariantCulture, $"{new FileInfo(path).Length:N0} bytes; {parameters:N0} parameters")),
             ("task", "task", Task(network)),
             ("classes", "classes", network.ClassNames is { } names ? string.Join(", ", names) : "without names"),
             ("input", "input", string.Join(", ", graph.Inputs)),
@@ -97,24 +104,31 @@ internal static class InfoCommand
         };
         if (report is not null)
         {
-            facts.Add(("bits", "bits", !quantized ? "full precision" : string.Join(", ", report.Layers.GroupBy(Bits).Select(group => $"{group.Count()} {group.Key}"))));
+            facts.Add(("bits", "bits", !quantized ? "full precision"
+                : string.Join(", ", report.Layers.GroupBy(Bits).Select(group => $"{group.Count()} {group.Key}"))));
             if (quantized)
-                facts.Add(("integer kernels", "integerLayers", $"{report.Layers.Count(layer => layer.IsInteger)} of {report.Layers.Length} layers in ONNX Runtime"));
+                facts.Add(("integer kernels", "integerLayers",
+                    $"{report.Layers.Count(layer => layer.IsInteger)} of {report.Layers.Length} layers in ONNX Runtime"));
         }
         if (rejected is not null)
             facts.Add(("ONNX Runtime", "rejected", $"rejects it: {rejected.Split('\n')[0]}"));
         facts.Add(("normalization", "batchNormalizations", normalizations > 0
-            ? $"{normalizations} BatchNormalization with statistics of their own" : "no BatchNormalization: folded into the layers, or of another kind"));
+            ? $"{normalizations} BatchNormalization with statistics of their own"
+                : "no BatchNormalization: folded into the layers, or of another kind"));
         facts.Add(("for merging", "gramMatrices", grams > 0
-            ? $"Gram matrices of the inputs of {grams} layers: merged by RegMean" : "no Gram matrices: merged by the mean"));
-        foreach (var (key, value) in metadata.Where(pair => !pair.Key.StartsWith(GramPrefix, StringComparison.Ordinal) && pair.Key != NetworkMetadata.ClassNames))
+            ? $"Gram matrices of the inputs of {grams} layers: merged by RegMean"
+                : "no Gram matrices: merged by the mean"));
+        foreach (var (key, value) in metadata.Where(
+            pair => !pair.Key.StartsWith(GramPrefix, StringComparison.Ordinal)
+            && pair.Key != NetworkMetadata.ClassNames))
             facts.Add((key, key, value));
 
         output.Event("info", () =>
         {
             var data = new JsonObject(facts.Select(fact => KeyValuePair.Create(fact.Key, (JsonNode?)fact.Text)))
             {
-                ["classes"] = network.ClassNames is { } list ? new JsonArray([.. list.Select(name => (JsonNode)name)]) : null,
+                ["classes"] = network.ClassNames is { } list ? new JsonArray([.. list.Select(name => (JsonNode)name)])
+                    : null,
                 ["bytes"] = new FileInfo(path).Length,
                 ["parameters"] = parameters,
                 ["gramMatrices"] = grams,
@@ -139,14 +153,16 @@ internal static class InfoCommand
             output.Say($"{name.PadRight(width)}{text}");
         if (!quantized)
             return;
-        var table = new TextTable().Add(new TextTable.Column("layer", MinimumWidth: ShortestName)).Add(new TextTable.Column("type")).Add(new TextTable.Column("bits"))
+        var table = new TextTable().Add(new TextTable.Column("layer", MinimumWidth: ShortestName))
+            .Add(new TextTable.Column("type")).Add(new TextTable.Column("bits"))
             .Add(new TextTable.Column("kernel", MinimumWidth: ShortestName));
         foreach (var layer in report!.Layers)
             table.Add([layer.Name, layer.Type, Bits(layer), layer.IsInteger ? "integer" : $"float: {layer.Reason}"]);
         output.Show(table);
     }
 
-    private static string Bits(LayerReport layer) => string.Create(CultureInfo.InvariantCulture, $"W{layer.WeightBits ?? FloatBits}A{layer.InputBits ?? FloatBits}");
+    private static string Bits(LayerReport layer) =>
+        string.Create(CultureInfo.InvariantCulture, $"W{layer.WeightBits ?? FloatBits}A{layer.InputBits ?? FloatBits}");
 
     private static string Task(Network network) => network.Graph.Outputs[0].Shape switch
     {
@@ -155,5 +171,6 @@ internal static class InfoCommand
         _ => "unknown: its output has neither the shape [N, classes] nor [N, classes, height, width]",
     };
 
-    private static string Count(long classes) => classes > 0 ? string.Create(CultureInfo.InvariantCulture, $"{classes} classes") : "any number of classes";
+    private static string Count(long classes) => classes > 0
+        ? string.Create(CultureInfo.InvariantCulture, $"{classes} classes") : "any number of classes";
 }

@@ -7,10 +7,9 @@ using Microsoft.ML.Hdrq.Tool.Comparison;
 using Microsoft.ML.Hdrq.Tool.Data;
 using Microsoft.ML.Hdrq.Tool.Jobs;
 using Microsoft.ML.Hdrq.Tool.Terminal;
+using CliCommand = System.CommandLine.Command;
 
 namespace Microsoft.ML.Hdrq.Tool.Commands;
-
-using Command = System.CommandLine.Command;
 
 /// <summary><c>hdrq merge</c>: one network of several, without images.</summary>
 internal static class MergeCommand
@@ -18,30 +17,55 @@ internal static class MergeCommand
     /// <summary>Networks that any image size fits are given this size by a model that reads files.</summary>
     private const int LargestSide = 16_384;
 
-    public static Command Create(Action<Work> run)
+    public static CliCommand Create(Action<Work> run)
     {
-        var files = new Argument<string[]>("files") { Description = "ONNX files of the networks, at least two; patterns such as 'sites/*.onnx' too.", Arity = ArgumentArity.OneOrMore };
+        var files = new Argument<string[]>(
+            "files") { Description = "ONNX files of the networks, at least two; patterns such as 'sites/*.onnx' too.",
+            Arity = ArgumentArity.OneOrMore };
         var output = Arguments.NewFile("--output", "The ONNX file to write.", ".onnx", isRequired: true);
-        var zip = Arguments.NewFile("--zip", "Also write an ML.NET model that reads image files, for mlContext.Model.Load.", ".zip");
-        var method = Arguments.Choice("--merging", $"How to merge: {string.Join(", ", MergingChoice.All.Select(choice => choice.Name))}. Default: default.", [.. MergingChoice.All.Select(choice => choice.Name)]);
-        var weights = Arguments.Numbers("--weights", "How much each network counts, in the order of the files. Default: all the same.", 0, double.MaxValue);
+        var zip = Arguments.NewFile(
+            "--zip", "Also write an ML.NET model that reads image files, for mlContext.Model.Load.", ".zip");
+        var method =
+            Arguments.Choice(
+                "--merging",
+                $"How to merge: {string.Join(", ", MergingChoice.All.Select(choice => choice.Name))}. Default: "
+                + "default.", [.. MergingChoice.All.Select(choice => choice.Name)]);
+        var weights =
+            Arguments.Numbers(
+                "--weights", "How much each network counts, in the order of the files. Default: all the same.", 0,
+                double.MaxValue);
         var source = Arguments.File("--source", "ONNX file of the source network; for task-arithmetic and ties.");
-        var anySource = new Option<bool>("--allow-different-sources") { Description = "Also merge networks that do not come from the same source network; such a merge is seldom of use." };
-        var classes = Arguments.File("--classes", "Text file with the names of the classes, one a line, for --zip. Default: those that the networks carry.");
-        var size = Arguments.OptionalInteger("--size", "Height and width of images, for --zip, where the network takes any. ", 1, LargestSide);
+        var anySource =
+            new Option<bool>(
+                "--allow-different-sources") { Description =
+                "Also merge networks that do not come from the same source network; such a merge is seldom of use." };
+        var classes =
+            Arguments.File(
+                "--classes",
+                "Text file with the names of the classes, one a line, for --zip. Default: those that the networks "
+                + "carry.");
+        var size = Arguments.OptionalInteger(
+            "--size", "Height and width of images, for --zip, where the network takes any. ", 1, LargestSide);
         var (seed, json) = (CommonArguments.Seed(), CommonArguments.Json());
-        var command = new Command("merge", "Merges networks of several places into one, without images and without training.") { files, output, zip, method, weights, source, anySource, classes, size, seed, json };
+        var command =
+            new CliCommand("merge",
+            "Merges networks of several places into one, without images and without training.") { files, output, zip,
+            method, weights, source, anySource, classes, size, seed, json };
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var paths = Expand(result.GetValue(files)!, result.GetValue(output)!);
             Arguments.CheckApart(result.GetValue(output)!, [.. paths, result.GetValue(source)]);
             var shares = result.GetValue(weights) ?? [];
             if (shares.Length > 0 && shares.Length != paths.Count)
-                throw new UsageException($"--weights has {shares.Length} numbers, and there are {paths.Count} networks.");
-            var choice = MergingChoice.All.Single(way => way.Name == (result.GetValue(method) ?? MergingPlan.Default.Name));
+                throw new UsageException(
+                    $"--weights has {shares.Length} numbers, and there are {paths.Count} networks.");
+            var choice =
+                MergingChoice.All.Single(way => way.Name == (result.GetValue(method) ?? MergingPlan.Default.Name));
             if (choice.NeedsSource && result.GetValue(source) is null)
-                throw new UsageException($"--merging {choice.Name} needs --source, the ONNX file of the network that all others come from.");
-            if ((result.GetValue(classes) ?? (object?)result.GetValue(size)) is not null && result.GetValue(zip) is null)
+                throw new UsageException(
+                    $"--merging {choice.Name} needs --source, the ONNX file of the network that all others come from.");
+            if ((result.GetValue(classes) ?? (object?)result.GetValue(size)) is not null
+                && result.GetValue(zip) is null)
                 throw new UsageException("--classes and --size are for --zip, which is not given.");
             var names = result.GetValue(classes) is { } list ? ReadNames(list) : null;
             var networks = new List<Network>();
@@ -53,11 +77,16 @@ internal static class MergeCommand
                 var context = Devices.Context(result.GetValue(seed), null);
                 var (height, width) = Size(networks[0], result.GetValue(zip) is null ? 1 : result.GetValue(size));
                 var steps = new NetworkSteps(context, new PixelPipeline(context, height, width), result.GetValue(seed));
-                var options = choice.Options(common ?? networks[0], result.GetValue(seed)) with { AllowDifferentSources = result.GetValue(anySource) };
+                var options =
+                    choice.Options(
+                        common ?? networks[0],
+                        result.GetValue(seed)) with { AllowDifferentSources = result.GetValue(anySource) };
                 using var merged = session.Output.WithProgress(board =>
                 {
                     var bar = board.Add($"merging {paths.Count} networks");
-                    var made = Merge(steps, networks, paths, shares.Length == 0 ? options : options with { NetworkWeights = shares });
+                    var made = Merge(
+                        steps, networks, paths, shares.Length == 0 ? options
+                        : options with { NetworkWeights = shares });
                     NetworkFiles.Save(made, result.GetValue(output)!, session.Output);
                     if (result.GetValue(zip) is { } model)
                         steps.SaveModel(made, names, model);
@@ -66,7 +95,8 @@ internal static class MergeCommand
                 });
                 NetworkFiles.SayKernels(merged, session.Output);
                 session.Output.Say($"Written: {result.GetValue(output)}, for ONNX Runtime"
-                    + (result.GetValue(zip) is { } written ? $"; {written}, for mlContext.Model.Load." : ". --zip FILE also writes an ML.NET model."));
+                    + (result.GetValue(zip) is { } written ? $"; {written}, for mlContext.Model.Load."
+                        : ". --zip FILE also writes an ML.NET model."));
             }
             finally
             {
@@ -105,25 +135,36 @@ internal static class MergeCommand
                 continue;
             }
             if (!argument.Contains('*', StringComparison.Ordinal))
-                throw new UsageException(Directory.Exists(argument) ? $"{argument} is a folder; give files, such as '{Path.Combine(argument, "*.onnx")}'." : $"{argument}: there is no such file.");
+                throw new UsageException(
+                    Directory.Exists(argument)
+                    ? $"{argument} is a folder; give files, such as '{Path.Combine(argument, "*.onnx")}'."
+                    : $"{argument}: there is no such file.");
             var root = Path.GetPathRoot(argument) is { Length: > 0 } rooted ? rooted : Directory.GetCurrentDirectory();
-            var matches = new Matcher(StringComparison.Ordinal).AddInclude(Path.IsPathRooted(argument) ? Path.GetRelativePath(root, argument) : argument)
+            var matches = new Matcher(StringComparison.Ordinal)
+                .AddInclude(Path.IsPathRooted(argument) ? Path.GetRelativePath(root, argument) : argument)
                 .GetResultsInFullPath(root).Order(StringComparer.Ordinal).ToList();
             paths.AddRange(matches.Count > 0 ? matches : throw new UsageException($"'{argument}' matches no file."));
         }
-        paths.RemoveAll(path => arguments.All(argument => argument != path) && Path.GetFullPath(path) == Path.GetFullPath(output));
-        if (paths.Select(Path.GetFullPath).CountBy(path => path).FirstOrDefault(count => count.Value > 1) is { Key: { } twice })
+        paths.RemoveAll(
+            path => arguments.All(argument => argument != path) && Path.GetFullPath(path) == Path.GetFullPath(output));
+        if (paths.Select(Path.GetFullPath).CountBy(path => path)
+            .FirstOrDefault(count => count.Value > 1) is { Key: { } twice })
             throw new UsageException($"'{twice}' is named twice.");
-        return paths.Count > 1 ? paths : throw new UsageException($"To merge, it takes at least two networks; there is {paths[0]} alone.");
+        return paths.Count > 1 ? paths
+            : throw new UsageException($"To merge, it takes at least two networks; there is {paths[0]} alone.");
     }
 
     private static string[] ReadNames(string path)
     {
         var names = File.ReadLines(path).Select(line => line.Trim()).Where(line => line.Length > 0).ToArray();
-        return names.Length > 0 ? names : throw new InvalidDataException($"'{path}' names no class; it takes one a line.");
+        return names.Length > 0 ? names
+            : throw new InvalidDataException($"'{path}' names no class; it takes one a line.");
     }
 
     private static (int Height, int Width) Size(Network network, int? size) => size is { } side
         ? PixelPipeline.InputSize(network, (side, side))
-        : PixelPipeline.InputSize(network, () => throw new UsageException("--size is missing: the networks take images of any size, and a model that reads files needs one."));
+        : PixelPipeline.InputSize(
+            network, () =>
+                throw new UsageException(
+                    "--size is missing: the networks take images of any size, and a model that reads files needs one."));
 }

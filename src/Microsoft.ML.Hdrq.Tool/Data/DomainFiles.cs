@@ -26,5 +26,6 @@ internal sealed class DomainFiles<T>
         _files.TryGetValue((domain, split), out var files)
             ? files
             : throw new ArgumentException(
-                $"'{_layout.Root}' has no {split.FolderName()} images of '{domain}'; it has {string.Join(", ", _layout.Domains)}.", nameof(domain));
+                $"'{_layout.Root}' has no {split.FolderName()} images of '{domain}'; it has "
+                    + $"{string.Join(", ", _layout.Domains)}.", nameof(domain));
 }

@@ -31,7 +31,8 @@ internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, 
     public bool HasMasks => DataSplits.All.Any(split =>
     {
         var folder = Path.Combine(Root, Domains[0], split.FolderName());
-        return Directory.Exists(Path.Combine(folder, ImageFolder)) && Directory.Exists(Path.Combine(folder, MaskFolder));
+        return Directory.Exists(Path.Combine(folder, ImageFolder))
+            && Directory.Exists(Path.Combine(folder, MaskFolder));
     });
 
     /// <summary>Finds all domains: the subfolders that hold a <c>train</c> or a <c>test</c> folder.</summary>
@@ -48,14 +49,16 @@ internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, 
     {
         var root = Existing(folder);
         var domains = Names(root)
-            .OrderBy(name => (source is null ? _sources.Contains(name, StringComparer.OrdinalIgnoreCase) : name == source) ? 0 : 1)
+            .OrderBy(name =>
+                (source is null ? _sources.Contains(name, StringComparer.OrdinalIgnoreCase) : name == source) ? 0 : 1)
             .ThenBy(name => name, StringComparer.Ordinal)
             .ToArray();
         if (domains.Length == 0)
             throw new InvalidDataException($"'{root}' holds no domains; expected {Classes}, or {Masks}.");
         return source is null || domains[0] == source
             ? new(root, domains, DataSplits.All)
-            : throw new UsageException($"--source: there is no domain '{source}' in '{root}'; there are {string.Join(", ", domains)}.");
+            : throw new UsageException(
+                $"--source: there is no domain '{source}' in '{root}'; there are {string.Join(", ", domains)}.");
     }
 
     /// <summary>Finds one domain: that of a name in a data folder, the only one there, or the folder itself.</summary>
@@ -77,17 +80,22 @@ internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, 
             {
                 0 => null,
                 1 => new(root, names, [split]),
-                _ => throw new UsageException($"--domain is missing: '{root}' has the domains {string.Join(", ", names)}."),
+                _ => throw new UsageException(
+                    $"--domain is missing: '{root}' has the domains {string.Join(", ", names)}."),
             };
         }
         return names.Contains(domain)
             ? new(root, [domain], [split])
-            : throw new UsageException($"--domain: there is no domain '{domain}' in '{root}'; {(names.Count == 0 ? "it has none" : $"there are {string.Join(", ", names)}")}.");
+            : throw new UsageException(
+                $"--domain: there is no domain '{domain}' in '{root}'; "
+                + $"{(names.Count == 0 ? "it has none" : $"there are {string.Join(", ", names)}")}.");
     }
 
     /// <summary>The names of a folder's subfolders in ordinal order; none where there is no folder.</summary>
     public static IReadOnlyList<string> Subfolders(string folder) =>
-        Directory.Exists(folder) ? [.. Directory.EnumerateDirectories(folder).Select(path => Path.GetFileName(path)).Where(name => name[0] != '.').Order(StringComparer.Ordinal)] : [];
+        Directory.Exists(folder)
+            ? [.. Directory.EnumerateDirectories(folder).Select(path => Path.GetFileName(path))
+            .Where(name => name[0] != '.').Order(StringComparer.Ordinal)] : [];
 
     /// <summary>
     /// A folder's files that end in .png, .jpg, .jpeg or .bmp, in either case, by name in ordinal order; none where
@@ -95,7 +103,10 @@ internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, 
     /// </summary>
     public static IReadOnlyList<string> Images(string folder) =>
         Directory.Exists(folder)
-            ? [.. Directory.EnumerateFiles(folder).Where(path => Path.GetFileName(path)[0] != '.' && _extensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase)).Order(StringComparer.Ordinal)]
+            ? [.. Directory.EnumerateFiles(folder)
+                .Where(path => Path.GetFileName(path)[0] != '.'
+                && _extensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase))
+                .Order(StringComparer.Ordinal)]
             : [];
 
     /// <summary>
@@ -119,20 +130,25 @@ internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, 
                 images = Path.Combine(images, ImageFolder);
         }
         var files = Below(images).ToList();
-        return files.Count > 0 ? files : throw new InvalidDataException($"'{images}' holds no images (*.png, .jpg, .jpeg or .bmp).");
+        return files.Count > 0 ? files
+            : throw new InvalidDataException($"'{images}' holds no images (*.png, .jpg, .jpeg or .bmp).");
     }
 
-    private static IEnumerable<string> Below(string folder) => Subfolders(folder).SelectMany(name => Below(Path.Combine(folder, name))).Concat(Images(folder));
+    private static IEnumerable<string> Below(string folder) => Subfolders(folder)
+        .SelectMany(name => Below(Path.Combine(folder, name))).Concat(Images(folder));
 
-    private static IReadOnlyList<string> Names(string root) => [.. Subfolders(root).Where(name => IsDomain(Path.Combine(root, name)))];
+    private static IReadOnlyList<string> Names(string root) =>
+        [.. Subfolders(root).Where(name => IsDomain(Path.Combine(root, name)))];
 
-    private static bool IsDomain(string folder) => DataSplits.All.Any(split => Directory.Exists(Path.Combine(folder, split.FolderName())));
+    private static bool IsDomain(string folder) =>
+        DataSplits.All.Any(split => Directory.Exists(Path.Combine(folder, split.FolderName())));
 
     private static string Existing(string folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         var root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
         return Directory.Exists(root) ? root
-            : throw new DirectoryNotFoundException(File.Exists(root) ? $"'{root}' is a file, not a data folder." : $"There is no data folder '{root}'.");
+            : throw new DirectoryNotFoundException(
+                File.Exists(root) ? $"'{root}' is a file, not a data folder." : $"There is no data folder '{root}'.");
     }
 }

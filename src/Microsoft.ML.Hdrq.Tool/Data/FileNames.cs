@@ -19,7 +19,8 @@ internal static class FileNames
     /// </summary>
     public static string Of(string name)
     {
-        var plain = string.Concat(name.Select(letter => char.IsLetterOrDigit(letter) || letter is '.' or '_' or '+' or '-' ? letter : '-'));
+        var plain = string.Concat(
+            name.Select(letter => char.IsLetterOrDigit(letter) || letter is '.' or '_' or '+' or '-' ? letter : '-'));
         // File systems count bytes.
         if (plain == name && Encoding.UTF8.GetByteCount(plain) <= Longest)
             return name;

@@ -17,11 +17,13 @@ internal sealed class FolderLock : IDisposable
         var path = Path.Combine(folder, File);
         try
         {
-            return new(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose));
+            return new(new FileStream(
+                path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose));
         }
         catch (IOException exception) when (exception is not DirectoryNotFoundException && System.IO.File.Exists(path))
         {
-            throw new IOException($"Another hdrq is at work in '{folder}'; wait until it is done, or give another --output.", exception);
+            throw new IOException(
+                $"Another hdrq is at work in '{folder}'; wait until it is done, or give another --output.", exception);
         }
     }
 

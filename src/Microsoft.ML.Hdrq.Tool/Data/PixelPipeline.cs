@@ -20,7 +20,8 @@ internal sealed class PixelPipeline
     {
         (_context, Height, Width) = (context, height, width);
         Reading = context.Transforms.LoadImages("Image", imageFolder: null, nameof(ImageRow.ImagePath))
-            .Append(context.Transforms.ResizeImages("Image", width, height, resizing: ImageResizingEstimator.ResizingKind.Fill))
+            .Append(context.Transforms.ResizeImages(
+                "Image", width, height, resizing: ImageResizingEstimator.ResizingKind.Fill))
             .Append(context.Transforms.ExtractPixels(Pixels, "Image"));
     }
 
@@ -41,7 +42,9 @@ internal sealed class PixelPipeline
         Read(Reading, paths, path => new ImageRow { ImagePath = path }, cancellationToken);
 
     /// <summary>Rows through a pipeline; made when a cursor asks for them.</summary>
-    public IDataView Read<T, TRow>(IEstimator<ITransformer> pipeline, IReadOnlyList<T> items, Func<T, TRow> row, CancellationToken cancellationToken)
+    public IDataView Read<T,
+        TRow>(IEstimator<ITransformer> pipeline, IReadOnlyList<T> items, Func<T, TRow> row,
+        CancellationToken cancellationToken)
         where TRow : class
     {
         var rows = _context.Data.LoadFromEnumerable(Enumerate());
@@ -61,20 +64,25 @@ internal sealed class PixelPipeline
     /// <param name="network">The network.</param>
     /// <param name="image">The image, asked for only if the network takes any size.</param>
     /// <exception cref="InvalidDataException">The network does not take colour images.</exception>
-    public static (int Height, int Width) InputSize(Network network, Func<string> image) => InputSize(network, new Lazy<(int, int)>(() => ImageSize(image())));
+    public static (int Height, int Width) InputSize(Network network, Func<string> image) =>
+        InputSize(network, new Lazy<(int, int)>(() => ImageSize(image())));
 
     /// <summary>The size of a network's input, or another where the network takes any.</summary>
-    public static (int Height, int Width) InputSize(Network network, (int Height, int Width) size) => InputSize(network, new Lazy<(int, int)>(size));
+    public static (int Height, int Width) InputSize(Network network, (int Height, int Width) size) =>
+        InputSize(network, new Lazy<(int, int)>(size));
 
     private static (int Height, int Width) InputSize(Network network, Lazy<(int Height, int Width)> size)
     {
         var input = network.Graph.Inputs[0];
         if (input.Shape is not [_, 3 or -1, var height, var width])
-            throw new InvalidDataException($"The network's input {input} is not a batch of colour images [N, 3, height, width].");
+            throw new InvalidDataException(
+                $"The network's input {input} is not a batch of colour images [N, 3, height, width].");
         return (height > 0 ? (int)height : size.Value.Height, width > 0 ? (int)width : size.Value.Width);
     }
 
-    /// <summary>Looks whether all of some files are images, before work that would end hours later at one that is none.</summary>
+    /// <summary>
+    /// Looks whether all of some files are images, before work that would end hours later at one that is none.
+    /// </summary>
     /// <param name="paths">The files, of which only headers are read.</param>
     /// <exception cref="InvalidDataException">One is no image that can be read.</exception>
     public static void CheckImages(IEnumerable<string> paths)

@@ -6,7 +6,8 @@ internal static class WholeFile
     /// <summary>Writes a file.</summary>
     /// <param name="path">The file; its folder is created if need be.</param>
     /// <param name="bytes">What it shall hold.</param>
-    public static void Write(string path, byte[] bytes) => Write(path, temporary => File.WriteAllBytes(temporary, bytes));
+    public static void Write(string path, byte[] bytes) =>
+        Write(path, temporary => File.WriteAllBytes(temporary, bytes));
 
     /// <summary>Writes a file.</summary>
     /// <param name="path">The file; its folder is created if need be.</param>

@@ -17,7 +17,8 @@ internal static class Devices
             if (!torch.cuda_is_available())
                 throw new UsageException($"--gpu {number}: Torch finds no GPU here; leave --gpu out to use the CPU.");
             if (number >= torch.cuda.device_count())
-                throw new UsageException($"--gpu {number}: Torch finds {torch.cuda.device_count()} GPUs here, numbered from 0.");
+                throw new UsageException(
+                    $"--gpu {number}: Torch finds {torch.cuda.device_count()} GPUs here, numbered from 0.");
         }
         return new MLContext(seed) { GpuDeviceId = gpu };
     }

@@ -62,7 +62,8 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     public abstract IEnumerable<string> TestFiles(string domain);
 
     /// <summary>How well a network does on the test images of some domains, domain after domain.</summary>
-    public abstract IEnumerable<DomainScore> Measure(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken);
+    public abstract IEnumerable<DomainScore> Measure(
+        Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken);
 
     /// <summary>
     /// Writes pictures of what networks give, where the task has such; does nothing unless overridden.
@@ -81,7 +82,8 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
             return Read(options.Network);
         using var created = CreateSource();
         return Steps.Adapt(
-            created, Images(Domains[0], DataSplit.Train, cancellationToken), SourceTraining with { Progress = progress },
+            created, Images(Domains[0], DataSplit.Train, cancellationToken),
+                SourceTraining with { Progress = progress },
             new() { Normalization = options.Normalization, ClassNames = Classes }, cancellationToken);
     }
 
@@ -89,18 +91,25 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     public Network Read(string path) => Steps.Read(path, options.Normalization, Classes);
 
     /// <summary>The source network, adapted to the labelled images of a domain.</summary>
-    public Network Adapt(Network source, string domain, IProgress<FineTuningProgress> progress, CancellationToken cancellationToken) => Steps.Adapt(
-        source, Images(domain, DataSplit.Train, cancellationToken), Adaptation with { Progress = progress }, new(), cancellationToken);
+    public Network Adapt(
+        Network source, string domain, IProgress<FineTuningProgress> progress, CancellationToken cancellationToken) =>
+            Steps.Adapt(
+        source, Images(domain, DataSplit.Train, cancellationToken), Adaptation with { Progress = progress }, new(),
+            cancellationToken);
 
     /// <summary>An adapted network, quantized on the images of its domain, without their labels.</summary>
-    public Network Quantize(Network source, Network adapted, string domain, QuantizationOptions settings, int seed, IProgress<QuantizationProgress> progress, CancellationToken cancellationToken) => Steps.Quantize(
-        adapted, Images(domain, DataSplit.Train, cancellationToken), settings with { Source = source, Progress = progress }, seed, options.CalibrationImages, cancellationToken);
+    public Network Quantize(
+        Network source, Network adapted, string domain, QuantizationOptions settings, int seed,
+        IProgress<QuantizationProgress> progress, CancellationToken cancellationToken) => Steps.Quantize(
+        adapted, Images(domain, DataSplit.Train, cancellationToken),
+            settings with { Source = source, Progress = progress }, seed, options.CalibrationImages, cancellationToken);
 
     /// <summary>One network of several, without images.</summary>
     public Network Merge(IReadOnlyList<Network> networks, MergeOptions merging) => Steps.Merge(networks, merging);
 
     /// <summary>What a network says of some test images of each of some domains, for people to look at.</summary>
-    public virtual IReadOnlyList<SamplePrediction> Predict(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken) => [];
+    public virtual IReadOnlyList<SamplePrediction> Predict(
+        Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken) => [];
 
     /// <summary>What the colours of predicted pictures mean, as CSS; empty where predictions are no pictures.</summary>
     public virtual IReadOnlyList<(string Name, string Colour)> PictureKey => [];
@@ -110,7 +119,9 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     /// <param name="parts">The networks.</param>
     /// <param name="analyse">Given the data and the names of the networks' score columns in it.</param>
     /// <param name="cancellationToken">Ends the work.</param>
-    public T Analyse<T>(string domain, IReadOnlyList<Network> parts, Func<ModelOperationsCatalog, IDataView, IReadOnlyList<string>, T> analyse, CancellationToken cancellationToken)
+    public T Analyse<T>(
+        string domain, IReadOnlyList<Network> parts, Func<ModelOperationsCatalog, IDataView, IReadOnlyList<string>,
+        T> analyse, CancellationToken cancellationToken)
     {
         var data = Images(domain, DataSplit.Test, cancellationToken);
         var (applied, columns) = (new List<NetworkTransformer>(), new List<string>());
@@ -119,7 +130,9 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
             foreach (var part in parts)
             {
                 columns.Add($"{Score}{columns.Count}");
-                applied.Add(context.Transforms.ApplyNetwork(columns[^1], PixelPipeline.Pixels, part, new ScoringOptions { Engine = ScoringEngineKind.Torch }).Fit(data));
+                applied.Add(context.Transforms.ApplyNetwork(
+                    columns[^1], PixelPipeline.Pixels, part, new ScoringOptions { Engine = ScoringEngineKind.Torch })
+                    .Fit(data));
                 data = applied[^1].Transform(data);
             }
             return analyse(context.Model, data, columns);

@@ -3,7 +3,6 @@ using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tool.Comparison;
 using Microsoft.ML.Hdrq.Tool.Explanations;
-using Microsoft.ML.Hdrq.Tool.Terminal;
 
 namespace Microsoft.ML.Hdrq.Tool.Jobs;
 
@@ -117,8 +116,11 @@ internal sealed record JobOptions
                select method.Plan(Quantization, bits, Seed),
         ],
         .. AverageBits.Select(average => new QuantizationPlan(
-            string.Create(CultureInfo.InvariantCulture, $"hdrq-mixed{average}{(Allocation == BitAllocationBasis.Images ? "i" : "")}a{Bits[0].Activations}-s{Seed}"), string.Create(CultureInfo.InvariantCulture, $"HDRQ, {average} bits on average{(Allocation == BitAllocationBasis.Images ? ", by images" : "")}"),
-            Quantization with { WeightBits = Bits[0].Weights, ActivationBits = Bits[0].Activations }, Seed, average, Allocation)),
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"hdrq-mixed{average}{(Allocation == BitAllocationBasis.Images ? "i" : "")}a{Bits[0].Activations}-s{Seed}"), string.Create(CultureInfo.InvariantCulture, $"HDRQ, {average} bits on average{(Allocation == BitAllocationBasis.Images ? ", by images" : "")}"),
+            Quantization with { WeightBits = Bits[0].Weights, ActivationBits = Bits[0].Activations }, Seed, average,
+                Allocation)),
     ];
 
     /// <summary>The ways to merge.</summary>

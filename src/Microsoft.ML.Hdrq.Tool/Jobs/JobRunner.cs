@@ -3,13 +3,11 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
-using Microsoft.ML.Hdrq.Tool.Classification;
 using Microsoft.ML.Hdrq.Tool.Comparison;
 using Microsoft.ML.Hdrq.Tool.Data;
 using Microsoft.ML.Hdrq.Tool.Explanations;
 using Microsoft.ML.Hdrq.Tool.Report;
 using Microsoft.ML.Hdrq.Tool.Results;
-using Microsoft.ML.Hdrq.Tool.Segmentation;
 using Microsoft.ML.Hdrq.Tool.Terminal;
 
 namespace Microsoft.ML.Hdrq.Tool.Jobs;
@@ -48,7 +46,8 @@ internal sealed class JobRunner
             }
         }
         if (_plan.Groups.Count == 0 && options.LastStage == Stage.Merged)
-            throw new InvalidDataException($"'{layout.Root}' has one domain to serve, {_plan.Targets[0]}; to merge, it takes two.");
+            throw new InvalidDataException(
+                $"'{layout.Root}' has one domain to serve, {_plan.Targets[0]}; to merge, it takes two.");
         _folder = options.Output is null ? null : Directory.CreateDirectory(options.Output).FullName;
     }
 
@@ -58,7 +57,8 @@ internal sealed class JobRunner
         using var only = _folder is null ? null : FolderLock.Of(_folder);
         var (job, document) = _output.WithProgress(board =>
         {
-            var running = new MergeJob(_networks, _options, _plan, new NetworkShelf(_folder), board, Measured, cancellationToken);
+            var running =
+                new MergeJob(_networks, _options, _plan, new NetworkShelf(_folder), board, Measured, cancellationToken);
             return (running, running.Run());
         });
         Write(document);
@@ -81,13 +81,16 @@ internal sealed class JobRunner
         }
         if (_folder is not null)
             WritePictures(job, document, cancellationToken);
-        _output.Event("results", () => JsonSerializer.SerializeToNode(document, ResultsJsonContext.Default.ResultsDocument)!.AsObject());
+        _output.Event(
+            "results", () =>
+                JsonSerializer.SerializeToNode(document, ResultsJsonContext.Default.ResultsDocument)!.AsObject());
         Conclude(document);
     }
 
     private void Measured(ResultRow row, ResultsDocument document)
     {
-        _output.Event("network", () => JsonSerializer.SerializeToNode(row, ResultsJsonContext.Default.ResultRow)!.AsObject());
+        _output.Event(
+            "network", () => JsonSerializer.SerializeToNode(row, ResultsJsonContext.Default.ResultRow)!.AsObject());
         Write(document);
     }
 
@@ -97,7 +100,9 @@ internal sealed class JobRunner
             return;
         ResultsFile.Write(Path.Combine(_folder, "results.json"), document);
         if (_options.Comparison is not null)
-            WholeFile.Write(Path.Combine(_folder, "comparison.md"), Encoding.UTF8.GetBytes(new ComparisonReport(document, _networks.Task).ToMarkdown()));
+            WholeFile.Write(
+                Path.Combine(_folder, "comparison.md"),
+                Encoding.UTF8.GetBytes(new ComparisonReport(document, _networks.Task).ToMarkdown()));
     }
 
     private void WritePictures(MergeJob job, ResultsDocument document, CancellationToken cancellationToken)
@@ -136,8 +141,10 @@ internal sealed class JobRunner
         if (best is null || _options.Comparison is not null)
             return;
         var file = Path.Combine(_options.Output!, $"{best.Network}.zip");
-        _output.Event("use", () => new JsonObject { ["model"] = file, ["network"] = Path.ChangeExtension(file, ".onnx") });
-        _output.Say($"Use {file} ({best.Method} {ResultTable.Bits(best)}, {ResultTable.Percent(best.HarmonicMean!.Value)} %): "
+        _output.Event(
+            "use", () => new JsonObject { ["model"] = file, ["network"] = Path.ChangeExtension(file, ".onnx") });
+        _output.Say($"Use {file} ({best.Method} {ResultTable.Bits(best)}, "
+            + $"{ResultTable.Percent(best.HarmonicMean!.Value)} %): "
             + "mlContext.Model.Load reads it. "
             + $"Elsewhere, {Path.GetFileName(Path.ChangeExtension(file, ".onnx"))} runs in ONNX Runtime.");
     }

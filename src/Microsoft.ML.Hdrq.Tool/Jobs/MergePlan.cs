@@ -17,7 +17,8 @@ internal sealed record MergePlan(IReadOnlyList<string> Targets, IReadOnlyList<IR
     /// <exception cref="UsageException">
     /// A domain is unknown or named twice, or a group has fewer than two domains.
     /// </exception>
-    public static MergePlan Of(IReadOnlyList<string> domains, IReadOnlyList<string>? targets, IReadOnlyList<string> merges)
+    public static MergePlan Of(
+        IReadOnlyList<string> domains, IReadOnlyList<string>? targets, IReadOnlyList<string> merges)
     {
         if (targets is null)
             targets = domains.Count <= 2 ? domains : [.. domains.Skip(1)];
@@ -47,7 +48,8 @@ internal sealed record MergePlan(IReadOnlyList<string> Targets, IReadOnlyList<IR
             {
                 var group = text.Split('+', StringSplitOptions.TrimEntries);
                 if (group.Length < 2)
-                    throw new UsageException($"--merge {text}: it takes at least two domains, joined by +, or the words pairs or all.");
+                    throw new UsageException(
+                        $"--merge {text}: it takes at least two domains, joined by +, or the words pairs or all.");
                 Check(group, targets, "--merge");
                 Add(group);
             }
@@ -64,7 +66,9 @@ internal sealed record MergePlan(IReadOnlyList<string> Targets, IReadOnlyList<IR
     private static void Check(IReadOnlyList<string> names, IReadOnlyList<string> known, string option)
     {
         if (names.FirstOrDefault(name => !known.Contains(name)) is { } unknown)
-            throw new UsageException($"{option}: there is no domain '{unknown}'{(option == "--merge" ? " to merge" : "")}; there are {string.Join(", ", known)}.");
+            throw new UsageException(
+                $"{option}: there is no domain '{unknown}'{(option == "--merge" ? " to merge" : "")}; there are "
+                + $"{string.Join(", ", known)}.");
         if (names.Distinct().Count() != names.Count)
             throw new UsageException($"{option}: a domain is named twice in {string.Join(", ", names)}.");
     }

@@ -10,7 +10,8 @@ namespace Microsoft.ML.Hdrq.Tool.Jobs;
 /// </param>
 /// <param name="NeedsSource">Whether it looks at the source network.</param>
 /// <param name="Options">How, for the source network and a seed.</param>
-internal sealed record MergingPlan(string Name, bool IsForIntegers, bool NeedsSource, Func<Network, int, MergeOptions> Options)
+internal sealed record MergingPlan(
+    string Name, bool IsForIntegers, bool NeedsSource, Func<Network, int, MergeOptions> Options)
 {
     /// <summary>The library's default.</summary>
     public static MergingPlan Default { get; } = new("default", false, false, (_, _) => new MergeOptions());

@@ -18,14 +18,18 @@ internal static class NetworkFiles
     public static void Save(Network network, string path, Output output)
     {
         WholeFile.Write(path, temporary => network.SaveOnnx(temporary));
-        output.Event("written", () => new JsonObject { ["network"] = path, ["bytes"] = new FileInfo(path).Length, ["sha256"] = network.ParametersSha256() });
+        output.Event(
+            "written", () =>
+                new JsonObject { ["network"] = path, ["bytes"] = new FileInfo(path).Length,
+                ["sha256"] = network.ParametersSha256() });
     }
 
     /// <summary>Says what became of the layers of a quantized network.</summary>
     public static void SayKernels(Network network, Output output)
     {
         var report = OnnxReport.Of(network);
-        foreach (var line in report.Layers.All(layer => layer.WeightBits is null) ? [] : KernelSummary.Of([("", report)]))
+        foreach (var line in report.Layers.All(layer => layer.WeightBits is null) ? []
+            : KernelSummary.Of([("", report)]))
             output.Say(line);
     }
 }

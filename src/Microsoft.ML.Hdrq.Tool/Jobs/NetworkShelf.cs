@@ -59,15 +59,18 @@ internal sealed class NetworkShelf(string? folder)
     /// <param name="ingredients">Everything else that decides about the scores.</param>
     /// <param name="measure">Measures them.</param>
     /// <returns>The scores, and whether they were measured and not found.</returns>
-    public (IReadOnlyList<DomainScore> Scores, bool IsMeasured) Scores(Item item, string name, IEnumerable<string> ingredients, Func<IEnumerable<DomainScore>> measure)
+    public (IReadOnlyList<DomainScore> Scores, bool IsMeasured) Scores(
+        Item item, string name, IEnumerable<string> ingredients, Func<IEnumerable<DomainScore>> measure)
     {
         var recipe = Recipe([item.Recipe, .. ingredients]);
         var path = folder is null ? null : Path.Combine(folder, $"{name}.scores");
-        if (path is not null && File.Exists(path) && File.ReadAllLines(path) is [var kept, .. var lines] && kept == recipe)
+        if (path is not null && File.Exists(path) && File.ReadAllLines(path) is [var kept, .. var lines]
+            && kept == recipe)
             return ([.. lines.Select(DomainScore.Parse)], false);
         var scores = measure().ToList();
         if (path is not null)
-            WholeFile.Write(path, Encoding.UTF8.GetBytes(string.Join('\n', [recipe, .. scores.Select(score => score.ToLine())])));
+            WholeFile.Write(
+                path, Encoding.UTF8.GetBytes(string.Join('\n', [recipe, .. scores.Select(score => score.ToLine())])));
         return (scores, true);
     }
 
@@ -83,16 +86,19 @@ internal sealed class NetworkShelf(string? folder)
         var path = folder is null ? null : Path.Combine(folder, $"{name}.explanation.json");
         var recipePath = $"{path}.recipe";
         if (path is not null && File.Exists(path) && File.Exists(recipePath) && File.ReadAllText(recipePath) == recipe)
-            return JsonSerializer.Deserialize(File.ReadAllBytes(path), ExplanationJsonContext.Default.Explanation) ?? throw new InvalidDataException($"'{path}' is empty.");
+            return JsonSerializer.Deserialize(File.ReadAllBytes(path), ExplanationJsonContext.Default.Explanation)
+                ?? throw new InvalidDataException($"'{path}' is empty.");
         var found = explain();
         if (path is not null)
         {
             File.Delete(recipePath);
-            WholeFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(found, ExplanationJsonContext.Default.Explanation));
+            WholeFile.Write(
+                path, JsonSerializer.SerializeToUtf8Bytes(found, ExplanationJsonContext.Default.Explanation));
             WholeFile.Write(recipePath, Encoding.UTF8.GetBytes(recipe));
         }
         return found;
     }
 
-    private static string Recipe(IEnumerable<string> ingredients) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', ingredients))));
+    private static string Recipe(IEnumerable<string> ingredients) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', ingredients))));
 }

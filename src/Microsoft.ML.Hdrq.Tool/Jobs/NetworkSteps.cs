@@ -29,19 +29,28 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
     {
         using var network = Network.LoadOnnx(path);
         var missing = normalization is not null && !BeginsWith(network, normalization) ? normalization : null;
-        return Fit(context.Transforms.ApplyNetwork(Score, PixelPipeline.Pixels, network, new ScoringOptions { Normalization = missing, ClassNames = classNames }), NoPixels);
+        return Fit(context.Transforms.ApplyNetwork(
+            Score, PixelPipeline.Pixels, network,
+            new ScoringOptions { Normalization = missing, ClassNames = classNames }), NoPixels);
     }
 
     /// <summary>A network, trained on labelled images.</summary>
-    public Network Adapt(Network network, IDataView images, AdaptationOptions options, ScoringOptions scoring, CancellationToken cancellationToken) => Fit(
+    public Network Adapt(
+        Network network, IDataView images, AdaptationOptions options, ScoringOptions scoring,
+        CancellationToken cancellationToken) => Fit(
         context.Transforms.ApplyNetwork("Source", PixelPipeline.Pixels, network, scoring)
-            .Append(context.Transforms.AdaptNetwork(Score, "Source", options, new() { Seed = seed, CancellationToken = cancellationToken })),
+            .Append(context.Transforms.AdaptNetwork(
+                Score, "Source", options, new() { Seed = seed, CancellationToken = cancellationToken })),
         images);
 
     /// <summary>An adapted network, quantized on images; labels are not read.</summary>
-    public Network Quantize(Network adapted, IDataView images, QuantizationOptions options, int quantizationSeed, int? calibrationImages, CancellationToken cancellationToken) => Fit(
+    public Network Quantize(
+        Network adapted, IDataView images, QuantizationOptions options, int quantizationSeed, int? calibrationImages,
+        CancellationToken cancellationToken) => Fit(
         context.Transforms.ApplyNetwork("Adapted", PixelPipeline.Pixels, adapted)
-            .Append(context.Transforms.QuantizeNetwork(Score, "Adapted", options, new() { MaxRows = calibrationImages, Seed = quantizationSeed, CancellationToken = cancellationToken })),
+            .Append(context.Transforms.QuantizeNetwork(
+                Score, "Adapted", options,
+                new() { MaxRows = calibrationImages, Seed = quantizationSeed, CancellationToken = cancellationToken })),
         images);
 
     /// <summary>One network of several, without images.</summary>
@@ -58,7 +67,10 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
     public void SaveModel(Network network, IReadOnlyList<string>? classNames, string path)
     {
         classNames ??= network.ClassNames;
-        IEstimator<ITransformer> pipeline = pixels.Reading.Append(context.Transforms.ApplyNetwork(Score, PixelPipeline.Pixels, network, new ScoringOptions { ClassNames = classNames }));
+        IEstimator<ITransformer> pipeline =
+            pixels.Reading.Append(
+                context.Transforms.ApplyNetwork(
+                    Score, PixelPipeline.Pixels, network, new ScoringOptions { ClassNames = classNames }));
         if (classNames is not null && network.Graph.Outputs[0].Shape.Length == 2)
             pipeline = pipeline.Append(context.Transforms.Conversion.MapKeyToValue("Prediction", "PredictedLabel"));
         var model = pipeline.Fit(pixels.NoFiles);

@@ -13,7 +13,8 @@ namespace Microsoft.ML.Hdrq.Tool.Jobs;
 /// null where all have those of the options.
 /// </param>
 /// <param name="Basis">By what they are shared out.</param>
-internal sealed record QuantizationPlan(string Name, string Method, QuantizationOptions Options, int Seed, double? AverageBits = null,
+internal sealed record QuantizationPlan(
+    string Name, string Method, QuantizationOptions Options, int Seed, double? AverageBits = null,
     BitAllocationBasis Basis = BitAllocationBasis.SourceWeights)
 {
     /// <summary>The options for a network.</summary>
@@ -21,9 +22,13 @@ internal sealed record QuantizationPlan(string Name, string Method, Quantization
     {
         if (AverageBits is not { } average)
             return Options;
-        var weights = network.Graph.Nodes.Where(node => node.Operator.Type is "Conv" or "ConvTranspose" or "Gemm" or "MatMul" && network.Parameters.ContainsKey(node.Inputs[1]))
+        var weights =
+            network.Graph.Nodes.Where(
+                node => node.Operator.Type is "Conv" or "ConvTranspose" or "Gemm" or "MatMul"
+                && network.Parameters.ContainsKey(node.Inputs[1]))
             .Select(node => (double)network.Parameters[node.Inputs[1]].numel()).ToList();
-        var size = (long)Math.Ceiling((8 * (weights[0] + weights[^1]) + average * weights.Skip(1).SkipLast(1).Sum()) / 8);
+        var size = (long)Math.Ceiling(
+            (8 * (weights[0] + weights[^1]) + average * weights.Skip(1).SkipLast(1).Sum()) / 8);
         return Options with { BitBudget = new() { TargetSize = size, Basis = Basis } };
     }
 }

@@ -64,7 +64,8 @@ internal sealed record VisionTask
             2 => Classification,
             4 => Segmentation,
             _ => throw new InvalidDataException(
-                $"The network's output {output} has neither scores of classes [N, classes] nor scores of classes for every pixel [N, classes, height, width]."),
+                $"The network's output {output} has neither scores of classes [N, classes] nor scores of classes for "
+                    + "every pixel [N, classes, height, width]."),
         };
     }
 }

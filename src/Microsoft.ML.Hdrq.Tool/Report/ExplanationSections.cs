@@ -6,7 +6,8 @@ namespace Microsoft.ML.Hdrq.Tool.Report;
 /// <summary>The parts of a report that say why networks merge well or badly.</summary>
 internal static class ExplanationSections
 {
-    private const string Errors = "After \u00b1 is its standard error: a rise of less than two standard errors is within "
+    private const string Errors =
+        "After \u00b1 is its standard error: a rise of less than two standard errors is within "
         + "noise, and other images could give none. The fewer images, the larger the error.";
 
     /// <summary>The loss between every two networks.</summary>
@@ -89,7 +90,8 @@ internal static class ExplanationSections
             return Html.Empty;
         var (count, domain) = (explained[0].Images, explained[0].Networks[0].Domain);
         var images = count is null ? "test images" : count == 1 ? "1 test image" : $"{count} test images";
-        var hasErrors = explained.SelectMany(explanation => explanation.Layers).Any(layer => layer.LossAloneError is not null);
+        var hasErrors = explained.SelectMany(explanation => explanation.Layers)
+            .Any(layer => layer.LossAloneError is not null);
         return Html.Of($"""
             <h2>Sensitivity of layers</h2>
             <p>The rise of the loss of the network for {domain} when only this layer is quantized, the largest first, on

@@ -18,12 +18,16 @@ internal static class KernelSummary
         var integers = layers.Count(layer => layer.IsInteger);
         var lines = new List<string>
         {
-            string.Create(CultureInfo.InvariantCulture, $"Integer kernels of ONNX Runtime: {(integers == layers.Count ? "all" : $"{integers} of")} {layers.Count} layers of the {reports.Count} quantized network{(reports.Count == 1 ? "" : "s")}."),
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"Integer kernels of ONNX Runtime: {(integers == layers.Count ? "all" : $"{integers} of")} "
+                + $"{layers.Count} layers of the {reports.Count} quantized network{(reports.Count == 1 ? "" : "s")}."),
         };
         foreach (var group in layers.Where(layer => !layer.IsInteger).GroupBy(layer => layer.Reason))
         {
             var names = group.Select(layer => layer.Name).Distinct().ToList();
-            var named = names.Count <= NamedLayers ? string.Join(", ", names) : $"{string.Join(", ", names.Take(NamedLayers))} and {names.Count - NamedLayers} more";
+            var named = names.Count <= NamedLayers ? string.Join(", ", names)
+                : $"{string.Join(", ", names.Take(NamedLayers))} and {names.Count - NamedLayers} more";
             lines.Add($"  In floating point: {named}. {group.Key}");
         }
         return lines;

@@ -14,12 +14,19 @@ internal static class ResultChart
         if (merged.Count == 0)
             return null;
         var groups = merged.Select(Group).Distinct().ToList();
-        var bars = merged.GroupBy(Method, (method, rows) => new ChartBars(method, [.. groups.Select(group => 100 * rows.FirstOrDefault(row => Group(row) == group)?.HarmonicMean)]));
-        return new GroupedBarChart("One network for several domains", groups, [.. bars]) { ValueTitle = $"Harmonic mean of {task.Scores}, %", ShowValues = true };
+        var bars = merged.GroupBy(
+            Method, (method, rows) =>
+                new ChartBars(
+                    method, [.. groups.Select(
+                        group => 100 * rows.FirstOrDefault(row => Group(row) == group)?.HarmonicMean)]));
+        return new GroupedBarChart(
+            "One network for several domains", groups, [.. bars]) { ValueTitle = $"Harmonic mean of {task.Scores}, %",
+            ShowValues = true };
     }
 
     private static string Group(ResultRow row) => string.Join(" + ", row.Merged!);
 
     private static string Method(ResultRow row) =>
-        row.WeightBits is null ? row.Method : string.Create(CultureInfo.InvariantCulture, $"{row.Method} W{row.WeightBits}A{row.ActivationBits}");
+        row.WeightBits is null ? row.Method
+            : string.Create(CultureInfo.InvariantCulture, $"{row.Method} W{row.WeightBits}A{row.ActivationBits}");
 }

@@ -1,4 +1,3 @@
-using Microsoft.ML.Hdrq.Tool.Jobs;
 
 namespace Microsoft.ML.Hdrq.Tool.Results;
 

@@ -16,16 +16,19 @@ internal static class ResultTable
     /// <param name="task">What was measured.</param>
     /// <param name="domains">The domains to show, in order.</param>
     /// <param name="targets">The domains that are served.</param>
-    public static TextTable Create(ResultsDocument document, VisionTask task, IReadOnlyList<string> domains, IReadOnlyList<string> targets)
+    public static TextTable Create(
+        ResultsDocument document, VisionTask task, IReadOnlyList<string> domains, IReadOnlyList<string> targets)
     {
         var table = new TextTable($"{task.Score}, %")
         {
             WhereTheRestIs = "Columns that do not fit here are in results.json and report.html, which --output keeps.",
         };
-        table.Add(new TextTable.Column("for", MinimumWidth: ShortestName)).Add(new TextTable.Column("method", MinimumWidth: ShortestName));
+        table.Add(new TextTable.Column("for", MinimumWidth: ShortestName))
+            .Add(new TextTable.Column("method", MinimumWidth: ShortestName));
         foreach (var domain in domains)
             table.Add(new TextTable.Column(domain, IsNumber: true, MinimumWidth: ShortestDomain, LeaveOut: 2));
-        table.Add(new TextTable.Column("own", IsNumber: true)).Add(new TextTable.Column("kB", IsNumber: true, LeaveOut: 1));
+        table.Add(new TextTable.Column("own", IsNumber: true))
+            .Add(new TextTable.Column("kB", IsNumber: true, LeaveOut: 1));
         foreach (var stage in document.Rows.GroupBy(row => row.Stage))
         {
             table.AddHeading(stage.Key);
@@ -53,11 +56,14 @@ internal static class ResultTable
     /// On the domains that a network is for: the harmonic mean where these are several; null for the source.
     /// </summary>
     private static double? Own(ResultRow row) =>
-        row.HarmonicMean ?? (row.Domain is not null && row.Domains.TryGetValue(row.Domain, out var score) ? score : null);
+        row.HarmonicMean
+            ?? (row.Domain is not null && row.Domains.TryGetValue(row.Domain, out var score) ? score : null);
 
-    private static string For(ResultRow row, IReadOnlyList<string> targets) => row.Merged is not { } merged ? row.Domain ?? ""
+    private static string For(ResultRow row, IReadOnlyList<string> targets) => row.Merged is not { } merged
+        ? row.Domain ?? ""
         : merged.Count == targets.Count && merged.Count > 2 ? $"all {merged.Count}" : string.Join("+", merged);
 
     private static TextTable.Cell Score(ResultRow row, string domain) => row.Domains.TryGetValue(domain, out var score)
-        ? new TextTable.Cell(Percent(score), IsStrong: row.Merged?.Contains(domain) == true || row.Domain == domain) : "";
+        ? new TextTable.Cell(Percent(score), IsStrong: row.Merged?.Contains(domain) == true || row.Domain == domain)
+            : "";
 }

@@ -21,5 +21,6 @@ internal sealed record ResultsDocument
     /// The way of merging that charts show: the default, or the first where networks were not merged by it; null where
     /// none were merged.
     /// </summary>
-    public string? ShownMerging() => Rows.Select(row => row.Merging).OfType<string>().OrderBy(merging => merging == MergingPlan.Default.Name ? 0 : 1).FirstOrDefault();
+    public string? ShownMerging() => Rows.Select(row => row.Merging).OfType<string>()
+        .OrderBy(merging => merging == MergingPlan.Default.Name ? 0 : 1).FirstOrDefault();
 }

@@ -20,7 +20,9 @@ internal static class ResultsFile
         if (Fault(document) is { } fault)
             throw new ArgumentException(fault, nameof(document));
 
-        WholeFile.Write(path, Encoding.UTF8.GetBytes(JsonSerializer.Serialize(document, ResultsJsonContext.Default.ResultsDocument) + "\n"));
+        WholeFile.Write(
+            path, Encoding.UTF8.GetBytes(
+                JsonSerializer.Serialize(document, ResultsJsonContext.Default.ResultsDocument) + "\n"));
     }
 
     /// <summary>Reads results.</summary>
@@ -50,10 +52,12 @@ internal static class ResultsFile
     {
         if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("schemaVersion", out var version))
             throw new InvalidDataException($"'{path}' is not a results file: it has no schemaVersion.");
-        if (version.ValueKind != JsonValueKind.Number || !version.TryGetInt32(out var number) || number != ResultsDocument.CurrentSchemaVersion)
+        if (version.ValueKind != JsonValueKind.Number || !version.TryGetInt32(out var number)
+            || number != ResultsDocument.CurrentSchemaVersion)
         {
             throw new InvalidDataException(
-                $"'{path}' has schemaVersion {version.GetRawText()}; this program reads version {ResultsDocument.CurrentSchemaVersion}.");
+                $"'{path}' has schemaVersion {version.GetRawText()}; this program reads version "
+                    + $"{ResultsDocument.CurrentSchemaVersion}.");
         }
     }
 
@@ -69,21 +73,24 @@ internal static class ResultsFile
             foreach (var (domain, accuracy) in row.Domains)
             {
                 if (!IsFraction(accuracy))
-                    return FormattableString.Invariant($"Row '{row.Stage}' / '{row.Method}', domain '{domain}': {accuracy} is not a fraction in [0, 1].");
+                    return NoFraction(row, $", domain '{domain}'", accuracy);
             }
             foreach (var (domain, classes) in row.Classes ?? [])
             {
                 foreach (var (name, score) in classes)
                 {
                     if (!IsFraction(score))
-                        return FormattableString.Invariant($"Row '{row.Stage}' / '{row.Method}', domain '{domain}', class '{name}': {score} is not a fraction in [0, 1].");
+                        return NoFraction(row, $", domain '{domain}', class '{name}'", score);
                 }
             }
             if (row.HarmonicMean is { } mean && !IsFraction(mean))
-                return FormattableString.Invariant($"Row '{row.Stage}' / '{row.Method}': harmonic mean {mean} is not a fraction in [0, 1].");
+                return NoFraction(row, ", harmonic mean", mean);
         }
         return null;
     }
+
+    private static string NoFraction(ResultRow row, string what, double value) =>
+        FormattableString.Invariant($"Row '{row.Stage}' / '{row.Method}'{what}: {value} is not a fraction in [0, 1].");
 
     private static bool IsFraction(double value) => value is >= 0 and <= 1;
 }

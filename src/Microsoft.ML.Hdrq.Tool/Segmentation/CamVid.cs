@@ -8,5 +8,6 @@ namespace Microsoft.ML.Hdrq.Tool.Segmentation;
 internal static class CamVid
 {
     /// <summary>The classes in the order of their numbers.</summary>
-    public static IReadOnlyList<string> Classes { get; } = ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"];
+    public static IReadOnlyList<string> Classes { get; } =
+        ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"];
 }

@@ -50,21 +50,30 @@ internal sealed class FrameFolder
 
     private static List<Frame> Scan(string domain, string folder)
     {
-        var (imageFolder, maskFolder) = (Path.Combine(folder, DomainLayout.ImageFolder), Path.Combine(folder, DomainLayout.MaskFolder));
-        var masks = DomainLayout.Images(maskFolder).Where(path => Path.GetExtension(path).Equals(".png", StringComparison.OrdinalIgnoreCase)).ToDictionary(path => Path.GetFileNameWithoutExtension(path), StringComparer.Ordinal);
+        var (imageFolder, maskFolder) =
+            (Path.Combine(folder, DomainLayout.ImageFolder), Path.Combine(folder, DomainLayout.MaskFolder));
+        var masks = DomainLayout.Images(maskFolder)
+            .Where(path => Path.GetExtension(path).Equals(".png", StringComparison.OrdinalIgnoreCase))
+            .ToDictionary(path => Path.GetFileNameWithoutExtension(path), StringComparer.Ordinal);
         var frames = new List<Frame>();
         foreach (var image in DomainLayout.Images(imageFolder))
         {
             if (!masks.Remove(Path.GetFileNameWithoutExtension(image), out var mask))
-                throw new InvalidDataException($"'{image}' has no mask: there is no file '{Path.Combine(maskFolder, Path.GetFileNameWithoutExtension(image))}.png'.");
+                throw new InvalidDataException(
+                    $"'{image}' has no mask: there is no file "
+                    + $"'{Path.Combine(maskFolder, Path.GetFileNameWithoutExtension(image))}.png'.");
             var (imageSize, maskSize) = (PixelPipeline.ImageSize(image), PixelPipeline.ImageSize(mask));
             if (imageSize != maskSize)
-                throw new InvalidDataException($"'{image}' is {imageSize.Width} x {imageSize.Height} pixels, its mask {maskSize.Width} x {maskSize.Height}.");
+                throw new InvalidDataException(
+                    $"'{image}' is {imageSize.Width} x {imageSize.Height} pixels, its mask {maskSize.Width} x "
+                    + $"{maskSize.Height}.");
             frames.Add(new(image, mask));
         }
         if (frames.Count == 0)
             throw new InvalidDataException($"'{imageFolder}' holds no images (*.png, .jpg, .jpeg or .bmp).");
-        return masks.Count == 0 ? frames : throw new InvalidDataException($"'{masks.Values.Order(StringComparer.Ordinal).First()}' has no image in '{imageFolder}'.");
+        return masks.Count == 0 ? frames
+            : throw new InvalidDataException(
+                $"'{masks.Values.Order(StringComparer.Ordinal).First()}' has no image in '{imageFolder}'.");
     }
 
     private static IReadOnlyList<string> ReadClasses(string path, IReadOnlyList<string>? classes)
@@ -73,10 +82,12 @@ internal sealed class FrameFolder
             return classes ?? CamVid.Classes;
         var names = File.ReadLines(path).Select(line => line.Trim()).Where(line => line.Length > 0).ToArray();
         if (names.Length is 0 or > byte.MaxValue)
-            throw new InvalidDataException($"'{path}' names {names.Length} classes; it takes 1 to {byte.MaxValue}, one a line.");
+            throw new InvalidDataException(
+                $"'{path}' names {names.Length} classes; it takes 1 to {byte.MaxValue}, one a line.");
         if (names.CountBy(name => name).FirstOrDefault(count => count.Value > 1) is { Key: { } twice })
             throw new InvalidDataException($"'{path}' names the class '{twice}' twice.");
-        if (classes is not null && names.Zip(classes).FirstOrDefault(pair => pair.First != pair.Second) is { First: { } own, Second: { } other })
+        if (classes is not null && names.Zip(classes)
+            .FirstOrDefault(pair => pair.First != pair.Second) is { First: { } own, Second: { } other })
             throw new InvalidDataException($"'{path}' has the class '{own}' where the network has '{other}'.");
         return names;
     }

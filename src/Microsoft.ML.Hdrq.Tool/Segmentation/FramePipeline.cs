@@ -21,18 +21,23 @@ internal sealed class FramePipeline
         var masks = new MaskLoadingOptions
         {
             Resizing = ImageResizingEstimator.ResizingKind.Fill,
-            ClassMap = Enumerable.Range(0, folder.Classes.Count).ToDictionary(value => (byte)value, value => (byte)value),
+            ClassMap = Enumerable.Range(0, folder.Classes.Count)
+                .ToDictionary(value => (byte)value, value => (byte)value),
         };
-        _preprocessing = Pixels.Reading.Append(context.Transforms.LoadMasks(DomainNetworks.Label, nameof(FrameRow.MaskPath), width, height, masks));
+        _preprocessing =
+            Pixels.Reading.Append(
+                context.Transforms.LoadMasks(DomainNetworks.Label, nameof(FrameRow.MaskPath), width, height, masks));
     }
 
     /// <summary>From image files to pixels.</summary>
     public PixelPipeline Pixels { get; }
 
     /// <summary>The frames of a domain as pixels and masks, read when a cursor asks for them.</summary>
-    public IDataView Read(string domain, DataSplit split, CancellationToken cancellationToken) => Read(_folder.Frames(domain, split), cancellationToken);
+    public IDataView Read(string domain, DataSplit split, CancellationToken cancellationToken) =>
+        Read(_folder.Frames(domain, split), cancellationToken);
 
     /// <summary>Some frames as pixels and masks.</summary>
     public IDataView Read(IReadOnlyList<Frame> frames, CancellationToken cancellationToken) => Pixels.Read(
-        _preprocessing, frames, frame => new FrameRow { ImagePath = frame.ImagePath, MaskPath = frame.MaskPath }, cancellationToken);
+        _preprocessing, frames, frame => new FrameRow { ImagePath = frame.ImagePath, MaskPath = frame.MaskPath },
+            cancellationToken);
 }

@@ -1,9 +1,7 @@
-using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
-using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Tool.Data;
 using Microsoft.ML.Hdrq.Tool.Jobs;
@@ -30,16 +28,25 @@ internal sealed class SegmentationNetworks : DomainNetworks
     /// <exception cref="InvalidDataException">
     /// The network does not take colour images, or does not give scores for as many classes as the data have.
     /// </exception>
-    public SegmentationNetworks(MLContext context, FrameFolder folder, JobOptions options, Network? network) : base(context, options)
+    public SegmentationNetworks(MLContext context, FrameFolder folder, JobOptions options, Network? network)
+        : base(context, options)
     {
         _folder = folder;
-        var (height, width) = network is null ? PixelPipeline.ImageSize(folder.FirstImage) : PixelPipeline.InputSize(network, () => folder.FirstImage);
-        if (network?.Graph.Outputs[0] is { } output && (output.Shape is not [_, var classes, _, _] || (classes > 0 && classes != folder.Classes.Count)))
-            throw new InvalidDataException($"The network's output {output} does not have scores of {folder.Classes.Count} classes for every pixel [N, classes, height, width].");
+        var (height, width) = network is null ? PixelPipeline.ImageSize(folder.FirstImage)
+            : PixelPipeline.InputSize(network, () => folder.FirstImage);
+        if (network?.Graph.Outputs[0] is { } output
+            && (output.Shape is not [_, var classes, _, _] || (classes > 0 && classes != folder.Classes.Count)))
+            throw new InvalidDataException(
+                $"The network's output {output} does not have scores of {folder.Classes.Count} classes for every pixel "
+                + "[N, classes, height, width].");
         _frames = new FramePipeline(context, folder, height, width);
         // Those of the source domain are for all: what a network is trained for does not change with where it is
         // trained.
-        _classWeights = new(() => options.BalanceClasses ? ClassBalance.Weights(Images(Domains[0], DataSplit.Train, default).GetColumn<VBuffer<byte>>(Label), folder.Classes.Count) : null);
+        _classWeights =
+            new(() => options.BalanceClasses
+            ? ClassBalance.Weights(
+                Images(Domains[0], DataSplit.Train, default).GetColumn<VBuffer<byte>>(Label), folder.Classes.Count)
+                : null);
     }
 
     public override VisionTask Task => VisionTask.Segmentation;
@@ -54,20 +61,32 @@ internal sealed class SegmentationNetworks : DomainNetworks
 
     public override IEnumerable<string> TestFiles(string domain) => Files(domain, DataSplit.Test);
 
-    public override IEnumerable<DomainScore> Measure(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken)
+    public override IEnumerable<DomainScore> Measure(
+        Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken)
     {
-        var scoring = Context.Transforms.ApplyNetwork(Score, PixelPipeline.Pixels, network, new ScoringOptions { BatchSize = Options.BatchSize, Threads = Options.Threads, ClassNames = _folder.Classes });
+        var scoring =
+            Context.Transforms.ApplyNetwork(
+                Score, PixelPipeline.Pixels, network,
+                new ScoringOptions { BatchSize = Options.BatchSize, Threads = Options.Threads,
+                ClassNames = _folder.Classes });
         using var scorer = scoring.Fit(Images(Domains[0], DataSplit.Test, cancellationToken));
         foreach (var domain in domains)
         {
-            var metrics = Context.SemanticSegmentation.Evaluate(scorer.Transform(Images(domain, DataSplit.Test, cancellationToken)));
+            var metrics =
+                Context.SemanticSegmentation.Evaluate(
+                    scorer.Transform(Images(domain, DataSplit.Test, cancellationToken)));
             yield return new(domain, metrics.MeanIntersectionOverUnion, Present(metrics.PerClassIntersectionOverUnion));
         }
     }
 
-    public override IReadOnlyList<SamplePrediction> Predict(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken) => Pictures.Predictions(network, domains, cancellationToken);
+    public override IReadOnlyList<SamplePrediction> Predict(
+        Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken) =>
+            Pictures.Predictions(network, domains, cancellationToken);
 
-    public override IReadOnlyList<(string Name, string Colour)> PictureKey => [.. _folder.Classes.Zip(ClassColours.Of(_folder.Classes), (name, colour) => (name, $"#{colour.Red:x2}{colour.Green:x2}{colour.Blue:x2}"))];
+    public override IReadOnlyList<(string Name, string Colour)> PictureKey =>
+        [.. _folder.Classes.Zip(
+            ClassColours.Of(_folder.Classes), (name, colour) =>
+                (name, $"#{colour.Red:x2}{colour.Green:x2}{colour.Blue:x2}"))];
 
     public override void Illustrate(ResultsDocument results, string folder, CancellationToken cancellationToken)
     {
@@ -78,15 +97,18 @@ internal sealed class SegmentationNetworks : DomainNetworks
         var pictures = Pictures;
         foreach (var bits in rows.Select(ResultTable.Bits).Where(bits => bits.Length > 0).Distinct())
         {
-            var columns = rows.Where(row => row.WeightBits is null || ResultTable.Bits(row) == bits).Select(row => ($"{row.Method} merged", Path.Combine(folder, $"{row.Network}.onnx")));
-            pictures.Sheet(group, [.. columns], cancellationToken).SavePng(Path.Combine(folder, $"masks-{bits.ToLowerInvariant()}.png"));
+            var columns = rows.Where(row => row.WeightBits is null || ResultTable.Bits(row) == bits)
+                .Select(row => ($"{row.Method} merged", Path.Combine(folder, $"{row.Network}.onnx")));
+            pictures.Sheet(group, [.. columns], cancellationToken)
+                .SavePng(Path.Combine(folder, $"masks-{bits.ToLowerInvariant()}.png"));
         }
     }
 
     protected override Network CreateSource() => Options.Architecture switch
     {
         "deeplab-18" => DeepLab.Create(depth: 18, _folder.Classes.Count, Options.Seed, Pixels.Height, Pixels.Width),
-        "segformer-b0" => SegFormer.Create(encoder: 0, _folder.Classes.Count, Options.Seed, Pixels.Height, Pixels.Width),
+        "segformer-b0" =>
+            SegFormer.Create(encoder: 0, _folder.Classes.Count, Options.Seed, Pixels.Height, Pixels.Width),
         _ => DeepLab.Small(_folder.Classes.Count, Options.Seed, Pixels.Height, Pixels.Width),
     };
 
@@ -112,11 +134,13 @@ internal sealed class SegmentationNetworks : DomainNetworks
         ClassWeights = _classWeights.Value,
     };
 
-    protected override IDataView Images(string domain, DataSplit split, CancellationToken cancellationToken) => _frames.Read(domain, split, cancellationToken);
+    protected override IDataView Images(string domain, DataSplit split, CancellationToken cancellationToken) =>
+        _frames.Read(domain, split, cancellationToken);
 
     private MaskPictures Pictures => new(Context, _frames, _folder, Options.BatchSize);
 
-    private IEnumerable<string> Files(string domain, DataSplit split) => _folder.Frames(domain, split).SelectMany(frame => new[] { frame.ImagePath, frame.MaskPath });
+    private IEnumerable<string> Files(string domain, DataSplit split) => _folder.Frames(domain, split)
+        .SelectMany(frame => new[] { frame.ImagePath, frame.MaskPath });
 
     /// <summary>The classes that were there to be found, or were found.</summary>
     private OrderedDictionary<string, double> Present(IReadOnlyList<double> scores) =>

@@ -59,7 +59,8 @@ internal sealed partial class Cancellation : IDisposable
         _source.Dispose();
     }
 
-    private void Listen(PosixSignal signal, int exitCode) => _registrations.Add(PosixSignalRegistration.Create(signal, context =>
+    private void Listen(PosixSignal signal, int exitCode) =>
+        _registrations.Add(PosixSignalRegistration.Create(signal, context =>
     {
         context.Cancel = true;
         Cancel(exitCode);

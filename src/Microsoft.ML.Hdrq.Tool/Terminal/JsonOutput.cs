@@ -13,7 +13,8 @@ internal sealed class JsonOutput(TextWriter writer, TimeProvider time) : Output
     /// <summary>Of each piece of work at most one event in this time, but for its end.</summary>
     private static readonly TimeSpan _interval = TimeSpan.FromSeconds(1);
 
-    private static readonly JsonSerializerOptions _options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions _options =
+        new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private readonly Lock _lock = new();
 
@@ -30,7 +31,8 @@ internal sealed class JsonOutput(TextWriter writer, TimeProvider time) : Output
 
     public override void Event(string name, Func<JsonObject> data)
     {
-        var line = new JsonObject { ["event"] = name, ["time"] = time.GetUtcNow().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", System.Globalization.CultureInfo.InvariantCulture) };
+        var line = new JsonObject { ["event"] = name, ["time"] = time.GetUtcNow()
+            .ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", System.Globalization.CultureInfo.InvariantCulture) };
         foreach (var (key, value) in data().ToList())
             line[key] = value?.DeepClone();
         lock (_lock)
@@ -67,10 +69,14 @@ internal sealed class JsonOutput(TextWriter writer, TimeProvider time) : Output
             if (Stopwatch.GetElapsedTime(_said) < _interval)
                 return;
             _said = Stopwatch.GetTimestamp();
-            output.Event("progress", () => new() { ["work"] = text, ["done"] = Math.Round(done, 4), ["remark"] = remark });
+            output.Event(
+                "progress", () => new() { ["work"] = text, ["done"] = Math.Round(done, 4), ["remark"] = remark });
         }
 
         public override void Complete() =>
-            output.Event("finished", () => new() { ["work"] = text, ["seconds"] = Math.Round(Stopwatch.GetElapsedTime(_start).TotalSeconds, 1) });
+            output.Event(
+                "finished", () =>
+                    new() { ["work"] = text,
+                    ["seconds"] = Math.Round(Stopwatch.GetElapsedTime(_start).TotalSeconds, 1) });
     }
 }

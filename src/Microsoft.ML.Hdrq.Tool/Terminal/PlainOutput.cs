@@ -42,7 +42,8 @@ internal sealed class PlainOutput(TextWriter writer, TextWriter errors) : Output
     {
         { TotalSeconds: < 9.95 } => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.0} s"),
         { TotalMinutes: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0} s"),
-        { TotalHours: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{(int)time.TotalMinutes} min {time.Seconds:00} s"),
+        { TotalHours: < 1 } =>
+            string.Create(CultureInfo.InvariantCulture, $"{(int)time.TotalMinutes} min {time.Seconds:00} s"),
         _ => string.Create(CultureInfo.InvariantCulture, $"{(int)time.TotalHours} h {time.Minutes:00} min"),
     };
 
@@ -72,7 +73,7 @@ internal sealed class PlainOutput(TextWriter writer, TextWriter errors) : Output
                 return;
             _said = elapsed;
             output.Say(string.Create(CultureInfo.InvariantCulture,
-                $"{text}: {Math.Floor(100 * done):0} %{(remark is null ? "" : $", {remark}")}, {Duration(elapsed)} so far"));
+                $"{text}: {Math.Floor(100 * done):0} %{(remark is null ? "" : $", {remark}")}, after {Duration(elapsed)}"));
         }
 
         public override void Complete() => output.Say($"{text}: done in {Duration(Stopwatch.GetElapsedTime(_start))}");

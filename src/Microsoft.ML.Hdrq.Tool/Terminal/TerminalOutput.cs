@@ -8,7 +8,8 @@ namespace Microsoft.ML.Hdrq.Tool.Terminal;
 internal sealed class TerminalOutput(IAnsiConsole console) : Output
 {
     public override T WithProgress<T>(Func<ProgressBoard, T> work) => console.Progress()
-        .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = 20 }, new PercentageColumn(), new TimeColumn())
+        .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = 20 },
+            new PercentageColumn(), new TimeColumn())
         .Start(progress => work(new Board(progress, console.Profile.Width)));
 
     public override void Say(string line)
@@ -29,7 +30,8 @@ internal sealed class TerminalOutput(IAnsiConsole console) : Output
         foreach (var line in table.Fit(console.Profile.Width))
         {
             foreach (var piece in line.Pieces)
-                console.Write(new Text(piece.Text, piece.IsStrong ? new Style(decoration: Decoration.Bold) : Style.Plain));
+                console.Write(
+                    new Text(piece.Text, piece.IsStrong ? new Style(decoration: Decoration.Bold) : Style.Plain));
             console.WriteLine();
         }
     }
@@ -43,7 +45,9 @@ internal sealed class TerminalOutput(IAnsiConsole console) : Output
         if (message is null)
             return;
         foreach (var part in TextTable.Wrap(TextTable.Printable(message), console.Profile.Width))
-            console.MarkupLineInterpolated(exitCode is ExitCode.Interrupted or ExitCode.Terminated ? (FormattableString)$"[yellow]{part}[/]" : $"[red]{part}[/]");
+            console.MarkupLineInterpolated(
+                exitCode is ExitCode.Interrupted or ExitCode.Terminated ? (FormattableString)$"[yellow]{part}[/]"
+                : $"[red]{part}[/]");
     }
 
     private sealed class Board(ProgressContext context, int width) : ProgressBoard
@@ -51,7 +55,8 @@ internal sealed class TerminalOutput(IAnsiConsole console) : Output
         /// <summary>What the columns after the description take.</summary>
         private const int OtherColumns = 42;
 
-        public override Bar Add(string text) => new TaskBar(context.AddTask("", maxValue: 1), text, Math.Max(16, width - OtherColumns));
+        public override Bar Add(string text) =>
+            new TaskBar(context.AddTask("", maxValue: 1), text, Math.Max(16, width - OtherColumns));
     }
 
     private sealed class TaskBar : ProgressBoard.Bar
@@ -79,7 +84,9 @@ internal sealed class TerminalOutput(IAnsiConsole console) : Output
         }
 
         private void Describe(string? remark) =>
-            _task.Description = Markup.Escape(TextTable.Shorten(TextTable.Printable(remark is null ? _text : $"{_text}, {remark}"), _width));
+            _task.Description =
+                Markup.Escape(
+                    TextTable.Shorten(TextTable.Printable(remark is null ? _text : $"{_text}, {remark}"), _width));
     }
 
     /// <summary>The time that is left of what runs, and that was taken by what is finished.</summary>

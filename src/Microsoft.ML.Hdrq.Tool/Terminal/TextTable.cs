@@ -53,7 +53,8 @@ internal sealed class TextTable
     public TextTable Add(params IReadOnlyList<Cell> cells)
     {
         if (cells.Count != _columns.Count)
-            throw new ArgumentException($"The table has {_columns.Count} columns, the row {cells.Count} cells.", nameof(cells));
+            throw new ArgumentException(
+                $"The table has {_columns.Count} columns, the row {cells.Count} cells.", nameof(cells));
         _rows.Add(new(null, [.. cells.Select(cell => cell with { Text = Printable(cell.Text) })]));
         return this;
     }
@@ -73,7 +74,8 @@ internal sealed class TextTable
         var shown = _columns.ToList();
         var widths = Shrunk(shown, room);
         var left = false;
-        while (Total(widths) > room && shown.Select(column => column.Column.LeaveOut).OfType<int>().ToList() is { Count: > 0 } candidates)
+        while (Total(widths) > room && shown.Select(column => column.Column.LeaveOut).OfType<int>()
+            .ToList() is { Count: > 0 } candidates)
         {
             shown.RemoveAll(column => column.Column.LeaveOut == candidates.Min());
             widths = Shrunk(shown, room);
@@ -129,11 +131,14 @@ internal sealed class TextTable
     /// <summary>The widest columns that may are made narrower, one column of text at a time.</summary>
     private int[] Shrunk(List<(Column Column, int Index)> shown, int room)
     {
-        var widths = shown.Select(column => _rows.Where(row => row.Heading is null).Select(row => row.Cells[column.Index].Text.Length)
+        var widths =
+            shown.Select(
+                column => _rows.Where(row => row.Heading is null).Select(row => row.Cells[column.Index].Text.Length)
             .Append(column.Column.Header.Length).Max()).ToArray();
         while (Total(widths) > room)
         {
-            var widest = Enumerable.Range(0, widths.Length).Where(index => widths[index] > Minimum(shown[index])).DefaultIfEmpty(-1).MaxBy(index => index < 0 ? 0 : widths[index]);
+            var widest = Enumerable.Range(0, widths.Length).Where(index => widths[index] > Minimum(shown[index]))
+                .DefaultIfEmpty(-1).MaxBy(index => index < 0 ? 0 : widths[index]);
             if (widest < 0)
                 break;
             widths[widest]--;
@@ -143,7 +148,8 @@ internal sealed class TextTable
         // A number that is cut off is another number.
         int Minimum((Column Column, int Index) column) => column.Column.MinimumWidth is not { } minimum ? int.MaxValue
             : !column.Column.IsNumber ? minimum
-            : _rows.Where(row => row.Heading is null).Select(row => row.Cells[column.Index].Text.Length).Append(minimum).Max();
+            : _rows.Where(row => row.Heading is null).Select(row => row.Cells[column.Index].Text.Length).Append(minimum)
+                .Max();
     }
 
     private static Line Draw(List<(Column Column, int Index)> shown, int[] widths, Cell[] cells)
@@ -152,7 +158,8 @@ internal sealed class TextTable
         for (var index = 0; index < cells.Length; index++)
         {
             var text = Shorten(cells[index].Text, widths[index]);
-            text = shown[index].Column.IsNumber ? text.PadLeft(widths[index]) : index == cells.Length - 1 ? text : text.PadRight(widths[index]);
+            text = shown[index].Column.IsNumber ? text.PadLeft(widths[index]) : index == cells.Length - 1 ? text
+                : text.PadRight(widths[index]);
             if (index > 0)
                 pieces.Add(new string(' ', Gap));
             pieces.Add(cells[index] with { Text = text });

@@ -21,5 +21,7 @@ internal static class ClassColours
     };
 
     /// <summary>A colour for each class: those of streets have their own, others the library's.</summary>
-    public static IReadOnlyList<MaskColor> Of(IReadOnlyList<string> classes) => [.. classes.Select((name, index) => _known.TryGetValue(name, out var colour) ? colour : MaskColor.Of((byte)index))];
+    public static IReadOnlyList<MaskColor> Of(IReadOnlyList<string> classes) =>
+        [.. classes.Select(
+            (name, index) => _known.TryGetValue(name, out var colour) ? colour : MaskColor.Of((byte)index))];
 }

@@ -1,7 +1,6 @@
 using Microsoft.ML.Hdrq.Pipeline.Masks;
 using Microsoft.ML.Hdrq.Tool.Charts;
 using Microsoft.ML.Hdrq.Tool.Data;
-using Microsoft.ML.Hdrq.Tool.Jobs;
 using SkiaSharp;
 
 namespace Microsoft.ML.Hdrq.Tool.Segmentation.Sheets;
@@ -12,7 +11,9 @@ namespace Microsoft.ML.Hdrq.Tool.Segmentation.Sheets;
 /// <param name="Width">The pictures' width in pixels.</param>
 /// <param name="Height">The pictures' height in pixels.</param>
 /// <param name="Key">The classes and their colours.</param>
-internal sealed record ContactSheet(IReadOnlyList<string> Columns, IReadOnlyList<SheetRow> Rows, int Width, int Height, IReadOnlyList<(string Name, MaskColor Colour)> Key)
+internal sealed record ContactSheet(
+    IReadOnlyList<string> Columns, IReadOnlyList<SheetRow> Rows, int Width, int Height,
+    IReadOnlyList<(string Name, MaskColor Colour)> Key)
 {
     private const int LeastCellWidth = 180;
     private const int Gap = 4;
@@ -32,7 +33,9 @@ internal sealed record ContactSheet(IReadOnlyList<string> Columns, IReadOnlyList
     public byte[] ToPng()
     {
         var titles = Rows.Count == 0 ? 0 : Rows.Max(row => ChartFont.Semibold.Width(row.Title, TextSize));
-        var (left, top) = (Margin + (int)Math.Ceiling(titles) + Margin, Margin + (int)Math.Ceiling(ChartFont.Regular.LineHeight(TextSize)) + Gap);
+        var (left, top) =
+            (Margin + (int)Math.Ceiling(titles) + Margin,
+            Margin + (int)Math.Ceiling(ChartFont.Regular.LineHeight(TextSize)) + Gap);
         var width = left + Columns.Count * (CellWidth + Gap) - Gap + Margin;
         var keys = KeyPlaces(left, width - Margin);
         var keyTop = top + Rows.Count * (CellHeight + Gap) + Margin;
@@ -53,7 +56,8 @@ internal sealed record ContactSheet(IReadOnlyList<string> Columns, IReadOnlyList
         }
         for (var key = 0; key < keys.Count; key++)
         {
-            using var fill = new SKPaint { Color = new SKColor(Key[key].Colour.Red, Key[key].Colour.Green, Key[key].Colour.Blue) };
+            using var fill =
+                new SKPaint { Color = new SKColor(Key[key].Colour.Red, Key[key].Colour.Green, Key[key].Colour.Blue) };
             canvas.DrawRect(keys[key].X, keyTop + keys[key].Y + 3, TextSize, TextSize, fill);
             Write(canvas, ink, ChartFont.Regular, Key[key].Name, keys[key].X + TextSize + 6, keyTop + keys[key].Y);
         }

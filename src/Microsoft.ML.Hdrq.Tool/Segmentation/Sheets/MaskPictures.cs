@@ -1,5 +1,4 @@
 using System.Globalization;
-using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
@@ -8,7 +7,6 @@ using Microsoft.ML.Hdrq.Pipeline.Masks;
 using Microsoft.ML.Hdrq.Tool.Data;
 using Microsoft.ML.Hdrq.Tool.Jobs;
 using Microsoft.ML.Hdrq.Tool.Report;
-using Microsoft.ML.Hdrq.Tool.Segmentation;
 
 namespace Microsoft.ML.Hdrq.Tool.Segmentation.Sheets;
 
@@ -28,7 +26,9 @@ internal sealed class MaskPictures(MLContext context, FramePipeline frames, Fram
     /// <param name="domains">The domains whose test images are shown.</param>
     /// <param name="networks">The networks' ONNX files, each with the title of its column.</param>
     /// <param name="cancellationToken">Ends it between two images.</param>
-    public ContactSheet Sheet(IReadOnlyList<string> domains, IReadOnlyList<(string Title, string Path)> networks, CancellationToken cancellationToken)
+    public ContactSheet Sheet(
+        IReadOnlyList<string> domains, IReadOnlyList<(string Title, string Path)> networks,
+        CancellationToken cancellationToken)
     {
         var (chosen, data) = Choose(domains, cancellationToken);
         var columns = new List<List<byte[]>> { Images(data), Paint(Masks(data, DomainNetworks.Label)) };
@@ -51,21 +51,26 @@ internal sealed class MaskPictures(MLContext context, FramePipeline frames, Fram
     /// <param name="network">The network.</param>
     /// <param name="domains">The domains whose test images are shown.</param>
     /// <param name="cancellationToken">Ends it between two images.</param>
-    public IReadOnlyList<SamplePrediction> Predictions(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken)
+    public IReadOnlyList<SamplePrediction> Predictions(
+        Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken)
     {
         var (chosen, data) = Choose(domains, cancellationToken);
         var (truths, masks) = (Masks(data, DomainNetworks.Label), Predict(network, data));
         return [.. Images(data).Zip(Paint(truths), Paint(masks)).Select((pictures, index) => new SamplePrediction(
-            chosen[index].Domain, chosen[index].Frame.ImagePath, ToPng(pictures.First), Path.GetFileNameWithoutExtension(chosen[index].Frame.ImagePath), Right(truths[index], masks[index]))
+            chosen[index].Domain, chosen[index].Frame.ImagePath, ToPng(pictures.First),
+                Path.GetFileNameWithoutExtension(chosen[index].Frame.ImagePath), Right(truths[index], masks[index]))
         {
             TruePicture = ToPng(pictures.Second),
             PredictedPicture = ToPng(pictures.Third),
         })];
     }
 
-    private (IReadOnlyList<(string Domain, Frame Frame)> Chosen, IDataView Data) Choose(IReadOnlyList<string> domains, CancellationToken cancellationToken)
+    private (IReadOnlyList<(string Domain, Frame Frame)> Chosen, IDataView Data) Choose(
+        IReadOnlyList<string> domains, CancellationToken cancellationToken)
     {
-        var chosen = domains.SelectMany(domain => Choose(folder.Frames(domain, DataSplit.Test)).Select(frame => (domain, frame))).ToList();
+        var chosen =
+            domains.SelectMany(domain => Choose(folder.Frames(domain, DataSplit.Test)).Select(frame => (domain, frame)))
+            .ToList();
         return (chosen, frames.Read([.. chosen.Select(row => row.frame)], cancellationToken));
     }
 
@@ -78,19 +83,25 @@ internal sealed class MaskPictures(MLContext context, FramePipeline frames, Fram
 
     private List<byte[]> Predict(Network network, IDataView data)
     {
-        using var scorer = context.Transforms.ApplyNetwork("Score", PixelPipeline.Pixels, network, new ScoringOptions { BatchSize = batchSize }).Fit(data);
+        using var scorer =
+            context.Transforms.ApplyNetwork(
+                "Score", PixelPipeline.Pixels, network, new ScoringOptions { BatchSize = batchSize }).Fit(data);
         return Masks(scorer.Transform(data), Mask);
     }
 
-    private static List<byte[]> Images(IDataView data) => [.. data.GetColumn<VBuffer<float>>(PixelPipeline.Pixels).Select(pixels => Interleave(pixels.DenseValues().ToArray()))];
+    private static List<byte[]> Images(IDataView data) =>
+        [.. data.GetColumn<VBuffer<float>>(PixelPipeline.Pixels)
+        .Select(pixels => Interleave(pixels.DenseValues().ToArray()))];
 
-    private static List<byte[]> Masks(IDataView data, string column) => [.. data.GetColumn<VBuffer<byte>>(column).Select(mask => mask.DenseValues().ToArray())];
+    private static List<byte[]> Masks(IDataView data, string column) =>
+        [.. data.GetColumn<VBuffer<byte>>(column).Select(mask => mask.DenseValues().ToArray())];
 
     /// <summary>From planes of red, green and blue to pixels.</summary>
     private static byte[] Interleave(float[] planes)
     {
         var size = planes.Length / 3;
-        return [.. Enumerable.Range(0, planes.Length).Select(place => (byte)Math.Clamp(planes[place % 3 * size + place / 3] + 0.5f, 0, 255))];
+        return [.. Enumerable.Range(0, planes.Length)
+            .Select(place => (byte)Math.Clamp(planes[place % 3 * size + place / 3] + 0.5f, 0, 255))];
     }
 
     /// <summary>Masks in the colours of their classes; what has no class is black.</summary>
@@ -101,7 +112,10 @@ internal sealed class MaskPictures(MLContext context, FramePipeline frames, Fram
     private string Right(byte[] truth, byte[] predicted)
     {
         var labelled = truth.Zip(predicted).Where(pixel => pixel.First < _colours.Count).ToList();
-        return labelled.Count == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"{100.0 * labelled.Count(pixel => pixel.First == pixel.Second) / labelled.Count:0} % right");
+        return labelled.Count == 0 ? ""
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"{100.0 * labelled.Count(pixel => pixel.First == pixel.Second) / labelled.Count:0} % right");
     }
 
     private byte[] ToPng(byte[] pixels) => Png.EncodeRgb(pixels, frames.Pixels.Width, frames.Pixels.Height);

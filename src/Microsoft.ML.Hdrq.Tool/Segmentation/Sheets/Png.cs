@@ -26,7 +26,8 @@ internal static class Png
     /// <param name="values">height x width bytes.</param>
     /// <param name="width">Width in pixels.</param>
     /// <param name="height">Height in pixels.</param>
-    public static byte[] EncodeGrey(ReadOnlySpan<byte> values, int width, int height) => Encode(new SKImageInfo(width, height, SKColorType.Gray8, SKAlphaType.Opaque), values);
+    public static byte[] EncodeGrey(ReadOnlySpan<byte> values, int width, int height) =>
+        Encode(new SKImageInfo(width, height, SKColorType.Gray8, SKAlphaType.Opaque), values);
 
     private static byte[] Encode(SKImageInfo info, ReadOnlySpan<byte> bytes)
     {
