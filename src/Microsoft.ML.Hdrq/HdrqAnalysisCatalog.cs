@@ -123,7 +123,8 @@ public static class HdrqAnalysisCatalog
         AnalysisOptions? options = null, RowOptions? rows = null)
     {
         return Analyse(
-            catalog, data, [quantizedColumnName, fullPrecisionColumnName], options, rows, analysis => analysis.Sensitivity());
+            catalog, data, [quantizedColumnName, fullPrecisionColumnName], options, rows,
+            analysis => analysis.Sensitivity());
     }
 
     /// <summary>
@@ -149,7 +150,8 @@ public static class HdrqAnalysisCatalog
         AnalysisOptions? options = null, RowOptions? rows = null)
     {
         return Analyse(
-            catalog, data, [quantizedColumnName, fullPrecisionColumnName], options, rows, analysis => analysis.Histograms());
+            catalog, data, [quantizedColumnName, fullPrecisionColumnName], options, rows,
+            analysis => analysis.Histograms());
     }
 
     private static T Analyse<T>(

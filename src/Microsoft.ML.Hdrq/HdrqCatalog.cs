@@ -331,7 +331,9 @@ public static class HdrqCatalog
     /// A column is missing or has the wrong type, or the network's classes have no names and are not as many as those
     /// of the labels.
     /// </exception>
-    /// <exception cref="InvalidOperationException">A row is of a class that is not among the predicted ones.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A row is of a class that is not among the predicted ones; the message names it.
+    /// </exception>
     public static MultiDomainMetrics<MulticlassClassificationMetrics> EvaluateByDomain(
         this MulticlassClassificationCatalog catalog, IDataView data, string domainColumnName = "Domain",
         string labelColumnName = "Label", string scoreColumnName = "Score",

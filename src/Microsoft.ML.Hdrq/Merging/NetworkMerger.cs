@@ -37,10 +37,11 @@ public static class NetworkMerger
     /// <param name="options">The options; null for the defaults.</param>
     /// <returns>The merged network, on the first network's device, owned by the caller.</returns>
     /// <exception cref="ArgumentException">
-    /// There are fewer than two networks; their graphs, shapes, bit widths, names of classes or sources differ, or
-    /// one is quantized and another is not (the message names the first difference); a constant differs; a parameter holds a value that is not finite, or a scale is not positive; the
-    /// networks do not suit the method, or it has no name or returns too many, too few or infinite values for a parameter; or the
-    /// weights are too many or too few, negative, or do not sum to 1.
+    /// There are fewer than two networks; their graphs, shapes, bit widths, names of classes or sources differ, or one
+    /// is quantized and another is not (the message names the first difference); a constant differs; a parameter holds a
+    /// value that is not finite, or a scale is not positive; the networks do not suit the method, or it has no name or
+    /// returns too many, too few or infinite values for a parameter; or the weights are too many or too few, negative,
+    /// or do not sum to 1.
     /// </exception>
     /// <exception cref="NotSupportedException">
     /// A weight goes through two quantizers that differ, or is held as integers that do not belong to a quantizer, such
@@ -109,7 +110,8 @@ public static class NetworkMerger
             var isQuantized = IsQuantized(networks[d]);
             if (isQuantized != IsQuantized(networks[0]))
             {
-                throw Refused(0, d, $"network {Name(isQuantized ? d : 0)} is quantized, and network {Name(isQuantized ? 0 : d)} is not");
+                var (quantized, other) = isQuantized ? (d, 0) : (0, d);
+                throw Refused(0, d, $"network {Name(quantized)} is quantized, and network {Name(other)} is not");
             }
             var aligned = MergedRanges.Align(networks[d].Graph, networks[0].Graph);
             if (networks[0].Graph.FirstDifference(aligned) is { } difference)
@@ -127,9 +129,9 @@ public static class NetworkMerger
             if (known.Find(d => Source(d) != Source(known[0])) is > 0 and var other)
             {
                 throw Refused(known[0], other,
-                    $"they record different sources ('{NetworkMetadata.Source}' is {Source(known[0])} of {Name(known[0])} "
-                    + $"and {Source(other)} of {Name(other)}), which networks must have in common to merge well; "
-                    + $"set {nameof(MergeOptions)}.{nameof(MergeOptions.AllowDifferentSources)} to merge them anyway");
+                    $"they record different sources ('{NetworkMetadata.Source}' is {Source(known[0])} of "
+                    + $"{Name(known[0])} and {Source(other)} of {Name(other)}), which networks must have in common "
+                    + $"to merge well; set {nameof(MergeOptions)}.{nameof(MergeOptions.AllowDifferentSources)} to merge them anyway");
             }
         }
 

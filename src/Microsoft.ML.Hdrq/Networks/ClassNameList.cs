@@ -76,7 +76,8 @@ internal static class ClassNameList
             if (networks[d].ClassNames is { } names && Difference(networks[first].ClassNames!, names) is { } difference)
             {
                 throw new ArgumentException(
-                    $"Networks {describe(first)} and {describe(d)} do not have the same classes: {difference}.", nameof(networks));
+                    $"Networks {describe(first)} and {describe(d)} do not have the same classes: {difference}.",
+                    nameof(networks));
             }
         }
         return networks[first].ClassNames;

@@ -23,7 +23,7 @@ internal static class FiniteCheck
     }
 
     /// <summary>Checks images, [images, ...].</summary>
-    /// <exception cref="ArgumentException">One has a value that is not finite; the message names its number.</exception>
+    /// <exception cref="ArgumentException">A value is not finite; the message names the image.</exception>
     public static void Images(torch.Tensor images)
     {
         for (var i = 0L; i < images.shape[0]; i++)

@@ -24,8 +24,8 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
     /// <param name="cancellationToken">Cancels reading between two rows.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has the wrong type.</exception>
     /// <exception cref="InvalidOperationException">
-    /// There are no rows, a row cannot be read, has another size or a value that is not finite, or is of a class that the network does not have; the
-    /// message names the column.
+    /// There are no rows, or a row cannot be read, has another size or a value that is not finite, or is of a class
+    /// that the network does not have; the message names the column.
     /// </exception>
     public static DomainRows Read(
         IDataView data, string inputColumnName, long[] rowShape, LabelColumn? label, string? domainColumnName,

@@ -21,7 +21,8 @@ public sealed record MergeWeightSearch
     public MergeCriterion Criterion { get; init; } = MergeCriterion.Entropy;
 
     /// <summary>
-    /// The column of the classes, a key; <c>Label</c> by default. Not read for <see cref="MergeCriterion.Entropy"/>.
+    /// The column of the classes, a key, matched to the networks' classes as <see cref="RowOptions.LabelColumnName"/>
+    /// is; <c>Label</c> by default. Not read for <see cref="MergeCriterion.Entropy"/>.
     /// </summary>
     public string LabelColumnName { get; init; } = "Label";
 

@@ -46,7 +46,8 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
         }
         TrainingHost.CheckCrop(annotation.Network, start.RowShape, _options.CropSize);
         var label = TrainingHost.Label(
-            input, Rows, start.InputColumnName, isSegmenter ? start.RowShape[1..] : null, annotation.Network.ClassNames);
+            input, Rows, start.InputColumnName, isSegmenter ? start.RowShape[1..] : null,
+            annotation.Network.ClassNames);
         FiniteCheck.Parameters(annotation.Network);
         using var rows = start.Read(label, defaultRows: null);
         if (isSegmenter)

@@ -34,8 +34,15 @@ internal sealed class NetworkAnalysis : IDisposable
     /// <param name="options">The options of the analysis.</param>
     /// <param name="rows">Which rows to read.</param>
     /// <param name="measure">What to measure.</param>
-    /// <inheritdoc cref="NetworkAnalysis(IHostEnvironment, IDataView, IReadOnlyList{string}, AnalysisOptions, RowOptions)"
-    ///     path="/exception"/>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// An option is out of range, or a column is missing or has the wrong type.
+    /// </exception>
+    /// <exception cref="ArgumentException">
+    /// The networks are applied to different columns, or their classes have different names.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// There are no rows, a row cannot be used, or the GPU is not available.
+    /// </exception>
     public static T Run<T>(
         IHostEnvironment environment, IDataView data, IReadOnlyList<string> columnNames, AnalysisOptions options,
         RowOptions rows, Func<NetworkAnalysis, T> measure)
@@ -45,14 +52,6 @@ internal sealed class NetworkAnalysis : IDisposable
         return measure(analysis);
     }
 
-    /// <summary>Reads the rows.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">
-    /// An option is out of range, or a column is missing or has the wrong type.
-    /// </exception>
-    /// <exception cref="ArgumentException">The networks are applied to different columns.</exception>
-    /// <exception cref="InvalidOperationException">
-    /// There are no rows, a row contains NaN, or the GPU is not available.
-    /// </exception>
     private NetworkAnalysis(
         IHostEnvironment environment, IDataView data, IReadOnlyList<string> columnNames, AnalysisOptions options,
         RowOptions rows)

@@ -68,8 +68,8 @@ internal sealed record Prediction(PredictionKind Kind, ImmutableArray<string> Cl
     }
 
     /// <summary>
-    /// What a network with scores of this shape predicts; its classes have the network's names, or their zero-based numbers
-    /// as names.
+    /// What a network with scores of this shape predicts; its classes have the network's names, or their zero-based
+    /// numbers as names.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The names do not fit.</exception>
     /// <exception cref="InvalidOperationException">The output is not what the graph declares.</exception>

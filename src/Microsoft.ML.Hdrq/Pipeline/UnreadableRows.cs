@@ -46,7 +46,7 @@ internal static class UnreadableRows
             {
                 missing ??= $"row {cursor.Position} names the file '{path}' in column '{column.Name}', "
                     + "which does not exist.";
-                // Where no path of the column is that of a file, all may be relative to a folder that is not known here.
+                // If no path of the column is that of a file, all may be relative to a folder that is not known.
                 hasFiles |= Path.IsPathRooted(path);
                 continue;
             }

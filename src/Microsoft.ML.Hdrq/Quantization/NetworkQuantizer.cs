@@ -37,11 +37,13 @@ public static class NetworkQuantizer
     /// The quantized network on the same device, owned by the caller: the graph of the network with its normalizations
     /// folded and <c>FakeQuantize</c> nodes, and metadata that name the method, the bits and the source.
     /// </returns>
-    /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// An option is out of range, or the pattern of an exception matches no layer; the message names it.
+    /// </exception>
     /// <exception cref="ArgumentException">
     /// The network does not have exactly one input, is quantized already, or has a weight that is not finite; there are
-    /// no images, or they are not of <see cref="float"/> or not finite; the source has another graph, and the message names the first difference; or the weights do not fit into
-    /// <see cref="BitBudget.TargetSize"/>.
+    /// no images, or they are not of <see cref="float"/> or not finite; the source has another graph, and the message
+    /// names the first difference; or the weights do not fit into <see cref="BitBudget.TargetSize"/>.
     /// </exception>
     /// <exception cref="InvalidOperationException">
     /// The accuracy falls by more than <see cref="BitBudget.MaxAccuracyDrop"/> even with the maximum number of bits, or
