@@ -32,7 +32,9 @@ public sealed partial class CodeTests
         using var assemblies = new TemporaryAssemblies();
         foreach (var block in document.Blocks)
         {
-            if (block.Language == "csharp")
+            if (block.FragmentOf is { } file)
+                AssertIsPartOf(block, file);
+            else if (block.Language == "csharp")
                 Do(block, assemblies.Next());
             foreach (var command in block.Commands)
             {
@@ -85,11 +87,6 @@ public sealed partial class CodeTests
 
     private static void Do(CodeBlock block, string assembly)
     {
-        if (block.FragmentOf is { } file)
-        {
-            AssertIsPartOf(block, file);
-            return;
-        }
         ProgramCompiler.Compile(string.Join('\n', block.Lines), block.Place, assembly);
         var printed = ProgramRunner.Run(assembly, Environment.CurrentDirectory, block.Place);
         if (block.Output is { } shown)

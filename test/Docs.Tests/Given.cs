@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Hdrq.Pipeline;
 using SkiaSharp;
 using TorchSharp;
 
@@ -13,6 +14,8 @@ namespace Microsoft.ML.Hdrq.Docs.Tests;
 /// </summary>
 internal static class Given
 {
+    private const string Common = "common.onnx";
+
     private const int Side = 32;
 
     private const int ImagesPerClass = 2;
@@ -32,6 +35,7 @@ internal static class Given
         ["streets"] = MakeStreets,
         ["source.onnx"] = () => Once("source.onnx", MakeSource),
         ["segmenter.onnx"] = () => Once("segmenter.onnx", MakeSegmenter),
+        [Common] = () => Once(Common, MakeCommon),
         ["fog.onnx"] = () => Once("fog.onnx", () => Adapt("fog")),
         ["night.onnx"] = () => Once("night.onnx", () => Adapt("night")),
         ["fog-w4a4.onnx"] = () => Once("fog-w4a4.onnx", () => Quantize("fog")),
@@ -118,22 +122,22 @@ internal static class Given
     }
 
     /// <summary>
-    /// Tells classes by how blue an image is: a linear layer on the means of channels. One block, which is trained for
-    /// a thousand steps, and which classifies pixels of 0 to 255 rightly to begin with.
+    /// Tells classes by how blue an image is: a linear layer on the means of channels, which are normalized as for
+    /// ImageNet. One block, which is trained for a thousand steps.
     /// </summary>
     private static void MakeSource()
     {
-        const float unit = 64, sharpness = 20;
-        var blue = _classes.Index().Select(entry => Blue(entry.Index) / unit).ToArray();
+        const float sharpness = 20;
+        var normalization = ChannelNormalization.ImageNet();
+        var blue = _classes.Index()
+            .Select(entry => (Blue(entry.Index) - normalization.Mean[2]) / normalization.StandardDeviation[2]).ToArray();
+        var weights = blue.SelectMany(value => new[] { 0, 0, value * sharpness }).ToArray();
         using var builder = new NetworkBuilder();
         builder.Input("image", -1, 3, Side, Side);
-        builder.Parameter("unit", torch.tensor([1 / unit]), ParameterRole.Constant);
-        var weights = blue.SelectMany(value => new[] { 0, 0, value * sharpness }).ToArray();
         builder.Parameter("linear.weight", torch.tensor(weights, [_classes.Length, 3]));
         builder.Parameter("linear.bias", torch.tensor(blue.Select(value => -value * value / 2 * sharpness).ToArray()));
         builder.Node("GlobalAveragePool", "pool", ["image"]);
-        builder.Node("Mul", "scaled", ["pool", "unit"]);
-        builder.Node("Flatten", "flat", ["scaled"]);
+        builder.Node("Flatten", "flat", ["pool"]);
         builder.Node("Gemm", "scores", ["flat", "linear.weight", "linear.bias"], ("transB", 1L));
         using var network = builder.Build(new GraphValue("scores", ElementType.Float32, [-1, _classes.Length]));
         network.SaveOnnx("source.onnx");
@@ -158,19 +162,28 @@ internal static class Given
         network.SaveOnnx("segmenter.onnx");
     }
 
-    private static void Adapt(string domain)
+    /// <summary>The source network with its normalization inside.</summary>
+    private static void MakeCommon()
     {
         Make("images");
         Make("source.onnx");
-        Run($"adapt --data images --domain {domain} --network source.onnx --output {domain}.onnx");
+        Run("run --data images --network source.onnx --normalization imagenet --stage source --output common");
+        File.Move(Path.Combine("common", "source.onnx"), Common);
+    }
+
+    private static void Adapt(string domain)
+    {
+        Make("images");
+        Make(Common);
+        Run($"adapt --data images --domain {domain} --network {Common} --output {domain}.onnx");
     }
 
     private static void Quantize(string domain)
     {
         Make("images");
-        Make("source.onnx");
+        Make(Common);
         Make($"{domain}.onnx");
-        Run($"quantize --data images --domain {domain} --network {domain}.onnx --source source.onnx --iterations 10 "
+        Run($"quantize --data images --domain {domain} --network {domain}.onnx --source {Common} --iterations 10 "
             + $"--output {domain}-w4a4.onnx");
     }
 

@@ -36,7 +36,7 @@ internal static partial class ShownOutput
             .Where(line => line.Length > 0),
     ];
 
-    [GeneratedRegex(@"\d+([.,]\d+)*")]
+    [GeneratedRegex(@"\d+([.,]\d+)*(E[+-]?\d+)?")]
     private static partial Regex Number();
 
     [GeneratedRegex(@"\s+|-{3,}")]
