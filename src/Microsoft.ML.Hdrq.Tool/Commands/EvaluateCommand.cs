@@ -42,6 +42,8 @@ internal static class EvaluateCommand
                 BatchSize = result.GetValue(batchSize),
                 Threads = result.GetValue(threads),
             };
+            foreach (var path in result.GetValue(files)!)
+                Check(path, layout, options);
             var table = new TextTable(layout.HasMasks ? "Mean IoU, %" : "Top-1 accuracy, %").Add(new TextTable.Column("network", MinimumWidth: ShortestName));
             foreach (var domain in wanted)
                 table.Add(new TextTable.Column(domain, IsNumber: true, MinimumWidth: ShortestDomain));
@@ -78,5 +80,19 @@ internal static class EvaluateCommand
             session.Output.Show(table);
         })));
         return command;
+    }
+
+    /// <summary>Looks whether a network is one for the images: of several, the last may be wrong.</summary>
+    private static void Check(string path, DomainLayout layout, JobOptions options)
+    {
+        using var network = Network.LoadOnnx(path);
+        try
+        {
+            DomainNetworks.Of(layout, options with { Network = path }, network);
+        }
+        catch (InvalidDataException exception) when (exception.Message.StartsWith("The network's", StringComparison.Ordinal))
+        {
+            throw new InvalidDataException($"'{path}': {exception.Message}", exception);
+        }
     }
 }
