@@ -51,6 +51,8 @@ internal sealed class JobRunner
                     throw new InvalidDataException($"'{path}' gives scores of {classes} classes, and the folder has {_networks.Classes.Count}: {string.Join(", ", _networks.Classes)}.");
             }
         }
+        if (_plan.Groups.Count == 0 && options.LastStage == Stage.Merged && options.Domains is { } named)
+            throw new UsageException($"--domains {string.Join(' ', named)}: to merge, it takes two; --stage quantized ends before.");
         if (_plan.Groups.Count == 0 && options.LastStage == Stage.Merged)
             throw new InvalidDataException($"'{layout.Root}' has one domain to serve, {_plan.Targets[0]}; to merge, it takes two.");
         _folder = options.Output is null ? null : Directory.CreateDirectory(options.Output).FullName;
