@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.FileSystemGlobbing;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
@@ -13,7 +15,7 @@ namespace Microsoft.ML.Hdrq.Tool.Commands;
 using Command = System.CommandLine.Command;
 
 /// <summary><c>hdrq merge</c>: one network of several, without images.</summary>
-internal static class MergeCommand
+internal static partial class MergeCommand
 {
     /// <summary>Networks that any image size fits are given this size by a model that reads files.</summary>
     private const int LargestSide = 16_384;
@@ -37,9 +39,13 @@ internal static class MergeCommand
             var shares = result.GetValue(weights) ?? [];
             if (shares.Length > 0 && shares.Length != paths.Count)
                 throw new UsageException($"--weights has {shares.Length} numbers, and there are {paths.Count} networks.");
+            if (shares.Length > 0 && shares.All(share => share == 0))
+                throw new UsageException("--weights: one of them at least must be above 0.");
             var choice = MergingChoice.All.Single(way => way.Name == (result.GetValue(method) ?? MergingPlan.Default.Name));
             if (choice.NeedsSource && result.GetValue(source) is null)
                 throw new UsageException($"--merging {choice.Name} needs --source, the ONNX file of the network that all others come from.");
+            if (!choice.NeedsSource && result.GetValue(source) is not null)
+                throw new UsageException($"--source is for --merging {string.Join(" and ", MergingChoice.All.Where(way => way.NeedsSource).Select(way => way.Name))}, and not for {choice.Name}.");
             if ((result.GetValue(classes) ?? (object?)result.GetValue(size)) is not null && result.GetValue(zip) is null)
                 throw new UsageException("--classes and --size are for --zip, which is not given.");
             var names = result.GetValue(classes) is { } list ? ReadNames(list) : null;
@@ -48,6 +54,10 @@ internal static class MergeCommand
             {
                 foreach (var path in paths)
                     networks.Add(Network.LoadOnnx(path));
+                if (choice.IsForIntegers && !networks[0].Graph.Nodes.Any(node => node.Operator.Type == "FakeQuantize"))
+                    throw new UsageException($"--merging {choice.Name} is for quantized networks, and these are in full precision.");
+                if (names is not null && networks[0].Graph.Outputs[0].Shape is [_, > 0 and var count, ..] && count != names.Length)
+                    throw new InvalidDataException($"'{result.GetValue(classes)}' names {names.Length} classes, and the networks have {count}.");
                 using var common = result.GetValue(source) is { } sourcePath ? Network.LoadOnnx(sourcePath) : null;
                 var context = Devices.Context(result.GetValue(seed), null);
                 var (height, width) = Size(networks[0], result.GetValue(zip) is null ? 1 : result.GetValue(size));
@@ -56,7 +66,7 @@ internal static class MergeCommand
                 using var merged = session.Output.WithProgress(board =>
                 {
                     var bar = board.Add($"merging {paths.Count} networks");
-                    var made = steps.Merge(networks, shares.Length == 0 ? options : options with { NetworkWeights = shares });
+                    var made = Merge(steps, networks, paths, shares.Length == 0 ? options : options with { NetworkWeights = shares });
                     NetworkFiles.Save(made, result.GetValue(output)!, session.Output);
                     if (result.GetValue(zip) is { } model)
                         steps.SaveModel(made, names, model);
@@ -74,6 +84,23 @@ internal static class MergeCommand
         })));
         return command;
     }
+
+    /// <summary>Merges; networks that do not fit are named as the user knows them.</summary>
+    private static Network Merge(NetworkSteps steps, IReadOnlyList<Network> networks, IReadOnlyList<string> paths, MergeOptions options)
+    {
+        try
+        {
+            return steps.Merge(networks, options);
+        }
+        catch (ArgumentException exception) when (OtherNetwork().Match(exception.Message) is { Success: true } other)
+        {
+            var files = $"'{paths[0]}' and '{paths[int.Parse(other.Groups[1].Value, CultureInfo.InvariantCulture)]}'";
+            throw new InvalidDataException(exception.Message.Replace(other.Value, files, StringComparison.Ordinal), exception);
+        }
+    }
+
+    [GeneratedRegex(@"Networks 0 and ([0-9]+)")]
+    private static partial Regex OtherNetwork();
 
     /// <summary>Files, and those that patterns match, in ordinal order of what each pattern gives.</summary>
     private static List<string> Expand(IReadOnlyList<string> arguments, string output)
