@@ -47,6 +47,8 @@ internal static class QuantizeCommand
                 result.GetValue(bits) is [var pair, ..] ? pair : (4, 4), result.GetValue(seed)) with { AverageBits = result.GetValue(average) };
             if (plan.AverageBits is not null && result.GetValue(source) is null)
                 throw new UsageException("--average-bits needs --source: bits follow from the source network's weights, so that all places have the same.");
+            if (result.GetValue(source) is { } common)
+                CheckSource(common, path, file);
             var (height, width) = PixelPipeline.InputSize(file, () => images[0]);
             PixelPipeline.CheckImages(images);
             var context = Devices.Context(plan.Seed, result.GetValue(gpu));
@@ -72,5 +74,16 @@ internal static class QuantizeCommand
             session.Output.Say($"Written: {target}. Next: send it to the centre, for hdrq merge *.onnx --output merged.onnx --zip merged.zip.");
         })));
         return command;
+    }
+
+    private static void CheckSource(string source, string path, Network network)
+    {
+        using var common = Network.LoadOnnx(source);
+        if (Ends(common) is var ends && ends != Ends(network))
+            throw new InvalidDataException($"'{source}' is not the source network of '{path}': it turns {ends}, and that {Ends(network)}.");
+
+        static string Ends(Network network) => $"{Shape(network.Graph.Inputs[0])} into {Shape(network.Graph.Outputs[0])}";
+
+        static string Shape(GraphValue value) => $"[{string.Join(", ", value.Shape)}]".Replace("-1", "?", StringComparison.Ordinal);
     }
 }
