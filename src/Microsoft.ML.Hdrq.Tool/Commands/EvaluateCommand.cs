@@ -32,9 +32,9 @@ internal static class EvaluateCommand
         var (batchSize, threads, json) =
             (CommonArguments.BatchSize(), CommonArguments.Threads(), CommonArguments.Json());
         var command =
-            new CliCommand("evaluate",
-            "Measures networks on labelled images: accuracy, or mean IoU, domain by domain.") { files, data, domains,
-            split, normalization, batchSize, threads, json };
+            new CliCommand(
+                "evaluate", "Measures networks on labelled images: accuracy, or mean IoU, domain by domain.") { files,
+                data, domains, split, normalization, batchSize, threads, json };
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var layout = DomainLayout.Find(result.GetValue(data)!);
@@ -51,6 +51,8 @@ internal static class EvaluateCommand
                 BatchSize = result.GetValue(batchSize),
                 Threads = result.GetValue(threads),
             };
+            foreach (var path in result.GetValue(files)!)
+                Check(path, layout, options);
             var table = new TextTable(layout.HasMasks ? "Mean IoU, %" : "Top-1 accuracy, %")
                 .Add(new TextTable.Column("network", MinimumWidth: ShortestName));
             foreach (var domain in wanted)
@@ -97,5 +99,20 @@ internal static class EvaluateCommand
             session.Output.Show(table);
         })));
         return command;
+    }
+
+    /// <summary>Looks whether a network is one for the images: of several, the last may be wrong.</summary>
+    private static void Check(string path, DomainLayout layout, JobOptions options)
+    {
+        using var network = Network.LoadOnnx(path);
+        try
+        {
+            DomainNetworks.Of(layout, options with { Network = path }, network);
+        }
+        catch (InvalidDataException exception) when (
+            exception.Message.StartsWith("The network's", StringComparison.Ordinal))
+        {
+            throw new InvalidDataException($"'{path}': {exception.Message}", exception);
+        }
     }
 }

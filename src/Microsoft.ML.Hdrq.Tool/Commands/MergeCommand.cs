@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.FileSystemGlobbing;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
@@ -12,7 +14,7 @@ using CliCommand = System.CommandLine.Command;
 namespace Microsoft.ML.Hdrq.Tool.Commands;
 
 /// <summary><c>hdrq merge</c>: one network of several, without images.</summary>
-internal static class MergeCommand
+internal static partial class MergeCommand
 {
     /// <summary>Networks that any image size fits are given this size by a model that reads files.</summary>
     private const int LargestSide = 16_384;
@@ -35,10 +37,6 @@ internal static class MergeCommand
                 "--weights", "How much each network counts, in the order of the files. Default: all the same.", 0,
                 double.MaxValue);
         var source = Arguments.File("--source", "ONNX file of the source network; for task-arithmetic and ties.");
-        var anySource =
-            new Option<bool>(
-                "--allow-different-sources") { Description =
-                "Also merge networks that do not come from the same source network; such a merge is seldom of use." };
         var classes =
             Arguments.File(
                 "--classes",
@@ -48,9 +46,9 @@ internal static class MergeCommand
             "--size", "Height and width of images, for --zip, where the network takes any. ", 1, LargestSide);
         var (seed, json) = (CommonArguments.Seed(), CommonArguments.Json());
         var command =
-            new CliCommand("merge",
-            "Merges networks of several places into one, without images and without training.") { files, output, zip,
-            method, weights, source, anySource, classes, size, seed, json };
+            new CliCommand(
+                "merge", "Merges networks of several places into one, without images and without training.") { files,
+                output, zip, method, weights, source, classes, size, seed, json };
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var paths = Expand(result.GetValue(files)!, result.GetValue(output)!);
@@ -59,11 +57,17 @@ internal static class MergeCommand
             if (shares.Length > 0 && shares.Length != paths.Count)
                 throw new UsageException(
                     $"--weights has {shares.Length} numbers, and there are {paths.Count} networks.");
+            if (shares.Length > 0 && shares.All(share => share == 0))
+                throw new UsageException("--weights: one of them at least must be above 0.");
             var choice =
                 MergingChoice.All.Single(way => way.Name == (result.GetValue(method) ?? MergingPlan.Default.Name));
             if (choice.NeedsSource && result.GetValue(source) is null)
                 throw new UsageException(
                     $"--merging {choice.Name} needs --source, the ONNX file of the network that all others come from.");
+            if (!choice.NeedsSource && result.GetValue(source) is not null)
+                throw new UsageException(
+                    $"--source is for --merging "
+                    + $"{string.Join(" and ", MergingChoice.All.Where(way => way.NeedsSource).Select(way => way.Name))}, and not for {choice.Name}.");
             if ((result.GetValue(classes) ?? (object?)result.GetValue(size)) is not null
                 && result.GetValue(zip) is null)
                 throw new UsageException("--classes and --size are for --zip, which is not given.");
@@ -73,14 +77,18 @@ internal static class MergeCommand
             {
                 foreach (var path in paths)
                     networks.Add(Network.LoadOnnx(path));
+                if (choice.IsForIntegers && !networks[0].Graph.Nodes.Any(node => node.Operator.Type == "FakeQuantize"))
+                    throw new UsageException(
+                        $"--merging {choice.Name} is for quantized networks, and these are in full precision.");
+                if (names is not null && networks[0].Graph.Outputs[0].Shape is [_, > 0 and var count, ..]
+                    && count != names.Length)
+                    throw new InvalidDataException(
+                        $"'{result.GetValue(classes)}' names {names.Length} classes, and the networks have {count}.");
                 using var common = result.GetValue(source) is { } sourcePath ? Network.LoadOnnx(sourcePath) : null;
                 var context = Devices.Context(result.GetValue(seed), null);
                 var (height, width) = Size(networks[0], result.GetValue(zip) is null ? 1 : result.GetValue(size));
                 var steps = new NetworkSteps(context, new PixelPipeline(context, height, width), result.GetValue(seed));
-                var options =
-                    choice.Options(
-                        common ?? networks[0],
-                        result.GetValue(seed)) with { AllowDifferentSources = result.GetValue(anySource) };
+                var options = choice.Options(common ?? networks[0], result.GetValue(seed));
                 using var merged = session.Output.WithProgress(board =>
                 {
                     var bar = board.Add($"merging {paths.Count} networks");
@@ -106,22 +114,24 @@ internal static class MergeCommand
         return command;
     }
 
-    /// <summary>Merges networks, and names files where the library numbers networks and names its options.</summary>
-    private static Network Merge(NetworkSteps steps, List<Network> networks, List<string> paths, MergeOptions options)
+    /// <summary>Merges; networks that do not fit are named as the user knows them.</summary>
+    private static Network Merge(
+        NetworkSteps steps, IReadOnlyList<Network> networks, IReadOnlyList<string> paths, MergeOptions options)
     {
         try
         {
             return steps.Merge(networks, options);
         }
-        catch (ArgumentException exception)
+        catch (ArgumentException exception) when (OtherNetwork().Match(exception.Message) is { Success: true } other)
         {
-            var numbers = string.Join(", ", paths.Select((path, number) => $"network {number} is {path}"));
-            var message = exception.Message.Split(" (Parameter")[0].Replace(
-                $"set {nameof(MergeOptions)}.{nameof(MergeOptions.AllowDifferentSources)} to merge them anyway",
-                "--allow-different-sources merges them anyway", StringComparison.Ordinal);
-            throw new InvalidDataException($"{message} ({numbers}.)", exception);
+            var files = $"'{paths[0]}' and '{paths[int.Parse(other.Groups[1].Value, CultureInfo.InvariantCulture)]}'";
+            throw new InvalidDataException(
+                exception.Message.Replace(other.Value, files, StringComparison.Ordinal), exception);
         }
     }
+
+    [GeneratedRegex(@"Networks 0 and ([0-9]+)")]
+    private static partial Regex OtherNetwork();
 
     /// <summary>Files, and those that patterns match, in ordinal order of what each pattern gives.</summary>
     private static List<string> Expand(IReadOnlyList<string> arguments, string output)

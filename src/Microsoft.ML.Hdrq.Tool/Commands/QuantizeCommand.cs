@@ -5,6 +5,7 @@ using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tool.Comparison;
 using Microsoft.ML.Hdrq.Tool.Data;
 using Microsoft.ML.Hdrq.Tool.Jobs;
+using Microsoft.ML.Hdrq.Tool.Results;
 using Microsoft.ML.Hdrq.Tool.Terminal;
 using CliCommand = System.CommandLine.Command;
 
@@ -44,9 +45,9 @@ internal static class QuantizeCommand
         bits.Arity = ArgumentArity.ExactlyOne;
         bits.AllowMultipleArgumentsPerToken = false;
         var command =
-            new CliCommand("quantize",
-            "Quantizes a network on unlabelled images of one place, so that it can be merged with those of other "
-            + "places.")
+            new CliCommand(
+                "quantize", "Quantizes a network on unlabelled images of one place, so that it can be merged with "
+                + "those of other places.")
         {
             data, domain, network, source, normalization, method, bits, average, settings, iterations, calibration,
                 output, seed, gpu, json,
@@ -68,6 +69,8 @@ internal static class QuantizeCommand
                 throw new UsageException(
                     "--average-bits needs --source: bits follow from the source network's weights, so that all places "
                     + "have the same.");
+            if (result.GetValue(source) is { } common)
+                CheckSource(common, path, file);
             var (height, width) = PixelPipeline.InputSize(file, () => images[0]);
             PixelPipeline.CheckImages(images);
             var context = Devices.Context(plan.Seed, result.GetValue(gpu));
@@ -98,5 +101,19 @@ internal static class QuantizeCommand
                 + "merged.zip.");
         })));
         return command;
+    }
+
+    private static void CheckSource(string source, string path, Network network)
+    {
+        using var common = Network.LoadOnnx(source);
+        if (Ends(common) is var ends && ends != Ends(network))
+            throw new InvalidDataException(
+                $"'{source}' is not the source network of '{path}': it turns {ends}, and that {Ends(network)}.");
+
+        static string Ends(Network network) =>
+            $"{Shape(network.Graph.Inputs[0])} into {Shape(network.Graph.Outputs[0])}";
+
+        static string Shape(GraphValue value) =>
+            $"[{string.Join(", ", value.Shape)}]".Replace("-1", "?", StringComparison.Ordinal);
     }
 }

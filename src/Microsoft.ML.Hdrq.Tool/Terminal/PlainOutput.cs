@@ -73,7 +73,8 @@ internal sealed class PlainOutput(TextWriter writer, TextWriter errors) : Output
                 return;
             _said = elapsed;
             output.Say(string.Create(CultureInfo.InvariantCulture,
-                $"{text}: {Math.Floor(100 * done):0} %{(remark is null ? "" : $", {remark}")}, after {Duration(elapsed)}"));
+                $"{text}: {Math.Floor(100 * done):0} %{(remark is null ? "" : $", {remark}")}, after "
+                    + $"{Duration(elapsed)}"));
         }
 
         public override void Complete() => output.Say($"{text}: done in {Duration(Stopwatch.GetElapsedTime(_start))}");
