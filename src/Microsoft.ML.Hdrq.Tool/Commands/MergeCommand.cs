@@ -37,6 +37,10 @@ internal static partial class MergeCommand
                 "--weights", "How much each network counts, in the order of the files. Default: all the same.", 0,
                 double.MaxValue);
         var source = Arguments.File("--source", "ONNX file of the source network; for task-arithmetic and ties.");
+        var anySource =
+            new Option<bool>(
+                "--allow-different-sources") { Description =
+                "Also merge networks that do not come from the same source network; such a merge is seldom of use." };
         var classes =
             Arguments.File(
                 "--classes",
@@ -48,7 +52,7 @@ internal static partial class MergeCommand
         var command =
             new CliCommand(
                 "merge", "Merges networks of several places into one, without images and without training.") { files,
-                output, zip, method, weights, source, classes, size, seed, json };
+                output, zip, method, weights, source, anySource, classes, size, seed, json };
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var paths = Expand(result.GetValue(files)!, result.GetValue(output)!);
@@ -67,7 +71,8 @@ internal static partial class MergeCommand
             if (!choice.NeedsSource && result.GetValue(source) is not null)
                 throw new UsageException(
                     $"--source is for --merging "
-                    + $"{string.Join(" and ", MergingChoice.All.Where(way => way.NeedsSource).Select(way => way.Name))}, and not for {choice.Name}.");
+                    + string.Join(" and ", MergingChoice.All.Where(way => way.NeedsSource).Select(way => way.Name))
+                    + $", and not for {choice.Name}.");
             if ((result.GetValue(classes) ?? (object?)result.GetValue(size)) is not null
                 && result.GetValue(zip) is null)
                 throw new UsageException("--classes and --size are for --zip, which is not given.");
@@ -88,7 +93,10 @@ internal static partial class MergeCommand
                 var context = Devices.Context(result.GetValue(seed), null);
                 var (height, width) = Size(networks[0], result.GetValue(zip) is null ? 1 : result.GetValue(size));
                 var steps = new NetworkSteps(context, new PixelPipeline(context, height, width), result.GetValue(seed));
-                var options = choice.Options(common ?? networks[0], result.GetValue(seed));
+                var options =
+                    choice.Options(
+                        common ?? networks[0],
+                        result.GetValue(seed)) with { AllowDifferentSources = result.GetValue(anySource) };
                 using var merged = session.Output.WithProgress(board =>
                 {
                     var bar = board.Add($"merging {paths.Count} networks");
@@ -114,7 +122,7 @@ internal static partial class MergeCommand
         return command;
     }
 
-    /// <summary>Merges; networks that do not fit are named as the user knows them.</summary>
+    /// <summary>Merges; files are named where the library numbers networks, and options where it names its own.</summary>
     private static Network Merge(
         NetworkSteps steps, IReadOnlyList<Network> networks, IReadOnlyList<string> paths, MergeOptions options)
     {
@@ -122,16 +130,23 @@ internal static partial class MergeCommand
         {
             return steps.Merge(networks, options);
         }
-        catch (ArgumentException exception) when (OtherNetwork().Match(exception.Message) is { Success: true } other)
+        catch (ArgumentException exception) when (Numbered().IsMatch(exception.Message))
         {
-            var files = $"'{paths[0]}' and '{paths[int.Parse(other.Groups[1].Value, CultureInfo.InvariantCulture)]}'";
+            var message = Numbered().Replace(exception.Message.Split(" (Parameter")[0], match =>
+                (match.Groups["first"].Success ? $"{Name(match, "first")} and " : "") + Name(match, "last"));
             throw new InvalidDataException(
-                exception.Message.Replace(other.Value, files, StringComparison.Ordinal), exception);
+                message.Replace(
+                    $"set {nameof(MergeOptions)}.{nameof(MergeOptions.AllowDifferentSources)} to merge them anyway",
+                    "--allow-different-sources merges them anyway", StringComparison.Ordinal),
+                exception);
+
+            string Name(Match match, string group) =>
+                $"'{paths[int.Parse(match.Groups[group].Value, CultureInfo.InvariantCulture)]}'";
         }
     }
 
-    [GeneratedRegex(@"Networks 0 and ([0-9]+)")]
-    private static partial Regex OtherNetwork();
+    [GeneratedRegex(@"[Nn]etworks? (?:(?<first>[0-9]+) and )?(?<last>[0-9]+)")]
+    private static partial Regex Numbered();
 
     /// <summary>Files, and those that patterns match, in ordinal order of what each pattern gives.</summary>
     private static List<string> Expand(IReadOnlyList<string> arguments, string output)

@@ -92,8 +92,5 @@ internal static class ResultsFile
     private static string NoFraction(ResultRow row, string what, double value) =>
         FormattableString.Invariant($"Row '{row.Stage}' / '{row.Method}'{what}: {value} is not a fraction in [0, 1].");
 
-    private static string NoFraction(ResultRow row, string what, double value) =>
-        FormattableString.Invariant($"Row '{row.Stage}' / '{row.Method}'{what}: {value} is not a fraction in [0, 1].");
-
     private static bool IsFraction(double value) => value is >= 0 and <= 1;
 }
