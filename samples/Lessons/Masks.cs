@@ -5,7 +5,7 @@ using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Pipeline.Masks;
 using SegmentationMerge;
 
-namespace Lessons;
+namespace Hdrq.Samples.Lessons;
 
 /// <summary>
 /// Masks: how they are loaded, what of them counts, how well a network's masks agree with them, and how to look at both.

@@ -114,6 +114,6 @@ internal static class QuantizeCommand
             $"{Shape(network.Graph.Inputs[0])} into {Shape(network.Graph.Outputs[0])}";
 
         static string Shape(GraphValue value) =>
-            $"[{string.Join(", ", value.Shape)}]".Replace("-1", "?", StringComparison.Ordinal);
+            $"[{string.Join(", ", value.Shape.ToArray())}]".Replace("-1", "?", StringComparison.Ordinal);
     }
 }
