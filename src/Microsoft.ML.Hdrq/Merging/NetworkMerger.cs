@@ -38,10 +38,10 @@ public static class NetworkMerger
     /// <returns>The merged network, on the first network's device, owned by the caller.</returns>
     /// <exception cref="ArgumentException">
     /// There are fewer than two networks; their graphs, shapes, bit widths, names of classes or sources differ, or one
-    /// is quantized and another is not (the message names the first difference); a constant differs; a parameter holds a
-    /// value that is not finite, or a scale is not positive; the networks do not suit the method, or it has no name or
-    /// returns too many, too few or infinite values for a parameter; or the weights are too many or too few, negative,
-    /// or do not sum to 1.
+    /// is quantized and another is not (the message names the first difference); a constant differs; a parameter holds
+    /// a value that is not finite, or a scale is not positive; the networks do not suit the method, or it has no name
+    /// or returns too many, too few or infinite values for a parameter; or the weights are too many or too few,
+    /// negative, or do not sum to 1.
     /// </exception>
     /// <exception cref="NotSupportedException">
     /// A weight goes through two quantizers that differ, or is held as integers that do not belong to a quantizer, such
@@ -131,7 +131,8 @@ public static class NetworkMerger
                 throw Refused(known[0], other,
                     $"they record different sources ('{NetworkMetadata.Source}' is {Source(known[0])} of "
                     + $"{Name(known[0])} and {Source(other)} of {Name(other)}), which networks must have in common "
-                    + $"to merge well; set {nameof(MergeOptions)}.{nameof(MergeOptions.AllowDifferentSources)} to merge them anyway");
+                    + $"to merge well; set {nameof(MergeOptions)}.{nameof(MergeOptions.AllowDifferentSources)} "
+                    + "to merge them anyway");
             }
         }
 
