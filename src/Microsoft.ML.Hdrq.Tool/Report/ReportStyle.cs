@@ -55,7 +55,7 @@ internal static class ReportStyle
         }
         table {
           border-collapse: separate; border-spacing: 0; width: 100%;
-          font-size: .9rem; font-variant-numeric: tabular-nums;
+          font-size: .9rem; line-height: 22px; font-variant-numeric: tabular-nums;
         }
         th, td { padding: 6px 10px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
         th { font-weight: 400; }
@@ -65,7 +65,7 @@ internal static class ReportStyle
           white-space: normal; overflow-wrap: break-word; min-width: 8em; max-width: 14em;
         }
         thead th { white-space: normal; vertical-align: bottom; }
-        .text { white-space: normal; min-width: 9em; }
+        .text { white-space: normal; min-width: 13em; }
         th:first-child, .text, .group th { text-align: left; }
         .group th { position: static; max-width: none; border-right: 0; background: var(--band); }
         .group span { position: sticky; left: 10px; }
