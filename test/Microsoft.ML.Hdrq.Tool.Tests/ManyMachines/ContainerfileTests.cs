@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Tests.Build;
+using Microsoft.ML.Hdrq.Tool.Terminal;
 
 namespace Microsoft.ML.Hdrq.Tool.Tests.ManyMachines;
 
@@ -21,9 +22,11 @@ public sealed class ContainerfileTests
     [TestMethod]
     public void The_tool_is_built_and_started_by_its_name_and_not_as_root()
     {
-        CollectionAssert.Contains(
-            _lines, "    && dotnet publish src/Microsoft.ML.Hdrq.Tool -c Release -o /hdrq");
-        Assert.IsTrue(Directory.Exists(Path.Combine(Repository.Root, "src", "Microsoft.ML.Hdrq.Tool")));
+        var project = _lines.SelectMany(line => line.Split(' ')).SkipWhile(word => word != "publish").ElementAt(1);
+        Assert.AreEqual(
+            typeof(ExitCode).Assembly.GetName().Name,
+            Repository.Query(Path.Combine(Repository.Root, project), "-getProperty:AssemblyName", "-getProperty:OutputType")
+                .GetProperty("Properties").GetProperty("AssemblyName").GetString());
         CollectionAssert.AreEqual(new[] { "USER $APP_UID", "ENTRYPOINT [\"hdrq\"]" }, _lines[^2..]);
     }
 }
