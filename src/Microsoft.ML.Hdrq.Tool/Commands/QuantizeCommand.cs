@@ -84,6 +84,6 @@ internal static class QuantizeCommand
 
         static string Ends(Network network) => $"{Shape(network.Graph.Inputs[0])} into {Shape(network.Graph.Outputs[0])}";
 
-        static string Shape(GraphValue value) => $"[{string.Join(", ", value.Shape)}]".Replace("-1", "?", StringComparison.Ordinal);
+        static string Shape(GraphValue value) => $"[{string.Join(", ", value.Shape.ToArray())}]".Replace("-1", "?", StringComparison.Ordinal);
     }
 }
