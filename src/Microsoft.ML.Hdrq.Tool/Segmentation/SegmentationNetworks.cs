@@ -54,10 +54,10 @@ internal sealed class SegmentationNetworks : DomainNetworks
     public override IEnumerable<DomainScore> Measure(Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken)
     {
         var scoring = Context.Transforms.ApplyNetwork(Score, PixelPipeline.Pixels, network, new ScoringOptions { BatchSize = Options.BatchSize, Threads = Options.Threads, ClassNames = _folder.Classes });
-        using var scorer = scoring.Fit(Images(Domains[0], DataSplit.Test, cancellationToken));
+        using var scorer = scoring.Fit(Images(Domains[0], Options.MeasuredSplit, cancellationToken));
         foreach (var domain in domains)
         {
-            var metrics = Context.SemanticSegmentation.Evaluate(scorer.Transform(Images(domain, DataSplit.Test, cancellationToken)));
+            var metrics = Context.SemanticSegmentation.Evaluate(scorer.Transform(Images(domain, Options.MeasuredSplit, cancellationToken)));
             yield return new(domain, metrics.MeanIntersectionOverUnion, Present(metrics.PerClassIntersectionOverUnion));
         }
     }
