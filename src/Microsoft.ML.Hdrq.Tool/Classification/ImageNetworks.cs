@@ -175,8 +175,8 @@ internal sealed class ImageNetworks : DomainNetworks
     {
         if (_tests.TryGetValue(domain, out var test))
             return test;
-        test = Images(domain, DataSplit.Test, cancellationToken);
-        if (_folder.Files(domain, DataSplit.Test).Count * 3 * ImageSize <= MostCachedPixels)
+        test = Images(domain, Options.MeasuredSplit, cancellationToken);
+        if (_folder.Files(domain, Options.MeasuredSplit).Count * 3 * ImageSize <= MostCachedPixels)
             test = Context.Data.Cache(test, PixelPipeline.Pixels, Label);
         _tests.Add(domain, test);
         return test;

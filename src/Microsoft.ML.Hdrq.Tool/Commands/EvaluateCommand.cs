@@ -42,12 +42,13 @@ internal static class EvaluateCommand
             if (wanted.Except(layout.Domains).FirstOrDefault() is { } unknown)
                 throw new UsageException(
                     $"--domains: there is no domain '{unknown}'; there are {string.Join(", ", layout.Domains)}.");
-            layout = layout with { Domains = wanted,
-                Splits = [result.GetValue(split) == "train" ? DataSplit.Train : DataSplit.Test] };
+            var measured = result.GetValue(split) == "train" ? DataSplit.Train : DataSplit.Test;
+            layout = layout with { Domains = wanted, Splits = [measured] };
             var options = new JobOptions
             {
                 Data = layout.Root,
                 Normalization = CommonArguments.Normalization(result.GetValue(normalization)),
+                MeasuredSplit = measured,
                 BatchSize = result.GetValue(batchSize),
                 Threads = result.GetValue(threads),
             };

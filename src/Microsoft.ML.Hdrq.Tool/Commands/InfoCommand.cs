@@ -16,6 +16,9 @@ internal static class InfoCommand
 {
     private const string GramPrefix = "hdrq.input_gram/";
 
+    /// <summary>The name that ML.NET's transformer around ONNX Runtime gives to its network in a model.</summary>
+    private const string NetworkEntry = "OnnxModel";
+
     private const int ShortestName = 16;
 
     private const int FloatBits = 32;
@@ -58,7 +61,7 @@ internal static class InfoCommand
         {
             using var archive = ZipFile.OpenRead(path);
             var found = new List<(string?, Network)>();
-            foreach (var entry in archive.Entries.Where(entry => entry.Name == "OnnxModel"))
+            foreach (var entry in archive.Entries.Where(entry => entry.Name == NetworkEntry))
             {
                 using var content = entry.Open();
                 found.Add((entry.FullName, Network.LoadOnnx(content)));

@@ -102,7 +102,7 @@ internal static partial class MergeCommand
                     var bar = board.Add($"merging {paths.Count} networks");
                     var made = Merge(
                         steps, networks, paths, shares.Length == 0 ? options
-                        : options with { NetworkWeights = shares });
+                        : options with { NetworkWeights = [.. shares.Select(share => share / shares.Sum())] });
                     NetworkFiles.Save(made, result.GetValue(output)!, session.Output);
                     if (result.GetValue(zip) is { } model)
                         steps.SaveModel(made, names, model);

@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tool.Comparison;
+using Microsoft.ML.Hdrq.Tool.Data;
 using Microsoft.ML.Hdrq.Tool.Explanations;
 
 namespace Microsoft.ML.Hdrq.Tool.Jobs;
@@ -11,7 +12,6 @@ internal sealed record JobOptions
 {
     /// <summary>Folder of domains.</summary>
     public required string Data { get; init; }
-
 
     /// <summary>ONNX file of the source network; null to train one on the first domain.</summary>
     public string? Network { get; init; }
@@ -96,6 +96,9 @@ internal sealed record JobOptions
 
     /// <summary>Seed of everything random.</summary>
     public int Seed { get; init; } = 1;
+
+    /// <summary>The images that networks are measured on.</summary>
+    public DataSplit MeasuredSplit { get; init; } = DataSplit.Test;
 
     /// <summary>Images scored at once.</summary>
     public int BatchSize { get; init; } = 32;

@@ -69,12 +69,12 @@ internal sealed class SegmentationNetworks : DomainNetworks
                 Score, PixelPipeline.Pixels, network,
                 new ScoringOptions { BatchSize = Options.BatchSize, Threads = Options.Threads,
                 ClassNames = _folder.Classes });
-        using var scorer = scoring.Fit(Images(Domains[0], DataSplit.Test, cancellationToken));
+        using var scorer = scoring.Fit(Images(Domains[0], Options.MeasuredSplit, cancellationToken));
         foreach (var domain in domains)
         {
             var metrics =
                 Context.SemanticSegmentation.Evaluate(
-                    scorer.Transform(Images(domain, DataSplit.Test, cancellationToken)));
+                    scorer.Transform(Images(domain, Options.MeasuredSplit, cancellationToken)));
             yield return new(domain, metrics.MeanIntersectionOverUnion, Present(metrics.PerClassIntersectionOverUnion));
         }
     }

@@ -55,8 +55,7 @@ internal sealed class TerminalOutput(IAnsiConsole console) : Output
         /// <summary>What the columns after the description take.</summary>
         private const int OtherColumns = 42;
 
-        public override Bar Add(string text) =>
-            new TaskBar(context.AddTask("", maxValue: 1), text, Math.Max(16, width - OtherColumns));
+        public override Bar Add(string text) => new TaskBar(context, text, Math.Max(16, width - OtherColumns));
     }
 
     private sealed class TaskBar : ProgressBoard.Bar
@@ -65,16 +64,16 @@ internal sealed class TerminalOutput(IAnsiConsole console) : Output
         private readonly string _text;
         private readonly int _width;
 
-        public TaskBar(ProgressTask task, string text, int width)
+        public TaskBar(ProgressContext context, string text, int width)
         {
-            (_task, _text, _width) = (task, text, width);
-            Describe(null);
+            (_text, _width) = (text, width);
+            _task = context.AddTask(Description(null), maxValue: 1);
         }
 
         public override void Show(double done, string? remark)
         {
             _task.Value = done;
-            Describe(remark);
+            _task.Description = Description(remark);
         }
 
         public override void Complete()
@@ -83,10 +82,9 @@ internal sealed class TerminalOutput(IAnsiConsole console) : Output
             _task.StopTask();
         }
 
-        private void Describe(string? remark) =>
-            _task.Description =
-                Markup.Escape(
-                    TextTable.Shorten(TextTable.Printable(remark is null ? _text : $"{_text}, {remark}"), _width));
+        private string Description(string? remark) =>
+            Markup.Escape(
+                TextTable.Shorten(TextTable.Printable(remark is null ? _text : $"{_text}, {remark}"), _width));
     }
 
     /// <summary>The time that is left of what runs, and that was taken by what is finished.</summary>
