@@ -8,7 +8,7 @@ using SegmentationMerge;
 namespace Hdrq.Samples.Lessons;
 
 /// <summary>
-/// Masks: how they are loaded, what of them counts, how well a network's masks agree with them, and how to look at both.
+/// Masks: how they are loaded, what of them counts, how well a network's masks agree with them, and how both look.
 /// </summary>
 internal static class Masks
 {
@@ -19,9 +19,9 @@ internal static class Masks
         var ml = new MLContext(seed: 1);
         var (train, test) = (Rows(ml, streets, "train"), Rows(ml, streets, "test"));
 
-        // A mask is a grey or indexed PNG file with a number in each pixel. The numbers in these files are 0 sky, 1 road,
-        // 2 pavement, 3 building, 4 tree, 5 car and 6 person. Road and pavement shall be one class here, and people none:
-        // their pixels are neither learned nor counted. Values without an entry would have no class either.
+        // A mask is a grey or indexed PNG file with a number in each pixel. The numbers in these files are 0 sky,
+        // 1 road, 2 pavement, 3 building, 4 tree, 5 car and 6 person. Road and pavement shall be one class here, and
+        // people none: their pixels are neither learned nor counted. Values without an entry have no class either.
         string[] classes = ["sky", "ground", "building", "tree", "car"];
         var loading = new MaskLoadingOptions
         {
@@ -29,7 +29,7 @@ internal static class Masks
             IgnoredValue = 6,
         };
 
-        // Masks have the size of what the network reads. A network that classifies pixels gives the column PredictedMask.
+        // Masks are as large as what the network reads. A network that classifies pixels gives a PredictedMask.
         using var untrained = DeepLab.Small(
             classes.Length, seed: 1, StreetScenes.Height, StreetScenes.Width, channels: 6);
         var training = new AdaptationOptions

@@ -82,10 +82,10 @@ internal static class StreetScenes
         private static readonly int[] _walls = [0x965442, 0xC4B094, 0xACA8A4, 0x766862, 0xD6CEBE, 0x8C7858, 0x686E7A];
         private static readonly int[] _paints = [0xB01E24, 0x1E3C82, 0xE4E4E2, 0x24242A, 0x969AA0, 0x3C6046, 0xCEAA3C];
 
-        private readonly SKBitmap _colors = new(Width, Height, SKColorType.Rgba8888, SKAlphaType.Opaque);
-        private readonly SKBitmap _classes = new(Width, Height, SKColorType.Rgba8888, SKAlphaType.Opaque);
-        private readonly SKCanvas _colorCanvas;
-        private readonly SKCanvas _classCanvas;
+        private static readonly SKImageInfo _info = new(Width, Height, SKColorType.Rgba8888, SKAlphaType.Opaque);
+
+        private readonly SKSurface _colors = SKSurface.Create(_info);
+        private readonly SKSurface _classes = SKSurface.Create(_info);
         private readonly string _domain;
         private readonly Random _random;
         private readonly Random _light;
@@ -96,7 +96,6 @@ internal static class StreetScenes
 
         public Street(string domain, Random random, Random light)
         {
-            (_colorCanvas, _classCanvas) = (new(_colors), new(_classes));
             (_domain, _random, _light) = (domain, random, light);
             _vanishing = (Width * Between(0.32f, 0.68f), Height * Between(0.38f, 0.5f));
             _camera = (Width * Between(0.72f, 0.95f), Between(1.4f, 2));
@@ -107,33 +106,37 @@ internal static class StreetScenes
             var road = Between(3.2f, 5);
             var front = road + Between(2, 4.5f);
             DrawSkyAndGround(road);
-            DrawHouses(-1, front);
-            DrawHouses(1, front);
+            foreach (var side in new[] { -1, 1 })
+                DrawHouses(side, front);
             DrawThings(road, front);
         }
 
         /// <summary>The image as a PNG file.</summary>
         public byte[] Image()
         {
-            var (pixels, grain) = (_colors.Bytes, _domain is "dusk" or "night" ? 20 : 10);
+            var (pixels, grain) = (Pixels(_colors), _domain is "dusk" or "night" ? 20 : 10);
             for (var i = 0; i < pixels.Length; i++)
             {
                 var noise = grain * (_light.NextSingle() + _light.NextSingle() - 1);
                 pixels[i] = (byte)Math.Clamp(pixels[i] + noise, 0, 255);
             }
-            return Encode(_colors.Info, pixels);
+            return Encode(_info, pixels);
         }
 
         /// <summary>The mask as a grey PNG file.</summary>
         public byte[] Mask() =>
-            Encode(_classes.Info.WithColorType(SKColorType.Gray8), [.. _classes.Bytes.Where((_, i) => i % 4 == 0)]);
+            Encode(_info.WithColorType(SKColorType.Gray8), [.. Pixels(_classes).Where((_, i) => i % 4 == 0)]);
 
         public void Dispose()
         {
-            _colorCanvas.Dispose();
-            _classCanvas.Dispose();
             _colors.Dispose();
             _classes.Dispose();
+        }
+
+        private static byte[] Pixels(SKSurface surface)
+        {
+            using var pixels = surface.PeekPixels();
+            return pixels.GetPixelSpan().ToArray();
         }
 
         private static byte[] Encode(SKImageInfo info, byte[] pixels)
@@ -154,7 +157,7 @@ internal static class StreetScenes
             }
             for (var cloud = _random.Next(6); cloud > 0; cloud--)
                 Oval(Sky, Between(-60, 60), Between(10, 60), Between(4, 14), Between(1, 4), 100, 1.2f * top);
-            var (paving, asphalt) = (Grey(0.55f, 0.75f), Grey(0.28f, 0.46f));
+            var (paving, asphalt) = (Between(0.55f, 0.75f) * Vector3.One, Between(0.28f, 0.46f) * Vector3.One);
             Strip(Pavement, -200, 200, 1, 400, paving);
             Strip(Pavement, -road - 0.2f, road + 0.2f, 1, 400, 0.6f * paving);
             Strip(Road, -road, road, 1, 400, asphalt);
@@ -200,8 +203,8 @@ internal static class StreetScenes
                 // Even in the image rather than in the street, most of which is far away and small.
                 for (var count = _random.Next(1, 3); count > 0; count--)
                     Add(1 / Between(1 / 30f, 1 / 6f), place => DrawCar(side * Between(1.1f, 1.5f), place, side < 0));
-                for (var count = _random.Next(2, 6); count > 0; count--)
-                    Add(1 / Between(1 / 14f, 1 / 3f), place => DrawPerson(side * Between(road + 0.6f, front), place));
+                for (var count = _random.Next(3, 8); count > 0; count--)
+                    Add(1 / Between(1 / 12f, 1 / 3f), place => DrawPerson(side * Between(road + 0.6f, front), place));
             }
             foreach (var thing in things.OrderByDescending(thing => thing.Away).ToList())
                 thing.Draw();
@@ -211,28 +214,25 @@ internal static class StreetScenes
 
         private void DrawTree(float x, float away)
         {
-            var (height, crown) = (Between(4, 8), Between(1.1f, 2.2f));
+            var (up, crown) = (Between(3, 6), Between(1.1f, 2.2f));
             var leaf = new Vector3(Between(0.15f, 0.4f), Between(0.3f, 0.5f), Between(0.1f, 0.27f));
-            Box(Tree, x - 0.18f, 0, 0.36f, height - crown, away, Rgb(0x5C4A38));
-            Oval(Tree, x, height - crown, crown, 1.2f * crown, away, leaf);
-            for (var clump = 0; clump < 6; clump++)
-            {
-                var (right, up) = (x + Between(-0.8f, 0.8f) * crown, height - crown + Between(-1, 1) * crown);
-                Oval(Tree, right, up, 0.4f * crown, 0.4f * crown, away, Between(0.65f, 1.35f) * leaf);
-            }
+            Box(Tree, x - 0.18f, 0, 0.36f, up, away, Rgb(0x5C4A38));
+            for (var size = crown; size > 0.3f; size *= 0.8f)
+                Oval(Tree, x + Between(-0.5f, 0.5f) * crown, up, size, 1.2f * size, away, Between(0.8f, 1.25f) * leaf);
         }
 
         private void DrawCar(float x, float away, bool comesTowards)
         {
             var (half, height, paint) = (Between(0.8f, 0.95f), Between(1.35f, 1.8f), Pick(_paints));
-            Box(Car, x - half, 0, 0.25f, 0.5f, away, Rgb(0x141416));
-            Box(Car, x + half - 0.25f, 0, 0.25f, 0.5f, away, Rgb(0x141416));
-            Box(Car, x - half, 0.25f, 2 * half, 0.3f * height, away, paint);
+            var lamp = (_domain is "dusk" or "night" ? 4 : 1) * (comesTowards ? Rgb(0xF6F0D6) : Rgb(0xC41E1E));
+            Box(Car, x - half, 0.15f, 2 * half, 0.5f * height, away, paint);
             Box(Car, x - 0.8f * half, 0.5f * height, 1.6f * half, 0.5f * height, away, paint);
             Box(Car, x - 0.7f * half, 0.6f * height, 1.4f * half, 0.32f * height, away, Rgb(0x3C4048));
-            var lamp = (_domain is "dusk" or "night" ? 4 : 1) * (comesTowards ? Rgb(0xF6F0D6) : Rgb(0xC41E1E));
-            Box(Car, x - 0.9f * half, 0.6f, 0.24f, 0.18f, away, lamp);
-            Box(Car, x + 0.9f * half - 0.24f, 0.6f, 0.24f, 0.18f, away, lamp);
+            foreach (var side in new[] { -1, 1 })
+            {
+                Box(Car, x + 0.8f * side * half - 0.12f, 0, 0.24f, 0.4f, away, Rgb(0x141416));
+                Box(Car, x + 0.8f * side * half - 0.12f, 0.6f, 0.24f, 0.18f, away, lamp);
+            }
         }
 
         private void DrawPerson(float x, float away)
@@ -282,8 +282,8 @@ internal static class StreetScenes
             var seen = Vector3.Clamp(InLight(color * _exposure, away), Vector3.Zero, Vector3.One) * 255;
             using var soft = new SKPaint { IsAntialias = true, Color = new((byte)seen.X, (byte)seen.Y, (byte)seen.Z) };
             using var hard = new SKPaint { Color = new(kind, 0, 0) };
-            _colorCanvas.DrawPath(path, soft);
-            _classCanvas.DrawPath(path, hard);
+            _colors.Canvas.DrawPath(path, soft);
+            _classes.Canvas.DrawPath(path, hard);
         }
 
         /// <summary>A colour in the light of the domain; when it is dark, what is dark gets darker still.</summary>
@@ -296,9 +296,6 @@ internal static class StreetScenes
         };
 
         private float Between(float low, float high) => low + (high - low) * _random.NextSingle();
-
-        private Vector3 Grey(float low, float high) =>
-            Between(low, high) * new Vector3(Between(0.95f, 1.05f), 1, Between(0.95f, 1.05f));
 
         private Vector3 Pick(int[] colors) => Between(0.8f, 1.1f) * Rgb(colors[_random.Next(colors.Length)]);
 
