@@ -20,13 +20,15 @@ internal static partial class MergeCommand
     /// <summary>Networks that any image size fits are given this size by a model that reads files.</summary>
     private const int LargestSide = 16_384;
 
+    private const int LargestShare = 1_000_000;
+
     public static Command Create(Action<Work> run)
     {
         var files = new Argument<string[]>("files") { Description = "ONNX files of the networks, at least two; patterns such as 'sites/*.onnx' too.", Arity = ArgumentArity.OneOrMore };
         var output = Arguments.NewFile("--output", "The ONNX file to write.", ".onnx", isRequired: true);
         var zip = Arguments.NewFile("--zip", "Also write an ML.NET model that reads image files, for mlContext.Model.Load.", ".zip");
         var method = Arguments.Choice("--merging", $"How to merge: {string.Join(", ", MergingChoice.All.Select(choice => choice.Name))}. Default: default.", [.. MergingChoice.All.Select(choice => choice.Name)]);
-        var weights = Arguments.Numbers("--weights", "How much each network counts, in the order of the files. Default: all the same.", 0, double.MaxValue);
+        var weights = Arguments.Numbers("--weights", "How much each network counts, in the order of the files. Default: all the same.", 0, LargestShare);
         var source = Arguments.File("--source", "ONNX file of the source network; for task-arithmetic and ties.");
         var classes = Arguments.File("--classes", "Text file with the names of the classes, one a line, for --zip. Default: those that the networks carry.");
         var size = Arguments.OptionalInteger("--size", "Height and width of images, for --zip, where the network takes any. ", 1, LargestSide);
