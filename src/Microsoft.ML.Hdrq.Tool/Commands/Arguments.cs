@@ -256,12 +256,9 @@ internal static class Arguments
             return number;
         result.AddError(
             string.Create(
-                CultureInfo.InvariantCulture, $"{name} {Shown(text)}: it takes a number {(minimum, maximum) switch
-        {
-            (double.Epsilon, _) => $"above 0, at most {maximum}",
-            (_, double.MaxValue) => $"of at least {minimum}",
-            _ => $"from {minimum} to {maximum}",
-        }}."));
+                CultureInfo.InvariantCulture,
+                $"{name} {Shown(text)}: it takes a number "
+                + $"{(minimum == double.Epsilon ? $"above 0, at most {maximum}" : $"from {minimum} to {maximum}")}."));
         return null;
     }
 

@@ -63,8 +63,10 @@ internal static class InfoCommand
             var found = new List<(string?, Network)>();
             foreach (var entry in archive.Entries.Where(entry => entry.Name == NetworkEntry))
             {
-                using var content = entry.Open();
-                found.Add((entry.FullName, Network.LoadOnnx(content)));
+                // ML.NET writes the number of bytes before them.
+                using var content = new BinaryReader(entry.Open());
+                using var bytes = new MemoryStream(content.ReadBytes(content.ReadInt32()));
+                found.Add((entry.FullName, Network.LoadOnnx(bytes)));
             }
             return found.Count > 0 ? found
                 : throw new InvalidDataException($"'{path}' is a zip file without a network in it.");

@@ -19,6 +19,8 @@ internal static partial class MergeCommand
     /// <summary>Networks that any image size fits are given this size by a model that reads files.</summary>
     private const int LargestSide = 16_384;
 
+    private const int LargestShare = 1_000_000;
+
     public static CliCommand Create(Action<Work> run)
     {
         var files = new Argument<string[]>(
@@ -35,7 +37,7 @@ internal static partial class MergeCommand
         var weights =
             Arguments.Numbers(
                 "--weights", "How much each network counts, in the order of the files. Default: all the same.", 0,
-                double.MaxValue);
+                LargestShare);
         var source = Arguments.File("--source", "ONNX file of the source network; for task-arithmetic and ties.");
         var anySource =
             new Option<bool>(

@@ -27,7 +27,7 @@ public sealed class NumericOptionTests
         ["--rate"] = (double.Epsilon, 100),
         ["--adaptation-rate"] = (double.Epsilon, 100),
         ["--average-bits"] = (2, 8),
-        ["--weights"] = (0, double.MaxValue),
+        ["--weights"] = (0, 1_000_000),
     };
 
     private static TemporaryDirectory _folder = null!;
@@ -76,7 +76,7 @@ public sealed class NumericOptionTests
         var isWhole = Element(Find(command, option).ValueType) == typeof(int);
         string[] wrong = isWhole
             ? [Text(minimum - 1), Text(maximum + 1), "x", "1.5", "", "NaN", "1e1", "0x1", "1,000", "1 2", "99999999999999999999"]
-            : [Text(minimum == 0 ? -double.Epsilon : Math.BitDecrement(minimum)), Text(maximum == double.MaxValue ? double.PositiveInfinity : Math.BitIncrement(maximum)), "-1", "x", "", "NaN", "-Infinity", "1e999", "2,5", "2.5.1"];
+            : [Text(minimum == 0 ? -double.Epsilon : Math.BitDecrement(minimum)), Text(Math.BitIncrement(maximum)), "-1", "x", "", "NaN", "-Infinity", "1e999", "2,5", "2.5.1"];
         foreach (var text in wrong)
         {
             var outcome = CommandLine.Run([.. Line(command), option, text]);
@@ -87,7 +87,7 @@ public sealed class NumericOptionTests
             Assert.IsLessThan(160, outcome.Error.Length, outcome.Error);
             if (minimum is not (int.MinValue or double.Epsilon))
                 StringAssert.Contains(outcome.Error, Text(minimum));
-            if (maximum is not (int.MaxValue or double.MaxValue))
+            if (maximum is not int.MaxValue)
                 StringAssert.Contains(outcome.Error, Text(maximum));
             Assert.AreEqual("", outcome.Out);
         }
