@@ -83,6 +83,7 @@ internal static class ReportStyle
         figcaption span { font-weight: 400; color: var(--soft); }
         svg { display: block; width: 100%; height: auto; }
         svg text { fill: var(--soft); font-size: 12px; font-family: inherit; }
+        .small svg text { font-size: 15px; }
         .axis { stroke: var(--line); stroke-width: 1; fill: none; }
         .clip { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 4 3; }
         .legend {

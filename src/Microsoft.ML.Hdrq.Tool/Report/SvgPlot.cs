@@ -24,7 +24,7 @@ internal static class SvgPlot
     private const int MaximumTitle = 46;
 
     /// <summary>About the width of a digit below a histogram.</summary>
-    private const double DigitWidth = 7;
+    private const double DigitWidth = 9;
 
     /// <summary>Lines over an axis.</summary>
     /// <param name="title">For those who cannot see the plot.</param>
