@@ -53,7 +53,7 @@ internal static class InfoCommand
         {
             using var archive = ZipFile.OpenRead(path);
             var found = new List<(string?, Network)>();
-            foreach (var entry in archive.Entries.Where(entry => entry.Name == "OnnxModel"))
+            foreach (var entry in archive.Entries.Where(entry => entry.Name == "Model"))
             {
                 using var content = entry.Open();
                 found.Add((entry.FullName, Network.LoadOnnx(content)));
