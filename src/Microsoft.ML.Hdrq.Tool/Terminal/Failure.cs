@@ -57,7 +57,8 @@ internal sealed partial record Failure(int ExitCode, string Message)
     [GeneratedRegex(@"\s*\(Parameter '[^']*'\)")]
     private static partial Regex ParameterName();
 
-    [GeneratedRegex(@"DefaultCPUAllocator|not enough memory|[Oo]ut of memory|std::bad_alloc|Failed to allocate memory")]
+    [GeneratedRegex(@"DefaultCPUAllocator|not enough memory|[Oo]ut of memory|std::bad_alloc|Failed to allocate memory"
+        + "|[Cc]annot allocate memory|failed to map segment from shared object(?!: Operation)")]
     private static partial Regex OutOfMemory();
 }
 
