@@ -61,11 +61,7 @@ internal static class InfoCommand
         {
             using var archive = ZipFile.OpenRead(path);
             var found = new List<(string?, Network)>();
-<<<<<<< /tmp/w/_o
             foreach (var entry in archive.Entries.Where(entry => entry.Name == NetworkEntry))
-=======
-            foreach (var entry in archive.Entries.Where(entry => entry.Name == "Model"))
->>>>>>> /tmp/w/_t
             {
                 // ML.NET writes the number of bytes before them.
                 using var content = new BinaryReader(entry.Open());
