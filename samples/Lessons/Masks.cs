@@ -3,7 +3,6 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Pipeline.Masks;
-using SegmentationMerge;
 
 namespace Hdrq.Samples.Lessons;
 

@@ -18,7 +18,7 @@ using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Transforms.Image;
-using SegmentationMerge;
+using Hdrq.Samples;
 
 // Wrong arguments are refused before any work.
 var settings = new Dictionary<string, string>

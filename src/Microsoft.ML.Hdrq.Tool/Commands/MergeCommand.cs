@@ -126,7 +126,7 @@ internal static partial class MergeCommand
 
     /// <summary>Merges; files are named where the library numbers networks, and options where it names its own.</summary>
     private static Network Merge(
-        NetworkSteps steps, IReadOnlyList<Network> networks, IReadOnlyList<string> paths, MergeOptions options)
+        NetworkSteps steps, List<Network> networks, List<string> paths, MergeOptions options)
     {
         try
         {

@@ -1,7 +1,7 @@
-using SegmentationMerge;
+using Hdrq.Samples;
 using SkiaSharp;
 
-namespace Samples.Tests.SegmentationMerge;
+namespace Hdrq.Samples.Tests.SegmentationMerge;
 
 [TestClass]
 public sealed class StreetScenesTests
