@@ -1,7 +1,6 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
-using Microsoft.ML.Hdrq.Tool.Segmentation;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tool.Tests;

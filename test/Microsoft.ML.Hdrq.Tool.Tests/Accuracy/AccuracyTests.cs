@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using Microsoft.ML.Hdrq.Tests;
 using Microsoft.ML.Hdrq.Tests.Build;
 using Microsoft.ML.Hdrq.Tool.Terminal;
 

@@ -1,10 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
 using Microsoft.ML.Hdrq.Tool.Commands;
+using CliCommand = System.CommandLine.Command;
 
 namespace Microsoft.ML.Hdrq.Tool.Tests.Commands;
-
-using Command = System.CommandLine.Command;
 
 /// <summary>Every option that takes numbers, of every command, at and beyond the ends of its range.</summary>
 [TestClass]

@@ -277,12 +277,13 @@ public sealed partial class WrongCommandLineTests
     /// <summary>A folder that cannot be written to; for an administrator, who may write everywhere, one of the system's own.</summary>
     private static string ReadOnlyFolder()
     {
-        if (OperatingSystem.IsWindows() || (Environment.IsPrivilegedProcess && !Directory.Exists("/proc")))
-            Assert.Inconclusive("There is no folder here that cannot be written to.");
-        if (Environment.IsPrivilegedProcess)
+        if (Environment.IsPrivilegedProcess && Directory.Exists("/proc"))
             return "/proc";
         var folder = _folder.Combine("nothing");
-        File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        if (OperatingSystem.IsWindows() || Environment.IsPrivilegedProcess)
+            Assert.Inconclusive("There is no folder here that cannot be written to.");
+        else
+            File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserExecute);
         return folder;
     }
 

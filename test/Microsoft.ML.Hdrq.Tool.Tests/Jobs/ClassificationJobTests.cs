@@ -8,7 +8,6 @@ using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tool.Commands;
 using Microsoft.ML.Hdrq.Tool.Comparison;
 using Microsoft.ML.Hdrq.Tool.Data;
-using Microsoft.ML.Hdrq.Tool.Explanations;
 using Microsoft.ML.Hdrq.Tool.Jobs;
 using Microsoft.ML.Hdrq.Tool.Results;
 using Microsoft.ML.Hdrq.Tool.Terminal;

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Microsoft.ML.Hdrq.Tool.Jobs;
 using Microsoft.ML.Hdrq.Tool.Results;
 
 namespace Microsoft.ML.Hdrq.Tool.Tests.Results;

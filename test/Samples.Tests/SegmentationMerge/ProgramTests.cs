@@ -5,7 +5,6 @@ using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
-using Hdrq.Samples;
 using SkiaSharp;
 
 namespace Hdrq.Samples.Tests.SegmentationMerge;

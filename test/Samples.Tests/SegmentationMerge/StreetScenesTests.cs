@@ -1,4 +1,3 @@
-using Hdrq.Samples;
 using SkiaSharp;
 
 namespace Hdrq.Samples.Tests.SegmentationMerge;
