@@ -102,7 +102,7 @@ internal static class InfoCommand
             ("size", "bytes",
                 string.Create(
                     CultureInfo.InvariantCulture, $"{new FileInfo(path).Length:N0} bytes; {parameters:N0} parameters")),
-            ("task", "task", Task(network)),
+            ("task", "task", Task(network, isServed: entry is not null)),
             ("classes", "classes", network.ClassNames is { } names ? string.Join(", ", names) : "without names"),
             ("input", "input", string.Join(", ", graph.Inputs)),
             ("output", "output", string.Join(", ", graph.Outputs)),
@@ -169,10 +169,12 @@ internal static class InfoCommand
     private static string Bits(LayerReport layer) =>
         string.Create(CultureInfo.InvariantCulture, $"W{layer.WeightBits ?? FloatBits}A{layer.InputBits ?? FloatBits}");
 
-    private static string Task(Network network) => network.Graph.Outputs[0].Shape switch
+    /// <param name="network">The network.</param>
+    /// <param name="isServed">Whether it is that of a model, which takes one image at a time.</param>
+    private static string Task(Network network, bool isServed) => (network.Graph.Outputs[0].Shape, isServed) switch
     {
-        [_, var classes] => $"classification, {Count(classes)}",
-        [_, var classes, _, _] => $"segmentation, {Count(classes)}",
+        ([_, var classes], _) or ([var classes], true) => $"classification, {Count(classes)}",
+        ([_, var classes, _, _], _) or ([var classes, _, _], true) => $"segmentation, {Count(classes)}",
         _ => "unknown: its output has neither the shape [N, classes] nor [N, classes, height, width]",
     };
 

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Microsoft.ML.Hdrq.Tool.Commands;
-using CliCommand = System.CommandLine.Command;
 
 namespace Microsoft.ML.Hdrq.Tool.Tests.Commands;
 

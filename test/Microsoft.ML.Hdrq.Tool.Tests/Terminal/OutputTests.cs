@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.ML.Hdrq.Tool.Jobs;
 using Microsoft.ML.Hdrq.Tool.Results;
 using Microsoft.ML.Hdrq.Tool.Terminal;
@@ -7,7 +8,7 @@ namespace Microsoft.ML.Hdrq.Tool.Tests.Terminal;
 
 /// <summary>What people see: in a window of 80 columns, and in a log.</summary>
 [TestClass]
-public sealed class OutputTests
+public sealed partial class OutputTests
 {
     private const int Columns = 80;
 
@@ -149,14 +150,24 @@ public sealed class OutputTests
     {
         using var text = new StringWriter();
         using var cancellation = new Cancellation();
-        var exitCode = Application.Run(line, new Streams(text, text, Console(text)), cancellation);
-        return (exitCode, text.ToString());
+        var exitCode = Application.Run(line, new Streams(text, text, Console(text, isAlive: true)), cancellation);
+        // What is drawn anew begins where the line did.
+        return (exitCode, Sequence().Replace(text.ToString(), match => match.Value[0] == '\r' ? "\n" : ""));
     }
 
-    private static IAnsiConsole Console(TextWriter text)
+    private static IAnsiConsole Console(TextWriter text, bool isAlive = false)
     {
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, Interactive = InteractionSupport.No, Out = new AnsiConsoleOutput(text) });
+        var console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = isAlive ? AnsiSupport.Yes : AnsiSupport.No,
+            Interactive = isAlive ? InteractionSupport.Yes : InteractionSupport.No,
+            Out = new AnsiConsoleOutput(text),
+        });
         console.Profile.Width = Columns;
         return console;
     }
+
+    /// <summary>What moving bars consist of: colours, lines that are drawn anew, and the cursor hidden meanwhile. Not more.</summary>
+    [GeneratedRegex("\r?\u001b\\[([0-9;]*m|[0-9]*A|2K|\\?25[lh])")]
+    private static partial Regex Sequence();
 }
