@@ -222,7 +222,8 @@ internal static class TrafficSigns
                 var thickness = Math.Min(.93f, (.45f + .32f * d) * (.72f + .42f * cloud));
                 for (var i = 0; i < 3; i++)
                     color[i] += thickness * (.7f + .02f * i + .15f * cloud - color[i]);
-            },
+            }
+            ,
             "night" => (color, x, y) =>
             {
                 var lamp = power * MathF.Exp(-((x - x0) * (x - x0) + (y - y0) * (y - y0)) / 8);
@@ -231,14 +232,17 @@ internal static class TrafficSigns
                     var dark = (.36f + .3f * d) * (.82f + .24f * i) * MathF.Pow(Math.Max(color[i], 0), 1.4f);
                     color[i] = dark + .02f * i + lamp * (1 - .2f * i) + Gaussian(random, .025);
                 }
-            },
+            }
+            ,
             "rain" => (color, x, y) =>
             {
                 var grey = .25f * color.Sum() + .08f;
                 for (var i = 0; i < 3; i++)
                     color[i] = (.55f + .25f * d) * (color[i] + .4f * (grey - color[i]));
-            },
-            _ => (color, x, y) => { },
+            }
+            ,
+            _ => (color, x, y) => { }
+            ,
         };
     }
 

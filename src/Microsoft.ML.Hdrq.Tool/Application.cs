@@ -42,8 +42,13 @@ internal static class Application
             }
             // Its own handling of signals leaves while work goes on; exceptions are ours too.
             exitCode = parsed.Invoke(
-                new InvocationConfiguration { Output = streams.Out, Error = streams.Error,
-                EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+                new InvocationConfiguration
+                {
+                    Output = streams.Out,
+                    Error = streams.Error,
+                    EnableDefaultExceptionHandler = false,
+                    ProcessTerminationTimeout = null
+                });
             return End(exitCode, null);
         }
         // Whatever comes of being cancelled, and ML.NET wraps it in many ways, is that.

@@ -92,8 +92,12 @@ internal sealed class ImageNetworks : DomainNetworks
         var scoring =
             Context.Transforms.ApplyNetwork(
                 Score, PixelPipeline.Pixels, network,
-                new ScoringOptions { BatchSize = Options.BatchSize, Threads = Options.Threads,
-                ClassNames = _folder.Classes });
+                new ScoringOptions
+                {
+                    BatchSize = Options.BatchSize,
+                    Threads = Options.Threads,
+                    ClassNames = _folder.Classes
+                });
         using var scorer = scoring.Fit(Test(Domains[0], cancellationToken));
         foreach (var domain in domains)
             yield return new(

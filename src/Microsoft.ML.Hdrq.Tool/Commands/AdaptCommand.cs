@@ -25,15 +25,21 @@ internal static class AdaptCommand
 
     /// <summary>No mirroring.</summary>
     public static Option<bool> NoFlip() =>
-        new("--no-flip") { Arity = ArgumentArity.Zero,
-        Description =
+        new("--no-flip")
+        {
+            Arity = ArgumentArity.Zero,
+            Description =
         "Do not mirror images in training: for texts, traffic signs and other things that a mirror makes into "
-        + "something else." };
+        + "something else."
+        };
 
     /// <summary>Weights of classes.</summary>
     public static Option<bool> BalanceClasses() =>
-        new("--balance-classes") { Arity = ArgumentArity.Zero,
-        Description = "Let rare classes count more in training; for images with masks." };
+        new("--balance-classes")
+        {
+            Arity = ArgumentArity.Zero,
+            Description = "Let rare classes count more in training; for images with masks."
+        };
 
     public static CliCommand Create(Action<Work> run)
     {

@@ -13,11 +13,11 @@ internal static class Arguments
     /// <summary>A whole number.</summary>
     public static Option<int> Integer(string name, string description, int minimum, int maximum, int standard) =>
         new(name)
-    {
-        Description = $"{description} Default: {standard.ToString(CultureInfo.InvariantCulture)}.",
-        CustomParser = result => ParseInteger(result, name, minimum, maximum) ?? standard,
-        DefaultValueFactory = _ => standard,
-    };
+        {
+            Description = $"{description} Default: {standard.ToString(CultureInfo.InvariantCulture)}.",
+            CustomParser = result => ParseInteger(result, name, minimum, maximum) ?? standard,
+            DefaultValueFactory = _ => standard,
+        };
 
     /// <summary>A whole number that need not be given.</summary>
     public static Option<int?> OptionalInteger(string name, string description, int minimum, int maximum) => new(name)
@@ -40,10 +40,10 @@ internal static class Arguments
     /// <summary>A number that need not be given.</summary>
     public static Option<double?> OptionalNumber(string name, string description, double minimum, double maximum) =>
         new(name)
-    {
-        Description = description,
-        CustomParser = result => ParseNumber(result, result.Tokens[^1].Value, name, minimum, maximum),
-    };
+        {
+            Description = description,
+            CustomParser = result => ParseNumber(result, result.Tokens[^1].Value, name, minimum, maximum),
+        };
 
     /// <summary>Several numbers.</summary>
     /// <param name="name">The option.</param>
@@ -53,36 +53,36 @@ internal static class Arguments
     /// <param name="areDistinct">Whether each may be given once only.</param>
     public static Option<double[]> Numbers(
         string name, string description, double minimum, double maximum, bool areDistinct = false) => new(name)
-    {
-        Description = description,
-        AllowMultipleArgumentsPerToken = true,
-        CustomParser = result =>
         {
-            double[] numbers =
-                [.. result.Tokens.Select(token => ParseNumber(result, token.Value, name, minimum, maximum))
+            Description = description,
+            AllowMultipleArgumentsPerToken = true,
+            CustomParser = result =>
+            {
+                double[] numbers =
+                    [.. result.Tokens.Select(token => ParseNumber(result, token.Value, name, minimum, maximum))
                 .OfType<double>()];
-            return areDistinct ? Distinct(result, name, numbers) : numbers;
-        },
-    };
+                return areDistinct ? Distinct(result, name, numbers) : numbers;
+            },
+        };
 
     /// <summary>One of some words, need not be given.</summary>
     public static Option<string?> Choice(string name, string description, params IReadOnlyList<string> words) =>
         new(name)
-    {
-        Description = description,
-        CustomParser = result => ParseWord(result, result.Tokens[^1].Value, name, words),
-    };
+        {
+            Description = description,
+            CustomParser = result => ParseWord(result, result.Tokens[^1].Value, name, words),
+        };
 
     /// <summary>Several of some words, each at most once.</summary>
     public static Option<string[]> Choices(string name, string description, params IReadOnlyList<string> words) =>
         new(name)
-    {
-        Description = description,
-        AllowMultipleArgumentsPerToken = true,
-        CustomParser = result =>
-            Distinct(result, name,
-            [.. result.Tokens.Select(token => ParseWord(result, token.Value, name, words)).OfType<string>()]),
-    };
+        {
+            Description = description,
+            AllowMultipleArgumentsPerToken = true,
+            CustomParser = result =>
+                Distinct(result, name,
+                [.. result.Tokens.Select(token => ParseWord(result, token.Value, name, words)).OfType<string>()]),
+        };
 
     /// <summary>Several names, each at most once.</summary>
     public static Option<string[]> Names(string name, string description) => new(name)
@@ -123,21 +123,21 @@ internal static class Arguments
     /// <param name="isRequired">Whether it must be given.</param>
     public static Option<string?> NewFile(string name, string description, string ending, bool isRequired = false) =>
         new(name)
-    {
-        Description = description,
-        Required = isRequired,
-        CustomParser = result =>
         {
-            var path = result.Tokens[^1].Value;
-            if (!path.EndsWith(ending, StringComparison.OrdinalIgnoreCase))
-                result.AddError($"{name} {path}: the name of the file must end in {ending}.");
-            else if (Directory.Exists(path))
-                result.AddError($"{name} {path}: that is a folder; name the file in it.");
-            else if (OutputFolderFault(Path.GetDirectoryName(Path.GetFullPath(path))!) is { } fault)
-                result.AddError($"{name} {path}: {fault}");
-            return path;
-        },
-    };
+            Description = description,
+            Required = isRequired,
+            CustomParser = result =>
+            {
+                var path = result.Tokens[^1].Value;
+                if (!path.EndsWith(ending, StringComparison.OrdinalIgnoreCase))
+                    result.AddError($"{name} {path}: the name of the file must end in {ending}.");
+                else if (Directory.Exists(path))
+                    result.AddError($"{name} {path}: that is a folder; name the file in it.");
+                else if (OutputFolderFault(Path.GetDirectoryName(Path.GetFullPath(path))!) is { } fault)
+                    result.AddError($"{name} {path}: {fault}");
+                return path;
+            },
+        };
 
     /// <summary>A folder that is written to.</summary>
     public static Option<string?> NewFolder(string name, string description) => new(name)

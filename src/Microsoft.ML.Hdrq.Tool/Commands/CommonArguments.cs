@@ -16,8 +16,11 @@ internal static class CommonArguments
 
     /// <summary>Output for programs.</summary>
     public static Option<bool> Json() =>
-        new(JsonName) { Arity = ArgumentArity.Zero,
-        Description = "Print events and results for programs, one JSON object a line." };
+        new(JsonName)
+        {
+            Arity = ArgumentArity.Zero,
+            Description = "Print events and results for programs, one JSON object a line."
+        };
 
     /// <summary>The seed.</summary>
     public static Option<int> Seed() =>

@@ -20,7 +20,8 @@ internal static class EvaluateCommand
     public static CliCommand Create(Action<Work> run)
     {
         var files = new Argument<string[]>(
-            "files") { Description = "ONNX files of networks.", Arity = ArgumentArity.OneOrMore };
+            "files")
+        { Description = "ONNX files of networks.", Arity = ArgumentArity.OneOrMore };
         files.CustomParser = result =>
             [.. result.Tokens.Select(token => Arguments.ParseFile(result, "files", token.Value))];
         var data = Arguments.Folder(

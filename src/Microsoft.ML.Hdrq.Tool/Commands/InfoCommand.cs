@@ -26,7 +26,8 @@ internal static class InfoCommand
     public static CliCommand Create(Action<Work> run)
     {
         var file = new Argument<string>(
-            "file") { Description = "An ONNX file, or a model that ml.Model.Save or hdrq wrote (.zip)." };
+            "file")
+        { Description = "An ONNX file, or a model that ml.Model.Save or hdrq wrote (.zip)." };
         file.CustomParser = result => Arguments.ParseFile(result, "file", result.Tokens[^1].Value);
         var json = CommonArguments.Json();
         var command =

@@ -34,8 +34,11 @@ internal sealed class JobCommand
             "--epochs", "Passes over the source domain's images to train the source network. Default: 8, for "
             + "segmentation 12.", 1, int.MaxValue);
     private readonly Option<string?> _adapted =
-        new("--adapted") { Description = "ONNX files of networks that are adapted already, with {domain} in place of "
-        + "the domain. Without it the source network is adapted." };
+        new("--adapted")
+        {
+            Description = "ONNX files of networks that are adapted already, with {domain} in place of "
+        + "the domain. Without it the source network is adapted."
+        };
     private readonly Option<int?> _adaptationEpochs = AdaptCommand.Epochs("--adaptation-epochs");
     private readonly Option<double?> _adaptationRate = AdaptCommand.Rate("--adaptation-rate");
     private readonly Option<bool> _noFlip = AdaptCommand.NoFlip();
@@ -133,14 +136,14 @@ internal sealed class JobCommand
         job._command.Add(seeds);
         job._command.SetAction(
             result => run(new(result.GetValue(job._json), session => job.Do(result, session, new ComparisonOptions
-        {
-            Methods = result.GetValue(job._methods) is { Length: > 0 } methods ? MethodChoice.Named(methods)
+            {
+                Methods = result.GetValue(job._methods) is { Length: > 0 } methods ? MethodChoice.Named(methods)
                 : standard.Methods,
-            Mergings = result.GetValue(merging) is { Length: > 0 } ways
+                Mergings = result.GetValue(merging) is { Length: > 0 } ways
                 ? [.. ways.Select(way => MergingChoice.All.Single(choice => choice.Name == way))] : standard.Mergings,
-            Bits = result.GetValue(job._bits) is { Length: > 0 } bits ? bits : standard.Bits,
-            Seeds = result.GetValue(seeds) is { Length: > 0 } numbers ? numbers : standard.Seeds,
-        }, explains: false))));
+                Bits = result.GetValue(job._bits) is { Length: > 0 } bits ? bits : standard.Bits,
+                Seeds = result.GetValue(seeds) is { Length: > 0 } numbers ? numbers : standard.Seeds,
+            }, explains: false))));
         return job._command;
     }
 
@@ -202,8 +205,14 @@ internal sealed class JobCommand
             Methods = result.GetValue(_methods) is { Length: > 0 } methods ? MethodChoice.Named(methods) : task.Methods,
             Bits = result.GetValue(_bits) is { Length: > 0 } pairs ? pairs : task.Bits,
             Quantization =
-                preset with { Training = preset.Training with { Iterations = result.GetValue(_iterations)
-                ?? preset.Training.Iterations } },
+                preset with
+                {
+                    Training = preset.Training with
+                    {
+                        Iterations = result.GetValue(_iterations)
+                ?? preset.Training.Iterations
+                    }
+                },
             CalibrationImages = result.GetValue(_calibration),
             AverageBits = result.GetValue(_average) ?? [],
             Allocation = result.GetValue(_allocation) == "images" ? BitAllocationBasis.Images

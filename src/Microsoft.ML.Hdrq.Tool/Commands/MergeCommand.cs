@@ -24,8 +24,11 @@ internal static partial class MergeCommand
     public static CliCommand Create(Action<Work> run)
     {
         var files = new Argument<string[]>(
-            "files") { Description = "ONNX files of the networks, at least two; patterns such as 'sites/*.onnx' too.",
-            Arity = ArgumentArity.OneOrMore };
+            "files")
+        {
+            Description = "ONNX files of the networks, at least two; patterns such as 'sites/*.onnx' too.",
+            Arity = ArgumentArity.OneOrMore
+        };
         var output = Arguments.NewFile("--output", "The ONNX file to write.", ".onnx", isRequired: true);
         var zip = Arguments.NewFile(
             "--zip", "Also write an ML.NET model that reads image files, for mlContext.Model.Load.", ".zip");
@@ -41,8 +44,11 @@ internal static partial class MergeCommand
         var source = Arguments.File("--source", "ONNX file of the source network; for task-arithmetic and ties.");
         var anySource =
             new Option<bool>(
-                "--allow-different-sources") { Description =
-                "Also merge networks that do not come from the same source network; such a merge is seldom of use." };
+                "--allow-different-sources")
+            {
+                Description =
+                "Also merge networks that do not come from the same source network; such a merge is seldom of use."
+            };
         var classes =
             Arguments.File(
                 "--classes",
@@ -98,7 +104,8 @@ internal static partial class MergeCommand
                 var options =
                     choice.Options(
                         common ?? networks[0],
-                        result.GetValue(seed)) with { AllowDifferentSources = result.GetValue(anySource) };
+                        result.GetValue(seed)) with
+                    { AllowDifferentSources = result.GetValue(anySource) };
                 using var merged = session.Output.WithProgress(board =>
                 {
                     var bar = board.Add($"merging {paths.Count} networks");

@@ -60,10 +60,17 @@ internal static class QuantizeCommand
             var task = VisionTask.Of(file);
             var preset = result.GetValue(settings) == "paper" ? HdrqOptions.Paper : task.Quantization;
             var plan = MethodChoice.Named(result.GetValue(method) ?? "hdrq")[0].Plan(
-                preset with { Training = preset.Training with { Iterations = result.GetValue(iterations)
-                    ?? preset.Training.Iterations } },
+                preset with
+                {
+                    Training = preset.Training with
+                    {
+                        Iterations = result.GetValue(iterations)
+                    ?? preset.Training.Iterations
+                    }
+                },
                 result.GetValue(bits) is [var pair, ..] ? pair : (4, 4),
-                    result.GetValue(seed)) with { AverageBits = result.GetValue(average) };
+                    result.GetValue(seed)) with
+            { AverageBits = result.GetValue(average) };
             if (plan.AverageBits is not null && result.GetValue(source) is null)
                 throw new UsageException(
                     "--average-bits needs --source: bits follow from the source network's weights, so that all places "
@@ -86,8 +93,11 @@ internal static class QuantizeCommand
                 using var common = result.GetValue(source) is { } sourcePath ? steps.Read(sourcePath, scale) : null;
                 var bar = board.Add($"quantizing {Path.GetFileName(path)} on {images.Count} images");
                 var made = steps.Quantize(adapted, pixels.Read(images, session.CancellationToken),
-                    plan.For(common ?? adapted) with { Source = common,
-                        Progress = bar.Reports<QuantizationProgress>(MergeJob.State) },
+                    plan.For(common ?? adapted) with
+                    {
+                        Source = common,
+                        Progress = bar.Reports<QuantizationProgress>(MergeJob.State)
+                    },
                     plan.Seed, result.GetValue(calibration), session.CancellationToken);
                 NetworkFiles.Save(made, target, session.Output);
                 bar.Complete();

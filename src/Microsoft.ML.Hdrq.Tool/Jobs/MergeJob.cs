@@ -71,8 +71,11 @@ internal sealed class MergeJob
     public IReadOnlyList<Explanation> Explanations => _explanations;
 
     private ResultsDocument Document =>
-        new() { Task = _networks.Task.Name,
-        Rows = [.. _rows.OrderBy(row => Enum.Parse<Stage>(row.Stage, ignoreCase: true))] };
+        new()
+        {
+            Task = _networks.Task.Name,
+            Rows = [.. _rows.OrderBy(row => Enum.Parse<Stage>(row.Stage, ignoreCase: true))]
+        };
 
     /// <summary>How many networks there will be.</summary>
     private int Count => 1 + (_options.LastStage < Stage.Adapted ? 0 : _targets.Count)
@@ -110,8 +113,15 @@ internal sealed class MergeJob
 
     private NetworkShelf.Item Adapt(NetworkShelf.Item source, string domain)
     {
-        var row = new ResultRow { Stage = "adapted", Method = "FP32", Network = "", Domains = [], Domain = domain,
-            Seed = _options.Adapted is null ? _options.Seed : null };
+        var row = new ResultRow
+        {
+            Stage = "adapted",
+            Method = "FP32",
+            Network = "",
+            Domains = [],
+            Domain = domain,
+            Seed = _options.Adapted is null ? _options.Seed : null
+        };
         if (_options.Adapted is null)
             return Make<FineTuningProgress>(
                 $"adapted-{domain}", row,
@@ -225,8 +235,12 @@ internal sealed class MergeJob
             (catalog, data, columns) =>
                 catalog.MeasureHistograms(
                     data, columns[0], columns[1],
-                    rows: new() { MaxRows = HistogramImages, Seed = _options.Seed,
-                    CancellationToken = _cancellationToken }), _cancellationToken));
+                    rows: new()
+                    {
+                        MaxRows = HistogramImages,
+                        Seed = _options.Seed,
+                        CancellationToken = _cancellationToken
+                    }), _cancellationToken));
     }
 
     /// <summary>Looks at the networks of one method, if that is asked for.</summary>

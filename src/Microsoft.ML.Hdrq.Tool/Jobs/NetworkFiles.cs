@@ -20,8 +20,12 @@ internal static class NetworkFiles
         WholeFile.Write(path, temporary => network.SaveOnnx(temporary));
         output.Event(
             "written", () =>
-                new JsonObject { ["network"] = path, ["bytes"] = new FileInfo(path).Length,
-                ["sha256"] = network.ParametersSha256() });
+                new JsonObject
+                {
+                    ["network"] = path,
+                    ["bytes"] = new FileInfo(path).Length,
+                    ["sha256"] = network.ParametersSha256()
+                });
     }
 
     /// <summary>Says what became of the layers of a quantized network.</summary>

@@ -20,8 +20,11 @@ internal static class ResultChart
                     method, [.. groups.Select(
                         group => 100 * rows.FirstOrDefault(row => Group(row) == group)?.HarmonicMean)]));
         return new GroupedBarChart(
-            "One network for several domains", groups, [.. bars]) { ValueTitle = $"Harmonic mean of {task.Scores}, %",
-            ShowValues = true };
+            "One network for several domains", groups, [.. bars])
+        {
+            ValueTitle = $"Harmonic mean of {task.Scores}, %",
+            ShowValues = true
+        };
     }
 
     private static string Group(ResultRow row) => string.Join(" + ", row.Merged!);

@@ -67,8 +67,12 @@ internal sealed class SegmentationNetworks : DomainNetworks
         var scoring =
             Context.Transforms.ApplyNetwork(
                 Score, PixelPipeline.Pixels, network,
-                new ScoringOptions { BatchSize = Options.BatchSize, Threads = Options.Threads,
-                ClassNames = _folder.Classes });
+                new ScoringOptions
+                {
+                    BatchSize = Options.BatchSize,
+                    Threads = Options.Threads,
+                    ClassNames = _folder.Classes
+                });
         using var scorer = scoring.Fit(Images(Domains[0], Options.MeasuredSplit, cancellationToken));
         foreach (var domain in domains)
         {

@@ -31,8 +31,12 @@ internal sealed class JsonOutput(TextWriter writer, TimeProvider time) : Output
 
     public override void Event(string name, Func<JsonObject> data)
     {
-        var line = new JsonObject { ["event"] = name, ["time"] = time.GetUtcNow()
-            .ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", System.Globalization.CultureInfo.InvariantCulture) };
+        var line = new JsonObject
+        {
+            ["event"] = name,
+            ["time"] = time.GetUtcNow()
+            .ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", System.Globalization.CultureInfo.InvariantCulture)
+        };
         foreach (var (key, value) in data().ToList())
             line[key] = value?.DeepClone();
         lock (_lock)
@@ -76,7 +80,10 @@ internal sealed class JsonOutput(TextWriter writer, TimeProvider time) : Output
         public override void Complete() =>
             output.Event(
                 "finished", () =>
-                    new() { ["work"] = text,
-                    ["seconds"] = Math.Round(Stopwatch.GetElapsedTime(_start).TotalSeconds, 1) });
+                    new()
+                    {
+                        ["work"] = text,
+                        ["seconds"] = Math.Round(Stopwatch.GetElapsedTime(_start).TotalSeconds, 1)
+                    });
     }
 }
