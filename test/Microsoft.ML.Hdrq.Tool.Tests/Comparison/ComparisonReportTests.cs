@@ -1,5 +1,5 @@
-using Microsoft.ML.Hdrq.Tool.Jobs;
 using Microsoft.ML.Hdrq.Tool.Comparison;
+using Microsoft.ML.Hdrq.Tool.Jobs;
 using Microsoft.ML.Hdrq.Tool.Results;
 
 namespace Microsoft.ML.Hdrq.Tool.Tests.Comparison;

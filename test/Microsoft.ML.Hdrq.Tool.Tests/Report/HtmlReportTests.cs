@@ -1,10 +1,10 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Tool.Explanations;
 using Microsoft.ML.Hdrq.Tool.Jobs;
 using Microsoft.ML.Hdrq.Tool.Report;
 using Microsoft.ML.Hdrq.Tool.Results;
-using Microsoft.ML.Hdrq.Analysis;
 
 namespace Microsoft.ML.Hdrq.Tool.Tests.Report;
 

@@ -1,6 +1,6 @@
 using Microsoft.ML.Hdrq.Pipeline.Masks;
-using Microsoft.ML.Hdrq.Tool.Tests.Charts;
 using Microsoft.ML.Hdrq.Tool.Segmentation.Sheets;
+using Microsoft.ML.Hdrq.Tool.Tests.Charts;
 using SkiaSharp;
 
 namespace Microsoft.ML.Hdrq.Tool.Tests.Segmentation.Sheets;
