@@ -152,12 +152,16 @@ internal static class InfoCommand
 
     /// <param name="network">The network.</param>
     /// <param name="isServed">Whether it is that of a model, which takes one image at a time.</param>
-    private static string Task(Network network, bool isServed) => (network.Graph.Outputs[0].Shape, isServed) switch
+    private static string Task(Network network, bool isServed)
     {
-        ([_, var classes], _) or ([var classes], true) => $"classification, {Count(classes)}",
-        ([_, var classes, _, _], _) or ([var classes, _, _], true) => $"segmentation, {Count(classes)}",
-        _ => "unknown: its output has neither the shape [N, classes] nor [N, classes, height, width]",
-    };
+        var shape = network.Graph.Outputs[0].Shape.ToArray();
+        return (isServed ? [1, .. shape] : shape) switch
+        {
+            [_, var classes] => $"classification, {Count(classes)}",
+            [_, var classes, _, _] => $"segmentation, {Count(classes)}",
+            _ => "unknown: its output has neither the shape [N, classes] nor [N, classes, height, width]",
+        };
+    }
 
     private static string Count(long classes) => classes > 0 ? string.Create(CultureInfo.InvariantCulture, $"{classes} classes") : "any number of classes";
 }
