@@ -24,9 +24,7 @@ public sealed class ProcessTests
     {
         _folder = new TemporaryDirectory();
         TestImages.WriteClasses(F("classes"), ["clear", "fog", "night"], ["bar", "dot", "ring"], train: 3);
-        TestNetworks.WriteClassifier(F("classes.onnx"));
         TestImages.WriteMasks(F("masks"), ["day", "fog", "night"], ["sky", "road", "car"], train: 3);
-        TestNetworks.WriteSegmenter(F("masks.onnx"));
     }
 
     [TestCleanup]
@@ -134,7 +132,7 @@ public sealed class ProcessTests
     {
         string[] arguments =
         [
-            _program, "run", "--data", F(data), .. limit is null ? ["--network", F($"{data}.onnx")] : Array.Empty<string>(), "--methods", "rtn", "hdrq", "--bits", "4,4", "--iterations", "2", "--adaptation-epochs", "1", "--merge", "all", "--output", output, .. json ? ["--json"] : Array.Empty<string>(),
+            _program, "run", "--data", F(data), "--epochs", "1", "--methods", "rtn", "hdrq", "--bits", "4,4", "--iterations", "2", "--adaptation-epochs", "1", "--merge", "all", "--output", output, .. json ? ["--json"] : Array.Empty<string>(),
         ];
         var start = limit == "ulimit"
             ? new ProcessStartInfo("bash", ["-c", $"ulimit -v {value}; exec dotnet \"$@\"", "hdrq", .. arguments])
