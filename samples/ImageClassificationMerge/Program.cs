@@ -19,7 +19,7 @@ string[] names = ["--data", "--network", "--output", "--epochs", "--iterations"]
 var given = args.Chunk(2).ToLookup(pair => pair[0], pair => pair.ElementAtOrDefault(1));
 var (data, onnx) = (given["--data"].LastOrDefault(), given["--network"].LastOrDefault());
 var output = given["--output"].LastOrDefault() ?? "output";
-var (epochs, iterations) = (Number("--epochs", 6), Number("--iterations", 300));
+var (epochs, iterations) = (Number("--epochs", 4), Number("--iterations", 200));
 var wrong = given.Select(pair => pair.Key).Except(names).FirstOrDefault() is { } unknown
     ? $"'{unknown}' is not an option; the options are {string.Join(", ", names)}, each with a value."
     : args.Length % 2 == 1 ? $"{args[^1]} takes a value."
@@ -35,7 +35,7 @@ if (wrong is not null)
 var watch = Stopwatch.StartNew();
 if (data is null)
 {
-    TrafficSigns.Draw(data = Path.Combine(output, "signs"), seed: 1, trainPerClass: 300, testPerClass: 100);
+    TrafficSigns.Draw(data = Path.Combine(output, "signs"), seed: 1, trainPerClass: 200, testPerClass: 100);
     Done($"Traffic signs in {data}");
 }
 var files = (
@@ -76,15 +76,22 @@ var reading = ml.Transforms.LoadImages("Image", imageFolder: null, nameof(ImageF
 
 // The source network: of the file, or a small one that is trained on the first domain. Networks trained on ImageNet
 // expect normalized pixels. Images are shifted at random, and not mirrored, because a mirrored sign is another one.
-var adaptation = new AdaptationOptions { Epochs = epochs, HorizontalFlip = false, CropPadding = (side + 15) / 16 };
+var adaptation = new AdaptationOptions
+{
+    Epochs = epochs,
+    BatchSize = 32,
+    LearningRate = 5e-4,
+    HorizontalFlip = false,
+    CropPadding = (side + 15) / 16,
+};
 using var untrained = ResNet.Cifar(depth: 14, classes.Count, seed: 1, inputSize: side);
 var start = reading.Append(ml.Transforms.ApplyNetwork(
     "start", "Pixels", pretrained ?? untrained, new() { Normalization = ChannelNormalization.ImageNet() }));
 using var first = pretrained is not null ? start.Fit(train) : start
     .Append(ml.Transforms.AdaptNetwork("source", "start", adaptation with
     {
-        Epochs = epochs + 2,
-        LearningRate = 0.1,
+        Epochs = 2 * epochs,
+        LearningRate = 0.05,
         WeightDecay = 5e-4,
         UpdateStatistics = true,
         KeepInputGrams = false,                                                 // only merging needs them
@@ -99,17 +106,17 @@ var pipeline = reading.Append(ml.Transforms.ApplyNetwork("source", "Pixels", sou
 foreach (var domain in targets)
 {
     var options = adaptation with { Progress = new Steps($"Adapted to {domain}", Done) };
-    pipeline = pipeline.Append(ml.Transforms.AdaptNetwork($"{domain}, FP32", "source", options, RowsOf(domain)));
+    pipeline = pipeline.Append(ml.Transforms.AdaptNetwork($"{domain}-FP32", "source", options, RowsOf(domain)));
 }
 foreach (var domain in targets)
 {
     var options = hdrq with { Progress = new Steps($"Quantized on {domain}", Done) };
-    var (output4, input32) = ($"{domain}, W4A4", $"{domain}, FP32");
+    var (output4, input32) = ($"{domain}-W4A4", $"{domain}-FP32");
     pipeline = pipeline.Append(ml.Transforms.QuantizeHdrq(output4, input32, options, RowsOf(domain)));
 }
 using var model = pipeline
-    .Append(ml.Transforms.MergeNetworks("merged, FP32", [.. targets.Select(domain => $"{domain}, FP32")]))
-    .Append(ml.Transforms.MergeNetworks("merged, W4A4", [.. targets.Select(domain => $"{domain}, W4A4")]))
+    .Append(ml.Transforms.MergeNetworks("merged-FP32", [.. targets.Select(domain => $"{domain}-FP32")]))
+    .Append(ml.Transforms.MergeNetworks("merged-W4A4", [.. targets.Select(domain => $"{domain}-W4A4")]))
     .Append(ml.Transforms.Conversion.MapKeyToValue("Prediction", "PredictedLabel"))
     .Fit(train);
 Done("Merged");
@@ -120,7 +127,7 @@ Console.WriteLine($"\naccuracy, %   {string.Concat(domains.Select(name => $"{nam
 foreach (var network in model.OfType<NetworkTransformer>())
 {
     var name = network.OutputColumnName;
-    if (name is not ("source" or "merged, FP32" or "merged, W4A4"))
+    if (name is not ("source" or "merged-FP32" or "merged-W4A4"))
         continue;
     var metrics = ml.MulticlassClassification.EvaluateByDomain(network.Transform(pixels), scoreColumnName: name);
     var report = network.SaveOnnx(Path.Combine(output, $"{name}.onnx"));
@@ -133,7 +140,7 @@ Done("Measured");
 // What an application gets: from a file to the name of a class, without the networks that only led there. It is made of
 // ML.NET's own transformers around ONNX Runtime, and needs neither this library nor Torch.
 var zip = Path.Combine(output, "merged.zip");
-ml.Model.Save(model.Only(train.Schema, "merged, W4A4", "Prediction"), train.Schema, zip);
+ml.Model.Save(model.Only(train.Schema, "merged-W4A4", "Prediction"), train.Schema, zip);
 using var engine = ml.Model.CreatePredictionEngine<ImageFile, Answer>(ml.Model.Load(zip, out _));
 var example = files.Last(file => file.Split == "test");
 Console.WriteLine($"{example.Path} is predicted as {engine.Predict(example).Prediction}.");

@@ -21,9 +21,7 @@ internal static class TrafficSigns
     private const string Diamond = "M0,-1L1,0L0,1L-1,0Z";
     private const string Upright = "M0,-.86L.92,.76H-.92Z";
     private const string Upended = "M0,.86L.92,-.76H-.92Z";
-    private const string LetterS =
-        "M-.46,-.22Q-.5,-.32 -.6,-.32Q-.74,-.32 -.74,-.16Q-.74,-.03 -.6,0Q-.45,.04 -.45,.17Q-.45,.32 -.6,.32Q-.71,.32 "
-        + "-.75,.21";
+    private const string LetterS = "M-.46,-.22Q-.6,-.42 -.74,-.16Q-.6,0 -.6,0Q-.45,.04 -.45,.17Q-.6,.42 -.75,.21";
 
     private static readonly SKColor _red = new(196, 24, 38);
     private static readonly SKColor _blue = new(20, 78, 172);
@@ -48,10 +46,10 @@ internal static class TrafficSigns
             ("M.02,-.16L-.02,.14L-.24,.5M-.02,.14L.2,.5M.01,-.08L-.22,.1M.01,-.08L.24,.08", _black, .12f)]),
         ("priority_road", [(Diamond, _white, 0), (Diamond, _black, .04f), ("M0,-.7L.7,0L0,.7L-.7,0Z", _yellow, 0)]),
         ("roundabout", [(Circle(0, 0, 1), _white, 0), (Circle(0, 0, .91f), _blue, 0),
-            (Arrow(-80), _white, 0), (Arrow(40), _white, 0), (Arrow(160), _white, 0)]),
+            ("M.5,-.05A.5,.5 0 0 0 -.2,-.46M-.3,-.4A.5,.5 0 0 0 -.3,.4M-.2,.46A.5,.5 0 0 0 .5,.05", _white, .24f),
+            ("M-.1,-.74L-.5,-.52L-.06,-.2ZM-.62,.06L-.44,.56L-.06,.26ZM.2,.42L.7,.34L.46,-.08Z", _white, 0)]),
         ("speed_limit_50", [(Circle(0, 0, 1), _red, 0), (Circle(0, 0, .75f), _white, 0),
-            ("M-.1,-.38H-.43L-.46,-.03Q-.36,-.11 -.26,-.11Q-.08,-.1 -.08,.13Q-.09,.38 -.3,.38Q-.43,.38 -.5,.27", _black,
-                .15f),
+            ("M-.1,-.38H-.43L-.46,-.03Q-.08,-.2 -.08,.13Q-.09,.38 -.3,.38Q-.43,.38 -.5,.27", _black, .15f),
             ("M.3,-.38Q.5,-.38 .5,0Q.5,.38 .3,.38Q.1,.38 .1,0Q.1,-.38 .3,-.38Z", _black, .15f)]),
         ("stop", [("M-.41,-1H.41L1,-.41V.41L.41,1H-.41L-1,.41V-.41Z", _white, 0),
             ("M-.38,-.91H.38L.91,-.38V.38L.38,.91H-.38L-.91,.38V-.38Z", _red, 0), (LetterS, _white, .13f),
@@ -74,9 +72,9 @@ internal static class TrafficSigns
     /// The folder appears when it is complete; one that is there already is left as it is.
     /// </summary>
     /// <param name="folder">The folder.</param>
-    /// <param name="seed">The seed: the same seed gives the same images on the same machine.</param>
-    /// <param name="trainPerClass">The number of training images of a class in a domain.</param>
-    /// <param name="testPerClass">The number of test images of a class in a domain.</param>
+    /// <param name="seed">The same seed gives the same images on the same machine.</param>
+    /// <param name="trainPerClass">Training images of a class in a domain.</param>
+    /// <param name="testPerClass">Test images of a class in a domain.</param>
     /// <param name="classes">The classes to draw; none for all.</param>
     public static void Draw(string folder, int seed, int trainPerClass, int testPerClass, params string[] classes)
     {
@@ -88,24 +86,21 @@ internal static class TrafficSigns
         var unfinished = $"{target}.{Guid.NewGuid():N}.tmp";
         try
         {
-            foreach (var domain in Domains)
-            {
-                foreach (var name in classes.Length > 0 ? classes : Classes)
+            Parallel.ForEach(
+                from domain in Domains
+                from split in new[] { (Name: "train", Count: trainPerClass), (Name: "test", Count: testPerClass) }
+                from name in classes.Length > 0 ? classes : Classes
+                from index in Enumerable.Range(0, split.Count)
+                let path = $"{split.Name}/{name}/{index:D4}"
+                select (Domain: domain, Class: name, Path: path, IsTest: split.Name == "test"),
+                image =>
                 {
-                    foreach (var (split, count) in new[] { ("train", trainPerClass), ("test", testPerClass) })
-                    {
-                        var images = Directory.CreateDirectory(Path.Combine(unfinished, domain, split, name)).FullName;
-                        Parallel.For(0, count, i =>
-                        {
-                            var scene = split == "test" ? "all" : domain;
-                            var png = Render(
-                                name, domain, Seeded($"{seed}/{scene}/{split}/{name}/{i}"),
-                                Seeded($"{seed}/weather/{domain}/{split}/{name}/{i}"));
-                            File.WriteAllBytes(Path.Combine(images, $"{i:D4}.png"), png);
-                        });
-                    }
-                }
-            }
+                    var scene = Seeded($"{seed}/{(image.IsTest ? "all" : image.Domain)}/{image.Path}");
+                    var air = Seeded($"{seed}/weather/{image.Domain}/{image.Path}");
+                    var file = Path.Combine(unfinished, image.Domain, $"{image.Path}.png");
+                    Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+                    File.WriteAllBytes(file, Render(image.Class, image.Domain, scene, air));
+                });
             Directory.Move(unfinished, target);
         }
         finally
@@ -115,11 +110,7 @@ internal static class TrafficSigns
         }
     }
 
-    /// <summary>Draws an image, as a PNG file.</summary>
-    /// <param name="name">The class.</param>
-    /// <param name="domain">The domain.</param>
-    /// <param name="scene">Decides about the sign, what is around it, and the camera.</param>
-    /// <param name="air">Decides about the weather.</param>
+    /// <summary>Draws a PNG file. One generator decides about scene and camera, the other about the weather.</summary>
     private static byte[] Render(string name, string domain, Random scene, Random air)
     {
         using var drawn = new SKBitmap(Size * Enlarged, Size * Enlarged, SKColorType.Rgba8888, SKAlphaType.Opaque);
@@ -145,14 +136,13 @@ internal static class TrafficSigns
     {
         var horizon = Uniform(random, 17, 30);
         canvas.Clear(random.Next(5) < 3 ? Mixed(random, 130, 175, 225) : Mixed(random, 205, 205, 205));
-        var (count, areTrees) = (random.Next(4, 20), random.Next(2) == 0);
-        for (var i = 0; i < count; i++)
+        var areTrees = random.Next(2) == 0;
+        for (var i = random.Next(4, 20); i > 0; i--)
         {
-            var (x, size) = (Uniform(random, -6, Size), Uniform(random, 2, 7));
-            var level = Uniform(random, 70, 200);
+            var (x, size, level) = (Uniform(random, -6, Size), Uniform(random, 2, 7), Uniform(random, 70, 200));
             paint.Color = areTrees ? Mixed(random, 70, 100, 50) : Mixed(random, level, level, level);
             if (areTrees)
-                canvas.DrawOval(x, horizon - Uniform(random, 0, 20), size, size * Uniform(random, .6, 1.1), paint);
+                canvas.DrawOval(x, horizon - Uniform(random, 0, 20), size, size, paint);
             else
                 canvas.DrawRect(x, Uniform(random, -4, horizon - 6), 2 * size, Size, paint);
         }
@@ -267,19 +257,6 @@ internal static class TrafficSigns
 
     private static string Circle(float x, float y, float radius) =>
         $"M{x - radius},{y}A{radius},{radius} 0 1 1 {x + radius},{y}A{radius},{radius} 0 1 1 {x - radius},{y}Z";
-
-    /// <summary>A curved arrow, anticlockwise, that begins at an angle and ends 112 degrees on.</summary>
-    private static string Arrow(double start)
-    {
-        return $"M{At(.66, 0)}A.66,.66 0 0 0 {At(.66, 64)}L{At(.82, 64)}L{At(.53, 112)}L{At(.24, 64)}L{At(.4, 64)}"
-            + $"A.4,.4 0 0 1 {At(.4, 0)}Z";
-
-        string At(double radius, double turned)
-        {
-            var (sine, cosine) = Math.SinCos((start - turned) * Math.PI / 180);
-            return $"{radius * cosine:F4},{radius * sine:F4}";
-        }
-    }
 
     /// <summary>A generator that depends on a name alone, on every machine and in every order of drawing.</summary>
     private static Random Seeded(string name) =>

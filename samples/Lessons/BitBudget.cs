@@ -38,11 +38,18 @@ internal static class BitBudget
                 BatchSize = 16,
                 LearningRate = 0.05,
                 UpdateStatistics = true,
+                KeepInputGrams = false,
                 HorizontalFlip = false,
             }, clear))
             .Fit(train);
         var source = trained.LastTransformer.Network;
-        var adaptation = new AdaptationOptions { BatchSize = 16, LearningRate = 0.002, HorizontalFlip = false };
+        var adaptation = new AdaptationOptions
+        {
+            Epochs = 10,
+            BatchSize = 16,
+            LearningRate = 2e-4,
+            HorizontalFlip = false,
+        };
         using var adapted = Reading(ml)
             .Append(ml.Transforms.ApplyNetwork("Source", "Pixels", source))
             .Append(ml.Transforms.AdaptNetwork("Fog", "Source", adaptation, fog))
@@ -53,7 +60,7 @@ internal static class BitBudget
 
         // What all layers' weights would take at 3 bits each.
         var weights = source.Parameters.Values.Where(values => values.dim() > 1).Sum(values => values.numel());
-        var fourBits = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 60 } };
+        var fourBits = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 50 } };
         var budgets = new Dictionary<string, HdrqOptions>
         {
             ["4 bits, 8 in the first and the last layer"] = fourBits,
@@ -75,7 +82,8 @@ internal static class BitBudget
             Console.WriteLine(
                 $"{name}: {report.FileSize:N0} bytes, {metrics["fog"].MicroAccuracy:P1} right in fog, "
                 + $"{metrics["night"].MicroAccuracy:P1} at night");
-            Console.WriteLine("  " + string.Join(", ", report.Layers.Select(layer => $"{layer.Name} {layer.WeightBits}")));
+            var bits = report.Layers.Select(layer => $"{layer.Name} {layer.WeightBits}");
+            Console.WriteLine($"  {string.Join(", ", bits)}");
         }
     }
 

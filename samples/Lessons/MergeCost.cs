@@ -38,11 +38,18 @@ internal static class MergeCost
                 BatchSize = 16,
                 LearningRate = 0.05,
                 UpdateStatistics = true,
+                KeepInputGrams = false,
                 HorizontalFlip = false,
             }, clear))
             .Fit(train);
-        var adaptation = new AdaptationOptions { BatchSize = 16, LearningRate = 0.002, HorizontalFlip = false };
-        var hdrq = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 60 } };
+        var adaptation = new AdaptationOptions
+        {
+            Epochs = 10,
+            BatchSize = 16,
+            LearningRate = 2e-4,
+            HorizontalFlip = false,
+        };
+        var hdrq = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 50 } };
         var nearest = new RoundToNearestOptions { WeightBits = 4, ActivationBits = 4 };
         using var model = Reading(ml)
             .Append(ml.Transforms.ApplyNetwork("Source", "Pixels", trained.LastTransformer.Network))

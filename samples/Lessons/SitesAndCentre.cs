@@ -47,6 +47,7 @@ internal static class SitesAndCentre
                 BatchSize = 16,
                 LearningRate = 0.05,
                 UpdateStatistics = true,
+                KeepInputGrams = false,
                 HorizontalFlip = false,
             }))
             .Fit(Images(ml, images));
@@ -63,15 +64,16 @@ internal static class SitesAndCentre
             .Append(ml.Transforms.ApplyNetwork("Source", "Pixels", source))
             .Append(ml.Transforms.AdaptNetwork("Adapted", "Source", new()
             {
+                Epochs = 10,
                 BatchSize = 16,
-                LearningRate = 0.002,
+                LearningRate = 2e-4,
                 HorizontalFlip = false,
             }))
             .Append(ml.Transforms.QuantizeHdrq("Score", "Adapted", new()
             {
                 WeightBits = 4,
                 ActivationBits = 4,
-                Training = new() { Iterations = 60 },
+                Training = new() { Iterations = 50 },
             }))
             .Fit(Images(ml, images));
         var report = model.LastTransformer.SaveOnnx(file);

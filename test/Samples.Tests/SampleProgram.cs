@@ -17,8 +17,8 @@ internal sealed class SampleProgram(string name)
     /// <param name="arguments">Its arguments.</param>
     public (int ExitCode, string Output, string Error) Run(string directory, params string[] arguments)
     {
-        var configuration = typeof(SampleProgram).Assembly.GetCustomAttribute<AssemblyConfigurationAttribute>()!.Configuration;
-        var program = Path.Combine(Folder, "bin", configuration, "net10.0", $"{name}.dll");
+        var built = typeof(SampleProgram).Assembly.GetCustomAttribute<AssemblyConfigurationAttribute>()!;
+        var program = Path.Combine(Folder, "bin", built.Configuration, "net10.0", $"{name}.dll");
         var start = new ProcessStartInfo(
             Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [program, .. arguments])
         {
@@ -35,11 +35,12 @@ internal sealed class SampleProgram(string name)
 
     private static string FindRoot()
     {
-        for (var directory = new DirectoryInfo(AppContext.BaseDirectory); directory is not null; directory = directory.Parent)
+        var directory = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(directory.FullName, "Hdrq.sln")))
         {
-            if (File.Exists(Path.Combine(directory.FullName, "Hdrq.sln")))
-                return directory.FullName;
+            directory = directory.Parent
+                ?? throw new InvalidOperationException($"There is no Hdrq.sln above {AppContext.BaseDirectory}.");
         }
-        throw new InvalidOperationException($"There is no Hdrq.sln above {AppContext.BaseDirectory}.");
+        return directory.FullName;
     }
 }

@@ -11,7 +11,7 @@ namespace Hdrq.Samples.Tests.ImageClassificationMerge;
 public sealed class ProgramTests
 {
     /// <summary>A lesson is read from top to bottom.</summary>
-    private const int MostLines = 205;
+    private const int MostLines = 215;
 
     private static readonly string[] _classes = ["no_entry", "parking", "priority_road", "yield"];
     private static readonly SampleProgram _program = new("ImageClassificationMerge");
@@ -39,7 +39,7 @@ public sealed class ProgramTests
             "Trained on clear", "Adapted to fog", "Adapted to night", "Adapted to rain",
             "Quantized on fog", "Quantized on night", "Quantized on rain", "Merged", "Measured",
         ];
-        var said = Regex.Matches(_output, @"^(\w[\w ]*?) +\d+\.\d s\r?$", RegexOptions.Multiline).Select(match => match.Groups[1].Value);
+        var said = Regex.Matches(_output, @"(?m)^(\w[\w ]*?) +\d+\.\d s\r?$").Select(match => match.Groups[1].Value);
         CollectionAssert.AreEqual(steps, said.ToArray());
     }
 
@@ -47,21 +47,21 @@ public sealed class ProgramTests
     public void The_table_has_three_networks_with_their_accuracies_and_sizes()
     {
         Assert.MatchesRegex(@"(?m)^accuracy, % +clear +fog +night +rain +harmonic mean +bytes\r?$", _output);
-        foreach (var name in new[] { "source", "merged, FP32", "merged, W4A4" })
+        foreach (var name in new[] { "source", "merged-FP32", "merged-W4A4" })
         {
-            var row = Regex.Match(_output, $@"^{name} +((?:[\d.]+ +){{4}})([\d.]+) +([\d,]+)\r?$", RegexOptions.Multiline);
+            var row = Regex.Match(_output, $@"(?m)^{name} +((?:[\d.]+ +){{4}})([\d.]+) +([\d,]+)\r?$");
             Assert.IsTrue(row.Success, $"{name}\n{_output}");
             // 12 test images a domain.
-            var accuracies = row.Groups[1].Value.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(Number).ToArray();
+            var accuracies = Array.ConvertAll(
+                row.Groups[1].Value.Split(' ', StringSplitOptions.RemoveEmptyEntries), Number);
             foreach (var accuracy in accuracies)
                 Assert.AreEqual(Math.Round(accuracy * 12 / 100), accuracy * 12 / 100, 0.01);
             var harmonic = accuracies.Contains(0) ? 0 : 4 / accuracies.Sum(accuracy => 1 / accuracy);
             Assert.AreEqual(harmonic, Number(row.Groups[2].Value), 0.15);
-            Assert.AreEqual(new FileInfo(_folder.Combine("out", $"{name}.onnx")).Length, Number(row.Groups[3].Value));
+            Assert.AreEqual(SizeOf($"{name}.onnx"), Number(row.Groups[3].Value));
         }
         // 4 bits in place of 32.
-        var (full, quantized) = (new FileInfo(_folder.Combine("out", "merged, FP32.onnx")), new FileInfo(_folder.Combine("out", "merged, W4A4.onnx")));
-        Assert.IsLessThan(full.Length / 4, quantized.Length);
+        Assert.IsLessThan(SizeOf("merged-FP32.onnx") / 4, SizeOf("merged-W4A4.onnx"));
     }
 
     [TestMethod]
@@ -82,7 +82,10 @@ public sealed class ProgramTests
         for (var row = 0; row < 4; row++)
         {
             for (var column = 0; column < 10; column++)
-                CollectionAssert.Contains(new[] { SKColors.LimeGreen, SKColors.Red }, picture.GetPixel(64 * column + 1, 64 * row + 1));
+            {
+                var frame = picture.GetPixel(64 * column + 1, 64 * row + 1);
+                Assert.IsTrue(frame == SKColors.LimeGreen || frame == SKColors.Red, $"{row}, {column}: {frame}");
+            }
         }
     }
 
@@ -90,13 +93,17 @@ public sealed class ProgramTests
     public void A_network_may_come_from_a_file()
     {
         var output = Succeed(
-            "--data", "data", "--network", Path.Combine("out", "source.onnx"), "--output", "other", "--epochs", "1", "--iterations", "1");
+            "--data", "data", "--network", Path.Combine("out", "source.onnx"), "--output", "other",
+            "--epochs", "1", "--iterations", "1");
         Assert.DoesNotContain("Trained on", output);
-        Assert.MatchesRegex("(?m)^merged, W4A4 +", output);
+        Assert.MatchesRegex("(?m)^merged-W4A4 +", output);
     }
 
     [TestMethod]
-    [DataRow("'--quick' is not an option; the options are --data, --network, --output, --epochs, --iterations, each with a value.", "--quick", "1")]
+    [DataRow(
+        "'--quick' is not an option; the options are --data, --network, --output, --epochs, --iterations, "
+        + "each with a value.",
+        "--quick", "1")]
     [DataRow("--data takes a value.", "--data")]
     [DataRow("--epochs and --iterations take a whole number, at least 1.", "--epochs", "many")]
     [DataRow("--epochs and --iterations take a whole number, at least 1.", "--iterations", "0")]
@@ -130,22 +137,21 @@ public sealed class ProgramTests
     [TestMethod]
     public void The_lesson_is_one_file_of_the_library_alone()
     {
-        CollectionAssert.AreEqual(
+        CollectionAssert.AreEquivalent(
             new[] { "Program.cs", "TrafficSigns.cs" },
-            Directory.GetFiles(_program.Folder, "*.cs").Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal).ToArray());
+            Directory.GetFiles(_program.Folder, "*.cs").Select(path => Path.GetFileName(path)).ToArray());
         Assert.IsLessThanOrEqualTo(MostLines, File.ReadAllLines(Path.Combine(_program.Folder, "Program.cs")).Length);
         var project = XDocument.Load(Path.Combine(_program.Folder, "ImageClassificationMerge.csproj"));
-        CollectionAssert.AreEqual(
-            new[] { "../../src/Microsoft.ML.Hdrq/Microsoft.ML.Hdrq.csproj" },
-            project.Descendants("ProjectReference").Select(reference => reference.Attribute("Include")!.Value).ToArray());
+        var reference = Assert.ContainsSingle(project.Descendants("ProjectReference"));
+        Assert.AreEqual("../../src/Microsoft.ML.Hdrq/Microsoft.ML.Hdrq.csproj", reference.Attribute("Include")!.Value);
         Assert.IsEmpty(project.Descendants("Compile"));
     }
 
     private static void AddImage(params string[] path)
     {
         Directory.CreateDirectory(_folder.Combine(path));
-        File.Copy(
-            _folder.Combine("data", "clear", "test", "parking", "0000.png"), Path.Combine(_folder.Combine(path), "0000.png"), overwrite: true);
+        var image = _folder.Combine("data", "clear", "test", "parking", "0000.png");
+        File.Copy(image, Path.Combine(_folder.Combine(path), "0000.png"), overwrite: true);
     }
 
     private static string Succeed(params string[] arguments)
@@ -154,6 +160,8 @@ public sealed class ProgramTests
         Assert.AreEqual(0, exitCode, output + error);
         return output;
     }
+
+    private static long SizeOf(string file) => new FileInfo(_folder.Combine("out", file)).Length;
 
     private static double Number(string text) => double.Parse(text, NumberStyles.Number, CultureInfo.InvariantCulture);
 }

@@ -47,15 +47,18 @@ public sealed class LessonsTests
     {
         var output = Run("serving");
         foreach (var name in new[] { "no_entry", "parking", "yield" })
-            Assert.MatchesRegex($@"(?m)^{name}: 200 {{""prediction"":""(no_entry|parking|priority_road|yield)"",", output);
+        {
+            Assert.MatchesRegex(
+                $@"(?m)^{name}: 200 {{""prediction"":""(no_entry|parking|priority_road|yield)"",", output);
+        }
     }
 
     [TestMethod]
     public void Bit_budget_gives_layers_their_bits()
     {
         var output = Run("bit-budget");
-        var bits = Regex.Matches(output, "^  (.+)$", RegexOptions.Multiline)
-            .Select(line => Regex.Matches(line.Groups[1].Value, @" (\d)(,|$)").Select(layer => layer.Groups[1].Value).ToArray())
+        var bits = Regex.Matches(output, "(?m)^  (.+)$")
+            .Select(line => Regex.Matches(line.Value, @" (\d)\b").Select(layer => layer.Groups[1].Value).ToArray())
             .ToList();
         Assert.HasCount(3, bits);
         CollectionAssert.AreEqual(new[] { "8", "4", "4", "4", "4", "4", "4", "8" }, bits[0]);
