@@ -36,7 +36,8 @@ internal static class Application
                 var message = isRoot && parsed.UnmatchedTokens is [var unknown, ..]
                     ? $"There is no command '{unknown}'; there are {string.Join(", ", command.Subcommands.Select(one => one.Name))}."
                     : error.Message;
-                return End(ExitCode.Usage, $"{message} hdrq{(isRoot ? "" : $" {verb.Name}")} --help says what there is.");
+                return End(ExitCode.Usage,
+                    $"{message} hdrq{(isRoot ? "" : $" {verb.Name}")} --help says what there is.");
             }
             // Its own handling of signals leaves while work goes on; exceptions are ours too.
             exitCode = parsed.Invoke(new InvocationConfiguration { Output = streams.Out, Error = streams.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });

@@ -46,7 +46,8 @@ internal sealed class DomainFolder
     public IReadOnlyList<LabeledFile> Files(string domain, DataSplit split) => _files[domain, split];
 
     /// <summary>The images of all domains and splits that are read.</summary>
-    public IEnumerable<LabeledFile> AllFiles => from domain in _layout.Domains from split in _layout.Splits from file in Files(domain, split) select file;
+    public IEnumerable<LabeledFile> AllFiles =>
+        from domain in _layout.Domains from split in _layout.Splits from file in Files(domain, split) select file;
 
     /// <summary>An image for all, where their size is asked for.</summary>
     public string FirstImage => Files(Domains[0], _layout.Splits[0])[0].Path;

@@ -28,7 +28,8 @@ internal static class Arguments
     {
         Description = description,
         AllowMultipleArgumentsPerToken = true,
-        CustomParser = result => Distinct(result, name, [.. result.Tokens.Select(token => ParseInteger(result, token.Value, name, minimum, maximum)).OfType<int>()]),
+        CustomParser = result => Distinct(result, name,
+            [.. result.Tokens.Select(token => ParseInteger(result, token.Value, name, minimum, maximum)).OfType<int>()]),
     };
 
     /// <summary>A number that need not be given.</summary>
@@ -44,14 +45,16 @@ internal static class Arguments
     /// <param name="minimum">The smallest.</param>
     /// <param name="maximum">The largest.</param>
     /// <param name="areDistinct">Whether each may be given once only.</param>
-    public static Option<double[]> Numbers(string name, string description, double minimum, double maximum, bool areDistinct = false) => new(name)
+    public static Option<double[]> Numbers(string name, string description, double minimum, double maximum,
+        bool areDistinct = false) => new(name)
     {
         Description = description,
         AllowMultipleArgumentsPerToken = true,
         CustomParser = result =>
         {
-            double[] numbers = [.. result.Tokens.Select(token => ParseNumber(result, token.Value, name, minimum, maximum)).OfType<double>()];
-            return areDistinct ? Distinct(result, name, numbers) : numbers;
+            var numbers = result.Tokens.Select(token => ParseNumber(result, token.Value, name, minimum, maximum));
+            double[] given = [.. numbers.OfType<double>()];
+            return areDistinct ? Distinct(result, name, given) : given;
         },
     };
 
@@ -165,7 +168,8 @@ internal static class Arguments
     /// <exception cref="UsageException">It would.</exception>
     public static void CheckApart(string output, params IEnumerable<string?> inputs)
     {
-        if (inputs.OfType<string>().FirstOrDefault(input => Path.GetFullPath(input) == Path.GetFullPath(output)) is not null)
+        if (inputs.OfType<string>()
+            .FirstOrDefault(input => Path.GetFullPath(input) == Path.GetFullPath(output)) is not null)
             throw new UsageException($"--output {output}: that file is read too; give another name.");
     }
 
@@ -212,9 +216,13 @@ internal static class Arguments
     {
         if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= minimum && number <= maximum)
             return number;
-        result.AddError(maximum == int.MaxValue
-            ? string.Create(CultureInfo.InvariantCulture, $"{name} {Shown(text)}: it takes a whole number{(minimum == int.MinValue ? "" : $", at least {minimum}")}.")
-            : string.Create(CultureInfo.InvariantCulture, $"{name} {Shown(text)}: it takes a whole number from {minimum} to {maximum}."));
+        var range = (minimum, maximum) switch
+        {
+            (int.MinValue, int.MaxValue) => "",
+            (_, int.MaxValue) => $", at least {minimum}",
+            _ => $" from {minimum} to {maximum}",
+        };
+        result.AddError($"{name} {Shown(text)}: it takes a whole number{range}.");
         return null;
     }
 
@@ -222,7 +230,8 @@ internal static class Arguments
     {
         if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number >= minimum && number <= maximum)
             return number;
-        result.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} {Shown(text)}: it takes a number {(minimum == double.Epsilon ? $"above 0, at most {maximum}" : $"from {minimum} to {maximum}")}."));
+        FormattableString range = minimum == double.Epsilon ? $"above 0, at most {maximum}" : $"from {minimum} to {maximum}";
+        result.AddError($"{name} {Shown(text)}: it takes a number {range.ToString(CultureInfo.InvariantCulture)}.");
         return null;
     }
 

@@ -92,7 +92,8 @@ internal static class EvaluateCommand
         {
             DomainNetworks.Of(layout, options with { Network = path }, network);
         }
-        catch (InvalidDataException exception) when (exception.Message.StartsWith("The network's", StringComparison.Ordinal))
+        catch (InvalidDataException exception)
+            when (exception.Message.StartsWith("The network's", StringComparison.Ordinal))
         {
             throw new InvalidDataException($"'{path}': {exception.Message}", exception);
         }

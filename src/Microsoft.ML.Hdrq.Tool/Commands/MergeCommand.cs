@@ -28,7 +28,8 @@ internal static partial class MergeCommand
         var output = Arguments.NewFile("--output", "The ONNX file to write.", ".onnx", isRequired: true);
         var zip = Arguments.NewFile("--zip", "Also write an ML.NET model that reads image files, for mlContext.Model.Load.", ".zip");
         var method = Arguments.Choice("--merging", $"How to merge: {string.Join(", ", MergingChoice.All.Select(choice => choice.Name))}. Default: default.", [.. MergingChoice.All.Select(choice => choice.Name)]);
-        var weights = Arguments.Numbers("--weights", "How much each network counts, in the order of the files. Default: all the same.", 0, LargestShare);
+        var weights = Arguments.Numbers(
+            "--weights", "How much each network counts, in the order of the files. Default: all the same.", 0, LargestShare);
         var source = Arguments.File("--source", "ONNX file of the source network; for task-arithmetic and ties.");
         var classes = Arguments.File("--classes", "Text file with the names of the classes, one a line, for --zip. Default: those that the networks carry.");
         var size = Arguments.OptionalInteger("--size", "Height and width of images, for --zip, where the network takes any. ", 1, LargestSide);
@@ -47,7 +48,10 @@ internal static partial class MergeCommand
             if (choice.NeedsSource && result.GetValue(source) is null)
                 throw new UsageException($"--merging {choice.Name} needs --source, the ONNX file of the network that all others come from.");
             if (!choice.NeedsSource && result.GetValue(source) is not null)
-                throw new UsageException($"--source is for --merging {string.Join(" and ", MergingChoice.All.Where(way => way.NeedsSource).Select(way => way.Name))}, and not for {choice.Name}.");
+            {
+                var others = MergingChoice.All.Where(way => way.NeedsSource).Select(way => way.Name);
+                throw new UsageException($"--source is for --merging {string.Join(" and ", others)}, and not for {choice.Name}.");
+            }
             if ((result.GetValue(classes) ?? (object?)result.GetValue(size)) is not null && result.GetValue(zip) is null)
                 throw new UsageException("--classes and --size are for --zip, which is not given.");
             var names = result.GetValue(classes) is { } list ? ReadNames(list) : null;
@@ -57,9 +61,14 @@ internal static partial class MergeCommand
                 foreach (var path in paths)
                     networks.Add(Network.LoadOnnx(path));
                 if (choice.IsForIntegers && !networks[0].Graph.Nodes.Any(node => node.Operator.Type == "FakeQuantize"))
-                    throw new UsageException($"--merging {choice.Name} is for quantized networks, and these are in full precision.");
-                if (names is not null && networks[0].Graph.Outputs[0].Shape is [_, > 0 and var count, ..] && count != names.Length)
-                    throw new InvalidDataException($"'{result.GetValue(classes)}' names {names.Length} classes, and the networks have {count}.");
+                    throw new UsageException(
+                        $"--merging {choice.Name} is for quantized networks, and these are in full precision.");
+                if (names is not null && networks[0].Graph.Outputs[0].Shape is [_, > 0 and var count, ..]
+                    && count != names.Length)
+                {
+                    throw new InvalidDataException(
+                        $"'{result.GetValue(classes)}' names {names.Length} classes, and the networks have {count}.");
+                }
                 using var common = result.GetValue(source) is { } sourcePath ? Network.LoadOnnx(sourcePath) : null;
                 var context = Devices.Context(result.GetValue(seed), null);
                 var (height, width) = Size(networks[0], result.GetValue(zip) is null ? 1 : result.GetValue(size));
@@ -68,7 +77,9 @@ internal static partial class MergeCommand
                 using var merged = session.Output.WithProgress(board =>
                 {
                     var bar = board.Add($"merging {paths.Count} networks");
-                    var made = Merge(steps, networks, paths, shares.Length == 0 ? options : options with { NetworkWeights = [.. shares.Select(share => share / shares.Sum())] });
+                    if (shares.Length > 0)
+                        options = options with { NetworkWeights = [.. shares.Select(share => share / shares.Sum())] };
+                    var made = Merge(steps, networks, paths, options);
                     NetworkFiles.Save(made, result.GetValue(output)!, session.Output);
                     if (result.GetValue(zip) is { } model)
                         steps.SaveModel(made, names, model);
@@ -88,7 +99,8 @@ internal static partial class MergeCommand
     }
 
     /// <summary>Merges; networks that do not fit are named as the user knows them.</summary>
-    private static Network Merge(NetworkSteps steps, IReadOnlyList<Network> networks, IReadOnlyList<string> paths, MergeOptions options)
+    private static Network Merge(NetworkSteps steps, IReadOnlyList<Network> networks, IReadOnlyList<string> paths,
+        MergeOptions options)
     {
         try
         {
@@ -97,7 +109,8 @@ internal static partial class MergeCommand
         catch (ArgumentException exception) when (OtherNetwork().Match(exception.Message) is { Success: true } other)
         {
             var files = $"'{paths[0]}' and '{paths[int.Parse(other.Groups[1].Value, CultureInfo.InvariantCulture)]}'";
-            throw new InvalidDataException(exception.Message.Replace(other.Value, files, StringComparison.Ordinal), exception);
+            throw new InvalidDataException(exception.Message.Replace(other.Value, files, StringComparison.Ordinal),
+                exception);
         }
     }
 

@@ -80,10 +80,13 @@ internal static class QuantizeCommand
     {
         using var common = Network.LoadOnnx(source);
         if (Ends(common) is var ends && ends != Ends(network))
-            throw new InvalidDataException($"'{source}' is not the source network of '{path}': it turns {ends}, and that {Ends(network)}.");
+            throw new InvalidDataException(
+                $"'{source}' is not the source network of '{path}': it turns {ends}, and that {Ends(network)}.");
 
-        static string Ends(Network network) => $"{Shape(network.Graph.Inputs[0])} into {Shape(network.Graph.Outputs[0])}";
+        static string Ends(Network network) =>
+            $"{Shape(network.Graph.Inputs[0])} into {Shape(network.Graph.Outputs[0])}";
 
-        static string Shape(GraphValue value) => $"[{string.Join(", ", value.Shape.ToArray())}]".Replace("-1", "?", StringComparison.Ordinal);
+        static string Shape(GraphValue value) => $"[{string.Join(", ", value.Shape.ToArray())}]"
+            .Replace("-1", "?", StringComparison.Ordinal);
     }
 }

@@ -74,7 +74,9 @@ internal sealed class PixelPipeline
         return (height > 0 ? (int)height : size.Value.Height, width > 0 ? (int)width : size.Value.Width);
     }
 
-    /// <summary>Looks whether all of some files are images, before work that would end hours later at one that is none.</summary>
+    /// <summary>
+    /// Looks whether all of some files are images, before work that would end hours later at one that is none.
+    /// </summary>
     /// <param name="paths">The files, of which only headers are read.</param>
     /// <exception cref="InvalidDataException">One is no image that can be read.</exception>
     public static void CheckImages(IEnumerable<string> paths)

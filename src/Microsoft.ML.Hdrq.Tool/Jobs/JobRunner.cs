@@ -38,21 +38,26 @@ internal sealed class JobRunner
         if (options.Adapted is { } pattern)
         {
             if (MergeJob.AdaptedPath(pattern, "") == pattern)
-                throw new UsageException($"--adapted {pattern}: it takes {{domain}} in place of the domain, such as adapted-{{domain}}.onnx.");
+                throw new UsageException(
+                    $"--adapted {pattern}: it takes {{domain}} in place of the domain, such as adapted-{{domain}}.onnx.");
             foreach (var domain in _plan.Targets)
             {
                 var path = MergeJob.AdaptedPath(pattern, domain);
                 if (!File.Exists(path))
                     throw new UsageException($"--adapted: there is no file '{path}' for the domain '{domain}'.");
                 using var adapted = Network.LoadOnnx(path);
-                if (VisionTask.Of(adapted) != _networks.Task)
-                    throw new InvalidDataException($"'{path}' is a network for {VisionTask.Of(adapted).Name}, and the images are for {_networks.Task.Name}.");
+                if (VisionTask.Of(adapted) is var task && task != _networks.Task)
+                    throw new InvalidDataException($"'{path}' is for {task.Name}, and the images are for {_networks.Task.Name}.");
                 if (adapted.Graph.Outputs[0].Shape[1] is > 0 and var classes && classes != _networks.Classes.Count)
-                    throw new InvalidDataException($"'{path}' gives scores of {classes} classes, and the folder has {_networks.Classes.Count}: {string.Join(", ", _networks.Classes)}.");
+                {
+                    throw new InvalidDataException($"'{path}' gives scores of {classes} classes, and the folder has "
+                        + $"{_networks.Classes.Count}: {string.Join(", ", _networks.Classes)}.");
+                }
             }
         }
         if (_plan.Groups.Count == 0 && options.LastStage == Stage.Merged && options.Domains is { } named)
-            throw new UsageException($"--domains {string.Join(' ', named)}: to merge, it takes two; --stage quantized ends before.");
+            throw new UsageException(
+                $"--domains {string.Join(' ', named)}: to merge, it takes two; --stage quantized ends before.");
         if (_plan.Groups.Count == 0 && options.LastStage == Stage.Merged)
             throw new InvalidDataException($"'{layout.Root}' has one domain to serve, {_plan.Targets[0]}; to merge, it takes two.");
         _folder = options.Output is null ? null : Directory.CreateDirectory(options.Output).FullName;
