@@ -1,8 +1,9 @@
 using Microsoft.ML.Hdrq.Tool;
 using Microsoft.ML.Hdrq.Tool.Terminal;
 
-using var cancellation = Cancellation.OfProcess();
+// Not disposed: a signal that comes when the end is said already would make it another exit code.
+var cancellation = Cancellation.OfProcess();
 var exitCode = Application.Run(args, Streams.OfProcess(), cancellation);
-if (cancellation.ExitCode is not null)
-    Cancellation.Leave(exitCode);
+Cancellation.Leave(exitCode);
+GC.KeepAlive(cancellation);
 return exitCode;

@@ -33,10 +33,15 @@ internal static class TestNetworks
     {
         using var builder = new NetworkBuilder();
         var pixels = builder.Input("input", -1, channels, size, size);
-        var convolved = builder.Node("Conv", "conv", [pixels, builder.Parameter("weight", torch.rand(3, channels, 3, 3))], ("kernel_shape", new long[] { 3, 3 }));
+        var convolved =
+            builder.Node("Conv", "conv", [pixels, builder.Parameter("weight", torch.rand(3, channels, 3, 3))],
+            ("kernel_shape", new long[] { 3, 3 }));
         var pooled = builder.Node("GlobalAveragePool", "pool", [convolved]);
-        var scores = isFlat ? builder.Node("Flatten", "scores", [pooled]) : builder.Node("Reshape", "scores", [pooled, builder.Constant("shape", 0, 3, 1)]);
-        using var network = builder.Build(isFlat ? new GraphValue(scores, ElementType.Float32, [-1, 3]) : new GraphValue(scores, ElementType.Float32, [-1, 3, 1]));
+        var scores = isFlat ? builder.Node("Flatten", "scores", [pooled])
+            : builder.Node("Reshape", "scores", [pooled, builder.Constant("shape", 0, 3, 1)]);
+        using var network =
+            builder.Build(isFlat ? new GraphValue(scores, ElementType.Float32, [-1, 3])
+            : new GraphValue(scores, ElementType.Float32, [-1, 3, 1]));
         network.SaveOnnx(path);
         return path;
     }

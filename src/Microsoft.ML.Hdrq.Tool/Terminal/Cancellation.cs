@@ -9,8 +9,8 @@ namespace Microsoft.ML.Hdrq.Tool.Terminal;
 /// <remarks>
 /// A process that returns from its main method, or exits, while another thread is still inside of libtorch, ONNX
 /// Runtime or Skia runs their static destructors beside that thread, which ends in heap corruption. So the work is
-/// always waited for, and a process that was cancelled leaves by <see cref="Leave"/>, which runs no destructors:
-/// threads that read ahead for ML.NET may still be decoding an image.
+/// always waited for, and the process leaves by <see cref="Leave"/>, which runs no destructors: threads that read ahead
+/// for ML.NET may still be decoding an image where work was cancelled.
 /// </remarks>
 internal sealed partial class Cancellation : IDisposable
 {

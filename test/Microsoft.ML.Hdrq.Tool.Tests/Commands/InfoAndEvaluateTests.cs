@@ -23,7 +23,8 @@ public sealed class InfoAndEvaluateTests
         _folder = new TemporaryDirectory();
         TestImages.WriteClasses(F("data"), _domains, _classes, Size, train: 4, test: 7);
         TestNetworks.WriteClassifier(F("network.onnx"));
-        CommandLine.Run("run", "--data", F("data"), "--network", F("network.onnx"), "--adaptation-epochs", "1", "--methods", "hdrq", "--iterations", "1", "--merge", "all", "--output", F("out")).Done();
+        CommandLine.Run("run", "--data", F("data"), "--network", F("network.onnx"), "--adaptation-epochs", "1",
+            "--methods", "hdrq", "--iterations", "1", "--merge", "all", "--output", F("out")).Done();
     }
 
     [ClassCleanup]
@@ -41,12 +42,14 @@ public sealed class InfoAndEvaluateTests
         var text = CommandLine.Run("info", path).Done().Out;
         StringAssert.Matches(text, new($@"(?m)^bits +{bits}$"));
         StringAssert.Matches(text, new(@"(?m)^task +classification, 3 classes$"));
-        StringAssert.Contains(text, string.Create(CultureInfo.InvariantCulture, $"{new FileInfo(path).Length:N0} bytes"));
+        StringAssert.Contains(text,
+            string.Create(CultureInfo.InvariantCulture, $"{new FileInfo(path).Length:N0} bytes"));
         Assert.AreEqual(kernels is not null, text.Contains("integer kernels", StringComparison.Ordinal));
         if (kernels is not null)
             StringAssert.Matches(text, new($@"(?m)^integer kernels +{kernels}$"));
 
-        var events = CommandLine.Run("info", path, "--json").Done().Lines.Select(line => JsonNode.Parse(line)!.AsObject()).ToList();
+        var events = CommandLine.Run("info", path, "--json")
+            .Done().Lines.Select(line => JsonNode.Parse(line)!.AsObject()).ToList();
         var info = events.Single(line => (string?)line["event"] == "info");
         Assert.AreEqual(new FileInfo(path).Length, (long)info["bytes"]!);
         Assert.AreEqual(hasNormalizations, (int)info["batchNormalizations"]! > 0);
@@ -54,16 +57,19 @@ public sealed class InfoAndEvaluateTests
             Assert.AreEqual(expected, (int)info["gramMatrices"]! > 0);
         // A ResNet of depth 8: a convolution, three blocks of two, and the linear layer; shortcuts have none.
         Assert.HasCount(8, info["layers"]!.AsArray());
-        Assert.AreEqual(kernels is not null, info["layers"]!.AsArray().All(layer => (int?)layer!["weightBits"] is not null));
+        Assert.AreEqual(kernels is not null, info["layers"]!.AsArray()
+            .All(layer => (int?)layer!["weightBits"] is not null));
     }
 
     /// <summary>Rightly classified images are counted here: ONNX Runtime alone on pixels that Skia decodes.</summary>
     [TestMethod]
     public void Accuracies_are_those_that_are_counted_by_hand()
     {
-        string[] files = [F("network.onnx"), F("out", "adapted-night.onnx"), F("out", "hdrq-w4a4-merged-fog+night.onnx")];
+        string[] files =
+            [F("network.onnx"), F("out", "adapted-night.onnx"), F("out", "hdrq-w4a4-merged-fog+night.onnx")];
         var outcome = CommandLine.Run(["evaluate", .. files, "--data", F("data"), "--json"]).Done();
-        var evaluated = outcome.Lines.Select(line => JsonNode.Parse(line)!).Where(line => (string?)line["event"] == "evaluated").ToList();
+        var evaluated = outcome.Lines.Select(line => JsonNode.Parse(line)!)
+            .Where(line => (string?)line["event"] == "evaluated").ToList();
         CollectionAssert.AreEqual(files, evaluated.Select(line => (string)line["network"]!).ToArray());
         var table = CommandLine.Run(["evaluate", .. files, "--data", F("data")]).Done().Lines;
         foreach (var line in evaluated)
@@ -76,7 +82,8 @@ public sealed class InfoAndEvaluateTests
             Assert.AreEqual(mean, (double)line["harmonicMean"]!, 1e-12);
             var row = table.Single(text => text.StartsWith(file, StringComparison.Ordinal));
             CollectionAssert.AreEqual(
-                shares.Append(mean).Select(share => (100 * share).ToString("0.00", CultureInfo.InvariantCulture)).ToArray(),
+                shares.Append(mean).Select(share => (100 * share).ToString("0.00", CultureInfo.InvariantCulture))
+                    .ToArray(),
                 row[file.Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries));
         }
     }
@@ -84,9 +91,13 @@ public sealed class InfoAndEvaluateTests
     [TestMethod]
     public void Domains_and_the_split_are_chosen()
     {
-        var outcome = CommandLine.Run("evaluate", F("network.onnx"), "--data", F("data"), "--domains", "night", "clear", "--split", "train", "--json").Done();
-        var line = outcome.Lines.Select(text => JsonNode.Parse(text)!).Single(node => (string?)node["event"] == "evaluated");
-        CollectionAssert.AreEqual(new[] { "night", "clear" }, line["domains"]!.AsObject().Select(pair => pair.Key).ToArray());
+        var outcome =
+            CommandLine.Run("evaluate", F("network.onnx"), "--data", F("data"), "--domains", "night", "clear",
+            "--split", "train", "--json").Done();
+        var line = outcome.Lines.Select(text => JsonNode.Parse(text)!)
+            .Single(node => (string?)node["event"] == "evaluated");
+        CollectionAssert.AreEqual(new[] { "night", "clear" }, line["domains"]!.AsObject().Select(pair => pair.Key)
+            .ToArray());
         Assert.AreEqual(Count(F("network.onnx"), "night", "train") / 12.0, (double)line["domains"]!["night"]!, 1e-12);
     }
 
@@ -101,11 +112,13 @@ public sealed class InfoAndEvaluateTests
             for (var pixel = 0; pixel < Size * Size; pixel++)
             {
                 var colour = image.GetPixel(pixel % Size, pixel / Size);
-                (input[0, 0, pixel / Size, pixel % Size], input[0, 1, pixel / Size, pixel % Size], input[0, 2, pixel / Size, pixel % Size]) = (colour.Red, colour.Green, colour.Blue);
+                (input[0, 0, pixel / Size, pixel % Size], input[0, 1, pixel / Size, pixel % Size],
+                    input[0, 2, pixel / Size, pixel % Size]) = (colour.Red, colour.Green, colour.Blue);
             }
             using var outputs = session.Run([NamedOnnxValue.CreateFromTensor(session.InputNames[0], input)]);
             var scores = outputs[0].AsEnumerable<float>().ToArray();
-            right += _classes[Array.IndexOf(scores, scores.Max())] == Path.GetFileName(Path.GetDirectoryName(file)) ? 1 : 0;
+            right += _classes[Array.IndexOf(scores, scores.Max())] == Path.GetFileName(Path.GetDirectoryName(file)) ? 1
+                : 0;
         }
         return right;
     }

@@ -12,7 +12,8 @@ public sealed class JsonTests
     public void Prepare()
     {
         _folder = new TemporaryDirectory();
-        TestImages.WriteClasses(_folder.Combine("data"), ["clear", "fog", "night\"\\\n\u001b[2J"], ["bar", "dot"], train: 1, test: 1);
+        TestImages.WriteClasses(_folder.Combine("data"), ["clear", "fog", "night\"\\\n\u001b[2J"], ["bar", "dot"],
+            train: 1, test: 1);
         TestNetworks.WriteClassifier(_folder.Combine("network.onnx"), classes: 2);
     }
 
@@ -23,7 +24,9 @@ public sealed class JsonTests
     public void Every_line_is_an_object_and_the_results_are_those_of_the_file()
     {
         var outcome = CommandLine.Run(
-            "run", "--data", _folder.Combine("data"), "--network", _folder.Combine("network.onnx"), "--adaptation-epochs", "1", "--methods", "rtn", "--merge", "all", "--output", _folder.Combine("out"), "--json").Done();
+            "run", "--data", _folder.Combine("data"), "--network", _folder.Combine("network.onnx"),
+                "--adaptation-epochs", "1", "--methods", "rtn", "--merge", "all", "--output", _folder.Combine("out"),
+                "--json").Done();
         Assert.AreEqual("", outcome.Error);
         var events = Parse(outcome.Out);
         Assert.AreEqual(0, (int)events[^1]["exitCode"]!);
@@ -54,7 +57,8 @@ public sealed class JsonTests
     [DataRow(2, "adapt", "--json")]
     public void The_last_line_says_what_went_wrong(int exitCode, params string[] arguments)
     {
-        var outcome = CommandLine.Run([.. arguments.Select(word => word.Replace("{f}", _folder.Path, StringComparison.Ordinal))]);
+        var outcome =
+            CommandLine.Run([.. arguments.Select(word => word.Replace("{f}", _folder.Path, StringComparison.Ordinal))]);
         Assert.AreEqual(exitCode, outcome.ExitCode);
         var end = Parse(outcome.Out)[^1];
         Assert.AreEqual(exitCode, (int)end["exitCode"]!);

@@ -53,15 +53,21 @@ public sealed class MergeTests
         AssertParameters(F("m.onnx"), (z, b, _) => (z + b) / 2);
     }
 
-    /// <summary>Ilharco et al. (ICLR 2023): the source and a multiple of the mean of the differences to it; 1.15 here.</summary>
+    /// <summary>
+    /// Ilharco et al. (ICLR 2023): the source and a multiple of the mean of the differences to it; 1.15 here.
+    /// </summary>
     [TestMethod]
     public void Networks_are_merged_by_task_arithmetic()
     {
-        Run(F("sites", "*.onnx"), "--merging", "task-arithmetic", "--source", F("source.onnx"), "--output", F("m.onnx"));
+        Run(F("sites", "*.onnx"), "--merging", "task-arithmetic", "--source", F("source.onnx"), "--output",
+            F("m.onnx"));
         AssertParameters(F("m.onnx"), (z, b, source) => source + 1.15 * ((z - source + b - source) / 2));
     }
 
-    /// <summary>Yadav et al. (NeurIPS 2023): what is kept of a difference is among its largest fifth, so most weights stay the source's.</summary>
+    /// <summary>
+    /// Yadav et al. (NeurIPS 2023): what is kept of a difference is among its largest fifth, so most weights stay the
+    /// source's.
+    /// </summary>
     [TestMethod]
     public void Networks_are_merged_by_TIES()
     {
@@ -69,7 +75,8 @@ public sealed class MergeTests
         using var merged = Network.LoadOnnx(F("m.onnx"));
         using var source = Network.LoadOnnx(F("source.onnx"));
         var (kept, all) = (0L, 0L);
-        foreach (var (name, tensor) in merged.Parameters.Where(parameter => parameter.Key.EndsWith("weight", StringComparison.Ordinal) && parameter.Value.dim() == 4))
+        foreach (var (name, tensor) in merged.Parameters.Where(parameter =>
+            parameter.Key.EndsWith("weight", StringComparison.Ordinal) && parameter.Value.dim() == 4))
         {
             using var scope = torch.NewDisposeScope();
             kept += (tensor == source.Parameters[name]).sum().item<long>();
@@ -80,25 +87,33 @@ public sealed class MergeTests
         Assert.IsLessThan(0.85, (double)kept / all);
     }
 
-    /// <summary>The file for ONNX Runtime and the model for ML.NET give the same classes, and these are the classes that networks have names for.</summary>
+    /// <summary>
+    /// The file for ONNX Runtime and the model for ML.NET give the same classes, and these are the classes that
+    /// networks have names for.
+    /// </summary>
     [TestMethod]
     public void A_model_for_applications_predicts_as_the_network_does()
     {
         TestImages.WriteClasses(F("data"), ["clear", "fog", "night"], ["bar", "dot", "ring"], train: 4, test: 5);
         foreach (var domain in new[] { "fog", "night" })
         {
-            CommandLine.Run("adapt", "--data", F("data"), "--domain", domain, "--network", F("source.onnx"), "--epochs", "1", "--output", F($"{domain}.onnx")).Done();
-            CommandLine.Run("quantize", "--data", F("data", domain), "--network", F($"{domain}.onnx"), "--source", F("source.onnx"), "--iterations", "1", "--output", F("quantized", $"{domain}.onnx")).Done();
+            CommandLine.Run("adapt", "--data", F("data"), "--domain", domain, "--network", F("source.onnx"),
+                "--epochs", "1", "--output", F($"{domain}.onnx")).Done();
+            CommandLine.Run("quantize", "--data", F("data", domain), "--network", F($"{domain}.onnx"), "--source",
+                F("source.onnx"), "--iterations", "1", "--output", F("quantized", $"{domain}.onnx")).Done();
         }
         File.WriteAllLines(F("classes.txt"), ["bar", "dot", "ring"]);
-        Run(F("quantized", "*.onnx"), "--output", F("merged.onnx"), "--zip", F("merged.zip"), "--classes", F("classes.txt"));
+        Run(F("quantized", "*.onnx"), "--output", F("merged.onnx"), "--zip", F("merged.zip"), "--classes",
+            F("classes.txt"));
 
         var evaluated = CommandLine.Run("evaluate", F("merged.onnx"), "--data", F("data"), "--json").Done();
-        var scores = evaluated.Lines.Select(line => JsonNode.Parse(line)!).Single(line => (string?)line["event"] == "evaluated")["domains"]!;
+        var scores = evaluated.Lines.Select(line => JsonNode.Parse(line)!)
+            .Single(line => (string?)line["event"] == "evaluated")["domains"]!;
         foreach (var domain in new[] { "clear", "fog", "night" })
         {
             var lines = LoadOnlyProgram.Run("accuracy", F("merged.zip"), F("data", domain, "test"));
-            Assert.AreEqual(string.Create(CultureInfo.InvariantCulture, $"{Math.Round((double)scores[domain]! * 15)} of 15"), lines[0]);
+            Assert.AreEqual(string.Create(CultureInfo.InvariantCulture,
+                $"{Math.Round((double)scores[domain]! * 15)} of 15"), lines[0]);
             Assert.AreEqual("none of ours", lines[1]);
         }
     }
@@ -114,12 +129,14 @@ public sealed class MergeTests
         using var z = Network.LoadOnnx(F("sites", "Z.onnx"));
         using var b = Network.LoadOnnx(F("sites", "b.onnx"));
         using var source = Network.LoadOnnx(F("source.onnx"));
-        var names = network.Parameters.Keys.Where(name => name.EndsWith("conv1.weight", StringComparison.Ordinal)).ToList();
+        var names = network.Parameters.Keys.Where(name => name.EndsWith("conv1.weight", StringComparison.Ordinal))
+            .ToList();
         Assert.IsGreaterThan(2, names.Count);
         foreach (var name in names)
         {
             using var scope = torch.NewDisposeScope();
-            Assert.IsTrue(torch.allclose(expected(z.Parameters[name], b.Parameters[name], source.Parameters[name]), network.Parameters[name], 1e-5, 1e-7), name);
+            Assert.IsTrue(torch.allclose(expected(z.Parameters[name], b.Parameters[name], source.Parameters[name]),
+                network.Parameters[name], 1e-5, 1e-7), name);
         }
     }
 }

@@ -8,7 +8,9 @@ namespace Microsoft.ML.Hdrq.Tool.Tests.Commands;
 [TestClass]
 public sealed class NumericOptionTests
 {
-    /// <summary>The numbers that an option takes. A range of the smallest number above 0 is for what must not be 0.</summary>
+    /// <summary>
+    /// The numbers that an option takes. A range of the smallest number above 0 is for what must not be 0.
+    /// </summary>
     private static readonly Dictionary<string, (double Minimum, double Maximum)> _ranges = new()
     {
         ["--seed"] = (int.MinValue, int.MaxValue),
@@ -61,8 +63,10 @@ public sealed class NumericOptionTests
         var (minimum, maximum) = _ranges[option];
         foreach (var text in new[] { Text(minimum), Text(maximum) })
         {
-            var errors = HdrqCommand.Create(_ => { }).Parse([command, option, text]).Errors.Select(error => error.Message);
-            Assert.AreEqual("", string.Join('\n', errors.Where(error => error.StartsWith($"{option} ", StringComparison.Ordinal))));
+            var errors = HdrqCommand.Create(_ => { })
+                .Parse([command, option, text]).Errors.Select(error => error.Message);
+            Assert.AreEqual("",
+                string.Join('\n', errors.Where(error => error.StartsWith($"{option} ", StringComparison.Ordinal))));
         }
     }
 
@@ -73,14 +77,17 @@ public sealed class NumericOptionTests
         var (minimum, maximum) = _ranges[option];
         var isWhole = Element(Find(command, option).ValueType) == typeof(int);
         string[] wrong = isWhole
-            ? [Text(minimum - 1), Text(maximum + 1), "x", "1.5", "", "NaN", "1e1", "0x1", "1,000", "1 2", "99999999999999999999"]
-            : [Text(minimum == 0 ? -double.Epsilon : Math.BitDecrement(minimum)), Text(Math.BitIncrement(maximum)), "-1", "x", "", "NaN", "-Infinity", "1e999", "2,5", "2.5.1"];
+            ? [Text(minimum - 1), Text(maximum + 1), "x", "1.5", "", "NaN", "1e1", "0x1", "1,000", "1 2",
+                "99999999999999999999"]
+            : [Text(minimum == 0 ? -double.Epsilon : Math.BitDecrement(minimum)), Text(Math.BitIncrement(maximum)),
+                "-1", "x", "", "NaN", "-Infinity", "1e999", "2,5", "2.5.1"];
         foreach (var text in wrong)
         {
             var outcome = CommandLine.Run([.. Line(command), option, text]);
             Assert.AreEqual(2, outcome.ExitCode, text);
             var name = text.Length == 0 || text.Contains(' ', StringComparison.Ordinal) ? $"'{text}'" : text;
-            StringAssert.StartsWith(outcome.Error, $"{option} {name}: it takes a {(isWhole ? "whole number" : "number")}");
+            StringAssert.StartsWith(outcome.Error,
+                $"{option} {name}: it takes a {(isWhole ? "whole number" : "number")}");
             Assert.AreEqual(1, outcome.Error.Count(letter => letter == '\n'), outcome.Error);
             Assert.IsLessThan(160, outcome.Error.Length, outcome.Error);
             if (minimum is not (int.MinValue or double.Epsilon))
@@ -92,7 +99,8 @@ public sealed class NumericOptionTests
     }
 
     private static Option Find(string command, string option) =>
-        HdrqCommand.Create(_ => { }).Subcommands.Single(found => found.Name == command).Options.Single(found => found.Name == option);
+        HdrqCommand.Create(_ => { }).Subcommands.Single(found => found.Name == command).Options.Single(found =>
+            found.Name == option);
 
     /// <summary>A command line that lacks nothing; files need only be there, as nothing is read.</summary>
     private static string[] Line(string command)
@@ -107,7 +115,8 @@ public sealed class NumericOptionTests
         };
     }
 
-    private static Type? Element(Type type) => Nullable.GetUnderlyingType(type) ?? (type.IsArray ? type.GetElementType() : type);
+    private static Type? Element(Type type) => Nullable.GetUnderlyingType(type)
+        ?? (type.IsArray ? type.GetElementType() : type);
 
     private static string Text(double number) => number.ToString(CultureInfo.InvariantCulture);
 }

@@ -7,8 +7,10 @@ namespace Microsoft.ML.Hdrq.Tool.Tests.Commands;
 [TestClass]
 public sealed partial class WrongCommandLineTests
 {
-    private const string Adapt = "adapt --data {f}/data --domain fog --network {f}/network.onnx --output {f}/new/a.onnx";
-    private const string Quantize = "quantize --data {f}/data --domain fog --network {f}/network.onnx --output {f}/new/q.onnx";
+    private const string Adapt =
+        "adapt --data {f}/data --domain fog --network {f}/network.onnx --output {f}/new/a.onnx";
+    private const string Quantize =
+        "quantize --data {f}/data --domain fog --network {f}/network.onnx --output {f}/new/q.onnx";
     private const string Merge = "merge {f}/a.onnx {f}/b.onnx --output {f}/new/m.onnx";
     private const string Evaluate = "evaluate {f}/network.onnx --data {f}/data";
     private const string Run = "run --data {f}/data --network {f}/network.onnx --output {f}/new/out";
@@ -18,7 +20,9 @@ public sealed partial class WrongCommandLineTests
 
     private static TemporaryDirectory _folder = null!;
 
-    /// <summary>The command line, its exit code, and what the sentence says of it; {f} is the folder of files.</summary>
+    /// <summary>
+    /// The command line, its exit code, and what the sentence says of it; {f} is the folder of files.
+    /// </summary>
     public static IEnumerable<object[]> Cases()
     {
         foreach (var (line, exitCode, part) in new (string, int, string)[]
@@ -66,27 +70,37 @@ public sealed partial class WrongCommandLineTests
             ("adapt --data {f}/data --domain fog --network {f}/network.onnx", 2, "'--output'"),
             ("adapt --data {f}/flat --network {f}/network.onnx --output {f}/new/a.onnx", 3, "'{f}/flat'"),
             ("adapt --data {f}/nothing --network {f}/network.onnx --output {f}/new/a.onnx", 3, "'{f}/nothing'"),
-            ("adapt --data {f}/hollow/fog --network {f}/network.onnx --output {f}/new/a.onnx --normalization x", 2, "--normalization x"),
+            ("adapt --data {f}/hollow/fog --network {f}/network.onnx --output {f}/new/a.onnx --normalization x", 2,
+                "--normalization x"),
             ("adapt --data {f}/data --domain fog --network {f}/five.onnx --output {f}/new/a.onnx", 3, "3 classes"),
             ("adapt --data {f}/data --domain fog --network {f}/grey.onnx --output {f}/new/a.onnx", 3, "colour images"),
             ("adapt --data {f}/data --domain fog --network {f}/text.onnx --output {f}/new/a.onnx", 3, "{f}/text.onnx"),
-            ("adapt --data {f}/broken --domain fog --network {f}/network.onnx --output {f}/new/a.onnx", 3, "{f}/broken/fog/train/bar/1.png"),
+            ("adapt --data {f}/broken --domain fog --network {f}/network.onnx --output {f}/new/a.onnx", 3,
+                "{f}/broken/fog/train/bar/1.png"),
             (Adapt + " --balance-classes", 2, "--balance-classes"),
             (Adapt + " --rate 0", 2, "--rate 0"),
             (Adapt + " --rate NaN", 2, "--rate NaN"),
             (Adapt + " --gpu 7", 2, "--gpu 7"),
-            ("adapt --data {f}/data --domain fog --network {f}/network.onnx --output {f}/new/a.zip", 2, "must end in .onnx"),
-            ("adapt --data {f}/data --domain fog --network {f}/network.onnx --output {f}/folder.onnx", 2, "that is a folder"),
-            ("adapt --data {f}/data --domain fog --network {f}/network.onnx --output {f}/file.txt/a.onnx", 2, "is a file, not a folder"),
-            ("adapt --data {f}/data --domain fog --network {f}/network.onnx --output {r}/a.onnx", 2, "cannot be written to"),
+            ("adapt --data {f}/data --domain fog --network {f}/network.onnx --output {f}/new/a.zip", 2,
+                "must end in .onnx"),
+            ("adapt --data {f}/data --domain fog --network {f}/network.onnx --output {f}/folder.onnx", 2,
+                "that is a folder"),
+            ("adapt --data {f}/data --domain fog --network {f}/network.onnx --output {f}/file.txt/a.onnx", 2,
+                "is a file, not a folder"),
+            ("adapt --data {f}/data --domain fog --network {f}/network.onnx --output {r}/a.onnx", 2,
+                "cannot be written to"),
             ("adapt --data {f}/data --domain fog --network {f}/network.onnx --output {f}/network.onnx", 2, "--output"),
 
             ("quantize --data {f}/data --network {f}/network.onnx --output {f}/new/q.onnx", 2, "--domain is missing"),
-            ("quantize --data {f}/nothing --network {f}/network.onnx --output {f}/new/q.onnx", 3, "'{f}/nothing' holds no images"),
-            ("quantize --data {f}/file.txt --network {f}/network.onnx --output {f}/new/q.onnx", 2, "--data {f}/file.txt: that is a file"),
-            ("quantize --data {f}/data --domain fog --network {f}/grey.onnx --output {f}/new/q.onnx", 3, "colour images"),
+            ("quantize --data {f}/nothing --network {f}/network.onnx --output {f}/new/q.onnx", 3,
+                "'{f}/nothing' holds no images"),
+            ("quantize --data {f}/file.txt --network {f}/network.onnx --output {f}/new/q.onnx", 2,
+                "--data {f}/file.txt: that is a file"),
+            ("quantize --data {f}/data --domain fog --network {f}/grey.onnx --output {f}/new/q.onnx", 3,
+                "colour images"),
             ("quantize --data {f}/data --domain fog --network {f}/rank3.onnx --output {f}/new/q.onnx", 3, "neither"),
-            ("quantize --data {f}/broken --domain fog --source {f}/network.onnx --network {f}/network.onnx --output {f}/new/q.onnx", 3, "{f}/broken/fog/train/bar/1.png"),
+            ("quantize --data {f}/broken/fog --network {f}/network.onnx --source {f}/a.onnx --output {f}/new/q.onnx", 3,
+                "{f}/broken/fog/train/bar/1.png"),
             (Quantize + " --source {f}/none.onnx", 2, "--source {f}/none.onnx: there is no such file"),
             (Quantize + " --source {f}/wide.onnx", 3, "source network"),
             (Quantize + " --source {f}/seg.onnx", 3, "seg.onnx"),
@@ -175,7 +189,8 @@ public sealed partial class WrongCommandLineTests
             ("run --data {f}/data --network {f}/text.onnx --output {f}/new/out", 3, "{f}/text.onnx"),
             ("run --data {f}/half --network {f}/network.onnx --output {f}/new/out", 3, "'fog' lacks the class 'bar'"),
             ("run --data {f}/hollow --network {f}/network.onnx --output {f}/new/out", 3, "{f}/hollow/fog/test"),
-            ("run --data {f}/broken --network {f}/network.onnx --output {f}/new/out", 3, "{f}/broken/fog/train/bar/1.png"),
+            ("run --data {f}/broken --network {f}/network.onnx --output {f}/new/out", 3,
+                "{f}/broken/fog/train/bar/1.png"),
             ("run --data {f}/data --network {f}/network.onnx --output {f}/file.txt", 2, "is a file, not a folder"),
             ("run --data {f}/data --network {f}/network.onnx --output {f}/file.txt/out", 2, "is a file, not a folder"),
             ("run --data {f}/data --network {f}/network.onnx --output {r}/out", 2, "cannot be written to"),
@@ -214,7 +229,8 @@ public sealed partial class WrongCommandLineTests
         foreach (var name in new[] { "masks", "maskless", "masksize" })
             TestImages.WriteMasks(_folder.Combine(name), ["day", "dusk", "fog"], ["sky", "road", "car"]);
         File.Delete(_folder.Combine("maskless", "fog", "train", "labels", "1.png"));
-        File.Copy(_folder.Combine("data", "fog", "train", "bar", "0.png"), _folder.Combine("masksize", "fog", "train", "labels", "1.png"), overwrite: true);
+        File.Copy(_folder.Combine("data", "fog", "train", "bar", "0.png"),
+            _folder.Combine("masksize", "fog", "train", "labels", "1.png"), overwrite: true);
         foreach (var name in new[] { "nothing", "folder.onnx", "ad", "adfive", "adtext", "flat" })
             Directory.CreateDirectory(_folder.Combine(name));
         File.Copy(_folder.Combine("data", "fog", "train", "bar", "0.png"), _folder.Combine("flat", "0.png"));
@@ -235,7 +251,8 @@ public sealed partial class WrongCommandLineTests
             File.Copy(_folder.Combine("five.onnx"), _folder.Combine("adfive", $"{domain}.onnx"));
             File.WriteAllText(_folder.Combine("adtext", $"{domain}.onnx"), "no network");
         }
-        CommandLine.Run("quantize", "--data", _folder.Combine("data"), "--domain", "fog", "--network", _folder.Combine("network.onnx"), "--method", "rtn", "--output", _folder.Combine("quantized.onnx")).Done();
+        CommandLine.Run("quantize", "--data", _folder.Combine("data"), "--domain", "fog", "--network",
+            _folder.Combine("network.onnx"), "--method", "rtn", "--output", _folder.Combine("quantized.onnx")).Done();
         File.WriteAllText(_folder.Combine("text.onnx"), "no network");
         File.WriteAllText(_folder.Combine("text.zip"), "PK, and no zip file");
         File.WriteAllBytes(_folder.Combine("empty.onnx"), []);
@@ -254,7 +271,9 @@ public sealed partial class WrongCommandLineTests
     public void Is_refused_in_a_sentence_before_any_work(string line, int exitCode, string part)
     {
         var (before, readOnly) = (Contents(), ReadOnlyFolder());
-        var outcome = CommandLine.Run([.. line.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(word => word == "''" ? "" : Here(word))]);
+        var outcome =
+            CommandLine.Run([.. line.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            .Select(word => word == "''" ? "" : Here(word))]);
 
         Assert.AreEqual(exitCode, outcome.ExitCode, outcome.Error);
         StringAssert.EndsWith(outcome.Error, "\n");
@@ -267,14 +286,46 @@ public sealed partial class WrongCommandLineTests
         Assert.AreEqual("", outcome.Out);
         Assert.AreEqual(before, Contents());
 
-        string Here(string text) => text.Replace("{f}", _folder.Path, StringComparison.Ordinal).Replace("{r}", readOnly, StringComparison.Ordinal);
+        string Here(string text) => text.Replace("{f}", _folder.Path, StringComparison.Ordinal)
+            .Replace("{r}", readOnly, StringComparison.Ordinal);
+    }
+
+    [TestMethod]
+    public void A_folder_that_may_not_be_read_is_named()
+    {
+        if (OperatingSystem.IsWindows() || Environment.IsPrivilegedProcess)
+            Assert.Inconclusive("Who runs this may read everything.");
+        var folder = _folder.Combine("secret", "fog", "train", "bar");
+        TestImages.WriteClasses(_folder.Combine("secret"), ["clear", "fog", "night"], ["bar", "dot", "ring"]);
+        var mode = File.GetUnixFileMode(folder);
+        File.SetUnixFileMode(folder, UnixFileMode.None);
+        try
+        {
+            Is_refused_in_a_sentence_before_any_work("run --data {f}/secret --output {f}/new/out", 3, folder);
+        }
+        finally
+        {
+            File.SetUnixFileMode(folder, mode);
+        }
     }
 
     /// <summary>All files, with what would change if they were written.</summary>
-    private static string Contents() => string.Join('\n', new DirectoryInfo(_folder.Path).EnumerateFileSystemInfos("*", SearchOption.AllDirectories)
-        .Select(entry => $"{entry.FullName} {(entry is FileInfo file ? $"{file.Length} {file.LastWriteTimeUtc:O}" : "")}").Order(StringComparer.Ordinal));
+    private static string Contents()
+    {
+        var all = new EnumerationOptions
+        {
+            RecurseSubdirectories = true,
+            AttributesToSkip = FileAttributes.None,
+            IgnoreInaccessible = true,
+        };
+        return string.Join('\n', new DirectoryInfo(_folder.Path).EnumerateFileSystemInfos("*", all)
+            .Select(entry => $"{entry.FullName} {(entry as FileInfo)?.Length} {(entry as FileInfo)?.LastWriteTimeUtc:O}")
+            .Order(StringComparer.Ordinal));
+    }
 
-    /// <summary>A folder that cannot be written to; for an administrator, who may write everywhere, one of the system's own.</summary>
+    /// <summary>
+    /// A folder that cannot be written to; for an administrator, who may write everywhere, one of the system's own.
+    /// </summary>
     private static string ReadOnlyFolder()
     {
         if (Environment.IsPrivilegedProcess && Directory.Exists("/proc"))

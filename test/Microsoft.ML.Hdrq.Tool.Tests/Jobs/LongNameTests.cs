@@ -18,7 +18,9 @@ public sealed class LongNameTests
         string[] domains = [.. Enumerable.Range(0, 12).Select(index => $"{index:00}{new string(letter, 98)}")];
         TestImages.WriteClasses(folder.Combine("data"), domains, ["bar", "dot"], train: 1, test: 1);
         TestNetworks.WriteClassifier(folder.Combine("network.onnx"), classes: 2);
-        string[] run = ["run", "--data", folder.Combine("data"), "--network", folder.Combine("network.onnx"), "--adaptation-epochs", "1", "--methods", "rtn", "--merge", "all", "--output"];
+        string[] run =
+            ["run", "--data", folder.Combine("data"), "--network", folder.Combine("network.onnx"),
+            "--adaptation-epochs", "1", "--methods", "rtn", "--merge", "all", "--output"];
         CommandLine.Run([.. run, folder.Combine("out")]).Done();
 
         var files = Directory.GetFiles(folder.Combine("out")).Select(path => Path.GetFileName(path)).ToList();
@@ -35,6 +37,7 @@ public sealed class LongNameTests
         CollectionAssert.Contains(files, $"{rows[^1].Network}.zip");
 
         CommandLine.Run([.. run, folder.Combine("again")]).Done();
-        CollectionAssert.AreEquivalent(files, Directory.GetFiles(folder.Combine("again")).Select(path => Path.GetFileName(path)).ToList());
+        CollectionAssert.AreEquivalent(files, Directory.GetFiles(folder.Combine("again"))
+            .Select(path => Path.GetFileName(path)).ToList());
     }
 }

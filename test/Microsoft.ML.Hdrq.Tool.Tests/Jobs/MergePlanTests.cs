@@ -21,5 +21,6 @@ public sealed class MergePlanTests
         CollectionAssert.AreEqual(new[] { "fog", "night" }, groups.Single().ToArray());
     }
 
-    private static IReadOnlyList<string> Targets(string[] domains, string[]? wanted) => MergePlan.Of(domains, wanted, ["all"]).Targets;
+    private static IReadOnlyList<string> Targets(string[] domains, string[]? wanted) =>
+        MergePlan.Of(domains, wanted, ["all"]).Targets;
 }

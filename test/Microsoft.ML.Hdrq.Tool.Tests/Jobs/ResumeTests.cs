@@ -2,7 +2,9 @@ using Microsoft.ML.Hdrq.Tool.Results;
 
 namespace Microsoft.ML.Hdrq.Tool.Tests.Jobs;
 
-/// <summary>A job that is stopped goes on and gives what it would have given; one that is finished changes nothing.</summary>
+/// <summary>
+/// A job that is stopped goes on and gives what it would have given; one that is finished changes nothing.
+/// </summary>
 [TestClass]
 public sealed class ResumeTests
 {
@@ -13,7 +15,8 @@ public sealed class ResumeTests
     {
         _folder = new TemporaryDirectory();
         // A name of which what is kept beside networks, and what is said, has to take care.
-        TestImages.WriteClasses(_folder.Combine("data"), ["clear", "fog", "a b\t[red]"], ["bar", "dot"], train: 1, test: 1);
+        TestImages.WriteClasses(_folder.Combine("data"), ["clear", "fog", "a b\t[red]"], ["bar", "dot"], train: 1,
+            test: 1);
         TestNetworks.WriteClassifier(_folder.Combine("network.onnx"), classes: 2);
     }
 
@@ -49,7 +52,8 @@ public sealed class ResumeTests
             Assert.AreEqual(results, File.ReadAllText(_folder.Combine(output, "results.json")), output);
             var resumed = Networks(output);
             CollectionAssert.AreEquivalent(whole.Keys, resumed.Keys);
-            foreach (var (name, (bytes, _)) in whole.Where(file => file.Key.EndsWith(".onnx", StringComparison.Ordinal)))
+            foreach (var (name, (bytes, _)) in whole.Where(file =>
+                file.Key.EndsWith(".onnx", StringComparison.Ordinal)))
                 CollectionAssert.AreEqual(bytes, resumed[name].Bytes, $"{output} {name}");
         }
     }
@@ -58,7 +62,9 @@ public sealed class ResumeTests
     public void A_finished_job_changes_no_network()
     {
         Run("out").Done();
-        var (before, results, report) = (Networks("out"), File.ReadAllText(_folder.Combine("out", "results.json")), File.ReadAllText(_folder.Combine("out", "report.html")));
+        var (before, results, report) =
+            (Networks("out"), File.ReadAllText(_folder.Combine("out", "results.json")),
+            File.ReadAllText(_folder.Combine("out", "report.html")));
         Run("out").Done();
         var after = Networks("out");
         CollectionAssert.AreEquivalent(before.Keys, after.Keys);
@@ -81,7 +87,8 @@ public sealed class ResumeTests
     }
 
     private CommandLine.Outcome Run(string output, Func<string, bool>? endsAfter = null) => CommandLine.Run(
-        ["run", "--data", _folder.Combine("data"), "--network", _folder.Combine("network.onnx"), "--adaptation-epochs", "1", "--iterations", "1", "--merge", "all", "--output", _folder.Combine(output)], endsAfter);
+        ["run", "--data", _folder.Combine("data"), "--network", _folder.Combine("network.onnx"), "--adaptation-epochs",
+            "1", "--iterations", "1", "--merge", "all", "--output", _folder.Combine(output)], endsAfter);
 
     /// <summary>The rows of the results, of which there are never fewer than before.</summary>
     private int AtLeast(int rows, string output)
@@ -92,7 +99,9 @@ public sealed class ResumeTests
         return count;
     }
 
-    private Dictionary<string, (byte[] Bytes, DateTime Time)> Networks(string output) => Directory.GetFiles(_folder.Combine(output))
+    private Dictionary<string, (byte[] Bytes, DateTime Time)> Networks(string output) =>
+        Directory.GetFiles(_folder.Combine(output))
         .Where(path => Path.GetExtension(path) is ".onnx" or ".zip" or ".recipe" or ".scores")
-        .ToDictionary(path => Path.GetFileName(path), path => (File.ReadAllBytes(path), File.GetLastWriteTimeUtc(path)));
+        .ToDictionary(path => Path.GetFileName(path), path =>
+            (File.ReadAllBytes(path), File.GetLastWriteTimeUtc(path)));
 }

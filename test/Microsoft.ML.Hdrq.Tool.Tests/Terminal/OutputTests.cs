@@ -20,7 +20,10 @@ public sealed partial class OutputTests
     [TestCleanup]
     public void CleanUp() => _folder.Dispose();
 
-    /// <summary>Every number that is shown is whole, under a name of which the beginning is left, and the harmonic mean is never left out.</summary>
+    /// <summary>
+    /// Every number that is shown is whole, under a name of which the beginning is left, and the harmonic mean is never
+    /// left out.
+    /// </summary>
     [TestMethod]
     [DataRow(2, 4)]
     [DataRow(3, 4)]
@@ -32,7 +35,8 @@ public sealed partial class OutputTests
     [DataRow(12, 60)]
     public void Tables_fit_and_can_be_read(int count, int length)
     {
-        string[] domains = [.. Enumerable.Range(0, count).Select(index => $"{(char)('a' + index)}{new string('x', length - 1)}")];
+        string[] domains =
+            [.. Enumerable.Range(0, count).Select(index => $"{(char)('a' + index)}{new string('x', length - 1)}")];
         var merged = new ResultRow
         {
             Stage = "merged",
@@ -44,29 +48,38 @@ public sealed partial class OutputTests
             ActivationBits = 4,
             Bytes = 123_456_789,
             Domains = new(domains.Select((domain, index) => KeyValuePair.Create(domain, index / 100.0))),
-            Classes = new(domains.Select(domain => KeyValuePair.Create(domain, new OrderedDictionary<string, double> { [$"a class {domain}"] = 0.5 }))),
+            Classes = new(domains.Select(domain =>
+                KeyValuePair.Create(domain, new OrderedDictionary<string, double> { [$"a class {domain}"] = 0.5 }))),
         };
         var document = new ResultsDocument
         {
             Task = "classification",
-            Rows = [new ResultRow { Stage = "source", Method = "FP32", Network = "s", Domains = merged.Domains, Bytes = 1000 }, merged],
+            Rows = [new ResultRow { Stage = "source", Method = "FP32", Network = "s", Domains = merged.Domains,
+                Bytes = 1000 }, merged],
         };
 
-        var lines = Show(output => output.Show(ResultTable.Create(document, VisionTask.Classification, domains, domains)));
+        var lines =
+            Show(output => output.Show(ResultTable.Create(document, VisionTask.Classification, domains, domains)));
         Assert.IsTrue(lines.TrueForAll(line => line.Length <= Columns), string.Join('\n', lines));
-        var row = lines.Single(line => line.Contains("100.00", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        var header = lines.Single(line => line.StartsWith("for ", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        var row = lines.Single(line => line.Contains("100.00", StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        var header = lines.Single(line => line.StartsWith("for ", StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries);
         // The columns of domains are all there, or none of them is and it is said where they are.
         var shown = header.Skip(2).TakeWhile(name => name != "own").ToArray();
-        Assert.IsTrue(shown.Length == count || (shown.Length == 0 && lines.Exists(line => line.Contains("results.json", StringComparison.Ordinal))), string.Join('\n', lines));
+        Assert.IsTrue(shown.Length == count
+            || (shown.Length == 0 && lines.Exists(line => line.Contains("results.json", StringComparison.Ordinal))),
+            string.Join('\n', lines));
         Assert.AreEqual(count <= 5, shown.Length == count, string.Join('\n', lines));
         for (var index = 0; index < shown.Length; index++)
         {
-            Assert.IsTrue(domains[index].StartsWith(shown[index].TrimEnd('…'), StringComparison.Ordinal) && shown[index].Length > 1, shown[index]);
+            Assert.IsTrue(domains[index].StartsWith(shown[index].TrimEnd('…'), StringComparison.Ordinal)
+                && shown[index].Length > 1, shown[index]);
             CollectionAssert.Contains(row, $"{index}.00");
         }
 
-        foreach (var text in new[] { Show(output => output.Show(ClassTable.Create(document, VisionTask.Classification)!)), lines })
+        foreach (var text in new[] { Show(output =>
+            output.Show(ClassTable.Create(document, VisionTask.Classification)!)), lines })
             Assert.IsTrue(text.TrueForAll(line => line.Length <= Columns), string.Join('\n', text));
     }
 
@@ -85,9 +98,13 @@ public sealed partial class OutputTests
             Assert.Inconclusive("Folders of Windows have no such names.");
         TestImages.WriteClasses(_folder.Combine("data"), ["clear", domain, "night"], ["bar", "dot"], train: 1, test: 1);
         TestNetworks.WriteClassifier(_folder.Combine("network.onnx"), classes: 2);
-        string[] run = ["run", "--data", _folder.Combine("data"), "--network", _folder.Combine("network.onnx"), "--adaptation-epochs", "1", "--methods", "rtn", "--merge", "all", "--output", _folder.Combine("out")];
+        string[] run =
+            ["run", "--data", _folder.Combine("data"), "--network", _folder.Combine("network.onnx"),
+            "--adaptation-epochs", "1", "--methods", "rtn", "--merge", "all", "--output", _folder.Combine("out")];
         string[] evaluate = ["evaluate", _folder.Combine("network.onnx"), "--data", _folder.Combine("data")];
-        string[] wrong = ["evaluate", _folder.Combine("network.onnx"), "--data", _folder.Combine("data"), "--domains", $"not {domain}"];
+        string[] wrong =
+            ["evaluate", _folder.Combine("network.onnx"), "--data", _folder.Combine("data"), "--domains",
+            $"not {domain}"];
         foreach (var line in new[] { run, evaluate, wrong })
         {
             var plain = CommandLine.Run(line);
@@ -106,11 +123,16 @@ public sealed partial class OutputTests
     {
         TestImages.WriteClasses(_folder.Combine("data"), ["clear", "fog", "night"], ["bar", "dot"], train: 2, test: 1);
         TestNetworks.WriteClassifier(_folder.Combine("network.onnx"), classes: 2);
-        var outcome = CommandLine.Run("run", "--data", _folder.Combine("data"), "--network", _folder.Combine("network.onnx"), "--adaptation-epochs", "2", "--methods", "hdrq", "--iterations", "20", "--merge", "all", "--output", _folder.Combine("out")).Done();
+        var outcome =
+            CommandLine.Run("run", "--data", _folder.Combine("data"), "--network", _folder.Combine("network.onnx"),
+            "--adaptation-epochs", "2", "--methods", "hdrq", "--iterations", "20", "--merge", "all", "--output",
+            _folder.Combine("out")).Done();
         AssertPrintable(outcome.Out);
         CollectionAssert.AreEqual(
-            new[] { "source", "adapted-fog", "adapted-night", "fp32-merged-fog+night", "hdrq-w4a4-fog", "hdrq-w4a4-night", "hdrq-w4a4-merged-fog+night" },
-            outcome.Lines.Where(line => line.Contains(": done in ", StringComparison.Ordinal)).Select(line => line.Split(':')[0]).ToArray());
+            new[] { "source", "adapted-fog", "adapted-night", "fp32-merged-fog+night", "hdrq-w4a4-fog",
+                "hdrq-w4a4-night", "hdrq-w4a4-merged-fog+night" },
+            outcome.Lines.Where(line => line.Contains(": done in ", StringComparison.Ordinal))
+                .Select(line => line.Split(':')[0]).ToArray());
         Assert.DoesNotContain("%|", outcome.Out);
         Assert.DoesNotContain("━", outcome.Out);
         Assert.IsFalse(outcome.Lines.Any(line => line.Contains("so far", StringComparison.Ordinal)));
@@ -124,7 +146,10 @@ public sealed partial class OutputTests
     {
         TestImages.WriteClasses(_folder.Combine("data"), ["clear", "fog", "night"], ["bar", "dot"], train: 2, test: 1);
         TestNetworks.WriteClassifier(_folder.Combine("network.onnx"), classes: 2);
-        var (exitCode, text) = OnTerminal(["run", "--data", _folder.Combine("data"), "--network", _folder.Combine("network.onnx"), "--adaptation-epochs", "2", "--methods", "hdrq", "--iterations", "20", "--merge", "all", "--output", _folder.Combine("out")]);
+        var (exitCode, text) =
+            OnTerminal(["run", "--data", _folder.Combine("data"), "--network", _folder.Combine("network.onnx"),
+            "--adaptation-epochs", "2", "--methods", "hdrq", "--iterations", "20", "--merge", "all", "--output",
+            _folder.Combine("out")]);
         Assert.AreEqual(0, exitCode, text);
         foreach (var line in text.Split('\n'))
             Assert.IsLessThanOrEqualTo(Columns, line.Length, line);
@@ -136,7 +161,8 @@ public sealed partial class OutputTests
     private static void AssertPrintable(string text)
     {
         foreach (var letter in text)
-            Assert.IsFalse(letter != '\n' && (char.IsControl(letter) || letter is '\u202e' or '\u2028'), $"U+{(int)letter:X4} in {text}");
+            Assert.IsFalse(letter != '\n' && (char.IsControl(letter) || letter is '\u202e' or '\u2028'),
+                $"U+{(int)letter:X4} in {text}");
     }
 
     private static List<string> Show(Action<Output> show)
@@ -167,7 +193,9 @@ public sealed partial class OutputTests
         return console;
     }
 
-    /// <summary>What moving bars consist of: colours, lines that are drawn anew, and the cursor hidden meanwhile. Not more.</summary>
+    /// <summary>
+    /// What moving bars consist of: colours, lines that are drawn anew, and the cursor hidden meanwhile. Not more.
+    /// </summary>
     [GeneratedRegex("\r?\u001b\\[([0-9;]*m|[0-9]*A|2K|\\?25[lh])")]
     private static partial Regex Sequence();
 }

@@ -8,12 +8,17 @@ namespace Microsoft.ML.Hdrq.Tool.Tests.Terminal;
 [TestClass]
 public sealed class ProcessTests
 {
-    /// <summary>The environment variable with the number of moments at which each of two jobs is ended, for a longer search than that of every day.</summary>
+    /// <summary>
+    /// The environment variable with the number of moments at which each of two jobs is ended, for a longer search than
+    /// that of every day.
+    /// </summary>
     private const string Moments = "HDRQ_SIGNAL_MOMENTS";
 
     private const int EveryDay = 10;
 
-    private static readonly string _program = Path.Combine(Repository.Root, "src", "Microsoft.ML.Hdrq.Tool", "bin", Repository.Configuration, "net10.0", "hdrq.dll");
+    private static readonly string _program =
+        Path.Combine(Repository.Root, "src", "Microsoft.ML.Hdrq.Tool", "bin", Repository.Configuration, "net10.0",
+        "hdrq.dll");
 
     private TemporaryDirectory _folder = null!;
 
@@ -59,14 +64,15 @@ public sealed class ProcessTests
             Thread.Sleep(delay);
             Signal(process, signal);
             var (exitCode, lines, error) = End(process);
-            var said = $"{signal} {delay.TotalMilliseconds:0} ms after event {before} of {events}: {exitCode}\n{string.Join('\n', lines)}\n{error}";
+            var said = $"{signal} {delay.TotalMilliseconds:0} ms after event {before} of {events}: {exitCode}\n"
+                + $"{string.Join('\n', lines)}\n{error}";
             // A signal that comes when all is done changes nothing.
+            var end = JsonNode.Parse(lines.LastOrDefault() ?? read[^1])!;
+            Assert.AreEqual(exitCode, (int?)end["exitCode"], said);
             if (exitCode != 0)
             {
                 cancelled++;
                 Assert.AreEqual(expected, exitCode, said);
-                var end = JsonNode.Parse(lines[^1])!;
-                Assert.AreEqual(expected, (int)end["exitCode"]!, said);
                 StringAssert.StartsWith((string)end["message"]!, "Cancelled.", said);
             }
             Assert.AreEqual("", error, said);
@@ -103,7 +109,8 @@ public sealed class ProcessTests
         {
             var (exitCode, lines, error) = End(second);
             Assert.AreEqual(3, exitCode, error);
-            Assert.AreEqual($"Another hdrq is at work in '{F("out")}'; wait until it is done, or give another --output.\n", error);
+            Assert.AreEqual(
+                $"Another hdrq is at work in '{F("out")}'; wait until it is done, or give another --output.\n", error);
             Assert.IsEmpty(lines);
         }
         Assert.AreEqual(0, End(first).ExitCode);
@@ -132,16 +139,20 @@ public sealed class ProcessTests
     {
         string[] arguments =
         [
-            _program, "run", "--data", F(data), "--epochs", "1", "--methods", "rtn", "hdrq", "--bits", "4,4", "--iterations", "2", "--adaptation-epochs", "1", "--merge", "all", "--output", output, .. json ? ["--json"] : Array.Empty<string>(),
+            _program, "run", "--data", F(data), "--epochs", "1", "--methods", "rtn", "hdrq", "--bits", "4,4",
+                "--iterations", "2", "--adaptation-epochs", "1", "--merge", "all", "--output", output, .. json
+                ? ["--json"] : Array.Empty<string>(),
         ];
         var start = limit == "ulimit"
             ? new ProcessStartInfo("bash", ["-c", $"ulimit -v {value}; exec dotnet \"$@\"", "hdrq", .. arguments])
             : new ProcessStartInfo("dotnet", arguments);
-        (start.WorkingDirectory, start.RedirectStandardOutput, start.RedirectStandardError) = (_folder.Path, true, true);
+        (start.WorkingDirectory, start.RedirectStandardOutput, start.RedirectStandardError) =
+            (_folder.Path, true, true);
         if (limit is not null)
         {
             // Beside that, no more address space than it takes to begin, on machines with few cores and with many.
-            (start.Environment["DOTNET_GCHeapHardLimit"], start.Environment["DOTNET_PROCESSOR_COUNT"], start.Environment["OMP_NUM_THREADS"]) = ("0x20000000", "2", "1");
+            (start.Environment["DOTNET_GCHeapHardLimit"], start.Environment["DOTNET_PROCESSOR_COUNT"],
+                start.Environment["OMP_NUM_THREADS"]) = ("0x20000000", "2", "1");
             if (limit != "ulimit")
                 start.Environment[limit] = value;
         }
@@ -159,7 +170,8 @@ public sealed class ProcessTests
     private static void Signal(Process process, string signal)
     {
         // It may be over.
-        using var kill = Process.Start(new ProcessStartInfo("kill", [$"-{signal}", $"{process.Id}"]) { RedirectStandardError = true })!;
+        var start = new ProcessStartInfo("kill", [$"-{signal}", $"{process.Id}"]) { RedirectStandardError = true };
+        using var kill = Process.Start(start)!;
         kill.WaitForExit();
     }
 
