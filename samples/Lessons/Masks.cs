@@ -3,9 +3,8 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Pipeline.Masks;
-using SegmentationMerge;
 
-namespace Lessons;
+namespace Hdrq.Samples.Lessons;
 
 /// <summary>
 /// Masks: how they are loaded, what of them counts, how well a network's masks agree with them, and how both look.

@@ -9,6 +9,7 @@
 // --data, streets are drawn into the folder for temporary files. Without --network, a small DeepLab is trained on the
 // source domain: clean, clear, day, or the first by name.
 using System.Diagnostics;
+using Hdrq.Samples;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
@@ -18,7 +19,6 @@ using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Transforms.Image;
-using SegmentationMerge;
 
 // Wrong arguments are refused before any work.
 var settings = new Dictionary<string, string>

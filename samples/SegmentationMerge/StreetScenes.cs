@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using SkiaSharp;
 
-namespace SegmentationMerge;
+namespace Hdrq.Samples;
 
 /// <summary>Draws streets in several lights, with a mask for each image: data for trying out segmentation.</summary>
 internal static class StreetScenes

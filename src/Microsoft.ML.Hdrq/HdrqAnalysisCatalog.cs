@@ -46,8 +46,7 @@ public static class HdrqAnalysisCatalog
                 $"There are {scoreColumnNames.Count} score columns; interpolation needs at least 2 networks.",
                 nameof(scoreColumnNames));
         }
-        using var analysis = Analyse(catalog, data, scoreColumnNames, options, rows);
-        return analysis.Interpolate();
+        return Analyse(catalog, data, scoreColumnNames, options, rows, analysis => analysis.Interpolate());
     }
 
     /// <summary>
@@ -68,8 +67,7 @@ public static class HdrqAnalysisCatalog
         this ModelOperationsCatalog catalog, IDataView data, string scoreColumnName, AnalysisOptions? options = null,
         RowOptions? rows = null)
     {
-        using var analysis = Analyse(catalog, data, [scoreColumnName], options, rows);
-        return analysis.Curvature();
+        return Analyse(catalog, data, [scoreColumnName], options, rows, analysis => analysis.Curvature());
     }
 
     /// <summary>
@@ -97,8 +95,7 @@ public static class HdrqAnalysisCatalog
         ArgumentNullException.ThrowIfNull(scoreColumnNames);
         if (scoreColumnNames.Count == 0)
             throw new ArgumentException("There are no score columns.", nameof(scoreColumnNames));
-        using var analysis = Analyse(catalog, data, scoreColumnNames, options, rows);
-        return analysis.Compare();
+        return Analyse(catalog, data, scoreColumnNames, options, rows, analysis => analysis.Compare());
     }
 
     /// <summary>
@@ -125,8 +122,9 @@ public static class HdrqAnalysisCatalog
         this ModelOperationsCatalog catalog, IDataView data, string quantizedColumnName, string fullPrecisionColumnName,
         AnalysisOptions? options = null, RowOptions? rows = null)
     {
-        using var analysis = Analyse(catalog, data, [quantizedColumnName, fullPrecisionColumnName], options, rows);
-        return analysis.Sensitivity();
+        return Analyse(
+            catalog, data, [quantizedColumnName, fullPrecisionColumnName], options, rows,
+            analysis => analysis.Sensitivity());
     }
 
     /// <summary>
@@ -151,15 +149,17 @@ public static class HdrqAnalysisCatalog
         this ModelOperationsCatalog catalog, IDataView data, string quantizedColumnName, string fullPrecisionColumnName,
         AnalysisOptions? options = null, RowOptions? rows = null)
     {
-        using var analysis = Analyse(catalog, data, [quantizedColumnName, fullPrecisionColumnName], options, rows);
-        return analysis.Histograms();
+        return Analyse(
+            catalog, data, [quantizedColumnName, fullPrecisionColumnName], options, rows,
+            analysis => analysis.Histograms());
     }
 
-    private static NetworkAnalysis Analyse(
+    private static T Analyse<T>(
         ModelOperationsCatalog catalog, IDataView data, IReadOnlyList<string> columns, AnalysisOptions? options,
-        RowOptions? rows)
+        RowOptions? rows, Func<NetworkAnalysis, T> measure)
     {
         ArgumentNullException.ThrowIfNull(catalog);
-        return new NetworkAnalysis(CatalogEnvironment.Of(catalog), data, columns, options ?? new(), rows ?? new());
+        return NetworkAnalysis.Run(
+            CatalogEnvironment.Of(catalog), data, columns, options ?? new(), rows ?? new(), measure);
     }
 }

@@ -321,11 +321,19 @@ public static class HdrqCatalog
     /// </param>
     /// <param name="data">Scored data; the columns named here are kept in memory.</param>
     /// <param name="domainColumnName">The column with the domain of each row, text or a key with text values.</param>
-    /// <param name="labelColumnName">The true classes, a key.</param>
+    /// <param name="labelColumnName">
+    /// The true classes, a key. If both keys have text values, the classes are matched by name, in any order.
+    /// </param>
     /// <param name="scoreColumnName">The scores.</param>
     /// <param name="predictedLabelColumnName">The predicted classes, a key.</param>
     /// <returns>The metrics.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">A column is missing or has the wrong type.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// A column is missing or has the wrong type, or the network's classes have no names and are not as many as those
+    /// of the labels.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// A row is of a class that is not among the predicted ones; the message names it.
+    /// </exception>
     public static MultiDomainMetrics<MulticlassClassificationMetrics> EvaluateByDomain(
         this MulticlassClassificationCatalog catalog, IDataView data, string domainColumnName = "Domain",
         string labelColumnName = "Label", string scoreColumnName = "Score",

@@ -116,7 +116,9 @@ public sealed class NetworkTests
         using var first = Network.LoadOnnx(folder.Combine("1.onnx"));
         using var second = Network.LoadOnnx(folder.Combine("2.onnx"));
 
-        using var merged = NetworkMerger.Merge([first, second]);
+        // Each has weights of its own: they have no common source.
+        Assert.Throws<ArgumentException>(() => NetworkMerger.Merge([first, second]));
+        using var merged = NetworkMerger.Merge([first, second], new() { AllowDifferentSources = true });
         merged.SaveOnnx(folder.Combine("merged.onnx"));
 
         Assert.AreEqual("RegMean", merged.Metadata[NetworkMetadata.MergeMethod]);

@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -58,7 +59,7 @@ internal static class FineTuning
                 : 0;
             options.Progress?.Report(new FineTuningProgress(step + 1, steps, loss));
         }
-        return trained.Clone();
+        return trained.To(network.Device, network.Graph);
 
         // A crop without any class has nothing to learn from.
         bool HasLabels(torch.Tensor targets) =>
@@ -89,9 +90,12 @@ internal static class FineTuning
         }
     }
 
-    /// <summary>Makes a copy whose weights are leaves that an optimizer can update.</summary>
+    /// <summary>
+    /// Makes a copy whose weights are leaves that an optimizer can update. The loss takes logits, and makes
+    /// probabilities of them itself.
+    /// </summary>
     private static Network Trainable(Network network) =>
-        new(network.Graph, network.Graph.Parameters.ToDictionary(parameter => parameter.Name, parameter =>
+        new(Logits.Of(network.Graph), network.Graph.Parameters.ToDictionary(parameter => parameter.Name, parameter =>
         {
             var tensor = network.Parameters[parameter.Name].detach().clone();
             return parameter.Role == ParameterRole.Weight ? new Parameter(tensor) : tensor;

@@ -39,17 +39,27 @@ internal sealed record Evaluation(torch.Tensor Images, torch.Tensor Labels, int 
     /// <summary>
     /// Measures the mean cross-entropy and top-1 accuracy of a network, over pixels where pixels have labels.
     /// </summary>
+    /// <inheritdoc cref="MeasureImages" path="/param"/>
+    public (double Loss, double Accuracy) Measure(
+        Network network, Func<FakeQuantize, RoundingScheme>? rounding, Action<int, string, torch.Tensor>? watch,
+        CancellationToken cancellationToken)
+    {
+        var total = ImageLoss.Total(MeasureImages(network, rounding, watch, cancellationToken));
+        return total.Labels == 0 ? throw new ArgumentException("No image has a label.") : total.Mean;
+    }
+
+    /// <summary>Measures each image that has a label, or a pixel with one, in order.</summary>
     /// <param name="network">The network.</param>
     /// <param name="rounding">How each quantizer rounds; null for rounding to nearest.</param>
     /// <param name="watch">
     /// Receives the index of each batch, and the names and values computed in it; may be null.
     /// </param>
     /// <param name="cancellationToken">Ends the measurement between two batches.</param>
-    public (double Loss, double Accuracy) Measure(
+    public IReadOnlyList<ImageLoss> MeasureImages(
         Network network, Func<FakeQuantize, RoundingScheme>? rounding, Action<int, string, torch.Tensor>? watch,
         CancellationToken cancellationToken)
     {
-        var (loss, right, counted, batch) = (0.0, 0L, 0L, 0);
+        var (images, batch) = (new List<ImageLoss>(), 0);
         foreach (var (start, count) in Batches(network.Graph))
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -63,15 +73,16 @@ internal sealed record Evaluation(torch.Tensor Images, torch.Tensor Labels, int 
             var scores = network.Run([Images.narrow(0, start, count)], context)[0];
             var labels = Labels.narrow(0, start, count).to(network.Device);
             var known = labels.ne(Scalars.Keep(Ignored));
-            var number = known.sum().item<long>();
-            if (number == 0)
-                continue;
-            loss += CrossEntropy(scores, labels).item<float>() * number;
-            right += scores.argmax(1).eq(labels).logical_and(known).sum().item<long>();
-            counted += number;
+            var losses = torch.nn.functional.cross_entropy(
+                scores, labels, ignore_index: Ignored, reduction: torch.nn.Reduction.None);
+            var right = scores.argmax(1).eq(labels).logical_and(known);
+            images.AddRange(Sums(losses).Zip(Sums(right), Sums(known))
+                .Where(sums => sums.Third > 0)
+                .Select(sums => new ImageLoss(sums.First, (long)sums.Second, (long)sums.Third)));
         }
-        return counted == 0
-            ? throw new ArgumentException("No image has a label.")
-            : (loss / counted, (double)right / counted);
+        return images;
+
+        static double[] Sums(torch.Tensor values) =>
+            values.reshape(values.shape[0], -1).sum(1, type: torch.ScalarType.Float64).cpu().data<double>().ToArray();
     }
 }

@@ -4,18 +4,19 @@ namespace Microsoft.ML.Hdrq.Analysis;
 public sealed class LayerSensitivity
 {
     internal LayerSensitivity(
-        string layer, long weights, int? weightBits, int? activationBits, double signalToNoise, double lossAlone,
-        double lossWithout, double accuracyAlone, double accuracyWithout)
+        string layer, long weights, int? weightBits, int? activationBits, double signalToNoise,
+        (double Loss, double Accuracy) alone, double lossAloneStandardError,
+        (double Loss, double Accuracy) without, double lossWithoutStandardError)
     {
         Layer = layer;
         Weights = weights;
         WeightBits = weightBits;
         ActivationBits = activationBits;
         SignalToNoise = signalToNoise;
-        LossAlone = lossAlone;
-        LossWithout = lossWithout;
-        AccuracyAlone = accuracyAlone;
-        AccuracyWithout = accuracyWithout;
+        (LossAlone, AccuracyAlone) = alone;
+        LossAloneStandardError = lossAloneStandardError;
+        (LossWithout, AccuracyWithout) = without;
+        LossWithoutStandardError = lossWithoutStandardError;
     }
 
     /// <summary>The layer's name.</summary>
@@ -40,10 +41,22 @@ public sealed class LayerSensitivity
     public double LossAlone { get; }
 
     /// <summary>
+    /// The standard error of <see cref="LossAlone"/> minus the loss in full precision, both on the same images; NaN
+    /// with a single image. A rise below about two of it may be due to the choice of images.
+    /// </summary>
+    public double LossAloneStandardError { get; }
+
+    /// <summary>
     /// The loss of the network when all layers except this one are quantized. An input that several layers share is
     /// then not quantized for any of them.
     /// </summary>
     public double LossWithout { get; }
+
+    /// <summary>
+    /// The standard error of the loss of the quantized network minus <see cref="LossWithout"/>, both on the same
+    /// images; NaN with a single image.
+    /// </summary>
+    public double LossWithoutStandardError { get; }
 
     /// <summary>The accuracy when only this layer is quantized, a fraction.</summary>
     public double AccuracyAlone { get; }

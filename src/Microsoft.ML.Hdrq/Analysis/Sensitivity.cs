@@ -81,18 +81,18 @@ internal sealed class Sensitivity : IDisposable
             using var scope = torch.NewDisposeScope();
             var batch = new Evaluation(
                 evaluation.Images.narrow(0, start, count), evaluation.Labels.narrow(0, start, count), (int)count);
-            var weight = batch.Labels.ne(Scalars.Keep(Evaluation.Ignored)).sum().item<long>();
-            if (weight == 0)
+            if (batch.Labels.eq(Scalars.Keep(Evaluation.Ignored)).all().item<bool>())
                 continue;
             var outputs = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal);
             var names = layers.Select(layer => layer.Quantized.Node.Outputs[0])
                 .ToHashSet(StringComparer.Ordinal);
             SetAll(isQuantized: false);
-            exact.Add(batch.Measure(_mixture, Rounding(_ => false), (_, name, value) =>
+            var exactImages = batch.MeasureImages(_mixture, Rounding(_ => false), (_, name, value) =>
             {
                 if (names.Contains(name))
                     outputs.Add(name, value.alias().DetachFromDisposeScope());
-            }, cancellationToken), weight);
+            }, cancellationToken);
+            exact.Add(exactImages);
             try
             {
                 for (var l = 0; l < layers.Count; l++)
@@ -100,11 +100,13 @@ internal sealed class Sensitivity : IDisposable
                     var (output, sum) = (layers[l].Quantized.Node.Outputs[0], sums[l]);
                     var own = Quantizers(layers[l].Quantized);
                     Set(layers[l], isQuantized: true);
-                    sum.Alone.Add(batch.Measure(_mixture, Rounding(own.Contains), (_, name, value) =>
+                    var alone = batch.MeasureImages(_mixture, Rounding(own.Contains), (_, name, value) =>
                     {
                         if (name == output)
                             sum.AddNoise(outputs[output], value);
-                    }, cancellationToken), weight);
+                    }, cancellationToken);
+                    sum.Alone.Add(alone);
+                    sum.Rise.Add(alone, exactImages);
                     Set(layers[l], isQuantized: false);
                 }
             }
@@ -114,24 +116,27 @@ internal sealed class Sensitivity : IDisposable
                     output.Dispose();
             }
             SetAll(isQuantized: true);
-            all.Add(batch.Measure(_mixture, null, null, cancellationToken), weight);
+            var allImages = batch.MeasureImages(_mixture, null, null, cancellationToken);
+            all.Add(allImages);
             for (var l = 0; l < layers.Count; l++)
             {
                 var own = Quantizers(layers[l].Quantized);
                 Set(layers[l], isQuantized: false);
-                var without = batch.Measure(
+                var without = batch.MeasureImages(
                     _mixture, Rounding(quantizer => !own.Contains(quantizer)), null, cancellationToken);
-                sums[l].Without.Add(without, weight);
+                sums[l].Without.Add(without);
+                sums[l].Fall.Add(allImages, without);
                 Set(layers[l], isQuantized: true);
                 progress?.Report(new AnalysisProgress(++done, batches.Count * layers.Count));
             }
         }
-        if (exact.Weight == 0)
+        if (exact.Images == 0)
             throw new ArgumentException("No image has a label.");
-        return new SensitivityReport(exact.Mean, all.Mean, layers.Zip(sums, (layer, sum) => new LayerSensitivity(
-            layer.Quantized.Name, layer.Quantized.Count(_quantized), layer.Quantized.WeightBits,
-            layer.Quantized.ActivationBits, sum.SignalToNoise, sum.Alone.Mean.Loss, sum.Without.Mean.Loss,
-            sum.Alone.Mean.Accuracy, sum.Without.Mean.Accuracy)));
+        return new SensitivityReport(
+            exact.Images, exact.Mean, all.Mean, layers.Zip(sums, (layer, sum) => new LayerSensitivity(
+                layer.Quantized.Name, layer.Quantized.Count(_quantized), layer.Quantized.WeightBits,
+                layer.Quantized.ActivationBits, sum.SignalToNoise, sum.Alone.Mean, sum.Rise.StandardError,
+                sum.Without.Mean, sum.Fall.StandardError)));
     }
 
     private static HashSet<object> Quantizers(Layer layer) =>
@@ -193,18 +198,16 @@ internal sealed class Sensitivity : IDisposable
 
     private sealed class Score
     {
-        private double _loss;
-        private double _accuracy;
+        private ImageLoss _sum;
 
-        public long Weight { get; private set; }
+        public int Images { get; private set; }
 
-        public (double Loss, double Accuracy) Mean => (_loss / Weight, _accuracy / Weight);
+        public (double Loss, double Accuracy) Mean => _sum.Mean;
 
-        public void Add((double Loss, double Accuracy) value, long weight)
+        public void Add(IReadOnlyList<ImageLoss> images)
         {
-            _loss += weight * value.Loss;
-            _accuracy += weight * value.Accuracy;
-            Weight += weight;
+            _sum = ImageLoss.Total(images.Prepend(_sum));
+            Images += images.Count;
         }
     }
 
@@ -216,6 +219,12 @@ internal sealed class Sensitivity : IDisposable
         public Score Alone { get; } = new();
 
         public Score Without { get; } = new();
+
+        /// <summary>From full precision to this layer quantized.</summary>
+        public PairedDifference Rise { get; } = new();
+
+        /// <summary>From all layers quantized to all except this one.</summary>
+        public PairedDifference Fall { get; } = new();
 
         public double SignalToNoise => _noise == 0 ? double.PositiveInfinity : 10 * Math.Log10(_signal / _noise);
 

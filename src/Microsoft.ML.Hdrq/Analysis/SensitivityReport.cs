@@ -13,13 +13,17 @@ namespace Microsoft.ML.Hdrq.Analysis;
 public sealed class SensitivityReport
 {
     internal SensitivityReport(
-        (double Loss, double Accuracy) fullPrecision, (double Loss, double Accuracy) quantized,
+        int images, (double Loss, double Accuracy) fullPrecision, (double Loss, double Accuracy) quantized,
         IEnumerable<LayerSensitivity> layers)
     {
+        Images = images;
         (FullPrecisionLoss, FullPrecisionAccuracy) = fullPrecision;
         (QuantizedLoss, QuantizedAccuracy) = quantized;
         Layers = [.. layers.OrderByDescending(layer => layer.LossAlone)];
     }
+
+    /// <summary>The number of images with a label, or with a labelled pixel, on which all was measured.</summary>
+    public int Images { get; }
 
     /// <summary>The loss of the network in full precision.</summary>
     public double FullPrecisionLoss { get; }
@@ -64,13 +68,13 @@ public sealed class SensitivityReport
         $"Overrides =\n[\n{string.Concat(Overrides(count, bits).Select(exception => $"    {exception},\n"))}],\n";
 
     /// <summary>Formats the losses and accuracies, and the layers as a Markdown table.</summary>
-    /// <returns>One row for each layer.</returns>
+    /// <returns>One row for each layer. A standard error of a difference follows the sign ±.</returns>
     public override string ToString()
     {
         var text = new StringBuilder();
         text.AppendLine(
             CultureInfo.InvariantCulture,
-            $"Loss in full precision {FullPrecisionLoss:0.0000}, quantized {QuantizedLoss:0.0000}; "
+            $"{Images} images: loss in full precision {FullPrecisionLoss:0.0000}, quantized {QuantizedLoss:0.0000}; "
             + $"accuracy {FullPrecisionAccuracy:P2}, {QuantizedAccuracy:P2}.");
         text.AppendLine();
         text.AppendLine(
@@ -80,7 +84,8 @@ public sealed class SensitivityReport
         {
             text.AppendLine(CultureInfo.InvariantCulture,
                 $"| {layer.Layer} | {layer.Weights} | W{layer.WeightBits ?? 32}A{layer.ActivationBits ?? 32} "
-                + $"| {layer.SignalToNoise:0.0} | {layer.LossAlone:0.0000} | {layer.LossWithout:0.0000} "
+                + $"| {layer.SignalToNoise:0.0} | {layer.LossAlone:0.0000} ± {layer.LossAloneStandardError:0.0000} "
+                + $"| {layer.LossWithout:0.0000} ± {layer.LossWithoutStandardError:0.0000} "
                 + $"| {layer.AccuracyAlone:P2} | {layer.AccuracyWithout:P2} |");
         }
         return text.ToString();

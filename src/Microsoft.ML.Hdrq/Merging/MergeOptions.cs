@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Microsoft.ML.Hdrq.Networks;
 
 namespace Microsoft.ML.Hdrq.Merging;
 
@@ -26,6 +27,13 @@ public sealed record MergeOptions
         }
     }
     = MergeMethod.Automatic;
+
+    /// <summary>
+    /// Whether networks are merged that record different sources (<see cref="NetworkMetadata.Source"/>); false by
+    /// default, because networks that do not descend from the same network give a bad one when they are merged.
+    /// Networks that record no source are merged in any case.
+    /// </summary>
+    public bool AllowDifferentSources { get; init; }
 
     /// <summary>Gets the weights of the networks, which sum to 1.</summary>
     /// <param name="count">The number of networks.</param>

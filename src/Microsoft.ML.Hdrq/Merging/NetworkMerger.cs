@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Merging;
@@ -36,10 +37,11 @@ public static class NetworkMerger
     /// <param name="options">The options; null for the defaults.</param>
     /// <returns>The merged network, on the first network's device, owned by the caller.</returns>
     /// <exception cref="ArgumentException">
-    /// There are fewer than two networks; their graphs, shapes or bit widths differ (the message names the first
-    /// difference); a constant differs; a parameter holds a value that is not finite, or a scale is not positive; the
-    /// networks do not suit the method, or it has no name or returns too many, too few or infinite values for a parameter; or the
-    /// weights are too many or too few, negative, or do not sum to 1.
+    /// There are fewer than two networks; their graphs, shapes, bit widths, names of classes or sources differ, or one
+    /// is quantized and another is not (the message names the first difference); a constant differs; a parameter holds
+    /// a value that is not finite, or a scale is not positive; the networks do not suit the method, or it has no name
+    /// or returns too many, too few or infinite values for a parameter; or the weights are too many or too few,
+    /// negative, or do not sum to 1.
     /// </exception>
     /// <exception cref="NotSupportedException">
     /// A weight goes through two quantizers that differ, or is held as integers that do not belong to a quantizer, such
@@ -55,8 +57,9 @@ public static class NetworkMerger
                 $"The merge method {options.Method.GetType().Name} has no name; merged networks record it.",
                 nameof(options));
         }
-        CheckGraphs(networks);
+        var names = Check(networks, options);
         var lambdas = options.Shares(networks.Count);
+        using var modes = new TorchModes();
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         var sources = networks.Select((network, d) => new MergeSource(network, lambdas[d], $"network {d}"))
@@ -73,16 +76,27 @@ public static class NetworkMerger
             bias.Round(merged);
         var hashes = sources.Select(source => source.Hash);
         var weights = sources.Select(source => source.Lambda.ToString(CultureInfo.InvariantCulture));
-        return new Network(graph, merged, networks[0].Device)
+        var result = new Network(graph, merged, networks[0].Device)
         {
             Metadata = InputGrams.Without(NetworkMetadata.Common(networks)).With(
                 (NetworkMetadata.MergeMethod, method.Name),
                 (NetworkMetadata.Merged, string.Join(' ', hashes)),
                 (NetworkMetadata.MergeWeights, string.Join(' ', weights))),
         };
+        // A network without names does not contradict the others.
+        if (names is not null)
+            result.NameClasses(names);
+        return result;
     }
 
-    private static void CheckGraphs(IReadOnlyList<Network> networks)
+    /// <summary>Checks that networks can be merged, as far as their values do not matter.</summary>
+    /// <param name="networks">The networks.</param>
+    /// <param name="options">The options.</param>
+    /// <param name="columns">The score columns of the networks, for messages; null to number the networks.</param>
+    /// <returns>The names of their classes; null if no network has any.</returns>
+    /// <exception cref="ArgumentException">They cannot; the message names the first difference.</exception>
+    internal static IReadOnlyList<string>? Check(
+        IReadOnlyList<Network> networks, MergeOptions options, IReadOnlyList<string>? columns = null)
     {
         if (networks.Count < 2)
         {
@@ -92,14 +106,43 @@ public static class NetworkMerger
         for (var d = 0; d < networks.Count; d++)
         {
             if (networks[d] is null)
-                throw new ArgumentException($"Network {d} is null.", nameof(networks));
+                throw new ArgumentException($"Network {Name(d)} is null.", nameof(networks));
+            var isQuantized = IsQuantized(networks[d]);
+            if (isQuantized != IsQuantized(networks[0]))
+            {
+                var (quantized, other) = isQuantized ? (d, 0) : (0, d);
+                throw Refused(0, d, $"network {Name(quantized)} is quantized, and network {Name(other)} is not");
+            }
             var aligned = MergedRanges.Align(networks[d].Graph, networks[0].Graph);
             if (networks[0].Graph.FirstDifference(aligned) is { } difference)
+                throw Refused(0, d, $"their graphs differ. {difference.TrimEnd('.')}");
+        }
+        if (!options.AllowDifferentSources)
+            CheckSources();
+        return ClassNameList.Common(networks, Name);
+
+        void CheckSources()
+        {
+            var known = Enumerable.Range(0, networks.Count)
+                .Where(d => networks[d].Metadata.ContainsKey(NetworkMetadata.Source))
+                .ToList();
+            if (known.Find(d => Source(d) != Source(known[0])) is > 0 and var other)
             {
-                throw new ArgumentException(
-                    $"Networks 0 and {d} cannot be merged, because their graphs differ. {difference}",
-                    nameof(networks));
+                throw Refused(known[0], other,
+                    $"they record different sources ('{NetworkMetadata.Source}' is {Source(known[0])} of "
+                    + $"{Name(known[0])} and {Source(other)} of {Name(other)}), which networks must have in common "
+                    + $"to merge well; set {nameof(MergeOptions)}.{nameof(MergeOptions.AllowDifferentSources)} "
+                    + "to merge them anyway");
             }
         }
+
+        string Source(int d) => networks[d].Metadata[NetworkMetadata.Source];
+
+        string Name(int d) => columns is null ? $"{d}" : $"'{columns[d]}'";
+
+        ArgumentException Refused(int first, int second, string reason) =>
+            new($"Networks {Name(first)} and {Name(second)} cannot be merged, because {reason}.", nameof(networks));
     }
+
+    private static bool IsQuantized(Network network) => !network.Graph.Layers.Quantizers.IsEmpty;
 }

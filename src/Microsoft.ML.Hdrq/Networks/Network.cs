@@ -74,15 +74,29 @@ public sealed class Network : IDisposable
     /// matrices of layer inputs.
     /// </summary>
     /// <exception cref="ArgumentNullException">The value is null.</exception>
+    /// <exception cref="ArgumentException">The value holds class names that are not a JSON array of names.</exception>
     public ImmutableSortedDictionary<string, string> Metadata
     {
         get => _metadata;
         set
         {
             ArgumentNullException.ThrowIfNull(value);
+            ClassNames = ClassNameList.Read(value);
             _metadata = value;
         }
     }
+
+    /// <summary>
+    /// The names of the classes, in the order of the network's scores: they say which output is which class. Null, the
+    /// default, if they are not known. <c>ApplyNetwork</c> gives them to its copy of the network; they are part of
+    /// <see cref="Metadata"/>, so ONNX files hold them, and every step keeps them. Labels with names are matched to
+    /// them by name.
+    /// </summary>
+    public IReadOnlyList<string>? ClassNames { get; private set; }
+
+    /// <summary>Names the classes.</summary>
+    internal void NameClasses(IEnumerable<string> names) =>
+        Metadata = Metadata.SetItem(NetworkMetadata.ClassNames, ClassNameList.Write(names));
 
     /// <summary>
     /// Computes a hash of the parameters' values: networks with the same hash have the same weights, biases and
@@ -160,12 +174,18 @@ public sealed class Network : IDisposable
     public Network To(torch.Device device)
     {
         ArgumentNullException.ThrowIfNull(device);
+        return To(device, Graph);
+    }
+
+    /// <summary>Copies the network to a device, with another graph of the same parameters.</summary>
+    internal Network To(torch.Device device, Graph graph)
+    {
         ObjectDisposedException.ThrowIf(_disposed, this);
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         return new Network(
-            Graph,
-            Graph.Parameters.ToDictionary(
+            graph,
+            graph.Parameters.ToDictionary(
                 definition => definition.Name, definition => _byName[definition.Name].detach().clone()),
             device)
         { Metadata = Metadata };

@@ -8,7 +8,7 @@ namespace Microsoft.ML.Hdrq.Networks;
 /// </summary>
 public static class NetworkMetadata
 {
-    /// <summary>The version of this library that quantized or merged last, for example <c>1.0.0</c>.</summary>
+    /// <summary>The version of this library that adapted, quantized or merged last, for example <c>1.0.0</c>.</summary>
     public const string LibraryVersion = "hdrq.library_version";
 
     /// <summary>
@@ -30,8 +30,8 @@ public static class NetworkMetadata
     public const string CalibrationImages = "hdrq.calibration_images";
 
     /// <summary>
-    /// <see cref="Network.ParametersSha256"/> of the common source of the networks to be merged; where none is known,
-    /// of the network in full precision.
+    /// <see cref="Network.ParametersSha256"/> of the network that this one descends from, the first of the line, which
+    /// networks to be merged have in common; where none is known, of the network in full precision.
     /// </summary>
     public const string Source = "hdrq.source_sha256";
 
@@ -51,6 +51,22 @@ public static class NetworkMetadata
     /// The weights of the merged networks, in the order of <see cref="Merged"/>, separated by spaces.
     /// </summary>
     public const string MergeWeights = "hdrq.merge_weights";
+
+    /// <summary>
+    /// The names of the classes, in the order of the network's scores, as a JSON array; see
+    /// <see cref="Network.ClassNames"/>.
+    /// </summary>
+    public const string ClassNames = "hdrq.class_names";
+
+    /// <summary>
+    /// The means and standard deviations by which the network normalizes its input, of every channel, if
+    /// <c>ApplyNetwork</c> has made a normalization part of it.
+    /// </summary>
+    public const string Normalization = "hdrq.normalization";
+
+    /// <summary>The hash of the first network in the line of a network.</summary>
+    internal static string SourceOf(Network network) =>
+        network.Metadata.GetValueOrDefault(Source) ?? network.ParametersSha256();
 
     /// <summary>Adds the entries of a step, and the library's version.</summary>
     internal static ImmutableSortedDictionary<string, string> With(

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 
@@ -49,6 +50,16 @@ public sealed class ChannelNormalization
 
     /// <summary>The standard deviation of every channel, in the units of the input column.</summary>
     public ImmutableArray<float> StandardDeviation { get; }
+
+    /// <summary>Means and deviations, as a network records them.</summary>
+    /// <returns>For example <c>mean 0.5, deviation 0.25</c>.</returns>
+    public override string ToString()
+    {
+        return $"mean {Text(Mean)}, deviation {Text(StandardDeviation)}";
+
+        static string Text(ImmutableArray<float> values) =>
+            string.Join(' ', values.Select(value => value.ToString(CultureInfo.InvariantCulture)));
+    }
 
     /// <summary>
     /// The normalization that networks trained on ImageNet usually have, for red, green and blue planes.

@@ -20,14 +20,12 @@ internal static class DomainColumn
             };
         }
         if (column.Type is KeyDataViewType
-            && column.Annotations.Schema.GetColumnOrNull(ScoreAnnotations.KeyValues)
-                is { Type: VectorDataViewType { ItemType: TextDataViewType } })
+            && ScoreAnnotations.FindTexts(column, ScoreAnnotations.KeyValues) is { IsEmpty: false } values)
         {
-            VBuffer<ReadOnlyMemory<char>> names = default;
-            column.Annotations.GetValue(ScoreAnnotations.KeyValues, ref names);
-            var values = names.DenseValues().ToArray();
             var key = RowLabels.KeyGetter(row, column);
-            return () => key() is > 0 and var number && number <= (ulong)values.Length ? values[number - 1] : default;
+            return () => key() is > 0 and var number && number <= (ulong)values.Length
+                ? values[(int)number - 1].AsMemory()
+                : default;
         }
         throw Errors.SchemaMismatch(column.Name, "Text or Key with text values", column.Type);
     }

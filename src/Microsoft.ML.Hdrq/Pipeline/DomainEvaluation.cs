@@ -7,6 +7,7 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 internal static class DomainEvaluation
 {
     private const string Domain = "hdrq.domain";
+    private const string Label = "hdrq.label";
 
     public static MultiDomainMetrics<MulticlassClassificationMetrics> Evaluate(
         MulticlassClassificationCatalog catalog, IDataView data, string domainColumnName, string labelColumnName,
@@ -21,15 +22,35 @@ internal static class DomainEvaluation
         // Scores are computed once for all domains.
         var scored = ml.Data.Cache(
             copy.Fit(data).Transform(data), Domain, labelColumnName, scoreColumnName, predictedLabelColumnName);
+        var label = InputColumn.Find(scored.Schema, labelColumnName);
+        var classes = Classes(
+            label,
+            InputColumn.Find(scored.Schema, predictedLabelColumnName),
+            InputColumn.Find(scored.Schema, scoreColumnName));
         var domains = new List<string>();
-        using (var cursor = scored.GetRowCursor([scored.Schema[Domain]]))
+        using (var cursor = scored.GetRowCursor([scored.Schema[Domain], label]))
         {
-            for (var domainOf = DomainColumn.Getter(cursor, scored.Schema[Domain]); cursor.MoveNext();)
+            var domainOf = DomainColumn.Getter(cursor, scored.Schema[Domain]);
+            var key = classes is null ? null : RowLabels.KeyGetter(cursor, label);
+            while (cursor.MoveNext())
             {
                 var name = domainOf().ToString();
                 if (!domains.Contains(name))
                     domains.Add(name);
+                // A label that is not among the predicted classes would be left out of the metrics.
+                if (key is not null)
+                    _ = classes!.Of(key(), labelColumnName, cursor.Position);
             }
+        }
+        if (classes is { AreInOrder: false })
+        {
+            // ML.NET compares the numbers of keys, whatever they stand for.
+            var names = ml.Data.LoadFromEnumerable(classes.Names.Select(name => new NamedClass { Name = name }));
+            scored = ml.Transforms.Conversion.MapKeyToValue(Label, labelColumnName)
+                .Append(ml.Transforms.Conversion.MapValueToKey(Label, keyData: names))
+                .Fit(scored)
+                .Transform(scored);
+            labelColumnName = Label;
         }
         return new(domains.Select(name =>
         {
@@ -37,6 +58,25 @@ internal static class DomainEvaluation
             var metrics = catalog.Evaluate(rows, labelColumnName, scoreColumnName, predictedLabelColumnName);
             return new DomainMetrics<MulticlassClassificationMetrics>(name, metrics, metrics.MicroAccuracy);
         }));
+    }
+
+    /// <summary>Which predicted class each label is; null if both have no names.</summary>
+    private static LabelClasses? Classes(
+        DataViewSchema.Column label, DataViewSchema.Column predicted, DataViewSchema.Column score)
+    {
+        var names = ScoreAnnotations.FindTexts(predicted, ScoreAnnotations.KeyValues);
+        if (names.IsEmpty)
+            return null;
+        // Predicted labels have numbers as names where the network has none.
+        var hasNames = NetworkAnnotation.Find(score) is { } annotation
+            ? annotation.Network.ClassNames is not null
+            : !names.SequenceEqual(Prediction.Numbers(names.Length));
+        return LabelClasses.Match(label, hasNames ? names : null, names.Length);
+    }
+
+    private sealed class NamedClass
+    {
+        public string Name { get; set; } = "";
     }
 
     private sealed class Row

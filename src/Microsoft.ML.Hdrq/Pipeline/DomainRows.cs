@@ -24,7 +24,8 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
     /// <param name="cancellationToken">Cancels reading between two rows.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has the wrong type.</exception>
     /// <exception cref="InvalidOperationException">
-    /// There are no rows, or a row has another size or contains NaN; the message names the column.
+    /// There are no rows, or a row cannot be read, has another size or a value that is not finite, or is of a class
+    /// that the network does not have; the message names the column.
     /// </exception>
     public static DomainRows Read(
         IDataView data, string inputColumnName, long[] rowShape, LabelColumn? label, string? domainColumnName,
@@ -47,13 +48,13 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
             var values = cursor.GetGetter<VBuffer<float>>(input);
             var domainOf = domainColumn is { } column ? DomainColumn.Getter(cursor, column) : null;
             labels = labelColumn is { } labelled
-                ? RowLabels.Create(cursor, labelled, label!.MaskShape, label.Ignored)
+                ? RowLabels.Create(cursor, labelled, label!)
                 : null;
             VBuffer<float> value = default;
             var limit = sample?.Count ?? int.MaxValue;
             var random = new Random(sample?.Seed ?? 0);
             var seen = 0L;
-            while (cursor.MoveNext())
+            while (Try(cursor.MoveNext))
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 if (domainOf?.Invoke().Span.SequenceEqual(domain) == false || labels?.Read() == false)
@@ -64,7 +65,11 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
                 var place = rows.Count < limit ? rows.Count : random.NextInt64(seen);
                 if (place >= limit)
                     continue;
-                values(ref value);
+                Try(() =>
+                {
+                    values(ref value);
+                    return true;
+                });
                 if (value.Length != size)
                 {
                     throw new InvalidOperationException(
@@ -72,10 +77,11 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
                         + $"has {value.Length} values instead of {size}.");
                 }
                 var row = Crop(value.DenseValues().ToArray(), rowShape, cropShape, random);
-                if (Array.Exists(row, float.IsNaN))
+                if (!Array.TrueForAll(row, float.IsFinite))
                 {
                     throw new InvalidOperationException(
-                        $"Row {cursor.Position} of column '{inputColumnName}' has values that are not numbers (NaN).");
+                        $"Row {cursor.Position} of column '{inputColumnName}' has values that are not finite "
+                        + "(NaN or infinite).");
                 }
                 labels?.Keep((int)place);
                 if (place == rows.Count)
@@ -91,7 +97,7 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
                 ? $"There are no rows{labelled}."
                 : $"Column '{domainColumnName}' has no rows of the domain '{domain}'{labelled}.");
         }
-        var images = torch.empty([rows.Count, .. cropShape]).DetachFromDisposeScope();
+        var images = torch.empty([rows.Count, .. cropShape], torch.ScalarType.Float32).DetachFromDisposeScope();
         var target = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(images.bytes);
         var length = rows[0].Length;
         for (var i = 0; i < rows.Count; i++)
@@ -100,6 +106,18 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
             rows[i] = [];
         }
         return new DomainRows(images, labels?.ToTensor());
+
+        bool Try(Func<bool> read)
+        {
+            try
+            {
+                return read();
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                throw UnreadableRows.Explain(data, inputColumnName, exception);
+            }
+        }
     }
 
     public void Dispose()

@@ -4,4 +4,7 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 /// <param name="Name">The column.</param>
 /// <param name="MaskShape">Height and width of masks; null if each image has one class, a key.</param>
 /// <param name="Ignored">The value of a mask's pixels that have no class.</param>
-internal sealed record LabelColumn(string Name, long[]? MaskShape, byte Ignored);
+/// <param name="Classes">
+/// Which class of the network each value of the key stands for; null if its number does.
+/// </param>
+internal sealed record LabelColumn(string Name, long[]? MaskShape, byte Ignored, LabelClasses? Classes);

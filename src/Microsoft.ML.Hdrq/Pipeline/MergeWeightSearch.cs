@@ -1,6 +1,7 @@
 using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Passes;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
@@ -20,7 +21,8 @@ public sealed record MergeWeightSearch
     public MergeCriterion Criterion { get; init; } = MergeCriterion.Entropy;
 
     /// <summary>
-    /// The column of the classes, a key; <c>Label</c> by default. Not read for <see cref="MergeCriterion.Entropy"/>.
+    /// The column of the classes, a key, matched to the networks' classes as <see cref="RowOptions.LabelColumnName"/>
+    /// is; <c>Label</c> by default. Not read for <see cref="MergeCriterion.Entropy"/>.
     /// </summary>
     public string LabelColumnName { get; init; } = "Label";
 
@@ -68,9 +70,13 @@ public sealed record MergeWeightSearch
         IReadOnlyList<Network> networks, MergeOptions options, IDataView data, string inputColumnName, int seed)
     {
         var shape = InputColumn.RowShape(networks[0].Graph.Inputs[0], InputColumn.Find(data.Schema, inputColumnName));
+        int? count = networks[0].Graph.Outputs[0].Shape is [_, > 0 and var classes] ? checked((int)classes) : null;
         var label = Criterion == MergeCriterion.Entropy
             ? null
-            : new LabelColumn(LabelColumnName, MaskShape: null, Ignored: 0);
+            : new LabelColumn(
+                LabelColumnName, MaskShape: null, Ignored: 0,
+                LabelClasses.Match(
+                    InputColumn.Find(data.Schema, LabelColumnName), ClassNameList.Common(networks), count));
         using var rows = DomainRows.Read(
             data, inputColumnName, shape, label, domainColumnName: null, domain: null,
             new RowSample(MaxRows, Seed ?? seed), CancellationToken);
@@ -81,7 +87,8 @@ public sealed record MergeWeightSearch
 
         double Measure(double[] weights)
         {
-            using var merged = NetworkMerger.Merge(networks, options with { NetworkWeights = weights });
+            using var probabilities = NetworkMerger.Merge(networks, options with { NetworkWeights = weights });
+            using var merged = Logits.Copy(probabilities, probabilities.Device);
             if (Criterion == MergeCriterion.Entropy)
                 return evaluation.Entropy(merged, CancellationToken);
             var (loss, accuracy) = evaluation.Measure(merged, rounding: null, watch: null, CancellationToken);

@@ -2,7 +2,9 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Networks.Torch;
+using Microsoft.ML.Hdrq.Pipeline.Masks;
 using Microsoft.ML.Runtime;
 using TorchSharp;
 
@@ -34,7 +36,7 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
     {
         var annotation = start.Annotation;
         var input = start.Data.Schema;
-        var isSegmenter = Prediction.KindOf(annotation.Network, annotation.Settings) == PredictionKind.Mask;
+        var isSegmenter = Prediction.KindOf(annotation.Network) == PredictionKind.Mask;
         if (isSegmenter && start.RowShape.Length != 3)
         {
             throw Errors.SchemaMismatch(
@@ -43,21 +45,51 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
                 input[annotation.InputColumnName].Type);
         }
         TrainingHost.CheckCrop(annotation.Network, start.RowShape, _options.CropSize);
-        var label = new LabelColumn(
-            Rows.LabelColumnName, isSegmenter ? start.RowShape[1..] : null, Rows.IgnoredLabel);
+        var label = TrainingHost.Label(
+            input, Rows, start.InputColumnName, isSegmenter ? start.RowShape[1..] : null,
+            annotation.Network.ClassNames);
+        FiniteCheck.Parameters(annotation.Network);
         using var rows = start.Read(label, defaultRows: null);
+        if (isSegmenter)
+            CheckMasks(rows.Labels!);
         CheckClasses(annotation, rows.Labels!, isSegmenter, input[Rows.LabelColumnName].Type);
         start.Channel.Info(MessageSensitivity.Schema,
             "Column '{0}': adapting the network of '{1}' to {2} rows{3}, {4} epochs, on {5}.",
             start.OutputColumnName, start.InputColumnName, rows.Images.shape[0], start.OfDomain, _options.Epochs,
             start.Device);
+        if (Logits.AreHidden(annotation.Network.Graph))
+        {
+            start.Channel.Info(MessageSensitivity.Schema,
+                "Column '{0}': the network of '{1}' gives probabilities; it is trained on the scores before them.",
+                start.OutputColumnName, start.InputColumnName);
+        }
         using var initial = annotation.Network.To(start.Device);
         var trained = FineTuning.Train(
             initial, rows.Images, rows.Labels!, _options, Rows.IgnoredLabel, start.Seed, Rows.CancellationToken);
-        trained.Metadata = InputGrams.Without(trained.Metadata);
+        trained.Metadata = InputGrams.Without(annotation.Network.Metadata)
+            .With((NetworkMetadata.Source, NetworkMetadata.SourceOf(annotation.Source)));
+        if (label.Classes is { AreAdopted: true, Names: var names })
+            trained.NameClasses(names);
         if (_options.KeepInputGrams)
             InputGrams.Collect(trained, rows.Images, _options.BatchSize, Rows.CancellationToken);
         return trained;
+    }
+
+    /// <summary>Refuses masks of a foreground whose value is the one that means no class.</summary>
+    private void CheckMasks(torch.Tensor masks)
+    {
+        using var scope = torch.NewDisposeScope();
+        var isIgnored = masks.eq(Scalars.Keep(Rows.IgnoredLabel));
+        if (!isIgnored.any().item<bool>()
+            || masks.ne(Scalars.Keep(0)).logical_and(isIgnored.logical_not()).any().item<bool>())
+        {
+            return;
+        }
+        throw new InvalidOperationException(
+            $"The masks of column '{Rows.LabelColumnName}' have no other class than 0 besides {Rows.IgnoredLabel}, "
+            + $"which means that a pixel has no class and is ignored; if it is the value of a class in the files, map "
+            + $"it with {nameof(MaskLoadingOptions)}.{nameof(MaskLoadingOptions.ClassMap)}, "
+            + $"for example to class 1 with {{ [0] = 0, [{Rows.IgnoredLabel}] = 1 }}.");
     }
 
     private void CheckClasses(NetworkAnnotation annotation, torch.Tensor labels, bool isSegmenter, DataViewType type)

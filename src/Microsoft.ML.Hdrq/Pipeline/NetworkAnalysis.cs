@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Runtime;
 using TorchSharp;
@@ -26,15 +27,32 @@ internal sealed class NetworkAnalysis : IDisposable
     private readonly Evaluation _evaluation;
     private readonly List<Network> _copies = [];
 
-    /// <summary>Reads the rows.</summary>
+    /// <summary>Reads the rows, and analyses the networks.</summary>
+    /// <param name="environment">The environment.</param>
+    /// <param name="data">The data.</param>
+    /// <param name="columnNames">The score columns of the networks.</param>
+    /// <param name="options">The options of the analysis.</param>
+    /// <param name="rows">Which rows to read.</param>
+    /// <param name="measure">What to measure.</param>
     /// <exception cref="ArgumentOutOfRangeException">
     /// An option is out of range, or a column is missing or has the wrong type.
     /// </exception>
-    /// <exception cref="ArgumentException">The networks are applied to different columns.</exception>
-    /// <exception cref="InvalidOperationException">
-    /// There are no rows, a row contains NaN, or the GPU is not available.
+    /// <exception cref="ArgumentException">
+    /// The networks are applied to different columns, or their classes have different names.
     /// </exception>
-    public NetworkAnalysis(
+    /// <exception cref="InvalidOperationException">
+    /// There are no rows, a row cannot be used, or the GPU is not available.
+    /// </exception>
+    public static T Run<T>(
+        IHostEnvironment environment, IDataView data, IReadOnlyList<string> columnNames, AnalysisOptions options,
+        RowOptions rows, Func<NetworkAnalysis, T> measure)
+    {
+        using var modes = new TorchModes();
+        using var analysis = new NetworkAnalysis(environment, data, columnNames, options, rows);
+        return measure(analysis);
+    }
+
+    private NetworkAnalysis(
         IHostEnvironment environment, IDataView data, IReadOnlyList<string> columnNames, AnalysisOptions options,
         RowOptions rows)
     {
@@ -61,8 +79,9 @@ internal sealed class NetworkAnalysis : IDisposable
         }
         var shape = InputColumn.RowShape(
             first.Network.Graph.Inputs[0], InputColumn.Find(data.Schema, first.InputColumnName));
-        var isSegmenter = Prediction.KindOf(first.Network, first.Settings) == PredictionKind.Mask;
-        var label = new LabelColumn(rows.LabelColumnName, isSegmenter ? shape[1..] : null, rows.IgnoredLabel);
+        var isSegmenter = Prediction.KindOf(first.Network) == PredictionKind.Mask;
+        var names = ClassNameList.Common([.. _columns.Select(column => column.Annotation.Network)]);
+        var label = TrainingHost.Label(data.Schema, rows, columnNames[0], isSegmenter ? shape[1..] : null, names);
         var sample = new RowSample(rows.MaxRows ?? DefaultRows, _seed);
         _rows = DomainRows.Read(
             data, first.InputColumnName, shape, label, rows.DomainColumnName, rows.Domain, sample, _cancellationToken);
@@ -150,12 +169,12 @@ internal sealed class NetworkAnalysis : IDisposable
         return source is null ? null : NetworkDistance.Measure(annotation.Network, source);
     }
 
-    /// <summary>Copies the networks to the device.</summary>
+    /// <summary>Copies the networks to the device; losses take logits.</summary>
     private ImmutableArray<(string Name, Network Network)> Networks() =>
     [
         .. _columns.Select(column =>
         {
-            var copy = column.Annotation.Network.To(_device);
+            var copy = Logits.Copy(column.Annotation.Network, _device);
             _copies.Add(copy);
             return (column.Name, copy);
         }),

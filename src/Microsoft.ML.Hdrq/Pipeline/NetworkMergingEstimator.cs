@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
@@ -61,7 +62,9 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
         _columnNames = [];
         _networks = [.. networks];
         _inputColumnName = inputColumnName;
-        _scoring = new NetworkScoringEstimator(environment, outputColumnName, inputColumnName, networks[0], scoring);
+        var names = scoring.ClassNames ?? ClassNameList.Common(networks);
+        _scoring = new NetworkScoringEstimator(
+            environment, outputColumnName, inputColumnName, networks[0], scoring with { ClassNames = names });
     }
 
     private NetworkMergingEstimator(
@@ -90,6 +93,7 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
         ArgumentNullException.ThrowIfNull(input);
         var host = _environment.Register("MergeNetworks");
         using var channel = host.Start("Fit");
+        using var modes = new TorchModes();
         if (_scoring is not null)
         {
             using var fromElsewhere = Merge(_networks, input, _inputColumnName!, host, channel);
@@ -128,6 +132,7 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
         IReadOnlyList<Network> networks, IDataView data, string inputColumnName, IHost host, IChannel channel)
     {
         var options = _options;
+        NetworkMerger.Check(networks, options, _columnNames.IsEmpty ? null : _columnNames);
         if (_search is not null)
         {
             var seed = TrainingHost.Seed(host, _search.Seed);

@@ -46,6 +46,7 @@ public sealed class NetworkQuantizationEstimator : NetworkTrainingEstimator
                 + "Start from AdaptNetwork, or set {1}.",
                 start.OutputColumnName, nameof(QuantizationOptions.Source));
         }
+        NetworkQuantizer.Check(annotation.Network, options);
         using var rows = start.Read(label: null, DefaultRows);
         start.Channel.Info(MessageSensitivity.Schema,
             "Column '{0}': quantizing the network of '{1}' to W{2}A{3} by {4} on {5} images{6}, "

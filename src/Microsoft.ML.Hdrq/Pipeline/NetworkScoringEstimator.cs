@@ -1,5 +1,6 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Passes;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
@@ -19,6 +20,7 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
     private readonly string _inputColumnName;
     private readonly Network _network;
     private readonly ScoringSettings _settings;
+    private readonly IReadOnlyList<string>? _classNames;
     private readonly ChannelNormalization? _normalization;
     private readonly int? _gpuDeviceId;
     private readonly bool? _fallbackToCpu;
@@ -35,7 +37,9 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
         _outputColumnName = outputColumnName;
         _inputColumnName = string.IsNullOrEmpty(inputColumnName) ? outputColumnName : inputColumnName;
         _network = network;
-        _settings = options.ToSettings(outputColumnName);
+        var settings = options.ToSettings(outputColumnName);
+        _settings = settings with { Softmax = settings.Softmax && !Logits.AreHidden(network.Graph) };
+        _classNames = options.ClassNames?.ToArray();
         _normalization = options.Normalization;
         _gpuDeviceId = options.GpuDeviceId;
         _fallbackToCpu = options.FallbackToCpu;
@@ -44,9 +48,8 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
             throw Errors.Option(nameof(ScoringOptions.GpuDeviceId), _gpuDeviceId,
                 $"{nameof(ScoringOptions.GpuDeviceId)} must not be negative.");
         }
-        Prediction.Check(network, _settings);
-        if (network.Graph.Inputs[0].Shape[1] is not TensorShape.Dynamic and var channels)
-            CheckChannels(channels);
+        CheckNames(network);
+        CheckNormalization(network);
     }
 
     /// <summary>Copies the network to the device that scores. Reads no data.</summary>
@@ -65,15 +68,18 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
     {
         ArgumentNullException.ThrowIfNull(input);
         using var channel = _environment.Register("ApplyNetwork").Start("Fit");
+        using var modes = new TorchModes();
         var shape = InputColumn.RowShape(network.Graph.Inputs[0], InputColumn.Find(input.Schema, _inputColumnName));
-        CheckChannels(shape[0]);
+        CheckNormalization(network);
+        _ = ChannelAxis(shape);
+        CheckNames(network);
         var device = CatalogEnvironment.Device(_environment, _gpuDeviceId, _fallbackToCpu);
         channel.Trace(MessageSensitivity.Schema,
             "Input column '{0}' with sizes {1}, {2} nodes, {3} parameters, batches of {4}.",
             _inputColumnName, TensorShape.Describe(shape), network.Graph.Nodes.Length, network.Graph.Parameters.Length,
             _settings.BatchSize);
         var transformer = new NetworkTransformer(
-            Prepare(network, device), null, _outputColumnName, _inputColumnName, _settings, input.Schema);
+            Prepare(network, shape, device), null, _outputColumnName, _inputColumnName, _settings, input.Schema);
         channel.Info(MessageSensitivity.Schema,
             "Column '{0}' will hold the scores of the network for column '{1}', computed on {2}.",
             _outputColumnName, _inputColumnName, device);
@@ -92,26 +98,59 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
         SchemaShapes.CheckInput(inputSchema, _inputColumnName);
-        var kind = Prediction.KindOf(_network, _settings);
+        var kind = Prediction.KindOf(_network, _classNames ?? _network.ClassNames);
         return SchemaShapes.AddScores(inputSchema, _outputColumnName, kind, Prediction.Column(kind, _settings));
     }
 
-    private Network Prepare(Network network, TorchSharp.torch.Device device)
+    private Network Prepare(Network network, long[] shape, TorchSharp.torch.Device device)
     {
-        if (_normalization is null)
-            return network.To(device);
-        using var normalized = PrependNormalization.Apply(
-            network, _normalization.Mean.AsSpan(), _normalization.StandardDeviation.AsSpan());
-        return normalized.To(device);
+        using var normalized = _normalization is null
+            ? null
+            : PrependNormalization.Apply(
+                network, _normalization.Mean.AsSpan(), _normalization.StandardDeviation.AsSpan(), ChannelAxis(shape));
+        var prepared = (normalized ?? network).To(device);
+        if (_classNames is not null)
+            prepared.NameClasses(_classNames);
+        if (_normalization is not null)
+        {
+            prepared.Metadata = prepared.Metadata.SetItem(
+                NetworkMetadata.Normalization, _normalization.ToString());
+        }
+        return prepared;
     }
 
-    private void CheckChannels(long channels)
+    private void CheckNames(Network network)
     {
-        if (_normalization is not null && _normalization.Mean.Length != channels)
+        if ((_classNames ?? network.ClassNames) is { } names)
+            Prediction.Check(network, names);
+    }
+
+    private void CheckNormalization(Network network)
+    {
+        if (_normalization is null)
+            return;
+        if (network.Metadata.TryGetValue(NetworkMetadata.Normalization, out var own))
         {
-            throw Errors.Option(nameof(ScoringOptions.Normalization), _normalization.Mean.Length,
-                $"{nameof(ScoringOptions.Normalization)} has {_normalization.Mean.Length} channels, "
-                + $"and the network's input has {channels}.");
+            throw Errors.Option(nameof(ScoringOptions.Normalization), _normalization,
+                $"{nameof(ScoringOptions.Normalization)} must be left out, because the network normalizes its input "
+                + $"itself ({own}).");
         }
+        if (network.Graph.Inputs[0].Shape[1] is not TensorShape.Dynamic)
+            _ = ChannelAxis(network.Graph.Inputs[0].Shape[1..]);
+    }
+
+    /// <summary>
+    /// The dimension of the channels: the first after the batch, or the last of images if the network takes these with
+    /// channels last.
+    /// </summary>
+    private int ChannelAxis(ReadOnlySpan<long> row)
+    {
+        if (_normalization is null || _normalization.Mean.Length == row[0])
+            return 1;
+        if (row.Length == 3 && _normalization.Mean.Length == row[2])
+            return row.Length;
+        throw Errors.Option(nameof(ScoringOptions.Normalization), _normalization.Mean.Length,
+            $"{nameof(ScoringOptions.Normalization)} has {_normalization.Mean.Length} channels, "
+            + $"and the network's input has {row[0]}.");
     }
 }

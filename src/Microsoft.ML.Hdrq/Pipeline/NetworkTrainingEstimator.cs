@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Runtime;
 using TorchSharp;
 
@@ -49,11 +50,12 @@ public abstract class NetworkTrainingEstimator : IEstimator<NetworkTransformer>
     /// A column is missing or has the wrong type, or the network does not have as many classes as the label.
     /// </exception>
     /// <exception cref="ArgumentException">
-    /// The source network has another graph than the network (the message names the first difference), or the weights
-    /// do not fit into the requested size.
+    /// The source network has another graph than the network (the message names the first difference), the network is
+    /// quantized already, a weight is not finite, or the weights do not fit into the requested size.
     /// </exception>
     /// <exception cref="InvalidOperationException">
-    /// There are no rows of the domain, a row contains NaN, the GPU is not available, the loss is no longer finite, or
+    /// There are no rows of the domain, a row cannot be read, is not finite or of a class that the network does not
+    /// have, the GPU is not available, the loss is no longer finite, or
     /// the accuracy falls by more than is allowed.
     /// </exception>
     /// <exception cref="OperationCanceledException">The token was cancelled; nothing was changed.</exception>
@@ -62,6 +64,7 @@ public abstract class NetworkTrainingEstimator : IEstimator<NetworkTransformer>
         ArgumentNullException.ThrowIfNull(input);
         var host = _environment.Register(_name);
         using var channel = host.Start("Fit");
+        using var modes = new TorchModes();
         var annotation = TrainingHost.Network(input.Schema, _inputColumnName);
         var shape = InputColumn.RowShape(
             annotation.Network.Graph.Inputs[0], InputColumn.Find(input.Schema, annotation.InputColumnName));

@@ -24,14 +24,19 @@ internal sealed record Prediction(PredictionKind Kind, ImmutableArray<string> Cl
     /// classes, height, width] classifies pixels. If the graph does not declare the shape, class names mean that the
     /// network classifies.
     /// </summary>
-    public static PredictionKind KindOf(Network network, ScoringSettings settings) =>
+    /// <param name="network">The network.</param>
+    /// <param name="names">The names of its classes; null if they are not known.</param>
+    public static PredictionKind KindOf(Network network, IReadOnlyList<string>? names) =>
         network.Graph.Outputs[0].Shape switch
         {
-            [] => settings.ClassNames.IsDefault ? PredictionKind.None : PredictionKind.Label,
+            [] => names is null ? PredictionKind.None : PredictionKind.Label,
             [_, not 1] => PredictionKind.Label,
             [_, TensorShape.Dynamic or (> 1 and <= MaxMaskClasses), _, _] => PredictionKind.Mask,
             _ => PredictionKind.None,
         };
+
+    /// <summary>What a network predicts, with the names of classes that it has.</summary>
+    public static PredictionKind KindOf(Network network) => KindOf(network, network.ClassNames);
 
     /// <summary>The column for a kind of prediction.</summary>
     public static string? Column(PredictionKind kind, ScoringSettings settings) => kind switch
@@ -45,30 +50,36 @@ internal sealed record Prediction(PredictionKind Kind, ImmutableArray<string> Cl
     /// Checks class names against the output that a network declares, before it has computed anything.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">They do not fit.</exception>
-    public static void Check(Network network, ScoringSettings settings)
+    public static void Check(Network network, IReadOnlyList<string> names)
     {
+        if (network.ClassNames is { } own && ClassNameList.Difference(names, own) is { } difference)
+        {
+            throw Errors.Option(nameof(ScoringOptions.ClassNames), string.Join(", ", names),
+                $"{nameof(ScoringOptions.ClassNames)} are not those that the network has: {difference}; "
+                + "leave them out to use the network's.");
+        }
         var shape = network.Graph.Outputs[0].Shape;
-        if (settings.ClassNames.IsDefault || shape.Length == 0)
+        if (shape.Length == 0)
             return;
         var row = shape[1..].ToArray();
         if (row is [TensorShape.Dynamic, ..])
-            row[0] = settings.ClassNames.Length;
-        Check(KindOf(network, settings), settings.ClassNames, row);
+            row[0] = names.Count;
+        Check(KindOf(network, names), names, row);
     }
 
     /// <summary>
-    /// What a network with scores of this shape predicts; its classes have the given names, or their zero-based numbers
-    /// as names.
+    /// What a network with scores of this shape predicts; its classes have the network's names, or their zero-based
+    /// numbers as names.
     /// </summary>
-    /// <exception cref="ArgumentOutOfRangeException">The given names do not fit.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The names do not fit.</exception>
     /// <exception cref="InvalidOperationException">The output is not what the graph declares.</exception>
     public static Prediction Of(Network network, ScoringSettings settings, ReadOnlySpan<long> scoreShape)
     {
-        var kind = KindOf(network, settings);
-        if (!settings.ClassNames.IsDefault)
+        var kind = KindOf(network);
+        if (network.ClassNames is { } own)
         {
-            Check(kind, settings.ClassNames, scoreShape);
-            return new Prediction(kind, settings.ClassNames, Column(kind, settings));
+            Check(kind, own, scoreShape);
+            return new Prediction(kind, [.. own], Column(kind, settings));
         }
         if (kind == PredictionKind.None)
             return new Prediction(kind, [], null);
@@ -79,10 +90,12 @@ internal sealed record Prediction(PredictionKind Kind, ImmutableArray<string> Cl
                 $"The network's output is declared as {network.Graph.Outputs[0]}, "
                 + $"and it gave {TensorShape.Describe(scoreShape)} for every row.");
         }
-        var names = Enumerable.Range(0, checked((int)scoreShape[0]))
-            .Select(number => number.ToString(CultureInfo.InvariantCulture));
-        return new Prediction(kind, [.. names], Column(kind, settings));
+        return new Prediction(kind, Numbers(checked((int)scoreShape[0])), Column(kind, settings));
     }
+
+    /// <summary>The names of classes that have none: their zero-based numbers.</summary>
+    public static ImmutableArray<string> Numbers(int classes) =>
+        [.. Enumerable.Range(0, classes).Select(number => number.ToString(CultureInfo.InvariantCulture))];
 
     /// <summary>The type of the prediction's column.</summary>
     /// <param name="scoreShape">The shape of the scores without the batch.</param>
@@ -94,18 +107,18 @@ internal sealed record Prediction(PredictionKind Kind, ImmutableArray<string> Cl
     public static VectorDataViewType MaskType(ReadOnlySpan<long> shape) =>
         new(NumberDataViewType.Byte, Array.ConvertAll(shape.ToArray(), size => checked((int)size)));
 
-    private static void Check(PredictionKind kind, ImmutableArray<string> names, ReadOnlySpan<long> scoreShape)
+    private static void Check(PredictionKind kind, IReadOnlyList<string> names, ReadOnlySpan<long> scoreShape)
     {
         if (scoreShape.Length != (kind == PredictionKind.Mask ? 3 : 1))
         {
-            throw Errors.Option(nameof(ScoringOptions.ClassNames), names.Length,
+            throw Errors.Option(nameof(ScoringOptions.ClassNames), names.Count,
                 $"{nameof(ScoringOptions.ClassNames)} needs a network with one score for every class; "
                 + $"this one gives scores of shape {TensorShape.Describe(scoreShape)} for every row.");
         }
-        if (scoreShape[0] != names.Length)
+        if (scoreShape[0] != names.Count)
         {
-            throw Errors.Option(nameof(ScoringOptions.ClassNames), names.Length,
-                $"{nameof(ScoringOptions.ClassNames)} has {names.Length} names, "
+            throw Errors.Option(nameof(ScoringOptions.ClassNames), names.Count,
+                $"{nameof(ScoringOptions.ClassNames)} has {names.Count} names, "
                 + $"and the network has {scoreShape[0]} classes.");
         }
     }

@@ -20,20 +20,19 @@ internal abstract class RowLabels
     /// <summary>Creates the labels of a column.</summary>
     /// <param name="row">The row that moves over the data.</param>
     /// <param name="column">The column: a key, or a mask.</param>
-    /// <param name="maskShape">Height and width of masks; null if each image has one class.</param>
-    /// <param name="ignored">The value of a mask's pixels that have no class.</param>
+    /// <param name="label">What the column holds.</param>
     /// <exception cref="ArgumentOutOfRangeException">The column has another type.</exception>
-    public static RowLabels Create(DataViewRow row, DataViewSchema.Column column, long[]? maskShape, byte ignored)
+    public static RowLabels Create(DataViewRow row, DataViewSchema.Column column, LabelColumn label)
     {
-        if (maskShape is null)
+        if (label.MaskShape is not { } maskShape)
         {
             return column.Type is KeyDataViewType
-                ? new Classes(KeyGetter(row, column))
+                ? new Classes(row, column, label.Classes)
                 : throw Errors.SchemaMismatch(column.Name, "Key", column.Type);
         }
         var type = Prediction.MaskType(maskShape);
         return column.Type.Equals(type)
-            ? new Masks(row, column, maskShape, ignored)
+            ? new Masks(row, column, maskShape, label.Ignored)
             : throw Errors.SchemaMismatch(column.Name, type.ToString(), column.Type);
     }
 
@@ -65,12 +64,18 @@ internal abstract class RowLabels
             list[place] = value;
     }
 
-    private sealed class Classes(Func<ulong> key) : RowLabels
+    private sealed class Classes(DataViewRow row, DataViewSchema.Column column, LabelClasses? classes) : RowLabels
     {
+        private readonly Func<ulong> _key = KeyGetter(row, column);
         private readonly List<long> _kept = [];
         private long _class;
 
-        public override bool Read() => (_class = (long)key() - 1) >= 0;
+        public override bool Read()
+        {
+            var key = _key();
+            _class = classes?.Of(key, column.Name, row.Position) ?? (long)key - 1;
+            return _class >= 0;
+        }
 
         public override void Keep(int place) => Put(_kept, place, _class);
 

@@ -20,6 +20,13 @@ public sealed record RowOptions
     /// width, <c>Vector&lt;Byte, height, width&gt;</c>, such as <c>LoadMasks</c> gives; <c>Label</c> by default. Rows
     /// without a label are skipped. Quantizing reads no labels.
     /// </summary>
+    /// <remarks>
+    /// A key with text values is matched to the network's classes by name (<see cref="Network.ClassNames"/>), in any
+    /// order; a row of a class that the network does not have is refused. If the network has no names, the key must
+    /// have as many values as the network has classes, and <c>AdaptNetwork</c> makes them its names; if they are
+    /// <c>0</c>, <c>1</c> and so on, they are taken as the zero-based numbers of the classes. Without text values, the
+    /// key's first value stands for the first class.
+    /// </remarks>
     public string LabelColumnName { get; init; } = "Label";
 
     /// <summary>

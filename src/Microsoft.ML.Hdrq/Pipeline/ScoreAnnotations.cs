@@ -82,17 +82,17 @@ internal static class ScoreAnnotations
         return annotations.ToAnnotations();
     }
 
-    /// <summary>The names of classes that a column of scores or masks has; empty if it has none.</summary>
-    public static ImmutableArray<string> FindClassNames(DataViewSchema.Column column)
+    /// <summary>The texts of a column's annotation; empty if it has none of the kind.</summary>
+    public static ImmutableArray<string> FindTexts(DataViewSchema.Column column, string kind)
     {
-        if (column.Annotations.Schema.GetColumnOrNull(ClassNames)
+        if (column.Annotations.Schema.GetColumnOrNull(kind)
             is not { Type: VectorDataViewType { ItemType: TextDataViewType } })
         {
             return [];
         }
-        VBuffer<ReadOnlyMemory<char>> names = default;
-        column.Annotations.GetValue(ClassNames, ref names);
-        return [.. names.DenseValues().Select(name => name.ToString())];
+        VBuffer<ReadOnlyMemory<char>> texts = default;
+        column.Annotations.GetValue(kind, ref texts);
+        return [.. texts.DenseValues().Select(text => text.ToString())];
     }
 
     private static void AddKind(

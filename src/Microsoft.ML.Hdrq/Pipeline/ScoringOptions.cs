@@ -19,15 +19,23 @@ public sealed record ScoringOptions
     public int BatchSize { get; init; } = 32;
 
     /// <summary>
-    /// The normalization of the input, with the same number of channels as the network's input; null, the default, for
-    /// none.
+    /// The normalization of the input, with the same number of channels as the network's input, whose dimension is the
+    /// first after the batch or, for images with channels last, the last one. It becomes part of the network, which
+    /// records it, and takes no other. Null, the default, for none.
     /// </summary>
     public ChannelNormalization? Normalization { get; init; }
 
     /// <summary>
-    /// The names of the classes in the order of the scores: distinct, not empty, one for each class. Null, the default,
-    /// to name the classes by their zero-based numbers.
+    /// The names of the classes in the order of the scores: distinct, not empty, one for each class. The network keeps
+    /// them (<see cref="Network.ClassNames"/>), also in files. Null, the default, for those that the network has; if it
+    /// has none, its classes are named by their zero-based numbers. Names other than those that the network has are
+    /// refused.
     /// </summary>
+    /// <remarks>
+    /// <c>AdaptNetwork</c>, the analyses and <c>EvaluateByDomain</c> match labels to the classes by name.
+    /// <c>MulticlassClassification.Evaluate</c> of ML.NET compares numbers of keys: give the same names in the same
+    /// order to <c>MapValueToKey</c>, as its <c>keyData</c>.
+    /// </remarks>
     public IReadOnlyList<string>? ClassNames { get; init; }
 
     /// <summary>
@@ -43,8 +51,10 @@ public sealed record ScoringOptions
     public string? PredictedMaskColumnName { get; init; } = DefaultPredictedMaskColumnName;
 
     /// <summary>
-    /// Whether the scores become probabilities, which the log-loss of <c>MulticlassClassification.Evaluate</c> needs.
-    /// False, the default, leaves them as the network gives them.
+    /// Whether the scores become probabilities by a softmax over the classes. False, the default, leaves them as the
+    /// network gives them; so does true, if these are probabilities already, because the network ends in a softmax or
+    /// sigmoid. Predicted labels and accuracies are the same, but the log-loss of
+    /// <c>MulticlassClassification.Evaluate</c> is that of probabilities: for other scores it means nothing.
     /// </summary>
     public bool Softmax { get; init; }
 
@@ -88,16 +98,12 @@ public sealed record ScoringOptions
             throw OptionCheck.Error(nameof(PredictedMaskColumnName), PredictedMaskColumnName,
                 $"{nameof(PredictedMaskColumnName)} must be null or a name other than the score column's.");
         }
-        if (ClassNames is { } names
-            && (names.Count == 0
-                || names.Any(string.IsNullOrWhiteSpace)
-                || names.Distinct(StringComparer.Ordinal).Count() != names.Count))
+        if (ClassNames is { } names && !ClassNameList.AreValid(names))
         {
             throw OptionCheck.Error(nameof(ClassNames), string.Join(", ", names),
                 $"{nameof(ClassNames)} must hold distinct names, none of them empty.");
         }
         return new ScoringSettings(
-            BatchSize, ClassNames is null ? default : [.. ClassNames], PredictedLabelColumnName,
-            PredictedMaskColumnName, Softmax, Engine, Threads);
+            BatchSize, PredictedLabelColumnName, PredictedMaskColumnName, Softmax, Engine, Threads);
     }
 }

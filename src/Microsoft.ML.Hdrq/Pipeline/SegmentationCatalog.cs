@@ -83,7 +83,9 @@ public sealed class SegmentationCatalog
             ? (DataViewSchema.Column?)null
             : InputColumn.Find(data.Schema, domainColumnName);
         var names = classNames
-            ?? (ScoreAnnotations.FindClassNames(predicted) is { IsEmpty: false } annotated ? annotated : null);
+            ?? (ScoreAnnotations.FindTexts(predicted, ScoreAnnotations.ClassNames) is { IsEmpty: false } annotated
+                ? annotated
+                : null);
         var domains = new List<(string Domain, SegmentationMetricsBuilder Counts)>();
         using var cursor = data.GetRowCursor(
             new[] { label, predicted }.Concat(new[] { domain }.OfType<DataViewSchema.Column>()));

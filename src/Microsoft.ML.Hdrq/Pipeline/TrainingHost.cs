@@ -15,6 +15,28 @@ internal static class TrainingHost
                 "the score column of a network (of ApplyNetwork, AdaptNetwork, QuantizeHdrq or MergeNetworks)",
                 schema[columnName].Type);
 
+    /// <summary>The label column of the options, with its classes as those of a network.</summary>
+    /// <param name="schema">The schema of the data.</param>
+    /// <param name="rows">The options.</param>
+    /// <param name="scoreColumnName">The score column of the network.</param>
+    /// <param name="maskShape">Height and width of masks; null if each image has one class.</param>
+    /// <param name="names">The names of the network's classes; null if it has none.</param>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// The column is missing, or the network has no names and another number of classes.
+    /// </exception>
+    public static LabelColumn Label(
+        DataViewSchema schema, RowOptions rows, string scoreColumnName, long[]? maskShape, IReadOnlyList<string>? names)
+    {
+        // Scores that are not those of classes have no names of slots, and other numbers.
+        var scores = InputColumn.Find(schema, scoreColumnName);
+        var count = ScoreAnnotations.FindTexts(scores, ScoreAnnotations.SlotNames) is { IsEmpty: false } slots
+            ? slots.Length
+            : (int?)null;
+        var column = InputColumn.Find(schema, rows.LabelColumnName);
+        var classes = maskShape is null ? LabelClasses.Match(column, names, count) : null;
+        return new LabelColumn(rows.LabelColumnName, maskShape, rows.IgnoredLabel, classes);
+    }
+
     /// <summary>The seed of the options, or one derived from the context's.</summary>
     public static int Seed(IHost host, int? seed) => seed ?? host.Rand.Next();
 

@@ -1,6 +1,7 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Passes;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -36,11 +37,13 @@ public static class NetworkQuantizer
     /// The quantized network on the same device, owned by the caller: the graph of the network with its normalizations
     /// folded and <c>FakeQuantize</c> nodes, and metadata that name the method, the bits and the source.
     /// </returns>
-    /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// An option is out of range, or the pattern of an exception matches no layer; the message names it.
+    /// </exception>
     /// <exception cref="ArgumentException">
-    /// The network does not have exactly one input; there are no images, or they are not of <see cref="float"/>; the
-    /// source has another graph, and the message names the first difference; or the weights do not fit into
-    /// <see cref="BitBudget.TargetSize"/>.
+    /// The network does not have exactly one input, is quantized already, or has a weight that is not finite; there are
+    /// no images, or they are not of <see cref="float"/> or not finite; the source has another graph, and the message
+    /// names the first difference; or the weights do not fit into <see cref="BitBudget.TargetSize"/>.
     /// </exception>
     /// <exception cref="InvalidOperationException">
     /// The accuracy falls by more than <see cref="BitBudget.MaxAccuracyDrop"/> even with the maximum number of bits, or
@@ -64,11 +67,8 @@ public static class NetworkQuantizer
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
-        if (network.Graph.Inputs.Length != 1)
-        {
-            throw new ArgumentException(
-                $"The network has {network.Graph.Inputs.Length} inputs; it must have exactly one.", nameof(network));
-        }
+        using var modes = new TorchModes();
+        Check(network, options);
         if (images.dtype != torch.ScalarType.Float32 || images.dim() == 0 || images.shape[0] == 0)
         {
             throw new ArgumentException(
@@ -76,6 +76,7 @@ public static class NetworkQuantizer
                 + "at least one image in single precision is needed.",
                 nameof(images));
         }
+        FiniteCheck.Images(images);
         using var scope = torch.NewDisposeScope();
         var kept = options.Calibration.KeepOnDevice ? images.to(network.Device) : images.cpu();
         if (options.BitBudget is { } budget)
@@ -84,6 +85,39 @@ public static class NetworkQuantizer
             options = options with { BitBudget = null, Overrides = overrides };
         }
         return Apply(network, kept, options, options.BlockTraining, seed, cancellationToken);
+    }
+
+    /// <summary>Checks that a network can be quantized with the options, before there are images.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">An exception's pattern matches no layer.</exception>
+    /// <exception cref="ArgumentException">
+    /// The network does not have exactly one input, is quantized already, or has a weight that is not finite.
+    /// </exception>
+    internal static void Check(Network network, QuantizationOptions options)
+    {
+        if (network.Graph.Inputs.Length != 1)
+        {
+            throw new ArgumentException(
+                $"The network has {network.Graph.Inputs.Length} inputs; it must have exactly one.", nameof(network));
+        }
+        if (!network.Graph.Layers.Quantizers.IsEmpty)
+        {
+            var method = network.Metadata.GetValueOrDefault(NetworkMetadata.Method);
+            throw new ArgumentException(
+                $"The network is quantized already{(method is null ? "" : $", by {method}")}; "
+                + "quantize the network in full precision that it was made from.",
+                nameof(network));
+        }
+        FiniteCheck.Parameters(network);
+        var names = QuantizerSites.Names(network.Graph);
+        if (options.Overrides.FirstOrDefault(exception => !names.Any(exception.Matches)) is { } unmatched)
+        {
+            const int shown = 10;
+            var list = string.Join(", ", names.Take(shown).Select(name => $"'{name}'"));
+            throw OptionCheck.Error(
+                nameof(QuantizationOptions.Overrides), unmatched.Pattern,
+                $"The pattern '{unmatched.Pattern}' of {nameof(QuantizationOptions.Overrides)} matches none of the "
+                + $"network's {names.Count} layers ({list}{(names.Count > shown ? ", ..." : "")}).");
+        }
     }
 
     /// <summary>Quantizes with options that have been checked and have no bit budget.</summary>
@@ -141,7 +175,7 @@ public static class NetworkQuantizer
                 (NetworkMetadata.WeightBits, options.WeightBits),
                 (NetworkMetadata.ActivationBits, options.ActivationBits),
                 (NetworkMetadata.CalibrationImages, images.shape[0]),
-                (NetworkMetadata.Source, (source ?? network).ParametersSha256()));
+                (NetworkMetadata.Source, NetworkMetadata.SourceOf(source ?? network)));
             if (options.KeepInputGrams)
                 InputGrams.Collect(quantized, images, calibration.BatchSize, cancellationToken);
             return quantized;

@@ -37,7 +37,9 @@ public abstract record QuantizationOptions
     /// </summary>
     public bool PerChannel { get; init; } = true;
 
-    /// <summary>The exceptions for layers selected by name; none by default.</summary>
+    /// <summary>
+    /// The exceptions for layers selected by name, each of which must match at least one; none by default.
+    /// </summary>
     public IReadOnlyList<LayerOverride> Overrides { get; init; } = [];
 
     /// <summary>

@@ -67,6 +67,18 @@ internal sealed class QuantizerSites
         return [.. sites._sites.Values];
     }
 
+    /// <summary>The names of what exceptions can select: layers, and products of two activations.</summary>
+    public static IReadOnlyList<string> Names(Graph graph)
+    {
+        var layers = graph.Layers.All.Select(layer => layer.Node).ToHashSet();
+        return
+        [
+            .. graph.Nodes
+                .Where(node => layers.Contains(node) || graph.Flow.IsActivationProduct(node))
+                .Select(node => node.Name),
+        ];
+    }
+
     private void AddLayers(int weightBits, int activationBits, IReadOnlyList<LayerOverride> overrides)
     {
         var layers = _layers.ToDictionary(layer => layer.Node);

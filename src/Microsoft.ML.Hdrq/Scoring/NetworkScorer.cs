@@ -64,7 +64,8 @@ internal sealed class NetworkScorer : IDisposable
     public int ScoreSize { get; }
 
     /// <summary>Allocates memory for the inputs of some rows, owned by the caller.</summary>
-    public torch.Tensor NewBatch(int rows) => torch.empty([rows, .. _inputShape]).DetachFromDisposeScope();
+    public torch.Tensor NewBatch(int rows) =>
+        torch.empty([rows, .. _inputShape], torch.ScalarType.Float32).DetachFromDisposeScope();
 
     /// <summary>Gets the input of one row in a batch.</summary>
     public Span<float> Row(torch.Tensor batch, int row) =>
@@ -83,7 +84,7 @@ internal sealed class NetworkScorer : IDisposable
             var count = Math.Min(step, rows - start);
             var input = batch.narrow(0, start, count);
             if (count < step)
-                input = torch.cat([input, torch.zeros([step - count, .. _inputShape])]);
+                input = torch.cat([input, Zeros(step - count)]);
             using var output = Engine().Forward(input);
             Copy(output, count, scores.Slice(start * ScoreSize, count * ScoreSize));
         }
@@ -97,6 +98,8 @@ internal sealed class NetworkScorer : IDisposable
             _engine?.Dispose();
         }
     }
+
+    private torch.Tensor Zeros(int rows) => torch.zeros([rows, .. _inputShape], torch.ScalarType.Float32);
 
     private ScoringEngine Engine()
     {
@@ -129,7 +132,7 @@ internal sealed class NetworkScorer : IDisposable
         using var scope = torch.NewDisposeScope();
         try
         {
-            using var scores = engine.Forward(torch.zeros([_fixedBatch ?? 2, .. _inputShape]));
+            using var scores = engine.Forward(Zeros(_fixedBatch ?? 2));
             return scores.shape is [_, .. var shape] && shape.AsSpan().SequenceEqual(_scoreShape)
                 ? null
                 : $"it gave scores of shape {TensorShape.Describe(scores.shape.AsSpan(1))} "
@@ -145,7 +148,7 @@ internal sealed class NetworkScorer : IDisposable
     {
         using var scope = torch.NewDisposeScope();
         var rows = _fixedBatch ?? 2;
-        var scores = network.Run([torch.zeros([rows, .. _inputShape])], ForwardMode.Inference)[0];
+        var scores = network.Run([Zeros(rows)], ForwardMode.Inference)[0];
         return scores.dim() >= 2 && scores.shape[0] == rows
             ? scores.shape[1..]
             : throw new InvalidOperationException(

@@ -60,7 +60,7 @@ internal sealed class OnnxRuntimeEngine : ScoringEngine
                 using var run = new RunOptions();
                 using var outputs = _session.Run(run, _input, [input], _output);
                 var shape = outputs[0].GetTensorTypeAndShape().Shape;
-                var scores = torch.empty(shape);
+                var scores = torch.empty(shape, torch.ScalarType.Float32);
                 outputs[0].GetTensorDataAsSpan<float>().CopyTo(MemoryMarshal.Cast<byte, float>(scores.bytes));
                 return scores.MoveToOuterDisposeScope();
             }

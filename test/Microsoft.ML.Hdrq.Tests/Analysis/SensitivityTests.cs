@@ -37,6 +37,59 @@ public sealed class SensitivityTests
     }
 
     [TestMethod]
+    public void Differences_of_losses_have_the_standard_errors_of_the_formula()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var exact = AnalyticNetworks.Product(0.9f, 1.2f);
+        using var quantized = Quantized(0.9f, 1.2f, scale: 0.5f);
+        double[] images = [0.5, 1, 2];
+        var report = Sensitivity.Measure(
+            exact, quantized, AnalyticNetworks.Rows(new float[,] { { 0.5f }, { 1 }, { 2 } }, batchSize: 2), null, default);
+
+        Assert.AreEqual(3, report.Images);
+        var layer = report.Layers.Single(layer => layer.Layer == "hidden");
+        Assert.AreEqual(Error(1.2, 0.9 * 1.2), layer.LossAloneStandardError, 1e-6);
+        Assert.AreEqual(Error(1, 0.9), layer.LossWithoutStandardError, 1e-6);
+        // The images differ by much more than the differences between the networks do.
+        Assert.IsGreaterThan(5 * layer.LossAloneStandardError, Error(1.2, 0));
+
+        var single = Sensitivity.Measure(exact, quantized, AnalyticNetworks.Rows(new float[,] { { 1 } }), null, default);
+        Assert.AreEqual(1, single.Images);
+        Assert.AreEqual(double.NaN, single.Layers[0].LossAloneStandardError);
+
+        double Error(double first, double second)
+        {
+            var differences = images.Select(image => Loss(image * first) - Loss(image * second)).ToList();
+            var mean = differences.Average();
+            return Math.Sqrt(differences.Sum(difference => (difference - mean) * (difference - mean)) / 2 / 3);
+        }
+
+        static double Loss(double product) => Math.Log(1 + Math.Exp(-2 * product));
+    }
+
+    [TestMethod]
+    public void Pixels_without_a_label_and_images_without_any_do_not_count()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var network = SmallNetworks.Build(builder => builder.Node("Identity", "y", [builder.Convolve("only", "x", 2, 3)]));
+        var images = SmallNetworks.Random(1, 4, 2, 8, 8);
+        using var quantized = NetworkQuantizer.Quantize(
+            network, images, SmallNetworks.Nearest with { WeightBits = 3, ActivationBits = 3 }, seed: 1);
+        var size = network.Forward(images).shape[2..];
+        var labels = torch.arange(4 * size[0] * size[1]).remainder(3).reshape(4, size[0], size[1]);
+        labels[1] = torch.full_like(labels[1], Evaluation.Ignored);
+        labels[2, 0] = torch.full_like(labels[2, 0], Evaluation.Ignored);
+        var all = Sensitivity.Measure(network, quantized, new Evaluation(images, labels, 3), null, default);
+        var three = torch.tensor(new long[] { 0, 2, 3 });
+        var some = Sensitivity.Measure(
+            network, quantized, new Evaluation(images[three], labels[three], 1), null, default);
+        Assert.AreEqual((3, 3), (all.Images, some.Images));
+        Assert.AreEqual(some.Layers[0].LossAlone, all.Layers[0].LossAlone, 1e-6);
+        Assert.AreEqual(some.Layers[0].LossAloneStandardError, all.Layers[0].LossAloneStandardError, 1e-6);
+        Assert.IsGreaterThan(0, all.Layers[0].LossAloneStandardError);
+    }
+
+    [TestMethod]
     [DataRow(QuantizerPlacement.Paper)]
     [DataRow(QuantizerPlacement.Integer)]
     public void With_nothing_quantized_the_network_is_the_one_in_full_precision(QuantizerPlacement placement)

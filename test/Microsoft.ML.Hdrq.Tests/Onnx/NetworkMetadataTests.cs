@@ -68,7 +68,7 @@ public sealed class NetworkMetadataTests
         using var b = Quantize(other, 4, 2);
         a.Metadata = a.Metadata.Add("license", "MIT").Add("site", "A");
         b.Metadata = b.Metadata.Add("license", "MIT").Add("site", "B");
-        var options = new MergeOptions { NetworkWeights = [0.25, 0.75] };
+        var options = new MergeOptions { NetworkWeights = [0.25, 0.75], AllowDifferentSources = true };
         using var merged = NetworkMerger.Merge([a, b], options);
         var (hashOfA, hashOfB) = (a.ParametersSha256(), b.ParametersSha256());
         Assert.AreEqual($"{hashOfB} {hashOfA}", merged.Metadata[NetworkMetadata.Merged]);
@@ -81,7 +81,7 @@ public sealed class NetworkMetadataTests
 
         using var fromA = Load(Save(a));
         using var fromB = Load(Save(b));
-        using var fromFiles = NetworkMerger.Merge([fromB, fromA], new() { NetworkWeights = [0.75, 0.25] });
+        using var fromFiles = NetworkMerger.Merge([fromB, fromA], new() { NetworkWeights = [0.75, 0.25], AllowDifferentSources = true });
         Assert.AreEqual(Text(merged), Text(fromFiles));
         MergeCase.AssertSame(merged, fromFiles);
 

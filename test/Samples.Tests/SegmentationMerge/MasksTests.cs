@@ -1,8 +1,8 @@
 using System.Globalization;
-using Lessons;
+using Hdrq.Samples.Lessons;
 using SkiaSharp;
 
-namespace Samples.Tests.SegmentationMerge;
+namespace Hdrq.Samples.Tests.SegmentationMerge;
 
 [TestClass]
 public sealed class MasksTests

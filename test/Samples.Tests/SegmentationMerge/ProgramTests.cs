@@ -5,10 +5,9 @@ using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
-using SegmentationMerge;
 using SkiaSharp;
 
-namespace Samples.Tests.SegmentationMerge;
+namespace Hdrq.Samples.Tests.SegmentationMerge;
 
 /// <summary>The segmentation sample as its users run it: a process of its own.</summary>
 [TestClass]

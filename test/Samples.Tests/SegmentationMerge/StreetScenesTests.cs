@@ -1,7 +1,6 @@
-using SegmentationMerge;
 using SkiaSharp;
 
-namespace Samples.Tests.SegmentationMerge;
+namespace Hdrq.Samples.Tests.SegmentationMerge;
 
 [TestClass]
 public sealed class StreetScenesTests

@@ -48,7 +48,9 @@ internal static class OperatorTable
 
             // Activations
             ["Relu"] = Unary(x => x.relu()) with { Traits = NeverNegative | FusedActivation | TwiceDifferentiable },
-            ["Sigmoid"] = Unary(x => x.sigmoid()) with { Traits = NeverNegative | TwiceDifferentiable },
+            ["Sigmoid"] = Unary(x => x.sigmoid())
+            with
+            { Traits = NeverNegative | GivesProbabilities | TwiceDifferentiable },
             ["Tanh"] = Unary(x => x.tanh()) with { Traits = TwiceDifferentiable },
             ["Softplus"] = Unary(x => x.softplus()) with { Traits = NeverNegative },
             ["Softsign"] = Unary(x => x.div(x.abs().add(Scalars.Keep(1), Scalars.One))),
@@ -69,7 +71,9 @@ internal static class OperatorTable
             ["PRelu"] = Binary((x, slope) => torch.where(x.lt(Scalars.Keep(0)), x.mul(slope), x))
             with
             { WeightInputs = [1] },
-            ["Softmax"] = AlongAxis((x, axis) => x.softmax(axis)) with { Traits = NeverNegative | TwiceDifferentiable },
+            ["Softmax"] = AlongAxis((x, axis) => x.softmax(axis))
+            with
+            { Traits = NeverNegative | GivesProbabilities | TwiceDifferentiable },
             ["LogSoftmax"] = AlongAxis((x, axis) => x.log_softmax(axis)) with { Traits = TwiceDifferentiable },
             ["Dropout"] = new((type, attributes) => new Dropout(type, attributes))
             {

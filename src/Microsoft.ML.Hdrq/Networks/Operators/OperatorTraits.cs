@@ -49,6 +49,9 @@ internal enum OperatorTraits
     /// </summary>
     Joins = 1 << 6 | KeepsSign,
 
+    /// <summary>The output has a probability for each element of the input, which is its logit.</summary>
+    GivesProbabilities = 1 << 13,
+
     /// <summary>
     /// libtorch can differentiate the operator twice, or it carries no gradients. libtorch ends the process where a
     /// second derivative is missing, so only operators that were tested have this trait.

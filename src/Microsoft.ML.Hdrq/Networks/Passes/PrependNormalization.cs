@@ -10,12 +10,13 @@ namespace Microsoft.ML.Hdrq.Networks.Passes;
 internal static class PrependNormalization
 {
     /// <summary>Adds the normalization.</summary>
-    /// <param name="network">The network; its input has a batch and channels as first dimensions. It is not
-    /// changed.</param>
+    /// <param name="network">The network; its input has the batch as first dimension. It is not changed.</param>
     /// <param name="mean">A mean for every channel.</param>
     /// <param name="deviation">A deviation for every channel.</param>
+    /// <param name="axis">The dimension of the channels.</param>
     /// <returns>The network with two more nodes and the same names of input and outputs; owned by the caller.</returns>
-    public static Network Apply(Network network, ReadOnlySpan<float> mean, ReadOnlySpan<float> deviation)
+    public static Network Apply(
+        Network network, ReadOnlySpan<float> mean, ReadOnlySpan<float> deviation, int axis = 1)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
@@ -33,7 +34,7 @@ internal static class PrependNormalization
             var output = rewriter.FreshName($"{input.Name}.{suffix}");
             var shape = new long[input.Shape.Length];
             Array.Fill(shape, 1);
-            shape[1] = constants.Length;
+            shape[axis] = constants.Length;
             var parameter = rewriter.FreshName($"{output}.{constant}");
             rewriter.AddParameter(
                 parameter, TensorData.Of(constants, shape).ToTorch().to(network.Device), ParameterRole.Constant);

@@ -21,6 +21,7 @@ public sealed class OperatorTraitsTests
         [OperatorTraits.Pools] = run => run.Inputs[0]!.dim() > 2 && run.Outputs[0].shape.Take(2).SequenceEqual(run.Inputs[0]!.shape.Take(2)),
         [OperatorTraits.Joins] = run => run.Inputs.Length == 1 || run.ReadsAllInputs(),
         [OperatorTraits.Adds] = run => run.Outputs[0].allclose(run.Inputs.Aggregate((sum, input) => sum!.add(input!, Scalars.One))!),
+        [OperatorTraits.GivesProbabilities] = run => run.Outputs[0].shape.SequenceEqual(run.Inputs[0]!.shape) && Numbers(run.Outputs[0]).All(value => value is >= 0 and <= 1),
         [OperatorTraits.TwiceDifferentiable] = run => run.CanBeDifferentiatedTwice(),
         [OperatorTraits.ReadsShape] = run => run.WithMagnitudes().Zip(run.Outputs).All(pair => pair.First.equal(pair.Second).all().item<bool>()),
         [OperatorTraits.FusedActivation] = run => run.Outputs[0].shape.SequenceEqual(run.Inputs[0]!.shape) && run.IsMonotone(),

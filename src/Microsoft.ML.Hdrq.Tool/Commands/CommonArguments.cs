@@ -1,0 +1,69 @@
+using System.CommandLine;
+using Microsoft.ML.Hdrq.Pipeline;
+
+namespace Microsoft.ML.Hdrq.Tool.Commands;
+
+/// <summary>Options that commands share, each with one name and one meaning.</summary>
+internal static class CommonArguments
+{
+    /// <summary>More images at once would not fit into memory, and gain nothing.</summary>
+    private const int LargestBatch = 4096;
+
+    private const int MostThreads = 1024;
+
+    /// <summary>The name of the option for output for programs.</summary>
+    public const string JsonName = "--json";
+
+    /// <summary>Output for programs.</summary>
+    public static Option<bool> Json() =>
+        new(JsonName)
+        {
+            Arity = ArgumentArity.Zero,
+            Description = "Print events and results for programs, one JSON object a line."
+        };
+
+    /// <summary>The seed.</summary>
+    public static Option<int> Seed() =>
+        Arguments.Integer("--seed", "Seed of weights, orders and random draws.", int.MinValue, int.MaxValue, 1);
+
+    /// <summary>The size of a batch.</summary>
+    public static Option<int> BatchSize() =>
+        Arguments.Integer("--batch-size", "Images scored at once.", 1, LargestBatch, 32);
+
+    /// <summary>Threads.</summary>
+    public static Option<int?> Threads() =>
+        Arguments.OptionalInteger(
+            "--threads", "Threads that score; 1 where other work shares the cores. Default: one for each core.", 1,
+            MostThreads);
+
+    /// <summary>The GPU.</summary>
+    public static Option<int?> Gpu() =>
+        Arguments.OptionalInteger("--gpu", "Number of the GPU to train on, from 0. Default: the CPU.", 0, int.MaxValue);
+
+    /// <summary>What a network wants of its pixels.</summary>
+    public static Option<string?> NormalizationOption(string standard) => Arguments.Choice(
+        "--normalization",
+            $"What the network wants of the pixels: imagenet (mean and deviation of ImageNet; files that begin with "
+            + $"these already, as those do that hdrq wrote with it, keep them) or none (0 to 255 as they are, or the "
+            + $"file does something else itself). Default: {standard}", "imagenet", "none");
+
+    /// <summary>The normalization of a word.</summary>
+    public static ChannelNormalization? Normalization(string? word) => word == "imagenet"
+        ? ChannelNormalization.ImageNet() : null;
+
+    /// <summary>Images each network is quantized on.</summary>
+    public static Option<int?> CalibrationImages() =>
+        Arguments.OptionalInteger(
+            "--calibration-images", "Images that a network is quantized on. Default: 256.", 1, int.MaxValue);
+
+    /// <summary>Settings of quantization.</summary>
+    public static Option<string?> Settings() => Arguments.Choice(
+        "--settings",
+            "default, or paper: quantizers where the paper has them, one scale for a weight, 20,000 iterations.",
+            "default", "paper");
+
+    /// <summary>Steps of quantization.</summary>
+    public static Option<int?> Iterations() => Arguments.OptionalInteger(
+        "--iterations",
+            "Steps for each block; 0 rounds to nearest. Default: 1,000, for segmentation 100, or that of the settings.", 0, int.MaxValue);
+}

@@ -1,0 +1,189 @@
+using System.CommandLine;
+using System.Globalization;
+using System.IO.Compression;
+using System.Text.Json.Nodes;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Hdrq.Scoring;
+using Microsoft.ML.Hdrq.Tool.Terminal;
+using Microsoft.ML.OnnxRuntime;
+using CliCommand = System.CommandLine.Command;
+
+namespace Microsoft.ML.Hdrq.Tool.Commands;
+
+/// <summary><c>hdrq info</c>: what a file is.</summary>
+internal static class InfoCommand
+{
+    private const string GramPrefix = "hdrq.input_gram/";
+
+    /// <summary>The name that ML.NET's transformer around ONNX Runtime gives to its network in a model.</summary>
+    private const string NetworkEntry = "OnnxModel";
+
+    private const int ShortestName = 16;
+
+    private const int FloatBits = 32;
+
+    public static CliCommand Create(Action<Work> run)
+    {
+        var file = new Argument<string>(
+            "file")
+        { Description = "An ONNX file, or a model that ml.Model.Save or hdrq wrote (.zip)." };
+        file.CustomParser = result => Arguments.ParseFile(result, "file", result.Tokens[^1].Value);
+        var json = CommonArguments.Json();
+        var command =
+            new CliCommand("info",
+            "Says what a file is: task, classes, bits of each layer, integer layers, sizes, how it was made, and what "
+            + "statistics it carries.") { file, json };
+        command.SetAction(
+            result => run(new(result.GetValue(json), session => Show(result.GetValue(file)!, session.Output))));
+        return command;
+    }
+
+    private static void Show(string path, Output output)
+    {
+        foreach (var (name, network) in Networks(path))
+        {
+            using (network)
+                Describe(path, name, network, output);
+        }
+    }
+
+    /// <summary>The network of an ONNX file, or those in an ML.NET model.</summary>
+    private static List<(string? Entry, Network Network)> Networks(string path)
+    {
+        using var file = File.OpenRead(path);
+        Span<byte> start = stackalloc byte[2];
+        // Zip files begin with PK; in an ONNX file the first byte is the tag of a field, and that of no field that it
+        // has.
+        if (file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) < start.Length
+            || start is not [(byte)'P', (byte)'K'])
+            return [(null, Network.LoadOnnx(path))];
+        try
+        {
+            using var archive = ZipFile.OpenRead(path);
+            var found = new List<(string?, Network)>();
+            foreach (var entry in archive.Entries.Where(entry => entry.Name == NetworkEntry))
+            {
+                // ML.NET writes the number of bytes before them.
+                using var content = new BinaryReader(entry.Open());
+                using var bytes = new MemoryStream(content.ReadBytes(content.ReadInt32()));
+                found.Add((entry.FullName, Network.LoadOnnx(bytes)));
+            }
+            return found.Count > 0 ? found
+                : throw new InvalidDataException($"'{path}' is a zip file without a network in it.");
+        }
+        catch (InvalidDataException exception) when (!exception.Message.Contains(path, StringComparison.Ordinal))
+        {
+            throw new InvalidDataException($"'{path}': {exception.Message}", exception);
+        }
+    }
+
+    private static void Describe(string path, string? entry, Network network, Output output)
+    {
+        var graph = network.Graph;
+        OnnxReport? report = null;
+        string? rejected = null;
+        try
+        {
+            report = OnnxReport.Of(network);
+        }
+        catch (OnnxRuntimeException exception)
+        {
+            rejected = exception.Message;
+        }
+        var metadata = network.Metadata;
+        var grams = metadata.Keys.Count(key => key.StartsWith(GramPrefix, StringComparison.Ordinal));
+        var normalizations = graph.Nodes.Count(node => node.Operator.Type == "BatchNormalization");
+        var parameters = network.Parameters.Values.Sum(tensor => tensor.numel());
+        var quantized = report?.Layers.Any(layer => layer.WeightBits is not null) == true;
+
+        var facts = new List<(string Name, string Key, string Text)>
+        {
+            ("file", "file", path + (entry is null ? "" : $", an ML.NET model; its network is {entry}")),
+            ("size", "bytes",
+                string.Create(
+                    CultureInfo.InvariantCulture, $"{new FileInfo(path).Length:N0} bytes; {parameters:N0} parameters")),
+            ("task", "task", Task(network, isServed: entry is not null)),
+            ("classes", "classes", network.ClassNames is { } names ? string.Join(", ", names) : "without names"),
+            ("input", "input", string.Join(", ", graph.Inputs)),
+            ("output", "output", string.Join(", ", graph.Outputs)),
+        };
+        if (report is not null)
+        {
+            facts.Add(("bits", "bits", !quantized ? "full precision"
+                : string.Join(", ", report.Layers.GroupBy(Bits).Select(group => $"{group.Count()} {group.Key}"))));
+            if (quantized)
+                facts.Add(("integer kernels", "integerLayers",
+                    $"{report.Layers.Count(layer => layer.IsInteger)} of {report.Layers.Length} layers in ONNX Runtime"));
+        }
+        if (rejected is not null)
+            facts.Add(("ONNX Runtime", "rejected", $"rejects it: {rejected.Split('\n')[0]}"));
+        facts.Add(("normalization", "batchNormalizations", normalizations > 0
+            ? $"{normalizations} BatchNormalization with statistics of their own"
+                : "no BatchNormalization: folded into the layers, or of another kind"));
+        facts.Add(("for merging", "gramMatrices", grams > 0
+            ? $"Gram matrices of the inputs of {grams} layers: merged by RegMean"
+                : "no Gram matrices: merged by the mean"));
+        foreach (var (key, value) in metadata.Where(
+            pair => !pair.Key.StartsWith(GramPrefix, StringComparison.Ordinal)
+            && pair.Key != NetworkMetadata.ClassNames))
+            facts.Add((key, key, value));
+
+        output.Event("info", () =>
+        {
+            var data = new JsonObject(facts.Select(fact => KeyValuePair.Create(fact.Key, (JsonNode?)fact.Text)))
+            {
+                ["classes"] = network.ClassNames is { } list ? new JsonArray([.. list.Select(name => (JsonNode)name)])
+                    : null,
+                ["bytes"] = new FileInfo(path).Length,
+                ["parameters"] = parameters,
+                ["gramMatrices"] = grams,
+                ["batchNormalizations"] = normalizations,
+            };
+            if (report is not null)
+            {
+                data["layers"] = new JsonArray([.. report.Layers.Select(layer => (JsonNode)new JsonObject
+                {
+                    ["name"] = layer.Name,
+                    ["type"] = layer.Type,
+                    ["weightBits"] = layer.WeightBits,
+                    ["inputBits"] = layer.InputBits,
+                    ["isInteger"] = layer.IsInteger,
+                    ["reason"] = layer.Reason,
+                })]);
+            }
+            return data;
+        });
+        var width = facts.Max(fact => fact.Name.Length) + 2;
+        foreach (var (name, _, text) in facts)
+            output.Say($"{name.PadRight(width)}{text}");
+        if (!quantized)
+            return;
+        var table = new TextTable().Add(new TextTable.Column("layer", MinimumWidth: ShortestName))
+            .Add(new TextTable.Column("type")).Add(new TextTable.Column("bits"))
+            .Add(new TextTable.Column("kernel", MinimumWidth: ShortestName));
+        foreach (var layer in report!.Layers)
+            table.Add([layer.Name, layer.Type, Bits(layer), layer.IsInteger ? "integer" : $"float: {layer.Reason}"]);
+        output.Show(table);
+    }
+
+    private static string Bits(LayerReport layer) =>
+        string.Create(CultureInfo.InvariantCulture, $"W{layer.WeightBits ?? FloatBits}A{layer.InputBits ?? FloatBits}");
+
+    /// <param name="network">The network.</param>
+    /// <param name="isServed">Whether it is that of a model, which takes one image at a time.</param>
+    private static string Task(Network network, bool isServed)
+    {
+        var output = network.Graph.Outputs[0].Shape;
+        long[] shape = isServed && output.Length is (1 or 3) ? [1, .. output] : [.. output];
+        return shape switch
+        {
+            [_, var classes] => $"classification, {Count(classes)}",
+            [_, var classes, _, _] => $"segmentation, {Count(classes)}",
+            _ => "unknown: its output has neither the shape [N, classes] nor [N, classes, height, width]",
+        };
+    }
+
+    private static string Count(long classes) => classes > 0
+        ? string.Create(CultureInfo.InvariantCulture, $"{classes} classes") : "any number of classes";
+}

@@ -1,0 +1,204 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.FileSystemGlobbing;
+using Microsoft.ML.Hdrq.Merging;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Hdrq.Tool.Comparison;
+using Microsoft.ML.Hdrq.Tool.Data;
+using Microsoft.ML.Hdrq.Tool.Jobs;
+using Microsoft.ML.Hdrq.Tool.Terminal;
+using CliCommand = System.CommandLine.Command;
+
+namespace Microsoft.ML.Hdrq.Tool.Commands;
+
+/// <summary><c>hdrq merge</c>: one network of several, without images.</summary>
+internal static partial class MergeCommand
+{
+    /// <summary>Networks that any image size fits are given this size by a model that reads files.</summary>
+    private const int LargestSide = 16_384;
+
+    private const int LargestShare = 1_000_000;
+
+    public static CliCommand Create(Action<Work> run)
+    {
+        var files = new Argument<string[]>(
+            "files")
+        {
+            Description = "ONNX files of the networks, at least two; patterns such as 'sites/*.onnx' too.",
+            Arity = ArgumentArity.OneOrMore
+        };
+        var output = Arguments.NewFile("--output", "The ONNX file to write.", ".onnx", isRequired: true);
+        var zip = Arguments.NewFile(
+            "--zip", "Also write an ML.NET model that reads image files, for mlContext.Model.Load.", ".zip");
+        var method =
+            Arguments.Choice(
+                "--merging",
+                $"How to merge: {string.Join(", ", MergingChoice.All.Select(choice => choice.Name))}. Default: "
+                + "default.", [.. MergingChoice.All.Select(choice => choice.Name)]);
+        var weights =
+            Arguments.Numbers(
+                "--weights", "How much each network counts, in the order of the files. Default: all the same.", 0,
+                LargestShare);
+        var source = Arguments.File("--source", "ONNX file of the source network; for task-arithmetic and ties.");
+        var anySource =
+            new Option<bool>(
+                "--allow-different-sources")
+            {
+                Description =
+                "Also merge networks that do not come from the same source network; such a merge is seldom of use."
+            };
+        var classes =
+            Arguments.File(
+                "--classes",
+                "Text file with the names of the classes, one a line, for --zip. Default: those that the networks "
+                + "carry.");
+        var size = Arguments.OptionalInteger(
+            "--size", "Height and width of images, for --zip, where the network takes any. ", 1, LargestSide);
+        var (seed, json) = (CommonArguments.Seed(), CommonArguments.Json());
+        var command =
+            new CliCommand(
+                "merge", "Merges networks of several places into one, without images and without training.") { files,
+                output, zip, method, weights, source, anySource, classes, size, seed, json };
+        command.SetAction(result => run(new(result.GetValue(json), session =>
+        {
+            var paths = Expand(result.GetValue(files)!, result.GetValue(output)!);
+            Arguments.CheckApart(result.GetValue(output)!, [.. paths, result.GetValue(source)]);
+            var shares = result.GetValue(weights) ?? [];
+            if (shares.Length > 0 && shares.Length != paths.Count)
+                throw new UsageException(
+                    $"--weights has {shares.Length} numbers, and there are {paths.Count} networks.");
+            if (shares.Length > 0 && shares.All(share => share == 0))
+                throw new UsageException("--weights: one of them at least must be above 0.");
+            var choice =
+                MergingChoice.All.Single(way => way.Name == (result.GetValue(method) ?? MergingPlan.Default.Name));
+            if (choice.NeedsSource && result.GetValue(source) is null)
+                throw new UsageException(
+                    $"--merging {choice.Name} needs --source, the ONNX file of the network that all others come from.");
+            if (!choice.NeedsSource && result.GetValue(source) is not null)
+                throw new UsageException(
+                    $"--source is for --merging "
+                    + string.Join(" and ", MergingChoice.All.Where(way => way.NeedsSource).Select(way => way.Name))
+                    + $", and not for {choice.Name}.");
+            if ((result.GetValue(classes) ?? (object?)result.GetValue(size)) is not null
+                && result.GetValue(zip) is null)
+                throw new UsageException("--classes and --size are for --zip, which is not given.");
+            var names = result.GetValue(classes) is { } list ? ReadNames(list) : null;
+            var networks = new List<Network>();
+            try
+            {
+                foreach (var path in paths)
+                    networks.Add(Network.LoadOnnx(path));
+                if (choice.IsForIntegers && !networks[0].Graph.Nodes.Any(node => node.Operator.Type == "FakeQuantize"))
+                    throw new UsageException(
+                        $"--merging {choice.Name} is for quantized networks, and these are in full precision.");
+                if (names is not null && networks[0].Graph.Outputs[0].Shape is [_, > 0 and var count, ..]
+                    && count != names.Length)
+                    throw new InvalidDataException(
+                        $"'{result.GetValue(classes)}' names {names.Length} classes, and the networks have {count}.");
+                using var common = result.GetValue(source) is { } sourcePath ? Network.LoadOnnx(sourcePath) : null;
+                var context = Devices.Context(result.GetValue(seed), null);
+                var (height, width) = Size(networks[0], result.GetValue(zip) is null ? 1 : result.GetValue(size));
+                var steps = new NetworkSteps(context, new PixelPipeline(context, height, width), result.GetValue(seed));
+                var options =
+                    choice.Options(
+                        common ?? networks[0],
+                        result.GetValue(seed)) with
+                    { AllowDifferentSources = result.GetValue(anySource) };
+                using var merged = session.Output.WithProgress(board =>
+                {
+                    var bar = board.Add($"merging {paths.Count} networks");
+                    var made = Merge(
+                        steps, networks, paths, shares.Length == 0 ? options
+                        : options with { NetworkWeights = [.. shares.Select(share => share / shares.Sum())] });
+                    NetworkFiles.Save(made, result.GetValue(output)!, session.Output);
+                    if (result.GetValue(zip) is { } model)
+                        steps.SaveModel(made, names, model);
+                    bar.Complete();
+                    return made;
+                });
+                NetworkFiles.SayKernels(merged, session.Output);
+                session.Output.Say($"Written: {result.GetValue(output)}, for ONNX Runtime"
+                    + (result.GetValue(zip) is { } written ? $"; {written}, for mlContext.Model.Load."
+                        : ". --zip FILE also writes an ML.NET model."));
+            }
+            finally
+            {
+                networks.ForEach(network => network.Dispose());
+            }
+        })));
+        return command;
+    }
+
+    /// <summary>Merges; files are named where the library numbers networks, and options where it names its own.</summary>
+    private static Network Merge(
+        NetworkSteps steps, List<Network> networks, List<string> paths, MergeOptions options)
+    {
+        try
+        {
+            return steps.Merge(networks, options);
+        }
+        catch (ArgumentException exception) when (Numbered().IsMatch(exception.Message))
+        {
+            var message = Numbered().Replace(exception.Message.Split(" (Parameter")[0], match =>
+                (match.Groups["first"].Success ? $"{Name(match, "first")} and " : "") + Name(match, "last"));
+            throw new InvalidDataException(
+                message.Replace(
+                    $"set {nameof(MergeOptions)}.{nameof(MergeOptions.AllowDifferentSources)} to merge them anyway",
+                    "--allow-different-sources merges them anyway", StringComparison.Ordinal),
+                exception);
+
+            string Name(Match match, string group) =>
+                $"'{paths[int.Parse(match.Groups[group].Value, CultureInfo.InvariantCulture)]}'";
+        }
+    }
+
+    [GeneratedRegex(@"[Nn]etworks? (?:(?<first>[0-9]+) and )?(?<last>[0-9]+)")]
+    private static partial Regex Numbered();
+
+    /// <summary>Files, and those that patterns match, in ordinal order of what each pattern gives.</summary>
+    private static List<string> Expand(IReadOnlyList<string> arguments, string output)
+    {
+        var paths = new List<string>();
+        foreach (var argument in arguments)
+        {
+            if (File.Exists(argument))
+            {
+                paths.Add(argument);
+                continue;
+            }
+            if (!argument.Contains('*', StringComparison.Ordinal))
+                throw new UsageException(
+                    Directory.Exists(argument)
+                    ? $"{argument} is a folder; give files, such as '{Path.Combine(argument, "*.onnx")}'."
+                    : $"{argument}: there is no such file.");
+            var root = Path.GetPathRoot(argument) is { Length: > 0 } rooted ? rooted : Directory.GetCurrentDirectory();
+            var matches = new Matcher(StringComparison.Ordinal)
+                .AddInclude(Path.IsPathRooted(argument) ? Path.GetRelativePath(root, argument) : argument)
+                .GetResultsInFullPath(root).Order(StringComparer.Ordinal).ToList();
+            paths.AddRange(matches.Count > 0 ? matches : throw new UsageException($"'{argument}' matches no file."));
+        }
+        paths.RemoveAll(
+            path => arguments.All(argument => argument != path) && Path.GetFullPath(path) == Path.GetFullPath(output));
+        if (paths.Select(Path.GetFullPath).CountBy(path => path)
+            .FirstOrDefault(count => count.Value > 1) is { Key: { } twice })
+            throw new UsageException($"'{twice}' is named twice.");
+        return paths.Count > 1 ? paths
+            : throw new UsageException($"To merge, it takes at least two networks; there is {paths[0]} alone.");
+    }
+
+    private static string[] ReadNames(string path)
+    {
+        var names = File.ReadLines(path).Select(line => line.Trim()).Where(line => line.Length > 0).ToArray();
+        return names.Length > 0 ? names
+            : throw new InvalidDataException($"'{path}' names no class; it takes one a line.");
+    }
+
+    private static (int Height, int Width) Size(Network network, int? size) => size is { } side
+        ? PixelPipeline.InputSize(network, (side, side))
+        : PixelPipeline.InputSize(
+            network, () =>
+                throw new UsageException(
+                    "--size is missing: the networks take images of any size, and a model that reads files needs one."));
+}

@@ -1,0 +1,154 @@
+using Microsoft.ML.Hdrq.Tool.Terminal;
+
+namespace Microsoft.ML.Hdrq.Tool.Data;
+
+/// <summary>
+/// Where the images of domains are: <c>&lt;folder&gt;/&lt;domain&gt;/&lt;train|test&gt;/</c>. Names that begin with a
+/// dot are passed over.
+/// </summary>
+/// <param name="Root">Full path of the data folder.</param>
+/// <param name="Domains">The domains that are read, the source's first where all are.</param>
+/// <param name="Splits">The splits that are read.</param>
+internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, IReadOnlyList<DataSplit> Splits)
+{
+    /// <summary>What a folder of images with one class each looks like.</summary>
+    public const string Classes = "<domain>/<train|test>/<class>/<image>";
+
+    /// <summary>What a folder of images and masks looks like.</summary>
+    public const string Masks = "<domain>/<train|test>/<images|labels>/<frame>";
+
+    /// <summary>The folder of a split that holds images where there are masks.</summary>
+    public const string ImageFolder = "images";
+
+    /// <summary>The folder of a split that holds masks.</summary>
+    public const string MaskFolder = "labels";
+
+    private static readonly string[] _extensions = [".png", ".jpg", ".jpeg", ".bmp"];
+
+    private static readonly string[] _sources = ["clean", "clear", "day"];
+
+    /// <summary>Whether there are masks: a split of the first domain holds <c>images</c> and <c>labels</c>.</summary>
+    public bool HasMasks => DataSplits.All.Any(split =>
+    {
+        var folder = Path.Combine(Root, Domains[0], split.FolderName());
+        return Directory.Exists(Path.Combine(folder, ImageFolder))
+            && Directory.Exists(Path.Combine(folder, MaskFolder));
+    });
+
+    /// <summary>Finds all domains: the subfolders that hold a <c>train</c> or a <c>test</c> folder.</summary>
+    /// <param name="folder">The data folder.</param>
+    /// <param name="source">
+    /// The domain that comes first; null for <c>clean</c>, <c>clear</c> or <c>day</c>, or, where there is none of
+    /// these,
+    /// the first by name. The others follow in ordinal order.
+    /// </param>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <exception cref="InvalidDataException">There is no domain.</exception>
+    /// <exception cref="UsageException">There is not that domain which is to come first.</exception>
+    public static DomainLayout Find(string folder, string? source = null)
+    {
+        var root = Existing(folder);
+        var domains = Names(root)
+            .OrderBy(name =>
+                (source is null ? _sources.Contains(name, StringComparer.OrdinalIgnoreCase) : name == source) ? 0 : 1)
+            .ThenBy(name => name, StringComparer.Ordinal)
+            .ToArray();
+        if (domains.Length == 0)
+            throw new InvalidDataException($"'{root}' holds no domains; expected {Classes}, or {Masks}.");
+        return source is null || domains[0] == source
+            ? new(root, domains, DataSplits.All)
+            : throw new UsageException(
+                $"--source: there is no domain '{source}' in '{root}'; there are {string.Join(", ", domains)}.");
+    }
+
+    /// <summary>Finds one domain: that of a name in a data folder, the only one there, or the folder itself.</summary>
+    /// <param name="folder">A data folder, or the folder of one domain.</param>
+    /// <param name="domain">The domain; null where there is no choice.</param>
+    /// <param name="split">The split that is read.</param>
+    /// <returns>The domain; null where the folder is none and has none.</returns>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <exception cref="UsageException">There is no such domain, or there are several and none is named.</exception>
+    public static DomainLayout? FindOne(string folder, string? domain, DataSplit split)
+    {
+        var root = Existing(folder);
+        if (domain is null && IsDomain(root) && Path.GetDirectoryName(root) is { } parent)
+            return new(parent, [Path.GetFileName(root)], [split]);
+        var names = Names(root);
+        if (domain is null)
+        {
+            return names.Count switch
+            {
+                0 => null,
+                1 => new(root, names, [split]),
+                _ => throw new UsageException(
+                    $"--domain is missing: '{root}' has the domains {string.Join(", ", names)}."),
+            };
+        }
+        return names.Contains(domain)
+            ? new(root, [domain], [split])
+            : throw new UsageException(
+                $"--domain: there is no domain '{domain}' in '{root}'; "
+                + $"{(names.Count == 0 ? "it has none" : $"there are {string.Join(", ", names)}")}.");
+    }
+
+    /// <summary>The names of a folder's subfolders in ordinal order; none where there is no folder.</summary>
+    public static IReadOnlyList<string> Subfolders(string folder) =>
+        Directory.Exists(folder)
+            ? [.. Directory.EnumerateDirectories(folder).Select(path => Path.GetFileName(path))
+            .Where(name => name[0] != '.').Order(StringComparer.Ordinal)] : [];
+
+    /// <summary>
+    /// A folder's files that end in .png, .jpg, .jpeg or .bmp, in either case, by name in ordinal order; none where
+    /// there is no folder.
+    /// </summary>
+    public static IReadOnlyList<string> Images(string folder) =>
+        Directory.Exists(folder)
+            ? [.. Directory.EnumerateFiles(folder)
+                .Where(path => Path.GetFileName(path)[0] != '.'
+                && _extensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase))
+                .Order(StringComparer.Ordinal)]
+            : [];
+
+    /// <summary>
+    /// The images of a place, without labels: the training images of a domain, or, where a folder is no domain and has
+    /// none, all images in it and below. In the order in which labelled images are read: those of a folder by name,
+    /// after
+    /// those of its subfolders by name.
+    /// </summary>
+    /// <param name="folder">A data folder, the folder of one domain, or any folder of images.</param>
+    /// <param name="domain">The domain; null where there is no choice.</param>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <exception cref="InvalidDataException">There are no images.</exception>
+    /// <exception cref="UsageException">There is no such domain, or there are several and none is named.</exception>
+    public static IReadOnlyList<string> UnlabelledImages(string folder, string? domain)
+    {
+        var images = Existing(folder);
+        if (FindOne(folder, domain, DataSplit.Train) is { } layout)
+        {
+            images = Path.Combine(layout.Root, layout.Domains[0], DataSplit.Train.FolderName());
+            if (layout.HasMasks)
+                images = Path.Combine(images, ImageFolder);
+        }
+        var files = Below(images).ToList();
+        return files.Count > 0 ? files
+            : throw new InvalidDataException($"'{images}' holds no images (*.png, .jpg, .jpeg or .bmp).");
+    }
+
+    private static IEnumerable<string> Below(string folder) => Subfolders(folder)
+        .SelectMany(name => Below(Path.Combine(folder, name))).Concat(Images(folder));
+
+    private static IReadOnlyList<string> Names(string root) =>
+        [.. Subfolders(root).Where(name => IsDomain(Path.Combine(root, name)))];
+
+    private static bool IsDomain(string folder) =>
+        DataSplits.All.Any(split => Directory.Exists(Path.Combine(folder, split.FolderName())));
+
+    private static string Existing(string folder)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        var root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+        return Directory.Exists(root) ? root
+            : throw new DirectoryNotFoundException(
+                File.Exists(root) ? $"'{root}' is a file, not a data folder." : $"There is no data folder '{root}'.");
+    }
+}

@@ -1,0 +1,168 @@
+using Microsoft.ML.Hdrq.Adaptation;
+using Microsoft.ML.Hdrq.Merging;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Quantization;
+using Microsoft.ML.Hdrq.Scoring;
+using Microsoft.ML.Hdrq.Tool.Classification;
+using Microsoft.ML.Hdrq.Tool.Data;
+using Microsoft.ML.Hdrq.Tool.Report;
+using Microsoft.ML.Hdrq.Tool.Results;
+using Microsoft.ML.Hdrq.Tool.Segmentation;
+
+namespace Microsoft.ML.Hdrq.Tool.Jobs;
+
+/// <summary>
+/// Makes and measures networks of one task, on the images of a data folder. Every step is an ordinary ML.NET pipeline
+/// that is fitted to the images of one domain, as it would be where these images are.
+/// </summary>
+internal abstract class DomainNetworks(MLContext context, JobOptions options)
+{
+    /// <summary>The column of the truth.</summary>
+    public const string Label = "Label";
+
+    /// <summary>The column that networks write.</summary>
+    protected const string Score = "Score";
+
+    /// <summary>What makes and measures the networks of a data folder.</summary>
+    /// <param name="layout">The folder.</param>
+    /// <param name="options">What is asked for.</param>
+    /// <param name="network">The source network; null to train one.</param>
+    /// <exception cref="InvalidDataException">The images cannot be used, or the network does not fit them.</exception>
+    public static DomainNetworks Of(DomainLayout layout, JobOptions options, Network? network)
+    {
+        var context = Devices.Context(options.Seed, options.GpuDeviceId);
+        return layout.HasMasks
+            ? new SegmentationNetworks(context, new FrameFolder(layout, network?.ClassNames), options, network)
+            : new ImageNetworks(context, new DomainFolder(layout, network?.ClassNames), options, network);
+    }
+
+    /// <summary>The task.</summary>
+    public abstract VisionTask Task { get; }
+
+    /// <summary>All domains, the source's first.</summary>
+    public abstract IReadOnlyList<string> Domains { get; }
+
+    /// <summary>The names of the classes, in the order of the networks' outputs.</summary>
+    public abstract IReadOnlyList<string> Classes { get; }
+
+    protected MLContext Context => context;
+
+    protected JobOptions Options => options;
+
+    /// <summary>Reads images.</summary>
+    protected abstract PixelPipeline Pixels { get; }
+
+    private NetworkSteps Steps => new(context, Pixels, options.Seed);
+
+    /// <summary>The files that a domain's networks are trained and quantized on.</summary>
+    public abstract IEnumerable<string> TrainingFiles(string domain);
+
+    /// <summary>The files that networks are measured on in a domain.</summary>
+    public abstract IEnumerable<string> TestFiles(string domain);
+
+    /// <summary>How well a network does on the test images of some domains, domain after domain.</summary>
+    public abstract IEnumerable<DomainScore> Measure(
+        Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Writes pictures of what networks give, where the task has such; does nothing unless overridden.
+    /// </summary>
+    /// <param name="results">The results.</param>
+    /// <param name="folder">Where the networks are, and the pictures shall be.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public virtual void Illustrate(ResultsDocument results, string folder, CancellationToken cancellationToken)
+    {
+    }
+
+    /// <summary>The source network: from its file, or a small one trained on the first domain.</summary>
+    public Network Source(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken)
+    {
+        if (options.Network is not null)
+            return Read(options.Network);
+        using var created = CreateSource();
+        return Steps.Adapt(
+            created, Images(Domains[0], DataSplit.Train, cancellationToken),
+                SourceTraining with { Progress = progress },
+            new() { Normalization = options.Normalization, ClassNames = Classes }, cancellationToken);
+    }
+
+    /// <summary>A network from a file, with the normalization of its input as its first nodes.</summary>
+    public Network Read(string path) => Steps.Read(path, options.Normalization, Classes);
+
+    /// <summary>The source network, adapted to the labelled images of a domain.</summary>
+    public Network Adapt(
+        Network source, string domain, IProgress<FineTuningProgress> progress, CancellationToken cancellationToken) =>
+            Steps.Adapt(
+        source, Images(domain, DataSplit.Train, cancellationToken), Adaptation with { Progress = progress }, new(),
+            cancellationToken);
+
+    /// <summary>An adapted network, quantized on the images of its domain, without their labels.</summary>
+    public Network Quantize(
+        Network source, Network adapted, string domain, QuantizationOptions settings, int seed,
+        IProgress<QuantizationProgress> progress, CancellationToken cancellationToken) => Steps.Quantize(
+        adapted, Images(domain, DataSplit.Train, cancellationToken),
+            settings with { Source = source, Progress = progress }, seed, options.CalibrationImages, cancellationToken);
+
+    /// <summary>One network of several, without images.</summary>
+    public Network Merge(IReadOnlyList<Network> networks, MergeOptions merging) => Steps.Merge(networks, merging);
+
+    /// <summary>What a network says of some test images of each of some domains, for people to look at.</summary>
+    public virtual IReadOnlyList<SamplePrediction> Predict(
+        Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken) => [];
+
+    /// <summary>What the colours of predicted pictures mean, as CSS; empty where predictions are no pictures.</summary>
+    public virtual IReadOnlyList<(string Name, string Colour)> PictureKey => [];
+
+    /// <summary>Has networks analysed on the labelled test images of a domain.</summary>
+    /// <param name="domain">The domain.</param>
+    /// <param name="parts">The networks.</param>
+    /// <param name="analyse">Given the data and the names of the networks' score columns in it.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    public T Analyse<T>(
+        string domain, IReadOnlyList<Network> parts, Func<ModelOperationsCatalog, IDataView, IReadOnlyList<string>,
+        T> analyse, CancellationToken cancellationToken)
+    {
+        var data = Images(domain, DataSplit.Test, cancellationToken);
+        var (applied, columns) = (new List<NetworkTransformer>(), new List<string>());
+        try
+        {
+            foreach (var part in parts)
+            {
+                columns.Add($"{Score}{columns.Count}");
+                applied.Add(context.Transforms.ApplyNetwork(
+                    columns[^1], PixelPipeline.Pixels, part, new ScoringOptions { Engine = ScoringEngineKind.Torch })
+                    .Fit(data));
+                data = applied[^1].Transform(data);
+            }
+            return analyse(context.Model, data, columns);
+        }
+        finally
+        {
+            applied.ForEach(transformer => transformer.Dispose());
+        }
+    }
+
+    /// <summary>
+    /// Saves a network as an ML.NET model that reads image files, for applications that have neither this library nor
+    /// Torch.
+    /// </summary>
+    /// <param name="network">The network.</param>
+    /// <param name="path">The file, a zip.</param>
+    public void SaveModel(Network network, string path) => Steps.SaveModel(network, Classes, path);
+
+    /// <summary>A source network that has not been trained.</summary>
+    protected abstract Network CreateSource();
+
+    /// <summary>How a source network is trained from the beginning.</summary>
+    protected abstract AdaptationOptions SourceTraining { get; }
+
+    /// <summary>How a source network is adapted to a domain.</summary>
+    protected abstract AdaptationOptions Adaptation { get; }
+
+    /// <summary>
+    /// The images of a domain as <see cref="PixelPipeline.Pixels"/> and <see cref="Label"/>, read when a cursor asks
+    /// for them.
+    /// </summary>
+    protected abstract IDataView Images(string domain, DataSplit split, CancellationToken cancellationToken);
+}

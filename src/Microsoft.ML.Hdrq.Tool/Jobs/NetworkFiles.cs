@@ -1,0 +1,39 @@
+using System.Text.Json.Nodes;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Hdrq.Scoring;
+using Microsoft.ML.Hdrq.Tool.Data;
+using Microsoft.ML.Hdrq.Tool.Results;
+using Microsoft.ML.Hdrq.Tool.Terminal;
+
+namespace Microsoft.ML.Hdrq.Tool.Jobs;
+
+/// <summary>Networks that single steps write.</summary>
+internal static class NetworkFiles
+{
+    /// <summary>
+    /// Writes a network, whole or not at all; also where another process writes the same file at the same time, as when
+    /// a scheduler has started a job again whose node it lost sight of.
+    /// </summary>
+    public static void Save(Network network, string path, Output output)
+    {
+        WholeFile.Write(path, temporary => network.SaveOnnx(temporary));
+        output.Event(
+            "written", () =>
+                new JsonObject
+                {
+                    ["network"] = path,
+                    ["bytes"] = new FileInfo(path).Length,
+                    ["sha256"] = network.ParametersSha256()
+                });
+    }
+
+    /// <summary>Says what became of the layers of a quantized network.</summary>
+    public static void SayKernels(Network network, Output output)
+    {
+        var report = OnnxReport.Of(network);
+        foreach (var line in report.Layers.All(layer => layer.WeightBits is null) ? []
+            : KernelSummary.Of([("", report)]))
+            output.Say(line);
+    }
+}

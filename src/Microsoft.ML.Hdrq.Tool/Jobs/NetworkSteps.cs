@@ -1,0 +1,118 @@
+using System.Collections.Immutable;
+using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Adaptation;
+using Microsoft.ML.Hdrq.Merging;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Quantization;
+using Microsoft.ML.Hdrq.Tool.Data;
+
+namespace Microsoft.ML.Hdrq.Tool.Jobs;
+
+/// <summary>
+/// The steps that make a network, each an ordinary ML.NET pipeline that is fitted to the images of one domain. A whole
+/// run and a command for one step take the same, so that they give the same networks.
+/// </summary>
+/// <param name="context">The context.</param>
+/// <param name="pixels">Reads images.</param>
+/// <param name="seed">The seed.</param>
+internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int seed)
+{
+    private const string Score = "Score";
+
+    /// <summary>
+    /// A network from a file, with the normalization of its input as its first nodes. A file that has it already keeps
+    /// it: the source network comes as it was exported, and those adapted from it with what was put before it.
+    /// </summary>
+    public Network Read(string path, ChannelNormalization? normalization, IReadOnlyList<string>? classNames = null)
+    {
+        using var network = Network.LoadOnnx(path);
+        var missing = normalization is not null && !BeginsWith(network, normalization) ? normalization : null;
+        return Fit(context.Transforms.ApplyNetwork(
+            Score, PixelPipeline.Pixels, network,
+            new ScoringOptions { Normalization = missing, ClassNames = classNames }), NoPixels);
+    }
+
+    /// <summary>A network, trained on labelled images.</summary>
+    public Network Adapt(
+        Network network, IDataView images, AdaptationOptions options, ScoringOptions scoring,
+        CancellationToken cancellationToken) => Fit(
+        context.Transforms.ApplyNetwork("Source", PixelPipeline.Pixels, network, scoring)
+            .Append(context.Transforms.AdaptNetwork(
+                Score, "Source", options, new() { Seed = seed, CancellationToken = cancellationToken })),
+        images);
+
+    /// <summary>An adapted network, quantized on images; labels are not read.</summary>
+    public Network Quantize(
+        Network adapted, IDataView images, QuantizationOptions options, int quantizationSeed, int? calibrationImages,
+        CancellationToken cancellationToken) => Fit(
+        context.Transforms.ApplyNetwork("Adapted", PixelPipeline.Pixels, adapted)
+            .Append(context.Transforms.QuantizeNetwork(
+                Score, "Adapted", options,
+                new() { MaxRows = calibrationImages, Seed = quantizationSeed, CancellationToken = cancellationToken })),
+        images);
+
+    /// <summary>One network of several, without images.</summary>
+    public Network Merge(IReadOnlyList<Network> networks, MergeOptions merging) =>
+        Fit(context.Transforms.MergeNetworks(Score, PixelPipeline.Pixels, networks, merging), NoPixels);
+
+    /// <summary>
+    /// Saves a network as an ML.NET model that reads image files, for applications that have neither this library nor
+    /// Torch.
+    /// </summary>
+    /// <param name="network">The network.</param>
+    /// <param name="classNames">The names of its classes; null for those that it carries.</param>
+    /// <param name="path">The file, a zip; replaced whole or not at all.</param>
+    public void SaveModel(Network network, IReadOnlyList<string>? classNames, string path)
+    {
+        classNames ??= network.ClassNames;
+        IEstimator<ITransformer> pipeline =
+            pixels.Reading.Append(
+                context.Transforms.ApplyNetwork(
+                    Score, PixelPipeline.Pixels, network, new ScoringOptions { ClassNames = classNames }));
+        if (classNames is not null && network.Graph.Outputs[0].Shape.Length == 2)
+            pipeline = pipeline.Append(context.Transforms.Conversion.MapKeyToValue("Prediction", "PredictedLabel"));
+        var model = pipeline.Fit(pixels.NoFiles);
+        try
+        {
+            WholeFile.Write(path, temporary => context.Model.Save(model, pixels.NoFiles.Schema, temporary));
+        }
+        finally
+        {
+            (model as IDisposable)?.Dispose();
+        }
+    }
+
+    /// <summary>
+    /// Whether all that a network does with its input is to subtract a mean and divide by a deviation.
+    /// </summary>
+    private static bool BeginsWith(Network network, ChannelNormalization normalization)
+    {
+        return Reader(network.Graph.Inputs[0].Name, "Sub", normalization.Mean) is { } centred
+            && Reader(centred.Outputs[0], "Div", normalization.StandardDeviation) is not null;
+
+        GraphNode? Reader(string value, string type, ImmutableArray<float> constants) =>
+            network.Graph.Nodes.Where(node => node.Inputs.Contains(value)).ToList() is [var node]
+            && node.Operator.Type == type && node.Inputs[0] == value
+            && network.Parameters.TryGetValue(node.Inputs[1], out var parameter)
+            && parameter.numel() == constants.Length && parameter.data<float>().SequenceEqual(constants)
+                ? node
+                : null;
+    }
+
+    private IDataView NoPixels => pixels.Read([]);
+
+    private static Network Fit(IEstimator<NetworkTransformer> estimator, IDataView images)
+    {
+        using var fitted = estimator.Fit(images);
+        return fitted.Network.To(TorchSharp.torch.CPU);
+    }
+
+    /// <summary>The network of an estimator that is fitted to images, in host memory.</summary>
+    private static Network Fit(EstimatorChain<NetworkTransformer> chain, IDataView images)
+    {
+        using var fitted = chain.Fit(images);
+        return fitted.LastTransformer.Network.To(TorchSharp.torch.CPU);
+    }
+}

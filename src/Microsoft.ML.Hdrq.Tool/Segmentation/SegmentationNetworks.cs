@@ -1,0 +1,152 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Adaptation;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Tool.Data;
+using Microsoft.ML.Hdrq.Tool.Jobs;
+using Microsoft.ML.Hdrq.Tool.Report;
+using Microsoft.ML.Hdrq.Tool.Results;
+using Microsoft.ML.Hdrq.Tool.Segmentation.Sheets;
+
+namespace Microsoft.ML.Hdrq.Tool.Segmentation;
+
+/// <summary>Networks that give every pixel a class.</summary>
+internal sealed class SegmentationNetworks : DomainNetworks
+{
+    private const int TrainingBatch = 8;
+
+    private readonly FrameFolder _folder;
+    private readonly FramePipeline _frames;
+    private readonly Lazy<IReadOnlyList<float>?> _classWeights;
+
+    /// <summary>Prepares the images for the source network.</summary>
+    /// <param name="context">The context.</param>
+    /// <param name="folder">The images.</param>
+    /// <param name="options">What is asked for.</param>
+    /// <param name="network">The source network; null to train one.</param>
+    /// <exception cref="InvalidDataException">
+    /// The network does not take colour images, or does not give scores for as many classes as the data have.
+    /// </exception>
+    public SegmentationNetworks(MLContext context, FrameFolder folder, JobOptions options, Network? network)
+        : base(context, options)
+    {
+        _folder = folder;
+        var (height, width) = network is null ? PixelPipeline.ImageSize(folder.FirstImage)
+            : PixelPipeline.InputSize(network, () => folder.FirstImage);
+        if (network?.Graph.Outputs[0] is { } output
+            && (output.Shape is not [_, var classes, _, _] || (classes > 0 && classes != folder.Classes.Count)))
+            throw new InvalidDataException(
+                $"The network's output {output} does not have scores of {folder.Classes.Count} classes for every pixel "
+                + "[N, classes, height, width].");
+        _frames = new FramePipeline(context, folder, height, width);
+        // Those of the source domain are for all: what a network is trained for does not change with where it is
+        // trained.
+        _classWeights =
+            new(() => options.BalanceClasses
+            ? ClassBalance.Weights(
+                Images(Domains[0], DataSplit.Train, default).GetColumn<VBuffer<byte>>(Label), folder.Classes.Count)
+                : null);
+    }
+
+    public override VisionTask Task => VisionTask.Segmentation;
+
+    public override IReadOnlyList<string> Domains => _folder.Domains;
+
+    public override IReadOnlyList<string> Classes => _folder.Classes;
+
+    protected override PixelPipeline Pixels => _frames.Pixels;
+
+    public override IEnumerable<string> TrainingFiles(string domain) => Files(domain, DataSplit.Train);
+
+    public override IEnumerable<string> TestFiles(string domain) => Files(domain, DataSplit.Test);
+
+    public override IEnumerable<DomainScore> Measure(
+        Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken)
+    {
+        var scoring =
+            Context.Transforms.ApplyNetwork(
+                Score, PixelPipeline.Pixels, network,
+                new ScoringOptions
+                {
+                    BatchSize = Options.BatchSize,
+                    Threads = Options.Threads,
+                    ClassNames = _folder.Classes
+                });
+        using var scorer = scoring.Fit(Images(Domains[0], Options.MeasuredSplit, cancellationToken));
+        foreach (var domain in domains)
+        {
+            var metrics =
+                Context.SemanticSegmentation.Evaluate(
+                    scorer.Transform(Images(domain, Options.MeasuredSplit, cancellationToken)));
+            yield return new(domain, metrics.MeanIntersectionOverUnion, Present(metrics.PerClassIntersectionOverUnion));
+        }
+    }
+
+    public override IReadOnlyList<SamplePrediction> Predict(
+        Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken) =>
+            Pictures.Predictions(network, domains, cancellationToken);
+
+    public override IReadOnlyList<(string Name, string Colour)> PictureKey =>
+        [.. _folder.Classes.Zip(
+            ClassColours.Of(_folder.Classes), (name, colour) =>
+                (name, $"#{colour.Red:x2}{colour.Green:x2}{colour.Blue:x2}"))];
+
+    public override void Illustrate(ResultsDocument results, string folder, CancellationToken cancellationToken)
+    {
+        // The network for the most domains says the most.
+        if (results.Rows.Where(row => row.Merged is not null).MaxBy(row => row.Merged!.Count)?.Merged is not { } group)
+            return;
+        var rows = results.Rows.Where(row => row.Merged?.SequenceEqual(group) == true).ToList();
+        var pictures = Pictures;
+        foreach (var bits in rows.Select(ResultTable.Bits).Where(bits => bits.Length > 0).Distinct())
+        {
+            var columns = rows.Where(row => row.WeightBits is null || ResultTable.Bits(row) == bits)
+                .Select(row => ($"{row.Method} merged", Path.Combine(folder, $"{row.Network}.onnx")));
+            pictures.Sheet(group, [.. columns], cancellationToken)
+                .SavePng(Path.Combine(folder, $"masks-{bits.ToLowerInvariant()}.png"));
+        }
+    }
+
+    protected override Network CreateSource() => Options.Architecture switch
+    {
+        "deeplab-18" => DeepLab.Create(depth: 18, _folder.Classes.Count, Options.Seed, Pixels.Height, Pixels.Width),
+        "segformer-b0" =>
+            SegFormer.Create(encoder: 0, _folder.Classes.Count, Options.Seed, Pixels.Height, Pixels.Width),
+        _ => DeepLab.Small(_folder.Classes.Count, Options.Seed, Pixels.Height, Pixels.Width),
+    };
+
+    protected override AdaptationOptions SourceTraining => new()
+    {
+        Epochs = Options.SourceEpochs ?? 12,
+        BatchSize = TrainingBatch,
+        Optimizer = FineTuningOptimizer.AdamW,
+        LearningRate = 2e-3,
+        WeightDecay = 1e-2,
+        UpdateStatistics = true,
+        // The source network is not merged.
+        KeepInputGrams = false,
+        ClassWeights = _classWeights.Value,
+    };
+
+    protected override AdaptationOptions Adaptation => new()
+    {
+        Epochs = Options.AdaptationEpochs ?? 10,
+        BatchSize = TrainingBatch,
+        Optimizer = FineTuningOptimizer.AdamW,
+        LearningRate = Options.AdaptationLearningRate ?? 3e-4,
+        ClassWeights = _classWeights.Value,
+    };
+
+    protected override IDataView Images(string domain, DataSplit split, CancellationToken cancellationToken) =>
+        _frames.Read(domain, split, cancellationToken);
+
+    private MaskPictures Pictures => new(Context, _frames, _folder, Options.BatchSize);
+
+    private IEnumerable<string> Files(string domain, DataSplit split) => _folder.Frames(domain, split)
+        .SelectMany(frame => new[] { frame.ImagePath, frame.MaskPath });
+
+    /// <summary>The classes that were there to be found, or were found.</summary>
+    private OrderedDictionary<string, double> Present(IReadOnlyList<double> scores) =>
+        new(_folder.Classes.Zip(scores, KeyValuePair.Create).Where(score => !double.IsNaN(score.Value)));
+}

@@ -1,0 +1,125 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Tool.Tests.Commands;
+
+[TestClass]
+public sealed class MergeTests
+{
+    private TemporaryDirectory _folder = null!;
+
+    [TestInitialize]
+    public void Prepare()
+    {
+        _folder = new TemporaryDirectory();
+        Directory.CreateDirectory(F("sites"));
+        TestNetworks.WriteClassifier(F("source.onnx"), seed: 1);
+        // In ordinal order capitals come first.
+        TestNetworks.WriteClassifier(F("sites", "b.onnx"), seed: 2);
+        TestNetworks.WriteClassifier(F("sites", "Z.onnx"), seed: 3);
+    }
+
+    [TestCleanup]
+    public void CleanUp() => _folder.Dispose();
+
+    [TestMethod]
+    public void Files_of_a_pattern_come_in_ordinal_order_and_weights_belong_to_them()
+    {
+        Run(F("sites", "*.onnx"), "--weights", "1", "3", "--output", F("pattern.onnx"));
+        Run(F("sites", "Z.onnx"), F("sites", "b.onnx"), "--weights", "1", "3", "--output", F("named.onnx"));
+        Run(F("sites", "Z.onnx"), F("sites", "b.onnx"), "--weights", "3", "1", "--output", F("turned.onnx"));
+        CollectionAssert.AreEqual(File.ReadAllBytes(F("named.onnx")), File.ReadAllBytes(F("pattern.onnx")));
+        CollectionAssert.AreNotEqual(File.ReadAllBytes(F("turned.onnx")), File.ReadAllBytes(F("pattern.onnx")));
+        AssertParameters(F("pattern.onnx"), (z, b, _) => (z + 3 * b) / 4);
+    }
+
+    [TestMethod]
+    public void The_file_that_is_written_is_none_of_those_of_the_pattern()
+    {
+        Run(F("sites", "*.onnx"), "--output", F("sites", "merged.onnx"));
+        var first = File.ReadAllBytes(F("sites", "merged.onnx"));
+        Run(F("sites", "*.onnx"), "--output", F("sites", "merged.onnx"));
+        CollectionAssert.AreEqual(first, File.ReadAllBytes(F("sites", "merged.onnx")));
+        AssertParameters(F("sites", "merged.onnx"), (z, b, _) => (z + b) / 2);
+    }
+
+    [TestMethod]
+    public void Networks_are_merged_by_their_mean()
+    {
+        Run(F("sites", "*.onnx"), "--merging", "mean", "--output", F("m.onnx"));
+        AssertParameters(F("m.onnx"), (z, b, _) => (z + b) / 2);
+    }
+
+    /// <summary>Ilharco et al. (ICLR 2023): the source and a multiple of the mean of the differences to it; 1.15 here.</summary>
+    [TestMethod]
+    public void Networks_are_merged_by_task_arithmetic()
+    {
+        Run(F("sites", "*.onnx"), "--merging", "task-arithmetic", "--source", F("source.onnx"), "--output", F("m.onnx"));
+        AssertParameters(F("m.onnx"), (z, b, source) => source + 1.15 * ((z - source + b - source) / 2));
+    }
+
+    /// <summary>Yadav et al. (NeurIPS 2023): what is kept of a difference is among its largest fifth, so most weights stay the source's.</summary>
+    [TestMethod]
+    public void Networks_are_merged_by_TIES()
+    {
+        Run(F("sites", "*.onnx"), "--merging", "ties", "--source", F("source.onnx"), "--output", F("m.onnx"));
+        using var merged = Network.LoadOnnx(F("m.onnx"));
+        using var source = Network.LoadOnnx(F("source.onnx"));
+        var (kept, all) = (0L, 0L);
+        foreach (var (name, tensor) in merged.Parameters.Where(parameter => parameter.Key.EndsWith("weight", StringComparison.Ordinal) && parameter.Value.dim() == 4))
+        {
+            using var scope = torch.NewDisposeScope();
+            kept += (tensor == source.Parameters[name]).sum().item<long>();
+            all += tensor.numel();
+        }
+        // Two differences, each with a fifth of its values: at most two fifths are moved.
+        Assert.IsGreaterThanOrEqualTo(0.6, (double)kept / all);
+        Assert.IsLessThan(0.85, (double)kept / all);
+    }
+
+    /// <summary>The file for ONNX Runtime and the model for ML.NET give the same classes, and these are the classes that networks have names for.</summary>
+    [TestMethod]
+    public void A_model_for_applications_predicts_as_the_network_does()
+    {
+        TestImages.WriteClasses(F("data"), ["clear", "fog", "night"], ["bar", "dot", "ring"], train: 4, test: 5);
+        foreach (var domain in new[] { "fog", "night" })
+        {
+            CommandLine.Run("adapt", "--data", F("data"), "--domain", domain, "--network", F("source.onnx"), "--epochs", "1", "--output", F($"{domain}.onnx")).Done();
+            CommandLine.Run("quantize", "--data", F("data", domain), "--network", F($"{domain}.onnx"), "--source", F("source.onnx"), "--iterations", "1", "--output", F("quantized", $"{domain}.onnx")).Done();
+        }
+        File.WriteAllLines(F("classes.txt"), ["bar", "dot", "ring"]);
+        Run(F("quantized", "*.onnx"), "--output", F("merged.onnx"), "--zip", F("merged.zip"), "--classes", F("classes.txt"));
+
+        var evaluated = CommandLine.Run("evaluate", F("merged.onnx"), "--data", F("data"), "--json").Done();
+        var scores = evaluated.Lines.Select(line => JsonNode.Parse(line)!).Single(line => (string?)line["event"] == "evaluated")["domains"]!;
+        foreach (var domain in new[] { "clear", "fog", "night" })
+        {
+            var lines = LoadOnlyProgram.Run("accuracy", F("merged.zip"), F("data", domain, "test"));
+            Assert.AreEqual(string.Create(CultureInfo.InvariantCulture, $"{Math.Round((double)scores[domain]! * 15)} of 15"), lines[0]);
+            Assert.AreEqual("none of ours", lines[1]);
+        }
+    }
+
+    private static void Run(params string[] arguments) => CommandLine.Run(["merge", .. arguments]).Done();
+
+    private string F(params string[] parts) => _folder.Combine(parts);
+
+    /// <summary>The weights of convolutions, which merging does not change otherwise.</summary>
+    private void AssertParameters(string merged, Func<torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor> expected)
+    {
+        using var network = Network.LoadOnnx(merged);
+        using var z = Network.LoadOnnx(F("sites", "Z.onnx"));
+        using var b = Network.LoadOnnx(F("sites", "b.onnx"));
+        using var source = Network.LoadOnnx(F("source.onnx"));
+        var names = network.Parameters.Keys.Where(name => name.EndsWith("conv1.weight", StringComparison.Ordinal)).ToList();
+        Assert.IsGreaterThan(2, names.Count);
+        foreach (var name in names)
+        {
+            using var scope = torch.NewDisposeScope();
+            Assert.IsTrue(torch.allclose(expected(z.Parameters[name], b.Parameters[name], source.Parameters[name]), network.Parameters[name], 1e-5, 1e-7), name);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+namespace Microsoft.ML.Hdrq.Tool.Tests.Jobs;
+
+/// <summary>What places and a centre make step by step is what one run makes where all images are together.</summary>
+[TestClass]
+public sealed class StepsEqualRunTests
+{
+    private TemporaryDirectory _folder = null!;
+
+    [TestInitialize]
+    public void Prepare() => _folder = new TemporaryDirectory();
+
+    [TestCleanup]
+    public void CleanUp() => _folder.Dispose();
+
+    [TestMethod]
+    public void For_classification()
+    {
+        TestImages.WriteClasses(F("data"), ["clear", "fog", "night"], ["bar", "dot", "ring"], train: 3);
+        TestNetworks.WriteClassifier(F("network.onnx"));
+        CopyUnlabelled(F("data", "fog", "train"), F("plain"));
+        AssertEqual(F("network.onnx"));
+    }
+
+    /// <summary>The source network as the centre hands it out: with its normalization in it.</summary>
+    [TestMethod]
+    public void For_classification_with_normalization()
+    {
+        TestImages.WriteClasses(F("data"), ["clear", "fog", "night"], ["bar", "dot", "ring"], train: 3);
+        TestNetworks.WriteClassifier(F("bare.onnx"));
+        CommandLine.Run("run", "--data", F("data"), "--network", F("bare.onnx"), "--normalization", "imagenet", "--stage", "source", "--output", F("centre")).Done();
+        CopyUnlabelled(F("data", "fog", "train"), F("plain"));
+        AssertEqual(F("centre", "source.onnx"), "--normalization", "none");
+    }
+
+    [TestMethod]
+    public void For_segmentation()
+    {
+        TestImages.WriteMasks(F("data"), ["day", "fog", "night"], ["sky", "road", "car"], train: 3);
+        TestNetworks.WriteSegmenter(F("network.onnx"));
+        CopyUnlabelled(F("data", "fog", "train", "images"), F("plain"));
+        AssertEqual(F("network.onnx"));
+    }
+
+    private void AssertEqual(string network, params string[] more)
+    {
+        CommandLine.Run([
+            "run", "--data", F("data"), "--network", network, "--methods", "hdrq", "--bits", "4,4", "--iterations", "2", "--calibration-images", "5", "--adaptation-epochs", "1", "--merge", "all", "--output", F("out"), .. more,
+        ]).Done();
+        foreach (var domain in new[] { "fog", "night" })
+        {
+            CommandLine.Run(["adapt", "--data", F("data"), "--domain", domain, "--network", network, "--epochs", "1", "--output", F("sites", $"{domain}.onnx"), .. more]).Done();
+            AssertSame(F("out", $"adapted-{domain}.onnx"), F("sites", $"{domain}.onnx"));
+        }
+        foreach (var (name, domain, data) in new[] { ("fog", "fog", (string[])["--data", F("data"), "--domain", "fog"]), ("folder", "fog", ["--data", F("data", "fog")]), ("plain", "fog", ["--data", F("plain")]), ("night", "night", ["--data", F("data"), "--domain", "night"]) })
+        {
+            var file = F("quantized", $"{name}.onnx");
+            CommandLine.Run(["quantize", .. data, "--network", F("sites", $"{domain}.onnx"), "--source", network, "--bits", "4,4", "--iterations", "2", "--calibration-images", "5", "--output", file, .. more]).Done();
+            AssertSame(F("out", $"hdrq-w4a4-{domain}.onnx"), file);
+        }
+        CommandLine.Run("merge", F("quantized", "fog.onnx"), F("quantized", "night.onnx"), "--output", F("merged.onnx")).Done();
+        AssertSame(F("out", "hdrq-w4a4-merged-fog+night.onnx"), F("merged.onnx"));
+        CommandLine.Run("merge", F("sites", "*.onnx"), "--output", F("full.onnx")).Done();
+        AssertSame(F("out", "fp32-merged-fog+night.onnx"), F("full.onnx"));
+    }
+
+    private static void AssertSame(string expected, string actual) => CollectionAssert.AreEqual(File.ReadAllBytes(expected), File.ReadAllBytes(actual), $"{actual} is not {expected}.");
+
+    /// <summary>Images as they are where nobody has labelled them: none of the folders of a domain above them.</summary>
+    private static void CopyUnlabelled(string from, string to)
+    {
+        foreach (var file in Directory.GetFiles(from, "*", SearchOption.AllDirectories))
+        {
+            var copy = Path.Combine(to, Path.GetRelativePath(from, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+    }
+
+    private string F(params string[] parts) => _folder.Combine(parts);
+}

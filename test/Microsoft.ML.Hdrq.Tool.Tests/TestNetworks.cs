@@ -1,0 +1,43 @@
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Onnx;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Tool.Tests;
+
+/// <summary>Files of tiny networks with random weights.</summary>
+internal static class TestNetworks
+{
+    /// <summary>Writes a ResNet that classifies images of 16 x 16 pixels.</summary>
+    public static string WriteClassifier(string path, int classes = 3, int width = 4, int seed = 1)
+    {
+        using var network = ResNet.Cifar(8, classes, seed, width, inputSize: 16);
+        network.SaveOnnx(path);
+        return path;
+    }
+
+    /// <summary>Writes a DeepLab for images of 32 x 32 pixels.</summary>
+    public static string WriteSegmenter(string path, int classes = 3, int seed = 1)
+    {
+        using var network = DeepLab.Small(classes, seed, inputHeight: 32, inputWidth: 32, channels: 2);
+        network.SaveOnnx(path);
+        return path;
+    }
+
+    /// <summary>Writes one convolution with the mean of what it gives.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="channels">Channels of the images.</param>
+    /// <param name="size">Their height and width; -1 for any.</param>
+    /// <param name="isFlat">Whether scores have the shape [N, classes], else [N, classes, 1].</param>
+    public static string WriteConvolution(string path, int channels = 3, int size = 16, bool isFlat = true)
+    {
+        using var builder = new NetworkBuilder();
+        var pixels = builder.Input("input", -1, channels, size, size);
+        var convolved = builder.Node("Conv", "conv", [pixels, builder.Parameter("weight", torch.rand(3, channels, 3, 3))], ("kernel_shape", new long[] { 3, 3 }));
+        var pooled = builder.Node("GlobalAveragePool", "pool", [convolved]);
+        var scores = isFlat ? builder.Node("Flatten", "scores", [pooled]) : builder.Node("Reshape", "scores", [pooled, builder.Constant("shape", 0, 3, 1)]);
+        using var network = builder.Build(isFlat ? new GraphValue(scores, ElementType.Float32, [-1, 3]) : new GraphValue(scores, ElementType.Float32, [-1, 3, 1]));
+        network.SaveOnnx(path);
+        return path;
+    }
+}

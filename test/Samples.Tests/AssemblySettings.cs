@@ -1,0 +1,2 @@
+// Torch and ONNX Runtime use all cores themselves.
+[assembly: DoNotParallelize]

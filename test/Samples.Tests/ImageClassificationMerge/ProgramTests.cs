@@ -1,0 +1,159 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using SkiaSharp;
+
+namespace Hdrq.Samples.Tests.ImageClassificationMerge;
+
+[TestClass]
+public sealed class ProgramTests
+{
+    /// <summary>A lesson is read from top to bottom.</summary>
+    private const int MostLines = 205;
+
+    private static readonly string[] _classes = ["no_entry", "parking", "priority_road", "yield"];
+    private static readonly SampleProgram _program = new("ImageClassificationMerge");
+    private static TemporaryDirectory _folder = null!;
+    private static string _output = "";
+
+    private sealed record ImageFile(string Path);
+
+    [ClassInitialize]
+    public static void Run(TestContext _)
+    {
+        _folder = new();
+        TrafficSigns.Draw(_folder.Combine("data"), seed: 3, trainPerClass: 6, testPerClass: 3, _classes);
+        _output = Succeed("--data", "data", "--output", "out", "--epochs", "1", "--iterations", "2");
+    }
+
+    [ClassCleanup]
+    public static void DeleteFolder() => _folder.Dispose();
+
+    [TestMethod]
+    public void Each_step_says_how_long_it_took()
+    {
+        string[] steps =
+        [
+            "Trained on clear", "Adapted to fog", "Adapted to night", "Adapted to rain",
+            "Quantized on fog", "Quantized on night", "Quantized on rain", "Merged", "Measured",
+        ];
+        var said = Regex.Matches(_output, @"^(\w[\w ]*?) +\d+\.\d s\r?$", RegexOptions.Multiline).Select(match => match.Groups[1].Value);
+        CollectionAssert.AreEqual(steps, said.ToArray());
+    }
+
+    [TestMethod]
+    public void The_table_has_three_networks_with_their_accuracies_and_sizes()
+    {
+        Assert.MatchesRegex(@"(?m)^accuracy, % +clear +fog +night +rain +harmonic mean +bytes\r?$", _output);
+        foreach (var name in new[] { "source", "merged, FP32", "merged, W4A4" })
+        {
+            var row = Regex.Match(_output, $@"^{name} +((?:[\d.]+ +){{4}})([\d.]+) +([\d,]+)\r?$", RegexOptions.Multiline);
+            Assert.IsTrue(row.Success, $"{name}\n{_output}");
+            // 12 test images a domain.
+            var accuracies = row.Groups[1].Value.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(Number).ToArray();
+            foreach (var accuracy in accuracies)
+                Assert.AreEqual(Math.Round(accuracy * 12 / 100), accuracy * 12 / 100, 0.01);
+            var harmonic = accuracies.Contains(0) ? 0 : 4 / accuracies.Sum(accuracy => 1 / accuracy);
+            Assert.AreEqual(harmonic, Number(row.Groups[2].Value), 0.15);
+            Assert.AreEqual(new FileInfo(_folder.Combine("out", $"{name}.onnx")).Length, Number(row.Groups[3].Value));
+        }
+        // 4 bits in place of 32.
+        var (full, quantized) = (new FileInfo(_folder.Combine("out", "merged, FP32.onnx")), new FileInfo(_folder.Combine("out", "merged, W4A4.onnx")));
+        Assert.IsLessThan(full.Length / 4, quantized.Length);
+    }
+
+    [TestMethod]
+    public void The_saved_model_predicts_what_the_program_said()
+    {
+        var ml = new MLContext();
+        var model = ml.Model.Load(_folder.Combine("out", "merged.zip"), out _);
+        var said = Regex.Match(_output, @"^(\S+) is predicted as (\w+)\.", RegexOptions.Multiline);
+        var row = ml.Data.LoadFromEnumerable([new ImageFile(_folder.Combine(said.Groups[1].Value))]);
+        Assert.AreEqual(said.Groups[2].Value, model.Transform(row).GetColumn<string>("Prediction").Single());
+    }
+
+    [TestMethod]
+    public void The_picture_has_a_row_for_each_domain()
+    {
+        using var picture = SKBitmap.Decode(_folder.Combine("out", "predictions.png"));
+        Assert.AreEqual((640, 256), (picture.Width, picture.Height));
+        for (var row = 0; row < 4; row++)
+        {
+            for (var column = 0; column < 10; column++)
+                CollectionAssert.Contains(new[] { SKColors.LimeGreen, SKColors.Red }, picture.GetPixel(64 * column + 1, 64 * row + 1));
+        }
+    }
+
+    [TestMethod]
+    public void A_network_may_come_from_a_file()
+    {
+        var output = Succeed(
+            "--data", "data", "--network", Path.Combine("out", "source.onnx"), "--output", "other", "--epochs", "1", "--iterations", "1");
+        Assert.DoesNotContain("Trained on", output);
+        Assert.MatchesRegex("(?m)^merged, W4A4 +", output);
+    }
+
+    [TestMethod]
+    [DataRow("'--quick' is not an option; the options are --data, --network, --output, --epochs, --iterations, each with a value.", "--quick", "1")]
+    [DataRow("--data takes a value.", "--data")]
+    [DataRow("--epochs and --iterations take a whole number, at least 1.", "--epochs", "many")]
+    [DataRow("--epochs and --iterations take a whole number, at least 1.", "--iterations", "0")]
+    [DataRow("--data: there is no folder 'nowhere'.", "--data", "nowhere")]
+    [DataRow("--network: there is no file 'nothing.onnx'.", "--network", "nothing.onnx")]
+    [DataRow("--output: 'file' is a file.", "--output", "file")]
+    [DataRow("'one' has 1 domains (<domain>/<train|test>/<class>/<image>), not 3 or more.", "--data", "one")]
+    [DataRow("'gap/snow/test' has no images of 'parking', which another folder has.", "--data", "gap")]
+    public void Wrong_arguments_are_refused_before_any_work(string sentence, params string[] arguments)
+    {
+        File.WriteAllText(_folder.Combine("file"), "");
+        AddImage("one", "clear", "train", "parking");
+        foreach (var domain in new[] { "clear", "fog", "snow" })
+        {
+            AddImage("gap", domain, "train", "parking");
+            AddImage("gap", domain, "test", domain == "snow" ? "yield" : "parking");
+        }
+        AddImage("gap", "clear", "train", "yield");
+        AddImage("gap", "clear", "test", "yield");
+        AddImage("gap", "fog", "train", "yield");
+        AddImage("gap", "fog", "test", "yield");
+        AddImage("gap", "snow", "train", "yield");
+
+        var (exitCode, output, error) = _program.Run(_folder.Path, arguments);
+        Assert.AreEqual(2, exitCode, output + error);
+        Assert.AreEqual(sentence, error.Trim());
+        Assert.AreEqual("", output);
+        Assert.IsFalse(Directory.Exists(_folder.Combine("output")));
+    }
+
+    [TestMethod]
+    public void The_lesson_is_one_file_of_the_library_alone()
+    {
+        CollectionAssert.AreEqual(
+            new[] { "Program.cs", "TrafficSigns.cs" },
+            Directory.GetFiles(_program.Folder, "*.cs").Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal).ToArray());
+        Assert.IsLessThanOrEqualTo(MostLines, File.ReadAllLines(Path.Combine(_program.Folder, "Program.cs")).Length);
+        var project = XDocument.Load(Path.Combine(_program.Folder, "ImageClassificationMerge.csproj"));
+        CollectionAssert.AreEqual(
+            new[] { "../../src/Microsoft.ML.Hdrq/Microsoft.ML.Hdrq.csproj" },
+            project.Descendants("ProjectReference").Select(reference => reference.Attribute("Include")!.Value).ToArray());
+        Assert.IsEmpty(project.Descendants("Compile"));
+    }
+
+    private static void AddImage(params string[] path)
+    {
+        Directory.CreateDirectory(_folder.Combine(path));
+        File.Copy(
+            _folder.Combine("data", "clear", "test", "parking", "0000.png"), Path.Combine(_folder.Combine(path), "0000.png"), overwrite: true);
+    }
+
+    private static string Succeed(params string[] arguments)
+    {
+        var (exitCode, output, error) = _program.Run(_folder.Path, arguments);
+        Assert.AreEqual(0, exitCode, output + error);
+        return output;
+    }
+
+    private static double Number(string text) => double.Parse(text, NumberStyles.Number, CultureInfo.InvariantCulture);
+}
