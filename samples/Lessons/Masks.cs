@@ -19,13 +19,13 @@ internal static class Masks
         var (train, test) = (Rows(ml, streets, "train"), Rows(ml, streets, "test"));
 
         // A mask is a grey or indexed PNG file with a number in each pixel. The numbers in these files are 0 sky,
-        // 1 road, 2 pavement, 3 building, 4 tree, 5 car and 6 person. Road and pavement shall be one class here, and
-        // people none: their pixels are neither learned nor counted. Values without an entry have no class either.
-        string[] classes = ["sky", "ground", "building", "tree", "car"];
+        // 1 road, 2 pavement, 3 building, 4 tree and 5 car. Road and pavement shall be one class here, and cars none:
+        // their pixels are neither learned nor counted. Values without an entry have no class either.
+        string[] classes = ["sky", "ground", "building", "tree"];
         var loading = new MaskLoadingOptions
         {
-            ClassMap = new Dictionary<byte, byte> { [0] = 0, [1] = 1, [2] = 1, [3] = 2, [4] = 3, [5] = 4 },
-            IgnoredValue = 6,
+            ClassMap = new Dictionary<byte, byte> { [0] = 0, [1] = 1, [2] = 1, [3] = 2, [4] = 3 },
+            IgnoredValue = 5,
         };
 
         // Masks are as large as what the network reads. A network that classifies pixels gives a PredictedMask.

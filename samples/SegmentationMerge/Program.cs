@@ -26,8 +26,8 @@ var settings = new Dictionary<string, string>
     ["--data"] = "",
     ["--network"] = "",
     ["--output"] = "segmentation-merge",
-    ["--epochs"] = "5",
-    ["--iterations"] = "50",
+    ["--epochs"] = "6",
+    ["--iterations"] = "30",
 };
 for (var i = 0; i < args.Length; i += 2)
 {
@@ -85,27 +85,18 @@ var reading = ml.Transforms.LoadImages("Image", imageFolder: null, "ImagePath")
 var train = ml.Data.LoadFromEnumerable(frames.Where(frame => frame.Split == "train"));
 var test = ml.Data.LoadFromEnumerable(frames.Where(frame => frame.Split == "test"));
 
-// Rare classes count more: of poles and people, which are few pixels, a small network learns nothing otherwise.
-var pixels = new double[classes.Length];
-foreach (var mask in reading.Fit(train).Transform(train).GetColumn<VBuffer<byte>>("Label"))
-{
-    foreach (var value in mask.DenseValues().Where(value => value < classes.Length))
-        pixels[value]++;
-}
-float[] weights = [.. pixels.Select(count => (float)(1 / Math.Sqrt(count + 1)))];
-
-// The source network. If it takes normalized images, ScoringOptions.Normalization says so where it is applied.
-using var source = file == "" ? TrainSource() : Network.LoadOnnx(file);
-
-// Each domain's networks, and those that are merged of them: one pipeline.
+// The source network. If it takes normalized images, ScoringOptions.Normalization says so where it is applied; if some
+// classes are rare, AdaptationOptions.ClassWeights lets them count more.
 var adaptation = new AdaptationOptions
 {
     Epochs = epochs,
-    BatchSize = 8,
+    BatchSize = 16,
     Optimizer = FineTuningOptimizer.AdamW,
     LearningRate = 1e-3,
-    ClassWeights = weights,
 };
+using var source = file == "" ? TrainSource() : Network.LoadOnnx(file);
+
+// Each domain's networks, and those that are merged of them: one pipeline.
 var fourBits = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = iterations } };
 var pipeline = reading.Append<ITransformer>(
     ml.Transforms.ApplyNetwork("Source", "Pixels", source, new() { ClassNames = classes }));
@@ -116,7 +107,8 @@ foreach (var domain in domains)
         .Append<ITransformer>(ml.Transforms.AdaptNetwork(
             domain, "Source", adaptation with { Progress = new Step($"{domain}: adapted", Done) }, rows))
         .Append<ITransformer>(ml.Transforms.QuantizeHdrq(
-            $"{domain} W4A4", domain, fourBits with { Progress = new Step($"{domain}: quantized", Done) }, rows));
+            $"{domain} W4A4", domain, fourBits with { Progress = new Step($"{domain}: quantized", Done) },
+            rows with { MaxRows = 50 }));
 }
 pipeline = pipeline
     .Append<ITransformer>(ml.Transforms.MergeNetworks("Merged FP32", domains))
@@ -162,15 +154,12 @@ return 0;
 Network TrainSource()
 {
     using var untrained = DeepLab.Small(classes.Length, seed: 1, height, width, channels: 8);
-    var training = new AdaptationOptions
+    // From scratch: normalizations have no statistics yet, and what is not merged needs no Gram matrices.
+    var training = adaptation with
     {
         Epochs = 3 * epochs,
-        BatchSize = 8,
-        Optimizer = FineTuningOptimizer.AdamW,
-        LearningRate = 3e-3,
+        LearningRate = 4e-3,
         WeightDecay = 1e-2,
-        ClassWeights = weights,
-        // From scratch: normalizations have no statistics yet, and what is not merged needs no Gram matrices.
         UpdateStatistics = true,
         KeepInputGrams = false,
         Progress = new Step($"{sourceDomain}: source trained", Done),

@@ -18,8 +18,7 @@ internal static class StreetScenes
     public static IReadOnlyList<string> Domains { get; } = ["day", "dusk", "fog", "night"];
 
     /// <summary>The classes, in the order of their values in masks.</summary>
-    public static IReadOnlyList<string> Classes { get; } =
-        ["sky", "road", "pavement", "building", "tree", "car", "person"];
+    public static IReadOnlyList<string> Classes { get; } = ["sky", "road", "pavement", "building", "tree", "car"];
 
     /// <summary>
     /// Writes images <c>[folder]/[domain]/[train|test]/images/0000.png</c>, masks of the same names in <c>labels</c>,
@@ -77,7 +76,7 @@ internal static class StreetScenes
     /// </summary>
     private sealed class Street : IDisposable
     {
-        private const byte Sky = 0, Road = 1, Pavement = 2, Building = 3, Tree = 4, Car = 5, Person = 6;
+        private const byte Sky = 0, Road = 1, Pavement = 2, Building = 3, Tree = 4, Car = 5;
 
         private static readonly int[] _walls = [0x965442, 0xC4B094, 0xACA8A4, 0x766862, 0xD6CEBE, 0x8C7858, 0x686E7A];
         private static readonly int[] _paints = [0xB01E24, 0x1E3C82, 0xE4E4E2, 0x24242A, 0x969AA0, 0x3C6046, 0xCEAA3C];
@@ -108,7 +107,7 @@ internal static class StreetScenes
             DrawSkyAndGround(road);
             foreach (var side in new[] { -1, 1 })
                 DrawHouses(side, front);
-            DrawThings(road, front);
+            DrawThings(road);
         }
 
         /// <summary>The image as a PNG file.</summary>
@@ -191,7 +190,7 @@ internal static class StreetScenes
             }
         }
 
-        private void DrawThings(float road, float front)
+        private void DrawThings(float road)
         {
             var things = new List<(float Away, Action Draw)>();
             foreach (var side in new[] { -1, 1 })
@@ -203,8 +202,6 @@ internal static class StreetScenes
                 // Even in the image rather than in the street, most of which is far away and small.
                 for (var count = _random.Next(1, 3); count > 0; count--)
                     Add(1 / Between(1 / 30f, 1 / 6f), place => DrawCar(side * Between(1.1f, 1.5f), place, side < 0));
-                for (var count = _random.Next(3, 8); count > 0; count--)
-                    Add(1 / Between(1 / 12f, 1 / 3f), place => DrawPerson(side * Between(road + 0.6f, front), place));
             }
             foreach (var thing in things.OrderByDescending(thing => thing.Away).ToList())
                 thing.Draw();
@@ -233,15 +230,6 @@ internal static class StreetScenes
                 Box(Car, x + 0.8f * side * half - 0.12f, 0, 0.24f, 0.4f, away, Rgb(0x141416));
                 Box(Car, x + 0.8f * side * half - 0.12f, 0.6f, 0.24f, 0.18f, away, lamp);
             }
-        }
-
-        private void DrawPerson(float x, float away)
-        {
-            var (size, stride, coat) = (Between(0.85f, 1.1f), Between(0, 0.2f), Pick(_paints));
-            Box(Person, x - 0.1f - stride, 0, 0.16f, 0.8f * size, away, 0.6f * coat);
-            Box(Person, x - 0.06f + stride, 0, 0.16f, 0.8f * size, away, 0.6f * coat);
-            Box(Person, x - 0.28f * size, 0.75f * size, 0.56f * size, 0.7f * size, away, coat);
-            Oval(Person, x, 1.62f * size, 0.14f * size, 0.16f * size, away, Between(0.45f, 1.1f) * Rgb(0xDEAC8C));
         }
 
         private SKPoint At(float right, float up, float away) => new(
