@@ -75,7 +75,7 @@ var reading = ml.Transforms.LoadImages("Image", imageFolder: null, nameof(ImageF
     .Append(ml.Transforms.Conversion.MapValueToKey("Label", "Class", keyOrdinality: KeyOrdinality.ByValue));
 
 // The source network: of the file, or a small one that is trained on the first domain. Networks trained on ImageNet
-// expect normalized pixels. Images are shifted at random, and not mirrored, because a mirrored sign is another one.
+// expect normalized pixels, and those that were saved from a pipeline normalize them already. Images are shifted at random, and not mirrored, because a mirrored sign is another one.
 var adaptation = new AdaptationOptions
 {
     Epochs = epochs,
@@ -85,8 +85,10 @@ var adaptation = new AdaptationOptions
     CropPadding = (side + 15) / 16,
 };
 using var untrained = ResNet.Cifar(depth: 14, classes.Count, seed: 1, inputSize: side);
+var isNormalized = pretrained?.Metadata.ContainsKey(NetworkMetadata.Normalization) == true;
+var normalization = isNormalized ? null : ChannelNormalization.ImageNet();
 var start = reading.Append(ml.Transforms.ApplyNetwork(
-    "start", "Pixels", pretrained ?? untrained, new() { Normalization = ChannelNormalization.ImageNet() }));
+    "start", "Pixels", pretrained ?? untrained, new() { Normalization = normalization }));
 using var first = pretrained is not null ? start.Fit(train) : start
     .Append(ml.Transforms.AdaptNetwork("source", "start", adaptation with
     {

@@ -65,6 +65,6 @@ public sealed partial class CommandGuideTests
     [GeneratedRegex(@"`(\w+)`")]
     private static partial Regex Name();
 
-    [GeneratedRegex(@"\bEvent\(""(\w+)""")]
+    [GeneratedRegex(@"\bEvent\(\s*""(\w+)""")]
     private static partial Regex Event();
 }
