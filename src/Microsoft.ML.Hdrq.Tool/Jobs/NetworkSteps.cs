@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Merging;
@@ -28,7 +27,7 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
     public Network Read(string path, ChannelNormalization? normalization, IReadOnlyList<string>? classNames = null)
     {
         using var network = Network.LoadOnnx(path);
-        var missing = normalization is not null && !BeginsWith(network, normalization) ? normalization : null;
+        var missing = normalization is not null && !network.Metadata.GetValueOrDefault(NetworkMetadata.Normalization) == normalization.ToString() ? normalization : null;
         return Fit(context.Transforms.ApplyNetwork(
             Score, PixelPipeline.Pixels, network,
             new ScoringOptions { Normalization = missing, ClassNames = classNames }), NoPixels);
@@ -82,23 +81,6 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
         {
             (model as IDisposable)?.Dispose();
         }
-    }
-
-    /// <summary>
-    /// Whether all that a network does with its input is to subtract a mean and divide by a deviation.
-    /// </summary>
-    private static bool BeginsWith(Network network, ChannelNormalization normalization)
-    {
-        return Reader(network.Graph.Inputs[0].Name, "Sub", normalization.Mean) is { } centred
-            && Reader(centred.Outputs[0], "Div", normalization.StandardDeviation) is not null;
-
-        GraphNode? Reader(string value, string type, ImmutableArray<float> constants) =>
-            network.Graph.Nodes.Where(node => node.Inputs.Contains(value)).ToList() is [var node]
-            && node.Operator.Type == type && node.Inputs[0] == value
-            && network.Parameters.TryGetValue(node.Inputs[1], out var parameter)
-            && parameter.numel() == constants.Length && parameter.data<float>().SequenceEqual(constants)
-                ? node
-                : null;
     }
 
     private IDataView NoPixels => pixels.Read([]);

@@ -183,7 +183,7 @@ public sealed class ClassificationJobTests
         // 20 test images of each of three domains, one of them not served: pictures of the merged domains, six of each.
         var report = File.ReadAllText(_folder.Combine("out", "report.html"));
         Assert.HasCount(2 * 6, Regex.Matches(report, "data:image/png;base64,"));
-        foreach (var section in new[] { "Merged networks", "All networks", "Between two networks", "Curvature and distance", "Which layers hurt", "Values and their ranges", "Test images" })
+        foreach (var section in new[] { "Merged networks", "All networks", "Between two networks", "Curvature and distance", "Sensitivity of layers", "Values and their ranges", "Test images" })
             StringAssert.Contains(report, $"<h2>{section}</h2>");
         Assert.IsLessThan(5_000_000, report.Length);
         var explanation = _folder.Combine("out", "hdrq-w4a4.explanation.json");

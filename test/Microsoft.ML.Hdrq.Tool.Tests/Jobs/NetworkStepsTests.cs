@@ -22,7 +22,10 @@ public sealed class NetworkStepsTests
         using var once = steps.Read(exported, imageNet);
         once.SaveOnnx(folder.Combine("once.onnx"));
         using var again = steps.Read(folder.Combine("once.onnx"), imageNet);
-        using var other = steps.Read(folder.Combine("once.onnx"), new([1, 2, 3], imageNet.StandardDeviation));
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => steps.Read(folder.Combine("once.onnx"), new([1, 2, 3], imageNet.StandardDeviation))).Message,
+            "the network normalizes its input itself");
         using var none = steps.Read(folder.Combine("once.onnx"), null);
 
         using var scope = torch.NewDisposeScope();
@@ -32,7 +35,6 @@ public sealed class NetworkStepsTests
         float[] mean = [0.485f * 255, 0.456f * 255, 0.406f * 255];
         foreach (var network in new[] { once, again, none })
             AssertEqual(source.Forward(Normalized(pixels, mean)), network.Forward(pixels));
-        AssertEqual(source.Forward(Normalized(Normalized(pixels, [1, 2, 3]), mean)), other.Forward(pixels));
         Assert.IsNull(again.Graph.FirstDifference(once.Graph));
     }
 

@@ -151,7 +151,7 @@ public sealed class SegmentationJobTests
         Run(Options with { Network = _folder.Combine("network.onnx"), Domains = ["dusk", "night"], Methods = MethodChoice.Named("hdrq"), Explanation = new() { Images = 2, Steps = 2, Probes = 1, PowerIterations = 1 } });
 
         var report = File.ReadAllText(_folder.Combine("out", "report.html"));
-        foreach (var section in new[] { "Between two networks", "Curvature and distance", "Which layers hurt", "Values and their ranges", "Test images" })
+        foreach (var section in new[] { "Between two networks", "Curvature and distance", "Sensitivity of layers", "Values and their ranges", "Test images" })
             StringAssert.Contains(report, $"<h2>{section}</h2>");
         Assert.IsLessThan(5_000_000, report.Length);
     }
