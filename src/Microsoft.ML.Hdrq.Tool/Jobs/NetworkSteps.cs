@@ -27,7 +27,8 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
     public Network Read(string path, ChannelNormalization? normalization, IReadOnlyList<string>? classNames = null)
     {
         using var network = Network.LoadOnnx(path);
-        var missing = normalization is not null && !network.Metadata.GetValueOrDefault(NetworkMetadata.Normalization) == normalization.ToString() ? normalization : null;
+        var own = network.Metadata.GetValueOrDefault(NetworkMetadata.Normalization);
+        var missing = own == normalization?.ToString() ? null : normalization;
         return Fit(context.Transforms.ApplyNetwork(
             Score, PixelPipeline.Pixels, network,
             new ScoringOptions { Normalization = missing, ClassNames = classNames }), NoPixels);
