@@ -49,14 +49,15 @@ public static class ReconstructionStepBenchmark
         torch.Tensor target;
         using (torch.no_grad())
             target = plain.Run([input], ForwardMode.Inference)[0];
-        var all = Enumerable.Range(0, (int)shape[0]).Select(index => (long)index).ToArray();
+        var all = BatchIndices.All((int)shape[0]);
+        var rates = new HdrqTraining();
         var steps = new List<Action> { () => PlainStep(plain, input, target) };
         foreach (var kind in new[] { training, perChannel })
         {
             foreach (var isNoisy in new[] { true, false })
             {
                 var scheme = kind.Scheme(isNoisy);
-                steps.Add(() => kind.Step(BlockData.Of(input, input, target), all, scheme));
+                steps.Add(() => kind.Step(BlockData.Of(input, input, target), all, scheme, null, rates.WeightLearningRate, rates.ActivationScaleLearningRate));
             }
         }
         var times = Turns.Take([.. steps.Select(InScope)], warmUps: repetitions, repetitions);

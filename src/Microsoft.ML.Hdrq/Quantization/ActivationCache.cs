@@ -48,14 +48,14 @@ internal sealed class ActivationCache : IDisposable
     /// <param name="count">The number of rows.</param>
     /// <param name="rowShape">The shape of a row.</param>
     /// <param name="device">The device that holds them; null for a file.</param>
+    /// <param name="isPinned">Whether host memory is pinned, so that a GPU can fetch rows from it by itself.</param>
     /// <param name="directory">The folder for files.</param>
     /// <param name="disposed">Called when the rows are disposed.</param>
     public static ActivationCache Create(
-        long count, long[] rowShape, torch.Device? device, string directory, Action<ActivationCache> disposed) =>
+        long count, long[] rowShape, torch.Device? device, bool isPinned, string directory,
+        Action<ActivationCache> disposed) =>
         new(
-            device is null
-                ? null
-                : torch.empty([count, .. rowShape], torch.ScalarType.Float32, device).DetachFromDisposeScope(),
+            device is null ? null : Allocate([count, .. rowShape], device, isPinned),
             device is null ? new SpillFile(directory) : null,
             count,
             rowShape,
@@ -100,5 +100,12 @@ internal sealed class ActivationCache : IDisposable
         Memory?.Dispose();
         _file?.Dispose();
         _disposed?.Invoke(this);
+    }
+
+    private static torch.Tensor Allocate(long[] shape, torch.Device device, bool isPinned)
+    {
+        using var scope = torch.NewDisposeScope();
+        var rows = torch.empty(shape, torch.ScalarType.Float32, device);
+        return (isPinned ? rows.pin_memory() : rows).DetachFromDisposeScope();
     }
 }

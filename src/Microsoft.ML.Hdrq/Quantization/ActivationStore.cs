@@ -11,7 +11,11 @@ namespace Microsoft.ML.Hdrq.Quantization;
 /// <param name="device">The device that holds activations.</param>
 /// <param name="budget">The maximum number of bytes in memory.</param>
 /// <param name="directory">The folder for files.</param>
-internal sealed class ActivationStore(torch.Device device, long budget, string directory) : IDisposable
+/// <param name="isPinned">
+/// Whether host memory is pinned, so that a GPU that computes can fetch activations from it by itself.
+/// </param>
+internal sealed class ActivationStore(torch.Device device, long budget, string directory, bool isPinned = false)
+    : IDisposable
 {
     private readonly HashSet<ActivationCache> _caches = [];
     private long _used;
@@ -53,7 +57,8 @@ internal sealed class ActivationStore(torch.Device device, long budget, string d
     {
         var size = count * rowShape.Aggregate(sizeof(float), (long bytes, long length) => bytes * length);
         var isInMemory = size <= Free;
-        var cache = ActivationCache.Create(count, rowShape, isInMemory ? device : null, directory, Forget);
+        var cache = ActivationCache.Create(
+            count, rowShape, isInMemory ? device : null, isPinned, directory, Forget);
         _caches.Add(cache);
         _used += isInMemory ? size : 0;
         return cache;

@@ -13,15 +13,15 @@ internal sealed unsafe class BatchSelection(torch.Device device, RandomPool pool
     /// <summary>Selects the images of a batch.</summary>
     /// <param name="images">All images.</param>
     /// <param name="indices">The indices of the images.</param>
-    public torch.Tensor Select(ActivationCache images, long[] indices)
+    public torch.Tensor Select(ActivationCache images, BatchIndices indices)
     {
         if (images.Memory is { } memory)
             return Select(memory, indices);
-        long[] shape = [indices.Length, .. images.RowShape];
+        long[] shape = [indices.Count, .. images.RowShape];
         var rows = device.type == DeviceType.CPU
             ? workspace.Rent(shape)
             : torch.empty(shape, torch.ScalarType.Float32);
-        images.Read(indices, rows);
+        images.Read(indices.Host, rows);
         return rows.to(device);
     }
 
@@ -32,39 +32,57 @@ internal sealed unsafe class BatchSelection(torch.Device device, RandomPool pool
     /// <param name="quantized">All images as computed by the network quantized so far.</param>
     /// <param name="exact">All images as computed by the network in full precision.</param>
     /// <param name="indices">The indices of the images.</param>
-    public torch.Tensor SelectMixed(ActivationCache quantized, ActivationCache exact, long[] indices)
+    public torch.Tensor SelectMixed(ActivationCache quantized, ActivationCache exact, BatchIndices indices)
     {
         if (quantized.Memory is { } quantizedMemory && exact.Memory is { } exactMemory)
             return SelectMixed(quantizedMemory, exactMemory, indices);
-        return SelectMixed(
-            Select(quantized, indices),
-            Select(exact, indices),
-            [.. Enumerable.Range(0, indices.Length).Select(i => (long)i)]);
+        return SelectMixed(Select(quantized, indices), Select(exact, indices), BatchIndices.All(indices.Count));
     }
 
-    /// <inheritdoc cref="Select(ActivationCache, long[])"/>
-    public torch.Tensor Select(torch.Tensor images, long[] indices) => IsHere(images)
-        ? InOnePass(images, indices, (source, _, target, length) =>
-            new ReadOnlySpan<float>(source, length).CopyTo(new Span<float>(target, length)))
-        : Fetch(images, indices);
-
-    /// <inheritdoc cref="SelectMixed(ActivationCache, ActivationCache, long[])"/>
-    public torch.Tensor SelectMixed(torch.Tensor quantized, torch.Tensor exact, long[] indices)
+    /// <inheritdoc cref="Select(ActivationCache, BatchIndices)"/>
+    public torch.Tensor Select(torch.Tensor images, BatchIndices indices)
     {
-        if (!IsHere(quantized) || !IsHere(exact))
-            return MixedRounding.Mix(Fetch(quantized, indices), Fetch(exact, indices), pool);
-        var draws = HostMemory.Pointer<int>(pool.Draws(exact.numel() / exact.shape[0] * indices.Length));
-        var others = HostMemory.Pointer<float>(exact);
-        var all = HostMemory.Pointer<float>(quantized);
-        return InOnePass(quantized, indices, (source, start, target, length) =>
-            Mix(source, others + (source - all), draws + start, target, length));
+        if (IsHere(images))
+        {
+            return InOnePass(images, indices.Host, (source, _, target, length) =>
+                new ReadOnlySpan<float>(source, length).CopyTo(new Span<float>(target, length)));
+        }
+        return images.device_type == DeviceType.CPU && device.type != DeviceType.CPU
+            ? Fetch(images, indices.Host)
+            : images.index_select(0, indices.To(images.device)).to(device);
+    }
+
+    /// <inheritdoc cref="SelectMixed(ActivationCache, ActivationCache, BatchIndices)"/>
+    public torch.Tensor SelectMixed(torch.Tensor quantized, torch.Tensor exact, BatchIndices indices)
+    {
+        var image = exact.numel() / exact.shape[0];
+        if (IsHere(quantized) && IsHere(exact))
+        {
+            var draws = HostMemory.Pointer<int>(pool.Draws(image * indices.Count));
+            var others = HostMemory.Pointer<float>(exact);
+            var all = HostMemory.Pointer<float>(quantized);
+            return InOnePass(quantized, indices.Host, (source, start, target, length) =>
+                Mix(source, others + (source - all), draws + start, target, length));
+        }
+        if (device.type != DeviceType.CPU && CudaRounding.CanSelect(quantized, exact, indices.Count))
+            return CudaRounding.Select(quantized, exact, indices, pool);
+        return MixedRounding.Mix(Select(quantized, indices), Select(exact, indices), pool);
     }
 
     private bool IsHere(torch.Tensor images) =>
         device.type == DeviceType.CPU && HostMemory.Holds(images);
 
-    private torch.Tensor Fetch(torch.Tensor images, long[] indices) =>
-        images.index_select(0, torch.tensor(indices, device: images.device)).to(device);
+    /// <summary>
+    /// Copies images from host memory to the device, one by one: the device fetches them from pinned memory by itself
+    /// while the host goes on.
+    /// </summary>
+    private torch.Tensor Fetch(torch.Tensor images, long[] indices)
+    {
+        var result = torch.empty([indices.Length, .. images.shape[1..]], torch.ScalarType.Float32, device);
+        for (var i = 0; i < indices.Length; i++)
+            result[i].copy_(images[indices[i]], true);
+        return result;
+    }
 
     private torch.Tensor InOnePass(torch.Tensor images, long[] indices, Pass pass)
     {

@@ -15,6 +15,9 @@ namespace Microsoft.ML.Hdrq.Quantization;
 /// </summary>
 internal sealed class BlockReconstruction : IDisposable
 {
+    /// <summary>The number of steps whose images are chosen, and brought to a GPU, together.</summary>
+    private const int StepsDrawnTogether = 256;
+
     private readonly BlockTraining _training;
     private readonly Network _block;
     private readonly RandomPool _pool;
@@ -24,14 +27,8 @@ internal sealed class BlockReconstruction : IDisposable
     private readonly HashSet<FakeQuantize> _weightQuantizers = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<FakeQuantize, (Quantizer Quantizer, AdaptiveRounding Rounding)> _directions =
         new(ReferenceEqualityComparer.Instance);
-    private readonly List<Parameter> _weights = [];
-    private readonly List<Parameter> _biases = [];
-    private readonly List<Parameter> _weightScales = [];
-    private readonly List<Parameter> _activationScales = [];
-    private readonly List<(Parameter Weight, torch.Tensor Source)> _distances = [];
-    private readonly List<(Parameter Weight, torch.Tensor Start)> _drifts = [];
-    private readonly Adam _weightOptimizer;
-    private readonly Adam? _activationOptimizer;
+    private readonly List<torch.Tensor> _starts = [];
+    private readonly BlockOptimizer _optimizer;
 
     /// <summary>Prepares a block.</summary>
     /// <param name="network">The quantized network.</param>
@@ -64,23 +61,32 @@ internal sealed class BlockReconstruction : IDisposable
             ? LayerBiases(block, layers).ToHashSet(StringComparer.Ordinal)
             : [];
         _weightQuantizers.UnionWith(weights.Values.Select(quantizer => quantizer.Operator));
+        var (learnedWeights, learnedBiases) = (new List<Parameter>(), new List<Parameter>());
+        var (weightScales, activationScales) = (new List<Parameter>(), new List<Parameter>());
+        var (distances, drifts) = (new List<BlockOptimizer.Distance>(), new List<BlockOptimizer.Distance>());
         _block = Subgraph.Extract(network, block.Nodes, block.Inputs, block.Output, (definition, tensor) =>
         {
             using var detached = tensor.detach();
             var copy = detached.clone();
-            var list = weights.ContainsKey(definition.Name) ? _weights
-                : biasNames.Contains(definition.Name) ? _biases
-                : weightScaleNames.Contains(definition.Name) ? _weightScales
-                : activationScaleNames.Contains(definition.Name) ? _activationScales
+            var list = weights.ContainsKey(definition.Name) ? learnedWeights
+                : biasNames.Contains(definition.Name) ? learnedBiases
+                : weightScaleNames.Contains(definition.Name) ? weightScales
+                : activationScaleNames.Contains(definition.Name) ? activationScales
                 : null;
-            if (list is null || training.Weights == WeightTraining.Adaptive && list != _activationScales)
+            if (list is null || training.Weights == WeightTraining.Adaptive && list != activationScales)
                 return copy;
             var parameter = new Parameter(copy);
             list.Add(parameter);
-            if (list == _weights && source.TryGetValue(definition.Name, out var sourceWeight))
-                _distances.Add((parameter, sourceWeight));
-            if (list == _weights && training.OwnDistanceWeight > 0)
-                _drifts.Add((parameter, tensor.detach().clone().DetachFromDisposeScope()));
+            if (list != learnedWeights)
+                return parameter;
+            if (training.SourceDistanceWeight > 0 && source.TryGetValue(definition.Name, out var sourceWeight))
+                distances.Add(new(parameter, sourceWeight, training.SourceDistanceWeight));
+            if (training.OwnDistanceWeight > 0)
+            {
+                var start = tensor.detach().clone().DetachFromDisposeScope();
+                _starts.Add(start);
+                drifts.Add(new(parameter, start, training.OwnDistanceWeight));
+            }
             return parameter;
         });
         if (training.Weights == WeightTraining.Adaptive)
@@ -91,14 +97,14 @@ internal sealed class BlockReconstruction : IDisposable
                 _directions.Add(quantizer.Operator, (quantizer, rounding));
             }
         }
-        var learned = _weights
-            .Concat(_biases)
-            .Concat(_weightScales)
-            .Concat(_directions.Values.Select(entry => entry.Rounding.Direction));
-        _weightOptimizer = torch.optim.Adam(learned, training.WeightRate);
-        _activationOptimizer = _activationScales.Count > 0
-            ? torch.optim.Adam(_activationScales, training.ActivationScaleLearningRate)
-            : null;
+        var directions = _directions.Values.Select(entry => entry.Rounding.Direction);
+        _optimizer = BlockOptimizer.Create(
+            new(
+                [.. learnedWeights, .. learnedBiases, .. directions],
+                weightScales,
+                activationScales,
+                [.. distances, .. drifts]),
+            network.Device);
     }
 
     /// <summary>Trains the block.</summary>
@@ -110,30 +116,61 @@ internal sealed class BlockReconstruction : IDisposable
         var warmUp = (int)(_training.Iterations * _training.WarmUp);
         var noisy = Scheme(isNoisy: true);
         var rounding = Scheme(isNoisy: false);
-        for (var i = 0; i < _training.Iterations; i++)
+        using var losses = new StepLosses(_block.Device, progress);
+        var drawn = new Queue<BatchIndices>();
+        torch.Tensor? drawnTogether = null;
+        try
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            // Rounding directions have a constant rate: the exponent's schedule makes them converge.
-            var weightFactor = _directions.Count > 0
-                ? 1
-                : LearningRateSchedule.CosineAfterWarmUp(i, _training.Iterations, warmUp);
-            SetLearningRate(_weightOptimizer, _training.WeightRate * weightFactor);
-            SetLearningRate(
-                _activationOptimizer,
-                _training.ActivationScaleLearningRate * LearningRateSchedule.Cosine(i, _training.Iterations));
-            using var scope = torch.NewDisposeScope();
-            var exponent = i < warmUp
-                ? (double?)null
-                : AdaptiveRounding.Exponent(i, _training.Iterations, _training.WarmUp);
-            var isNoisy = _training.Weights == WeightTraining.Noise && i < _training.Iterations - warmUp;
-            var loss = Step(data, Draw(data.Count), isNoisy ? noisy : rounding, exponent);
-            progress?.Invoke(i + 1, loss);
+            for (var i = 0; i < _training.Iterations; i++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                // Rounding directions have a constant rate: the exponent's schedule makes them converge.
+                var weightFactor = _directions.Count > 0
+                    ? 1
+                    : LearningRateSchedule.CosineAfterWarmUp(i, _training.Iterations, warmUp);
+                var scaleFactor = LearningRateSchedule.Cosine(i, _training.Iterations);
+                var exponent = i < warmUp
+                    ? (double?)null
+                    : AdaptiveRounding.Exponent(i, _training.Iterations, _training.WarmUp);
+                var isNoisy = _training.Weights == WeightTraining.Noise && i < _training.Iterations - warmUp;
+                if (drawn.Count == 0)
+                {
+                    drawnTogether?.Dispose();
+                    drawnTogether = Draw(data.Count, Math.Min(StepsDrawnTogether, _training.Iterations - i), drawn);
+                }
+                var indices = drawn.Dequeue();
+                using var numbers = indices.OnDevice;
+                using var scope = torch.NewDisposeScope();
+                var loss = Step(
+                    data,
+                    indices,
+                    isNoisy ? noisy : rounding,
+                    exponent,
+                    _training.WeightRate * weightFactor,
+                    _training.ActivationScaleLearningRate * scaleFactor);
+                losses.Add(i + 1, loss);
+            }
         }
+        finally
+        {
+            foreach (var indices in drawn)
+                indices.OnDevice?.Dispose();
+            drawnTogether?.Dispose();
+        }
+        losses.Flush();
     }
 
-    /// <summary>Runs one step on the images with these indices.</summary>
-    internal float Step(
-        BlockData data, long[] indices, Func<FakeQuantize, RoundingScheme> rounding, double? directionExponent = null)
+    /// <summary>Runs one step.</summary>
+    /// <param name="data">The data of all images.</param>
+    /// <param name="indices">The images of the step.</param>
+    /// <param name="rounding">The rounding schemes.</param>
+    /// <param name="directionExponent">The exponent of the regularizer of rounding directions; null for none.</param>
+    /// <param name="weightRate">The learning rate of weights.</param>
+    /// <param name="activationScaleRate">The learning rate of the scales of activations.</param>
+    /// <returns>The loss before the step, on the block's device.</returns>
+    internal torch.Tensor Step(
+        BlockData data, BatchIndices indices, Func<FakeQuantize, RoundingScheme> rounding, double? directionExponent,
+        double weightRate, double activationScaleRate)
     {
         _workspace.Reset();
         var inputs = data.Quantized
@@ -144,16 +181,7 @@ internal sealed class BlockReconstruction : IDisposable
         var context = new ComputeContext(ForwardMode.Gradient, _block.Device) { Rounding = rounding };
         var output = _block.Run(inputs, context)[0];
         var loss = ReconstructionLoss.Squared(output, _batches.Select(data.Targets, indices));
-        (List<(Parameter Weight, torch.Tensor Source)> Distances, double Weight)[] terms =
-        [
-            (_distances, _training.SourceDistanceWeight),
-            (_drifts, _training.OwnDistanceWeight),
-        ];
-        foreach (var (distances, weight) in terms)
-        {
-            if (weight > 0 && distances.Count > 0)
-                loss = loss.add(ReconstructionLoss.Distance(distances).mul(Scalars.Keep(weight)), Scalars.One);
-        }
+        loss = _optimizer.AddDistances(loss);
         if (directionExponent is { } exponent)
         {
             foreach (var (_, directions) in _directions.Values)
@@ -162,17 +190,10 @@ internal sealed class BlockReconstruction : IDisposable
                 loss = loss.add(regularizer.mul(Scalars.Keep(AdaptiveRounding.RegularizerWeight)), Scalars.One);
             }
         }
-        _weightOptimizer.zero_grad();
-        _activationOptimizer?.zero_grad();
+        _optimizer.ZeroGradients();
         loss.backward();
-        _weightOptimizer.step();
-        _activationOptimizer?.step();
-        using (torch.no_grad())
-        {
-            foreach (var scale in _weightScales.Concat(_activationScales))
-                scale.abs_().clamp_(min: Scalars.Keep(RangeObserver.MinScale));
-        }
-        return loss.item<float>();
+        _optimizer.Step(weightRate, activationScaleRate);
+        return loss;
     }
 
     /// <summary>
@@ -202,12 +223,10 @@ internal sealed class BlockReconstruction : IDisposable
 
     public void Dispose()
     {
-        _weightOptimizer.Dispose();
-        _activationOptimizer?.Dispose();
+        _optimizer.Dispose();
         foreach (var (_, directions) in _directions.Values)
             directions.Dispose();
-        foreach (var (_, start) in _drifts)
-            start.Dispose();
+        _starts.ForEach(start => start.Dispose());
         _block.Dispose();
         _pool.Dispose();
         _workspace.Dispose();
@@ -226,17 +245,22 @@ internal sealed class BlockReconstruction : IDisposable
     private torch.Tensor Scale(Quantizer quantizer) =>
         quantizer.Operator.Spread(_block.Parameters[quantizer.Scale], _block.Parameters[quantizer.Value]);
 
-    private static void SetLearningRate(Adam? optimizer, double rate)
+    /// <summary>Draws the images of some steps.</summary>
+    /// <returns>What holds their numbers on a GPU; null for the CPU.</returns>
+    private torch.Tensor? Draw(long count, int steps, Queue<BatchIndices> drawn)
     {
-        foreach (var group in optimizer?.ParamGroups ?? [])
-            group.LearningRate = rate;
-    }
-
-    private long[] Draw(long count)
-    {
-        var indices = new long[Math.Min(_training.BatchSize, count)];
-        for (var i = 0; i < indices.Length; i++)
-            indices[i] = _random.NextInt64(count);
-        return indices;
+        var size = (int)Math.Min(_training.BatchSize, count);
+        var numbers = new long[steps * size];
+        for (var i = 0; i < numbers.Length; i++)
+            numbers[i] = _random.NextInt64(count);
+        var together = _block.Device.type == DeviceType.CPU
+            ? null
+            : torch.tensor(numbers, [steps, size], device: _block.Device).DetachFromDisposeScope();
+        for (var step = 0; step < steps; step++)
+        {
+            drawn.Enqueue(new BatchIndices(
+                numbers[(step * size)..((step + 1) * size)], together?[step].DetachFromDisposeScope()));
+        }
+        return together;
     }
 }

@@ -37,6 +37,12 @@ public sealed record CalibrationOptions
     public bool KeepOnDevice { get; init; }
 
     /// <summary>
+    /// Whether convolutions and matrix products on an NVIDIA GPU may use TF32, which keeps 10 bits of each number's
+    /// fraction instead of 23 and is about twice as fast where layers are large; false by default. CPUs ignore it.
+    /// </summary>
+    public bool AllowTf32 { get; init; }
+
+    /// <summary>
     /// The maximum number of bytes of activations that are in memory at a time, not negative; device memory if
     /// <see cref="KeepOnDevice"/> is set, host memory otherwise. The rest is kept in temporary files, which is slower
     /// and gives the same results. 2 GB (2^31 bytes) by default.

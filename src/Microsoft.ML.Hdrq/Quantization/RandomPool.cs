@@ -27,7 +27,7 @@ internal sealed class RandomPool : IDisposable
     public RandomPool(int seed, torch.Device device, int tableSize, double probability)
     {
         _random = new Random(seed);
-        _generator = new torch.Generator((ulong)_random.NextInt64(), device);
+        _generator = new torch.Generator((ulong)_random.NextInt64());
         _device = device;
         _tableSize = tableSize;
         _probability = probability;
@@ -44,10 +44,11 @@ internal sealed class RandomPool : IDisposable
             _draws?.Dispose();
             using var scope = torch.NewDisposeScope();
             long[] size = [count + StartCount];
-            var indices = torch.randint(0, _tableSize, size, torch.ScalarType.Int32, _device, generator: _generator);
-            var isFalse = torch.rand(size, torch.ScalarType.Float32, _device, generator: _generator)
+            // Made in host memory, so that they are the same for all devices.
+            var indices = torch.randint(0, _tableSize, size, torch.ScalarType.Int32, generator: _generator);
+            var isFalse = torch.rand(size, torch.ScalarType.Float32, generator: _generator)
                 .ge(Scalars.Keep(_probability));
-            _draws = indices.add(isFalse, Scalars.Keep(int.MinValue)).DetachFromDisposeScope();
+            _draws = indices.add(isFalse, Scalars.Keep(int.MinValue)).to(_device).DetachFromDisposeScope();
         }
         return _draws.narrow(0, _random.Next(StartCount), count);
     }
@@ -64,7 +65,7 @@ internal sealed class RandomPool : IDisposable
 
     /// <summary>Draws new random indices, few enough that drawing them costs little.</summary>
     public torch.Tensor FreshIndices(long limit, long count) =>
-        torch.randint(0, limit, [count], torch.ScalarType.Int64, _device, generator: _generator);
+        torch.randint(0, limit, [count], torch.ScalarType.Int64, generator: _generator).to(_device);
 
     public void Dispose()
     {

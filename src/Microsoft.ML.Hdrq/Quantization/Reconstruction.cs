@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -36,7 +37,8 @@ internal static class Reconstruction
             : new[] { block });
         var count = units.Sum(parts => parts.Length);
         var index = 0;
-        using var store = new ActivationStore(images.device, calibration.CacheMemory, cacheDirectory);
+        var isPinned = TorchRuntime.Fetches(network.Device) && images.device_type == DeviceType.CPU;
+        using var store = new ActivationStore(images.device, calibration.CacheMemory, cacheDirectory, isPinned);
         using var quantized = new CarriedValues(blocks);
         using var exact = new CarriedValues(blocks);
         quantized.Add(network.Graph.Inputs[0].Name, ActivationCache.Of(images));
@@ -81,7 +83,7 @@ internal static class Reconstruction
 
         void TrainPart(Network original, Block block, Block unit)
         {
-            using var partStore = new ActivationStore(images.device, store.Free, cacheDirectory);
+            using var partStore = new ActivationStore(images.device, store.Free, cacheDirectory, isPinned);
             var before = unit.Inputs.Select(value => LayerPartition.UpTo(network.Graph, block, value)).ToList();
             var exactInputs = before.ConvertAll(part =>
                 Values(partStore, original, part, exact, BypassRounding.Instance));

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
 using TorchSharp;
 
@@ -5,13 +6,14 @@ namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
 /// Quantizes in the steps of a reconstruction, with noise or rounding; for activations also with QDrop's mixing and a
-/// reduced gradient of the scale. In host memory this is one pass; elsewhere the schemes are composed.
+/// reduced gradient of the scale. In host memory and on NVIDIA GPUs this is one pass; elsewhere the
+/// schemes are composed.
 /// </summary>
 internal sealed class TrainingRounding : RoundingScheme
 {
     private readonly RandomPool _pool;
     private readonly Workspace _workspace;
-    private readonly float[]? _table;
+    private readonly bool _isNoisy;
     private readonly bool _isMixed;
     private readonly bool _isActivation;
     private readonly RoundingScheme _composed;
@@ -26,8 +28,8 @@ internal sealed class TrainingRounding : RoundingScheme
     /// <param name="isActivation">Whether the scale's gradient is reduced.</param>
     public TrainingRounding(RandomPool pool, Workspace workspace, bool isNoisy, bool isMixed, bool isActivation)
     {
-        (_pool, _workspace, _isMixed, _isActivation) = (pool, workspace, isMixed, isActivation);
-        _table = isNoisy ? new float[NoiseRounding.TableSize] : null;
+        (_pool, _workspace, _isNoisy) = (pool, workspace, isNoisy);
+        (_isMixed, _isActivation) = (isMixed, isActivation);
         _composed = isNoisy ? new NoiseRounding(pool) : NearestRounding.Instance;
         if (isActivation)
             _composed = new ScaledGradientRounding(_composed);
@@ -39,10 +41,19 @@ internal sealed class TrainingRounding : RoundingScheme
     {
         if (!FusedRounding.CanApply(values, scale))
             return _composed.Apply(values, scale, range);
-        if (_table is not null)
-            NoiseRounding.Fill(_table, values, scale, range, _pool);
-        var draws = _table is not null || _isMixed ? _pool.Draws(values.numel()) : null;
+        var table = _isNoisy ? Table(values, scale, range) : null;
+        var draws = _isNoisy || _isMixed ? _pool.Draws(values.numel()) : null;
         var factor = _isActivation ? ScaledGradientRounding.Factor(values, range) : 1;
-        return FusedRounding.Apply(values, scale, new(range, factor, _table, draws, _isMixed, _workspace));
+        return FusedRounding.Apply(values, scale, new(range, factor, table, draws, _isMixed, _workspace));
+    }
+
+    private torch.Tensor Table(torch.Tensor values, torch.Tensor scale, QuantizationRange range)
+    {
+        using var noGradients = torch.no_grad();
+        if (values.device_type != DeviceType.CPU)
+            return CudaRounding.Table(values, scale, range, _pool);
+        var table = _workspace.Rent([NoiseRounding.TableSize]);
+        NoiseRounding.Fill(MemoryMarshal.Cast<byte, float>(table.bytes), values, scale, range, _pool);
+        return table;
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -17,13 +18,29 @@ internal sealed class Workspace : IDisposable
     private const long LearnedBytes = 31 << 20;
 
     private readonly List<torch.Tensor> _buffers = [];
+    private readonly ConcurrentBag<torch.Tensor> _done = [];
     private int _next;
 
     // Nothing is written to this memory, so it takes no physical memory.
     public Workspace() => torch.empty([LearnedBytes], torch.ScalarType.Byte).Dispose();
 
     /// <summary>Begins a step: the tensors of the step before may be reused.</summary>
-    public void Reset() => _next = 0;
+    public void Reset()
+    {
+        _next = 0;
+        while (_done.TryTake(out var tensor))
+            tensor.Dispose();
+    }
+
+    /// <summary>Disposes tensors with the next step; for threads without a dispose scope. Thread-safe.</summary>
+    public void DisposeLater(params ReadOnlySpan<torch.Tensor?> tensors)
+    {
+        foreach (var tensor in tensors)
+        {
+            if (tensor is not null)
+                _done.Add(tensor);
+        }
+    }
 
     /// <summary>
     /// Gets a tensor of single precision with arbitrary content, valid until the next step; the caller disposes it.
@@ -44,7 +61,11 @@ internal sealed class Workspace : IDisposable
         return torch.empty(0).set_(buffer);
     }
 
-    public void Dispose() => _buffers.ForEach(buffer => buffer.Dispose());
+    public void Dispose()
+    {
+        Reset();
+        _buffers.ForEach(buffer => buffer.Dispose());
+    }
 
     private static torch.Tensor Make(long[] shape) =>
         torch.empty(shape, torch.ScalarType.Float32).DetachFromDisposeScope();

@@ -7,7 +7,7 @@ namespace Microsoft.ML.Hdrq.Tests.Quantization;
 [TestClass]
 public sealed class BatchSelectionTests
 {
-    private static readonly long[] _indices = [4, 0, 4, 2];
+    private static readonly BatchIndices _indices = new([4, 0, 4, 2]);
 
     // An odd number of values, more than one thread takes at a time, and a vector for each image.
     public static IEnumerable<object[]> Shapes { get; } = [[new long[] { 5, 3, 7, 7 }], [new long[] { 5, 1, 201, 301 }], [new long[] { 5, 9 }]];
@@ -20,7 +20,7 @@ public sealed class BatchSelectionTests
         using var pool = new RandomPool(1, torch.CPU, NoiseRounding.TableSize, 0.5);
         using var workspace = new Workspace();
         var images = SmallNetworks.Random(1, shape);
-        var expected = TensorData.FromTorch(torch.stack(_indices.Select(index => images[index]).ToList()));
+        var expected = TensorData.FromTorch(torch.stack(_indices.Host.Select(index => images[index]).ToList()));
         var batches = new BatchSelection(torch.CPU, pool, workspace);
         Assert.AreEqual(expected, TensorData.FromTorch(batches.Select(images, _indices)));
         Assert.AreEqual(expected, TensorData.FromTorch(batches.Select(Strided(images), _indices)), "tensor operations");

@@ -19,7 +19,11 @@ internal sealed class MaxPooling : Operator
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
-        var data = inputs[0]!;
+        var type = inputs[0]!.dtype;
+        // Torch's pooling on GPUs takes floating point only, which holds bytes exactly.
+        var isConverted = inputs[0]!.device_type != DeviceType.CPU
+            && type is (torch.ScalarType.Byte or torch.ScalarType.Int8);
+        var data = isConverted ? inputs[0]!.to(torch.ScalarType.Float32) : inputs[0]!;
         var kernel = _window.PoolingKernel(data);
         var (before, after) = _window.PoolingPadding(data.shape, kernel, context, out var excess);
         // Torch pads evenly on both sides, and at most half a window.
@@ -28,19 +32,17 @@ internal sealed class MaxPooling : Operator
             || before.Zip(kernel).Any(pair => pair.First > pair.Second / 2))
         {
             long[] beyond = [.. after.Zip(excess, (size, more) => size + more)];
-            data = SpatialWindow.Pad(data, before, beyond, Lowest(data.dtype), context);
+            data = SpatialWindow.Pad(data, before, beyond, Lowest(type), context);
             Array.Clear(before);
         }
         var (strides, dilations) = (_window.Strides(kernel.Length), _window.Dilations(kernel.Length));
-        return
-        [
-            kernel.Length switch
-            {
-                1 => torch.nn.functional.max_pool1d(data, kernel[0], strides[0], before[0], dilations[0]),
-                2 => torch.nn.functional.max_pool2d(data, kernel, strides, before, dilations),
-                _ => torch.nn.functional.max_pool3d(data, kernel, strides, before, dilations),
-            },
-        ];
+        var result = kernel.Length switch
+        {
+            1 => torch.nn.functional.max_pool1d(data, kernel[0], strides[0], before[0], dilations[0]),
+            2 => torch.nn.functional.max_pool2d(data, kernel, strides, before, dilations),
+            _ => torch.nn.functional.max_pool3d(data, kernel, strides, before, dilations),
+        };
+        return [isConverted ? result.to(type) : result];
     }
 
     private static double Lowest(torch.ScalarType type) => type switch

@@ -94,6 +94,9 @@ internal static partial class TorchRuntime
             + "Set FallbackToCpu to use the CPU in such a case, or leave GpuDeviceId null.");
     }
 
+    /// <summary>Whether a device copies from pinned host memory by itself, while the host goes on.</summary>
+    public static bool Fetches(torch.Device device) => device.type == DeviceType.CUDA;
+
     private static TorchUnavailableException Explain(Exception cause)
     {
         var rid = OperatingSystem.IsWindows() ? "win-x64" : OperatingSystem.IsMacOS() ? "osx-arm64" : "linux-x64";

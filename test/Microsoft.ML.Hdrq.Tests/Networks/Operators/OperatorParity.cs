@@ -51,7 +51,8 @@ internal static class OperatorParity
             CheckGradient(network, fed, actual[0]);
     }
 
-    private static Network Build(ParityCase parityCase)
+    /// <summary>A network of the operator alone.</summary>
+    internal static Network Build(ParityCase parityCase)
     {
         using var builder = new NetworkBuilder();
         var names = new string[parityCase.Inputs.Length];
