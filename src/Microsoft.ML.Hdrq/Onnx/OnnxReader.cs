@@ -242,7 +242,11 @@ internal sealed class OnnxReader
                 parameter => _tensors[parameter.Name].ToTorch(),
                 StringComparer.Ordinal);
             using var network = new Network(graph, tensors) { Metadata = _metadata };
-            return FoldConstants.Apply(network);
+            var folded = FoldConstants.Apply(network);
+            if (FreeBatch.Apply(folded) is not { } free)
+                return folded;
+            folded.Dispose();
+            return free;
         }
         catch (Exception exception) when (exception is ArgumentException or InvalidOperationException)
         {
