@@ -21,7 +21,9 @@ public sealed class ZooTests
     /// <summary>The rows that are scored together, whatever batch size a file was exported for.</summary>
     private const int Rows = 3;
 
-    private const int Images = 16;
+    private static readonly bool Quick = Environment.GetEnvironmentVariable("HDRQ_ZOO") is not null;
+    private static readonly int Images = Quick ? 3 : 16;
+    private static readonly int Iterations = Quick ? 2 : 20;
 
     public TestContext TestContext { get; set; } = null!;
 
@@ -58,7 +60,7 @@ public sealed class ZooTests
         TestContext.WriteLine($"W8A8 {rounded}");
         Assert.IsLessThanOrEqualTo(0.3, rounded, "W8A8");
 
-        var options = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Source = network, Training = new HdrqTraining { Iterations = 20 } };
+        var options = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Source = network, Training = new HdrqTraining { Iterations = Iterations, BatchSize = Quick ? 2 : 16 } };
         using var quantized = NetworkQuantizer.Quantize(network, images, options, seed: 1);
         var trained = Distance(scores, quantized.Forward(pixels));
         Assert.IsTrue(double.IsFinite(trained), "HDRQ");
