@@ -37,6 +37,12 @@ internal static class FineTuning
             ? torch.tensor(weights.ToArray(), device: network.Device)
             : null;
         var count = (int)images.shape[0];
+        if (NetworkBatches.FixedSize(network.Graph) is { } fixedSize)
+        {
+            // Every step takes as many images as the network needs.
+            options = options with { BatchSize = checked((int)fixedSize) };
+            count = (int)NetworkBatches.Of(network.Graph, count, options.BatchSize).Sum(batch => batch.Count);
+        }
         var stepsPerEpoch = (count + options.BatchSize - 1) / options.BatchSize;
         var steps = options.Epochs * stepsPerEpoch;
         var order = Enumerable.Range(0, count).Select(i => (long)i).ToArray();
