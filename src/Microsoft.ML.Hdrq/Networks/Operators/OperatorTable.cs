@@ -74,7 +74,9 @@ internal static class OperatorTable
             ["Softmax"] = AlongAxis((x, axis) => x.softmax(axis))
             with
             { Traits = NeverNegative | GivesProbabilities | TwiceDifferentiable },
-            ["LogSoftmax"] = AlongAxis((x, axis) => x.log_softmax(axis)) with { Traits = TwiceDifferentiable },
+            ["LogSoftmax"] = AlongAxis((x, axis) => x.log_softmax(axis))
+            with
+            { Traits = RatesClasses | TwiceDifferentiable },
             ["Dropout"] = new((type, attributes) => new Dropout(type, attributes))
             {
                 MaxInputs = 3,

@@ -50,7 +50,10 @@ internal enum OperatorTraits
     Joins = 1 << 6 | KeepsSign,
 
     /// <summary>The output has a probability for each element of the input, which is its logit.</summary>
-    GivesProbabilities = 1 << 13,
+    GivesProbabilities = 1 << 13 | RatesClasses,
+
+    /// <summary>The output has probabilities, or their logarithms: it ends a network that classifies.</summary>
+    RatesClasses = 1 << 14,
 
     /// <summary>
     /// libtorch can differentiate the operator twice, or it carries no gradients. libtorch ends the process where a
