@@ -148,6 +148,8 @@ internal sealed class ImageNetworks : DomainNetworks
 
     protected override double NewHeadRate => 3e-3;
 
+    protected override int NewHeadBatch => 32;
+
     protected override Network CreateSource() => Options.Architecture switch
     {
         "resnet-18" =>

@@ -37,8 +37,7 @@ internal sealed class JobCommand
     private readonly Option<double?> _rate =
         Arguments.OptionalNumber(
             "--rate", "Learning rate with which the source network is trained on the source domain. Default: 0.003, "
-            + "for segmentation 0.0003, with a new head, which learns ten times faster; else one for networks that "
-            + "are not trained.",
+            + "for segmentation 0.0003, with a new head; else one for networks that are not trained.",
             double.Epsilon, 100);
     private readonly Option<string?> _adapted =
         new("--adapted")

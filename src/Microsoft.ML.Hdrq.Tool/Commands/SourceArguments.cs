@@ -13,13 +13,12 @@ internal sealed class SourceArguments
         {
             Arity = ArgumentArity.Zero,
             Description =
-        "Cut the network of --network at its features and train a new head for the classes of the folder, and all "
-        + "else with it, ten times slower."
+        "Cut the network of --network at its features, put a new head for the classes of the folder on, and train it."
         };
 
     private readonly Option<double?> _headRate =
         Arguments.OptionalNumber(
-            "--head-rate", "Learning rate of a new head. Default: ten times that of the rest.", double.Epsilon, 100);
+            "--head-rate", "Learning rate of a new head. Default: that of the rest.", double.Epsilon, 100);
 
     private readonly Option<string?> _normalization;
 

@@ -21,9 +21,6 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     /// <summary>The column of the truth.</summary>
     public const string Label = "Label";
 
-    /// <summary>How much faster a new head learns.</summary>
-    private const double NewHeadFactor = 10;
-
     /// <summary>The column that networks write.</summary>
     protected const string Score = "Score";
 
@@ -95,13 +92,13 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
             return Read(options.Network);
         using var file = options.LoadNetwork();
         using var created = file is null ? CreateSource() : WithHead(file);
-        var standard = file is null ? SourceTraining : Adaptation with { LearningRate = NewHeadRate };
-        var rate = options.SourceLearningRate ?? standard.LearningRate;
+        var standard = file is null ? SourceTraining
+            : Adaptation with { LearningRate = NewHeadRate, BatchSize = NewHeadBatch };
         var training = standard with
         {
             Epochs = options.SourceEpochs ?? SourceTraining.Epochs,
-            LearningRate = rate,
-            HeadLearningRate = file is null ? null : options.HeadLearningRate ?? NewHeadFactor * rate,
+            LearningRate = options.SourceLearningRate ?? standard.LearningRate,
+            HeadLearningRate = options.HeadLearningRate,
             // The source network is not merged.
             KeepInputGrams = false,
             ValidationFraction = options.ValidationFraction ?? 0,
@@ -183,6 +180,9 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
 
     /// <summary>The learning rate of what is below a new head.</summary>
     protected abstract double NewHeadRate { get; }
+
+    /// <summary>The images in a step that trains a new head: few, as there are few epochs.</summary>
+    protected abstract int NewHeadBatch { get; }
 
     /// <summary>A network with a new head for the classes.</summary>
     protected abstract Network WithHead(Network network);

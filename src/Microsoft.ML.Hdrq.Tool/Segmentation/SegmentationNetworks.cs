@@ -112,6 +112,8 @@ internal sealed class SegmentationNetworks : DomainNetworks
 
     protected override double NewHeadRate => 3e-4;
 
+    protected override int NewHeadBatch => TrainingBatch;
+
     protected override Network CreateSource() => Options.Architecture switch
     {
         "deeplab-18" => DeepLab.Create(depth: 18, _folder.Classes.Count, Options.Seed, Pixels.Height, Pixels.Width),

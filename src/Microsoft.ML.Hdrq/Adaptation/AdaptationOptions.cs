@@ -39,7 +39,7 @@ public sealed record AdaptationOptions
 
     /// <summary>
     /// The initial learning rate of the head, the last layers and what follows them, positive; it falls like that of
-    /// the rest. Null, the default, for <see cref="LearningRate"/>, or for ten times that if the head is new.
+    /// the rest. Null, the default, for <see cref="LearningRate"/>.
     /// </summary>
     public double? HeadLearningRate { get; init; }
 

@@ -9,9 +9,6 @@ namespace Microsoft.ML.Hdrq.Adaptation;
 /// <summary>Trains a classifier of images, or of their pixels, further on labelled images in memory.</summary>
 internal static class FineTuning
 {
-    /// <summary>How much faster a new head learns than what it is put on, unless its rate is given.</summary>
-    private const double NewHeadFactor = 10;
-
     /// <summary>Trains a copy of a network.</summary>
     /// <param name="network">The network to start from, on the device to train on; not changed.</param>
     /// <param name="images">The images, [images, ...] as the network takes them, on any device.</param>
@@ -120,8 +117,7 @@ internal static class FineTuning
     /// <summary>The weights that share a learning rate, and that rate.</summary>
     private static (Parameter[] Weights, double Rate)[] Groups(Network network, AdaptationOptions options)
     {
-        var isNew = options.HeadClassNames is not null;
-        var headRate = options.HeadLearningRate ?? (isNew ? NewHeadFactor : 1) * options.LearningRate;
+        var headRate = options.HeadLearningRate ?? options.LearningRate;
         var head = headRate == options.LearningRate ? null : network.Graph.Layers.Head;
         return
         [

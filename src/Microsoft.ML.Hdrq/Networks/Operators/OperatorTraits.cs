@@ -67,6 +67,11 @@ internal enum OperatorTraits
     /// <summary>An elementwise function that integer kernels compute together with the layer before it.</summary>
     FusedActivation = 1 << 9,
 
+    /// <summary>
+    /// Elementwise, and where one input is a constant, an affine function of the other; a quotient of the first only.
+    /// </summary>
+    IsAffine = 1 << 15,
+
     /// <summary>The sum of the inputs: it joins branches, or adds a bias.</summary>
     Adds = 1 << 10 | Joins,
 }
