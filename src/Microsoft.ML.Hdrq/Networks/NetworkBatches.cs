@@ -5,6 +5,13 @@ namespace Microsoft.ML.Hdrq.Networks;
 /// <summary>Runs a network over many images in batches.</summary>
 internal static class NetworkBatches
 {
+    /// <summary>
+    /// The number of rows that a network takes at once; null if it takes any number. Only graphs that cannot be computed
+    /// on another number have one, see <see cref="Passes.FreeBatch"/>.
+    /// </summary>
+    public static long? FixedSize(Graph graph) =>
+        graph.Inputs[0].Shape is [> 0 and var size, ..] ? size : null;
+
     /// <summary>The start and the size of each batch. Networks with a fixed batch size get full batches only.</summary>
     /// <param name="graph">The network's graph.</param>
     /// <param name="count">The number of images.</param>
@@ -12,8 +19,8 @@ internal static class NetworkBatches
     /// <exception cref="ArgumentException">There are fewer images than the network's fixed batch size.</exception>
     public static IEnumerable<(long Start, long Count)> Of(Graph graph, long count, int batchSize)
     {
-        var isFixed = graph.Inputs[0].Shape[0] > 0;
-        var size = isFixed ? graph.Inputs[0].Shape[0] : batchSize;
+        var isFixed = FixedSize(graph) is not null;
+        var size = FixedSize(graph) ?? batchSize;
         if (isFixed && count < size)
             throw new ArgumentException($"The network takes batches of {size} images, and there are {count}.");
         for (long start = 0; start < count; start += size)

@@ -11,7 +11,7 @@ public static class OnnxNetworkExtensions
     extension(Network)
     {
         /// <summary>
-        /// Reads a network from an ONNX file of opset 9 to 21. Constant parts of the graph are computed once.
+        /// Reads a network from an ONNX file of opset 7 to 24. Constant parts of the graph are computed once.
         /// </summary>
         /// <param name="path">The file; tensors in external files are read from its folder.</param>
         /// <returns>The network, on the CPU, owned by the caller.</returns>
@@ -68,7 +68,7 @@ public static class OnnxNetworkExtensions
             }
         }
 
-        /// <summary>Reads a network from a stream that holds an ONNX model of opset 9 to 21.</summary>
+        /// <summary>Reads a network from a stream that holds an ONNX model of opset 7 to 24.</summary>
         /// <param name="stream">The stream, read to its end and left open.</param>
         /// <param name="externalDataDirectory">
         /// The folder of external files with tensors; null when there are none.

@@ -78,47 +78,76 @@ internal sealed class OnnxReader
             throw new InvalidDataException("The graph has no input.");
         ReadConstants();
         var outputNames = _graph.Output.Select(output => output.Name).ToHashSet(StringComparer.Ordinal);
-        var quantizers = QuantizerForms.Collapse(ReadNodes(), _tensors, outputNames);
+        var read = ReadNodes();
+        var isHalf = HalfPrecision.IsUsed(inputs, read, _tensors);
+        if (isHalf)
+        {
+            _tensors.ConvertAll(HalfPrecision.Widen);
+            HalfPrecision.Widen(read);
+            inputs = [.. inputs.Select(HalfPrecision.Widen)];
+        }
+        var quantizers = QuantizerForms.Collapse(read, _tensors, outputNames);
         var quantized = BiasForms.Collapse(quantizers, _tensors, outputNames);
         var given = _tensors.Names.Concat(inputs.Select(input => input.Name));
         var nodes = MovedValueForms.Collapse(TopologicalOrder.Sort(quantized, given), outputNames);
         var outputs = _graph.Output.Select(output => ReadValue(output, isInput: false)).ToImmutableArray();
-        return Assemble(inputs, nodes, outputs);
+        return Assemble(inputs, nodes, isHalf ? [.. outputs.Select(HalfPrecision.Widen)] : outputs, isHalf);
     }
 
     private static int ReadOpset(ModelProto model)
     {
-        var version = model.OpsetImport.FirstOrDefault(import => import.Domain is "" or "ai.onnx")?.Version
-            ?? throw new InvalidDataException("The model does not say which ONNX opset it uses.");
-        return version is >= OpsetForms.Oldest and <= OpsetForms.Newest
+        if (model.OpsetImport.FirstOrDefault(import => import.Domain is "" or "ai.onnx") is not { Version: var version })
+        {
+            var others = string.Join(", ", model.OpsetImport.Select(import => $"'{import.Domain}' {import.Version}"));
+            throw new InvalidDataException(
+                "The model does not say which ONNX opset it uses: among its opset imports "
+                + $"({(others.Length > 0 ? others : "there are none")}) none is of the default domain, '' or 'ai.onnx'.");
+        }
+        return version is >= OpsetForms.OldestRead and <= OpsetForms.Newest
             ? (int)version
             : throw new NotSupportedException(
                 $"The model uses ONNX opset {version}; "
-                + $"opsets {OpsetForms.Oldest} to {OpsetForms.Newest} are supported.");
+                + $"opsets {OpsetForms.OldestRead} to {OpsetForms.Newest} are supported.");
     }
 
     private void RefuseUnsupportedOperators()
     {
-        var unsupported = new SortedDictionary<string, List<string>>(StringComparer.Ordinal);
+        const int shownTypes = 20;
+        const int shownPlaces = 3;
+        var unsupported = new SortedDictionary<string, List<NodeProto>>(StringComparer.Ordinal);
         foreach (var node in _graph.Node)
         {
             var isDefaultDomain = node.Domain is "" or "ai.onnx";
-            var isSupported = node.OpType is "Constant" or "Upsample"
+            var isSupported = node.OpType is "Constant" or "Upsample" or "Scatter"
                 || Operator.IsSupported(node.OpType) && node.OpType != FakeQuantize.Name;
             if (isDefaultDomain && isSupported)
                 continue;
             var type = isDefaultDomain ? node.OpType : $"{node.Domain}.{node.OpType}";
             if (!unsupported.TryGetValue(type, out var nodes))
                 unsupported.Add(type, nodes = []);
-            nodes.Add($"'{(node.Name.Length > 0 ? node.Name : node.Output.FirstOrDefault() ?? "?")}'");
+            nodes.Add(node);
         }
         if (unsupported.Count > 0)
         {
-            var list = unsupported.Select(pair =>
-                $"{pair.Key} (node{(pair.Value.Count > 1 ? "s" : "")} {string.Join(", ", pair.Value)})");
-            throw new NotSupportedException(
-                $"The model uses operators that are not supported: {string.Join("; ", list)}.");
+            var list = string.Join("; ", unsupported.Take(shownTypes).Select(pair => Describe(pair.Key, pair.Value)));
+            var more = unsupported.Count > shownTypes ? $"; and {unsupported.Count - shownTypes} others" : "";
+            throw new NotSupportedException($"The model uses operators that are not supported: {list}{more}.");
         }
+
+        static string Describe(string type, List<NodeProto> nodes)
+        {
+            var places = string.Join(", ", nodes.Take(shownPlaces)
+                .Select(node => $"'{Short(node.Name.Length > 0 ? node.Name : node.Output.FirstOrDefault() ?? "?")}'"));
+            return nodes.Count switch
+            {
+                1 => $"{Short(type)} (node {places})",
+                <= shownPlaces => $"{Short(type)} ({nodes.Count} nodes: {places})",
+                _ => $"{Short(type)} ({nodes.Count} nodes: {places}, ...)",
+            };
+        }
+
+        // Names come from the file, and have any length.
+        static string Short(string name) => name.Length <= 100 ? name : $"{name[..100]}...";
     }
 
     private void ReadConstants()
@@ -215,7 +244,8 @@ internal sealed class OnnxReader
     private Network Assemble(
         ImmutableArray<GraphValue> inputs,
         IReadOnlyList<OnnxNode> nodes,
-        ImmutableArray<GraphValue> outputs)
+        ImmutableArray<GraphValue> outputs,
+        bool isHalf)
     {
         // When an error occurs, the scope disposes everything that is not part of the finished network.
         using var scope = torch.NewDisposeScope();
@@ -237,12 +267,18 @@ internal sealed class OnnxReader
                 .OrderBy(parameter => parameter.Role == ParameterRole.Constant)
                 .ToImmutableArray();
             var graph = new Graph(inputs, parameters, graphNodes, outputs);
+            if (isHalf)
+                graph = HalfPrecision.WithoutCasts(graph);
             var tensors = parameters.ToDictionary(
                 parameter => parameter.Name,
                 parameter => _tensors[parameter.Name].ToTorch(),
                 StringComparer.Ordinal);
             using var network = new Network(graph, tensors) { Metadata = _metadata };
-            return FoldConstants.Apply(network);
+            var folded = FoldConstants.Apply(network);
+            if (FreeBatch.Apply(folded) is not { } free)
+                return folded;
+            folded.Dispose();
+            return free;
         }
         catch (Exception exception) when (exception is ArgumentException or InvalidOperationException)
         {

@@ -5,7 +5,7 @@ namespace Microsoft.ML.Hdrq.Onnx;
 public sealed record OnnxSaveOptions
 {
     /// <summary>
-    /// The opset to write, 9 to 21. Null, the default, chooses the oldest opset from 13 that can express the network,
+    /// The opset to write, 9 to 24. Null, the default, chooses the oldest opset from 13 that can express the network,
     /// which most runtimes can read. Weights of at most 4 bits have their own element types only since opset 21, which
     /// is then the default. An older opset, such as 13, stores each of them in a byte, for readers that do not know
     /// opset 21. The scores and ONNX Runtime's kernels are the same.
@@ -34,6 +34,14 @@ public sealed record OnnxSaveOptions
     /// accept 4-bit initializers. ONNX Runtime treats both alike.
     /// </summary>
     public bool FourBitInitializers { get; init; }
+
+    /// <summary>
+    /// Whether a network in full precision is written in half precision (<c>float16</c>): its input, output, weights and
+    /// what is computed. False, the default, writes single precision. Files in half precision are read as networks in
+    /// single precision, so a network that came in half precision leaves so only if this is true. Quantized networks
+    /// are refused: their files hold integers.
+    /// </summary>
+    public bool HalfPrecision { get; init; }
 
     /// <summary>
     /// Metadata of the file by name, added to <see cref="Networks.Network.Metadata"/>; for the same name, this value

@@ -47,6 +47,13 @@ internal sealed class OnnxTensorPool(IEnumerable<string> otherNames)
         _constants.Remove(name);
     }
 
+    /// <summary>Replaces all tensors by what a function makes of them; they stay constants or initializers.</summary>
+    public void ConvertAll(Func<TensorData, TensorData> convert)
+    {
+        foreach (var name in _names)
+            _tensors[name] = convert(_tensors[name]);
+    }
+
     /// <summary>Adds a constant that the file does not have and returns its name.</summary>
     public string Add(string stem, TensorData data)
     {

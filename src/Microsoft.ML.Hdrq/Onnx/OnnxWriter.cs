@@ -71,7 +71,8 @@ internal sealed class OnnxWriter
                 options.Opset,
                 $"Opset must be from {OpsetForms.Oldest} to {OpsetForms.Newest}.");
         }
-        new OnnxWriter(network, options, externalData).Write().WriteTo(model);
+        using var narrow = options.HalfPrecision ? HalfPrecision.Narrow(network) : null;
+        new OnnxWriter(narrow ?? network, options, externalData).Write().WriteTo(model);
     }
 
     /// <summary>Finds the weights that the file stores as integers: those that only a quantizer reads.</summary>
@@ -190,7 +191,9 @@ internal sealed class OnnxWriter
         12 or 13 or 14 => 7,
         >= 15 and <= 18 => 8,
         19 or 20 => 9,
-        _ => 10,
+        21 or 22 => 10,
+        23 => 11,
+        _ => 12,
     };
 
     /// <summary>The ONNX nodes that express a node of the graph.</summary>

@@ -7,14 +7,20 @@ using Microsoft.ML.Hdrq.Networks.Operators;
 namespace Microsoft.ML.Hdrq.Onnx;
 
 /// <summary>
-/// The changes of operators between opsets 9 and 21 (https://github.com/onnx/onnx/blob/main/docs/Changelog.md). Graphs
-/// hold the form of opset 21; the reader upgrades to it and the writer downgrades from it. Both use the same table for
-/// attributes that became inputs.
+/// The changes of operators between opsets 7 and 24 (https://github.com/onnx/onnx/blob/main/docs/Changelog.md). Graphs
+/// hold the form of opset 21, which the later ones only extend; the reader upgrades to it and the writer downgrades from
+/// it. Both use the same table for attributes that became inputs.
 /// </summary>
 internal static class OpsetForms
 {
+    /// <summary>The oldest opset that is read.</summary>
+    public const int OldestRead = 7;
+
+    /// <summary>The oldest opset that is written.</summary>
     public const int Oldest = 9;
-    public const int Newest = 21;
+
+    /// <summary>The newest opset.</summary>
+    public const int Newest = 24;
 
     private static readonly string[] ReductionTypes =
     [
@@ -38,6 +44,7 @@ internal static class OpsetForms
         new("Clip", 11, "max", 2),
         new("Dropout", 12, "ratio", 1),
         new("TopK", 10, "k", 1),
+        new("Upsample", 9, "scales", 1),
     ];
 
     /// <summary>Operators whose attribute <c>axis</c> may be negative only since opset 11.</summary>
@@ -49,7 +56,7 @@ internal static class OpsetForms
     /// <summary>An attribute that became an input of the node in opset <paramref name="Since"/>.</summary>
     private sealed record InputRule(string Type, int Since, string Attribute, int Input);
 
-    /// <summary>Converts a node of an older opset to the form of opset 21.</summary>
+    /// <summary>Converts a node of any opset to the form of opset 21.</summary>
     /// <param name="node">The node; changed in place.</param>
     /// <param name="opset">The opset that it was written for.</param>
     /// <param name="tensors">The file's tensors, to which new constants are added.</param>
@@ -87,10 +94,23 @@ internal static class OpsetForms
             case "Softmax" or "LogSoftmax" when opset < 13:
                 return UpgradeSoftmax(node, tensors);
             case "GroupNormalization" when opset < 21:
-                throw new NotSupportedException(
-                    $"Node {node} is GroupNormalization in the form of opset 18, with a scale per group; "
-                    + "only that of opset 21, with a scale per channel, is supported.");
+                return UpgradeGroupNormalization(node, tensors);
+            case "QuantizeLinear" when node.Attributes.Integer("precision", 0) == (long)ElementType.Float32:
+                node.Attributes = node.Attributes.Without("precision");
+                break;
+            case "DequantizeLinear" when node.Attributes.Integer("output_dtype", 0) == (long)ElementType.Float32:
+                node.Attributes = node.Attributes.Without("output_dtype");
+                break;
+            case "GridSample" when opset < 20 && node.Attributes.Text("mode", "") is "bilinear" or "bicubic":
+                node.Attributes = node.Attributes.With("mode", node.Attributes.Text("mode", "")["bi".Length..]);
+                break;
+            case "Scatter":
+                node.Type = "ScatterElements";
+                break;
+            case "BatchNormalization" when opset < 9 && node.Attributes.Integer("spatial", 1) == 0:
+                return UpgradeNormalizationOfElements(node, tensors);
             case "BatchNormalization" or "Dropout":
+                node.Attributes = node.Attributes.Without("spatial");
                 // The other outputs are for training, or are masks that nothing reads during inference.
                 while (node.Outputs.Count > (node.Type == "Dropout" ? 2 : 1) && node.Outputs.Count > 1)
                     node.Outputs.RemoveAt(node.Outputs.Count - 1);
@@ -216,6 +236,11 @@ internal static class OpsetForms
     {
         if (IsNumber(rule))
             return TensorData.Of([attributes.Float(rule.Attribute, 0)]);
+        if (rule.Attribute == "scales")
+        {
+            var scales = attributes.Floats(rule.Attribute);
+            return TensorData.Of(scales.AsSpan(), scales.Length);
+        }
         var values = rule.Attribute == "k"
             ? [attributes.Integer(rule.Attribute, 0)]
             : attributes.Integers(rule.Attribute);
@@ -283,5 +308,53 @@ internal static class OpsetForms
             node,
             new OnnxNode($"{node.Name}.unflat", "Reshape", OperatorAttributes.None, [rows, shape], [output]),
         ];
+    }
+
+    /// <summary>
+    /// Converts the group normalization of opset 18, which has a scale and a bias for each group: with the groups as
+    /// channels it is an instance normalization.
+    /// </summary>
+    private static IEnumerable<OnnxNode> UpgradeGroupNormalization(OnnxNode node, OnnxTensorPool tensors)
+    {
+        var (input, output) = (node.Input(0), node.Outputs[0]);
+        var (shape, groups, normalized) = (
+            tensors.FreshName($"{output}.shape"),
+            tensors.FreshName($"{output}.groups"),
+            tensors.FreshName($"{output}.normalized"));
+        var target = tensors.Add($"{output}.target", TensorData.Of([0L, node.Attributes.Integer("num_groups", 0), -1], 3));
+        return
+        [
+            new OnnxNode($"{node.Name}.shape", "Shape", OperatorAttributes.None, [input], [shape]),
+            new OnnxNode($"{node.Name}.groups", "Reshape", OperatorAttributes.None, [input, target], [groups]),
+            new OnnxNode(
+                node.Name, "InstanceNormalization",
+                new OperatorAttributes(("epsilon", node.Attributes.Float("epsilon", 1e-5f))),
+                [groups, node.Input(1), node.Input(2)], [normalized]),
+            new OnnxNode($"{node.Name}.back", "Reshape", OperatorAttributes.None, [normalized, shape], [output]),
+        ];
+    }
+
+    /// <summary>
+    /// Converts the batch normalization until opset 8 that is not spatial: each element has statistics of its own.
+    /// </summary>
+    private static IEnumerable<OnnxNode> UpgradeNormalizationOfElements(OnnxNode node, OnnxTensorPool tensors)
+    {
+        var output = node.Outputs[0];
+        var epsilon = tensors.Add($"{output}.epsilon", TensorData.Of([node.Attributes.Float("epsilon", 1e-5f)], 1));
+        (string Type, string First, string Second)[] steps =
+        [
+            ("Sub", node.Input(0), node.Input(3)),
+            ("Add", node.Input(4), epsilon),
+            ("Sqrt", "1", ""),
+            ("Div", "0", "2"),
+            ("Mul", "3", node.Input(1)),
+            ("Add", "4", node.Input(2)),
+        ];
+        var names = steps.Select((_, n) => n == steps.Length - 1 ? output : tensors.FreshName($"{output}.{n}")).ToArray();
+        return steps.Select((step, n) => new OnnxNode(
+            $"{node.Name}.{n}", step.Type, OperatorAttributes.None,
+            new[] { step.First, step.Second }.Where(input => input.Length > 0)
+                .Select(input => input.Length == 1 && char.IsAsciiDigit(input[0]) ? names[input[0] - '0'] : input),
+            [names[n]]));
     }
 }

@@ -103,6 +103,14 @@ internal static class OpsetTypes
         ("Pad", 18, [Any, Types.Int64, Same, Indices]),
         ("Pad", 21, [Any | FourBits, Types.Int64, Same, Indices]),
         ("Resize", 1, [Any, Floats, Types.Float32, Types.Int64]),
+        ("GatherND", 11, [Any, Types.Int64]),
+        ("ScatterElements", 11, [Any, Indices, Same]),
+        ("ScatterND", 11, [Any, Types.Int64, Same]),
+        ("OneHot", 9, [Numbers, Numbers, Any]),
+        ("CenterCropPad", 18, [Any, Indices]),
+        ("Col2Im", 18, [Any, Types.Int64, Types.Int64]),
+        ("GridSample", 16, [Any, Floats]),
+        ("NonMaxSuppression", 10, [Types.Float32, Types.Float32, Types.Int64, Types.Float32, Types.Float32]),
         ("ConstantOfShape", 1, [Types.Int64]),
         ("Range", 1, [Indices | Types.Int16 | Types.Float32 | Types.Float64, Same, Same]),
 
@@ -152,6 +160,14 @@ internal static class OpsetTypes
         RulesOf(node).Where(rule => rule.Since <= opset).MaxBy(rule => rule.Since) is { } rule
         && Fits(rule, node, type)
         && NamesItsType(node, type);
+
+    /// <summary>Whether the newest opset takes a type as an input of an operator.</summary>
+    public static bool Takes(GraphNode node, int input, ElementType type)
+    {
+        var rule = RulesOf(node).MaxBy(rule => rule.Since)!;
+        var allowed = rule.Inputs[Math.Min(input, rule.Inputs.Length - 1)];
+        return (allowed.Some ?? rule.Inputs[allowed.Other].Some)?.HasFlag((Types)(1 << (int)type)) == true;
+    }
 
     /// <summary>The oldest opset that defines an operator on the types of its inputs; null where none does.</summary>
     public static int? Oldest(GraphNode node, Func<string, ElementType?> type) =>

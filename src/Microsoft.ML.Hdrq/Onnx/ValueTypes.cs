@@ -31,12 +31,14 @@ internal sealed class ValueTypes
         var attributes = node.Operator.Attributes;
         return node.Operator.Type switch
         {
-            "Shape" or "Size" or "ArgMax" or "ArgMin" => ElementType.Int64,
+            "Shape" or "Size" or "ArgMax" or "ArgMin" or "NonMaxSuppression" => ElementType.Int64,
+            "OneHot" => Input(2),
             "TopK" when output == 1 => ElementType.Int64,
             "Dropout" when output == 1 => ElementType.Bool,
             "Equal" or "Less" or "LessOrEqual" or "Greater" or "GreaterOrEqual" or "And" or "Or" or "Xor" or "Not"
                 or "IsInf" or "IsNaN" => ElementType.Bool,
             "Cast" => (ElementType)attributes.Integer("to", 0),
+            "DequantizeLinear" when attributes.Integer("output_dtype", 0) is var type and not 0 => (ElementType)type,
             "CastLike" or "Where" or "DequantizeLinear" => Input(1),
             "ConstantOfShape" => attributes.Tensor("value")?.ElementType ?? ElementType.Float32,
             "QuantizeLinear" when attributes.Integer("output_dtype", 0) is var type and not 0 => (ElementType)type,

@@ -18,6 +18,9 @@ internal sealed class BlockPartition
     private readonly Graph _graph;
     private readonly DataFlow _flow;
 
+    /// <summary>The values that have a row for each image; null if all have.</summary>
+    private readonly RowValues? _rows;
+
     /// <summary>
     /// The nodes that compute data needed by the first output, in order. Only the first output is reconstructed: any
     /// other output would be needed up to the end, so that nothing could be cut.
@@ -33,9 +36,10 @@ internal sealed class BlockPartition
     /// </summary>
     private readonly bool[] _isTied;
 
-    private BlockPartition(Graph graph)
+    private BlockPartition(Graph graph, RowValues? rows)
     {
         _graph = graph;
+        _rows = rows;
         _flow = graph.Flow;
         var output = graph.Outputs[0].Name;
         var nodes = NeededNodes.Backwards(graph.Nodes, [output]).Reverse().ToList();
@@ -50,12 +54,15 @@ internal sealed class BlockPartition
     /// <param name="quantizersFirst">
     /// Whether a block begins with the quantizers of its input, instead of ending with the quantizers of its output.
     /// </param>
+    /// <param name="rows">
+    /// The values that have a row for each image: blocks are cut only there. Null if all have.
+    /// </param>
     /// <returns>
     /// The blocks, in order. Together they hold every node that the first output needs. With <paramref
     /// name="quantizersFirst"/>, the nodes after the last layer are left out from the first quantizer on.
     /// </returns>
-    public static ImmutableArray<Block> Find(Graph graph, bool quantizersFirst = false) =>
-        new BlockPartition(graph).Blocks(quantizersFirst);
+    public static ImmutableArray<Block> Find(Graph graph, bool quantizersFirst = false, RowValues? rows = null) =>
+        new BlockPartition(graph, rows).Blocks(quantizersFirst);
 
     private ImmutableArray<Block> Blocks(bool quantizersFirst)
     {
@@ -68,9 +75,11 @@ internal sealed class BlockPartition
             if (Single(n, skips) is not { } exit || exit == entry)
                 continue;
             var nodes = _steps[start..(n + 1)].ToList();
+            // A value that later blocks read stays the output of its block.
+            var canJoin = blocks.Count > 0 && !skips.Contains(entry);
             if (nodes.Exists(_flow.IsWeighted))
             {
-                if (blocks.Count > 0
+                if (canJoin
                     && HasAttention(blocks[^1].Nodes)
                     && IsResidual(blocks[^1].Nodes, blocks[^1].Entry)
                     && !HasAttention(nodes)
@@ -83,7 +92,7 @@ internal sealed class BlockPartition
                     blocks.Add((nodes, entry, exit));
                 }
             }
-            else if (blocks.Count > 0 && !(quantizersFirst && nodes.Exists(node => node.Operator is FakeQuantize)))
+            else if (canJoin && !(quantizersFirst && nodes.Exists(node => node.Operator is FakeQuantize)))
                 blocks[^1] = ([.. blocks[^1].Nodes, .. nodes], blocks[^1].Entry, exit);
             else
                 continue;
@@ -125,7 +134,8 @@ internal sealed class BlockPartition
 
     /// <summary>
     /// Gets the only data value that is needed after a step, ignoring the given others; null if there are several or
-    /// none, or if no cut is possible.
+    /// none, or if no cut is possible: because a weight ties both sides together, or because the value does not have a
+    /// row for each image.
     /// </summary>
     private string? Single(int step, HashSet<string> others)
     {
@@ -140,7 +150,7 @@ internal sealed class BlockPartition
                 return null;
             single = value;
         }
-        return single;
+        return single is null || _rows?.Has(single) == false ? null : single;
     }
 
     private bool HasAttention(List<GraphNode> nodes) => nodes.Exists(_flow.IsActivationProduct);
@@ -168,7 +178,7 @@ internal sealed class BlockPartition
         var lastReader = new Dictionary<string, int>(StringComparer.Ordinal);
         for (var n = 0; n < _steps.Length; n++)
         {
-            foreach (var input in _flow.DataInputs(_steps[n]))
+            foreach (var input in _flow.DataInputs(_steps[n]).Concat(ShapesOfOthers(_steps[n])))
                 lastReader[input] = n;
         }
         lastReader[_graph.Outputs[0].Name] = int.MaxValue;
@@ -181,6 +191,30 @@ internal sealed class BlockPartition
             live[n] = new HashSet<string>(now, StringComparer.Ordinal);
         }
         return live;
+    }
+
+    /// <summary>
+    /// The data whose shape a node reads, directly or computed, and that does not have a row for each image: such a
+    /// shape is known only where the value is.
+    /// </summary>
+    private IEnumerable<string> ShapesOfOthers(GraphNode node)
+    {
+        if (_rows is null)
+            yield break;
+        var open = new Stack<string>(node.Inputs.Where(input => !_flow.IsData(input)));
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        while (open.TryPop(out var value))
+        {
+            if (!seen.Add(value) || _flow.Definer(value) is not { } definer)
+                continue;
+            foreach (var input in definer.Inputs)
+            {
+                if (!_flow.IsData(input))
+                    open.Push(input);
+                else if (!_rows.Has(input))
+                    yield return input;
+            }
+        }
     }
 
     private bool[] Ties()

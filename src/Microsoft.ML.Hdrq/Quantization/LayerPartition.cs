@@ -14,8 +14,19 @@ internal static class LayerPartition
     /// </summary>
     /// <param name="graph">The whole graph.</param>
     /// <param name="block">The block.</param>
-    /// <returns>The layers, in order.</returns>
-    public static IEnumerable<Block> Find(Graph graph, Block block)
+    /// <param name="rows">The values that have a row for each image; null if all have.</param>
+    /// <returns>
+    /// The layers, in order; the block itself if the input or output of one of them does not have a row for each image.
+    /// </returns>
+    public static IEnumerable<Block> Find(Graph graph, Block block, RowValues? rows = null)
+    {
+        var layers = Layers(graph, block, rows).ToList();
+        return rows is null || layers.TrueForAll(layer => layer.Inputs.Append(layer.Output).All(rows.Has))
+            ? layers
+            : [block];
+    }
+
+    private static IEnumerable<Block> Layers(Graph graph, Block block, RowValues? rows)
     {
         var flow = graph.Flow;
         var inside = block.Nodes.ToHashSet();
@@ -38,6 +49,7 @@ internal static class LayerPartition
                 && reader.Operator is not FakeQuantize
                 && flow.DataInputs(reader).Distinct().Count() == 1
                 && reader.Outputs.Length == 1
+                && rows?.Has(reader.Outputs[0]) != false
                 && output != block.Output)
             {
                 nodes.Add(reader);

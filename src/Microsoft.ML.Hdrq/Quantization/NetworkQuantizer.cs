@@ -133,7 +133,14 @@ public static class NetworkQuantizer
     {
         using var scope = torch.NewDisposeScope();
         var (source, calibration) = (options.Source, options.Calibration);
-        using var folded = FoldBatchNormalization.Apply(network);
+        if (NetworkBatches.FixedSize(network.Graph) is { } fixedSize)
+        {
+            // All batches have the size that the network needs.
+            images = images.narrow(0, 0, NetworkBatches.Of(network.Graph, images.shape[0], 1).Sum(batch => batch.Count));
+            calibration = calibration with { BatchSize = checked((int)fixedSize) };
+            training = training is null ? null : training with { BatchSize = checked((int)fixedSize) };
+        }
+        using var folded = Fold(network);
         using var foldedSource = source is null || (training is null && !calibration.UseSourceScales)
             ? null
             : FoldedSource(source, folded);
@@ -164,7 +171,8 @@ public static class NetworkQuantizer
             }
             if (options.CorrectBiases)
             {
-                var count = Math.Min(images.shape[0], CalibrationOptions.MaxImages);
+                var count = NetworkBatches.FixedSize(network.Graph)
+                    ?? Math.Min(images.shape[0], CalibrationOptions.MaxImages);
                 BiasCorrection.Apply(quantized, folded, images.narrow(0, 0, count));
             }
             if (options.Placement == QuantizerPlacement.Integer)
@@ -213,12 +221,19 @@ public static class NetworkQuantizer
     private static Network FoldedSource(Network source, Network folded)
     {
         using var here = source.To(folded.Device);
-        var result = FoldBatchNormalization.Apply(here);
+        var result = Fold(here);
         if (result.Graph.FirstDifference(folded.Graph) is not { } difference)
             return result;
         result.Dispose();
         throw new ArgumentException(
             $"The source network is not one that the network can descend from: {difference}", nameof(source));
+    }
+
+    /// <summary>Gives layers weights of their own, and the normalizations after them.</summary>
+    private static Network Fold(Network network)
+    {
+        using var weighted = FoldWeights.Apply(network);
+        return FoldBatchNormalization.Apply(weighted);
     }
 
     private static List<torch.Tensor> Split(torch.Tensor images, int batchSize)

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
 using TorchSharp;
 
@@ -30,9 +31,10 @@ internal static class Reconstruction
     {
         var random = new Random(seed);
         var cacheDirectory = calibration.CacheDirectory ?? Path.GetTempPath();
-        var blocks = BlockPartition.Find(network.Graph, training.IsLayerByLayer);
+        var rows = RowValues.Find(network, images);
+        var blocks = BlockPartition.Find(network.Graph, training.IsLayerByLayer, rows);
         var units = Array.ConvertAll([.. blocks], block => training.IsLayerByLayer
-            ? [.. LayerPartition.Find(network.Graph, block)]
+            ? [.. LayerPartition.Find(network.Graph, block, rows)]
             : new[] { block });
         var count = units.Sum(parts => parts.Length);
         var index = 0;
@@ -41,7 +43,7 @@ internal static class Reconstruction
         using var exact = new CarriedValues(blocks);
         quantized.Add(network.Graph.Inputs[0].Name, ActivationCache.Of(images));
         exact.Add(network.Graph.Inputs[0].Name, ActivationCache.Of(images));
-        var shapes = InnerShapes(network, blocks, images);
+        var shapes = InnerShapes(network, blocks, rows);
         quantized.AddShapes(shapes, images.shape[0]);
         exact.AddShapes(shapes, images.shape[0]);
         for (var b = 0; b < blocks.Length; b++)
@@ -71,6 +73,9 @@ internal static class Reconstruction
 
         void Train(Block unit, BlockData data)
         {
+            // A block whose layers all stay in floating point has nothing to learn.
+            if (!unit.Nodes.Any(node => node.Operator is FakeQuantize))
+                return;
             using var reconstruction = new BlockReconstruction(network, unit, source, training, random.Next());
             reconstruction.Train(data, progress is null ? null : Report, cancellationToken);
             reconstruction.CopyTo(network);
@@ -105,37 +110,14 @@ internal static class Reconstruction
     /// <summary>
     /// Finds the shapes, without the batch dimension, of values inside blocks whose shape other blocks read.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The first dimension of such a value is not the batch.</exception>
     private static Dictionary<string, long[]> InnerShapes(
-        Network network, ImmutableArray<Block> blocks, torch.Tensor images)
+        Network network, ImmutableArray<Block> blocks, RowValues rows)
     {
-        var shapes = new Dictionary<string, long[]>(StringComparer.Ordinal);
         var borders = blocks.Select(block => block.Output).Append(network.Graph.Inputs[0].Name);
-        var inner = blocks
+        return blocks
             .SelectMany(block => block.Inputs.Where(block.ReadsOnlyShape))
             .Except(borders, StringComparer.Ordinal)
-            .ToHashSet(StringComparer.Ordinal);
-        if (inner.Count == 0)
-            return shapes;
-        using var scope = torch.NewDisposeScope();
-        const int rows = 2;
-        var image = images.narrow(0, 0, 1);
-        network.Run([torch.cat([image, image])], new ComputeContext(ForwardMode.Inference, network.Device)
-        {
-            Watch = (name, value) =>
-            {
-                if (!inner.Contains(name))
-                    return;
-                if (value.dim() == 0 || value.shape[0] != rows)
-                {
-                    throw new InvalidOperationException(
-                        $"The first dimension of '{name}', whose shape other parts of the network read, "
-                        + $"is not the batch: {TensorShape.Describe(value.shape)} for {rows} images.");
-                }
-                shapes.Add(name, value.shape[1..]);
-            },
-        });
-        return shapes;
+            .ToDictionary(value => value, rows.Shape, StringComparer.Ordinal);
     }
 
     private static Network Part(Network network, Block block) =>

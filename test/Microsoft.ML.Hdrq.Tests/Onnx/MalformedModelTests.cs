@@ -101,7 +101,7 @@ public class MalformedModelTests
         model.Graph.Node[4].Domain = "com.example";
         model.Graph.Node[3].Name = "";
         var message = Assert.ThrowsExactly<NotSupportedException>(() => Load(model)).Message;
-        StringAssert.Contains(message, "If (node 'If-c'); Whirl (nodes 'Whirl-b', 'd'); com.example.Relu (node 'Relu-e')");
+        StringAssert.Contains(message, "If (node 'If-c'); Whirl (2 nodes: 'Whirl-b', 'd'); com.example.Relu (node 'Relu-e')");
         Assert.DoesNotContain("Relu-a", message);
         Assert.DoesNotContain("Relu-y", message);
     }

@@ -53,6 +53,18 @@ public class OpsetFormsTests
         Form("Flatten from the back", 11, Node("Flatten", "x", "y", ("axis", -2))),
         Form("Concat from the back", 11, Node("Concat", "x x", "y", ("axis", -1))),
         Form("ArgMax", 12, Node("ArgMax", "x", "i", ("axis", 1), ("select_last_index", 0)), Node("Cast", "i", "y", ("to", 1))),
+        Form("BatchNormalization that says it is spatial", 8, Random("s", 1, 3), Random("b", 2, 3), Random("m", 3, 3), Floats("v", [3], 1, 2, 0.5f), Node("BatchNormalization", "x s b m v", "y", ("spatial", 1), ("momentum", 0.9f))),
+        Form("BatchNormalization of each element", 7, Random("s", 1, 3, 4, 6), Random("b", 2, 3, 4, 6), Random("m", 3, 3, 4, 6), Random("r", 4, 3, 4, 6), Node("Exp", "r", "v"), Node("BatchNormalization", "x s b m v", "y", ("spatial", 0), ("epsilon", 0.01f))),
+        Form("Upsample with scales as an attribute", 7, Node("Upsample", "x", "y", ("scales", new[] { 1f, 1, 2, 2 }), ("mode", "nearest"))),
+        Form("Upsample linear with scales as an attribute", 8, Node("Upsample", "x", "y", ("scales", new[] { 1f, 1, 2, 2 }), ("mode", "linear"))),
+        Form("Dropout", 7, Node("Dropout", "x", "y mask", ("ratio", 0.3f))),
+        Form("Reshape", 7, Longs("shape", 0, -1), Node("Reshape", "x shape", "y")),
+        Form("Gemm with a bias that is broadcast", 7, Random("w", 1, 72, 5), Random("b", 2, 1, 5), Node("Flatten", "x", "f"), Node("Gemm", "f w b", "y")),
+        Form("Slice", 8, Node("Slice", "x", "y", ("axes", new[] { 2L }), ("starts", new[] { 1L }), ("ends", new[] { 1000L }))),
+        Form("Pad", 8, Node("Pad", "x", "y", ("pads", new[] { 0L, 0, 1, 2, 0, 1, 0, 3 }), ("mode", "edge"))),
+        Form("GroupNormalization with a scale of each group", 18, Random("s", 1, 2), Random("b", 2, 2), Node("Concat", "x x", "c", ("axis", 1)), Node("GroupNormalization", "c s b", "y", ("num_groups", 2))),
+        Form("attributes of newer opsets", 24, Node("Cast", "x", "i", ("to", 6), ("saturate", 1), ("round_mode", "up")), Node("Cast", "i", "y", ("to", 1))),
+        Form("quantizers that say their types", 23, Floats("scale", [], 0.02f), Node("QuantizeLinear", "x scale", "q", ("output_dtype", 2), ("precision", 1)), Node("DequantizeLinear", "q scale", "y", ("output_dtype", 1))),
         Form("DepthToSpace", 11, Node("Concat", "x x x x", "c", ("axis", 1)), Node("DepthToSpace", "c", "y", ("blocksize", 2))),
     ];
 

@@ -72,11 +72,11 @@ internal static class InputGrams
         {
             foreach (var sketch in sketches.Values)
                 sketch.Sharpen();
-            for (long start = 0; start < count; start += batchSize)
+            foreach (var (start, size) in NetworkBatches.Of(network.Graph, count, batchSize))
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 using var batchScope = torch.NewDisposeScope();
-                var batch = images.narrow(0, start, Math.Min(batchSize, count - start)).to(network.Device);
+                var batch = images.narrow(0, start, size).to(network.Device);
                 Add(network.Graph.Inputs[0].Name, batch);
                 network.Run([batch], watching);
             }

@@ -13,8 +13,9 @@ internal sealed class Cast : Operator
     public Cast(string type, OperatorAttributes attributes) : base(type, attributes)
     {
         _target = (ElementType)attributes.Integer("to", 0);
-        // The attribute concerns 8-bit floating-point types, which are not supported.
+        // These attributes concern 8-bit floating-point types, which are not supported.
         attributes.Integer("saturate", 1);
+        attributes.Text("round_mode", "up");
         if (!Enum.IsDefined(_target))
         {
             throw new InvalidDataException(

@@ -118,7 +118,7 @@ internal static class OperatorTable
             ["Sqrt"] = Unary(x => x.sqrt()) with { Traits = NeverNegative | TwiceDifferentiable },
             ["Tan"] = Unary(x => x.tan()),
             ["Cast"] = new((type, attributes) => new Cast(type, attributes))
-            { Foldable = true, Traits = TwiceDifferentiable, LaterAttributes = [("saturate", 19)] },
+            { Foldable = true, Traits = TwiceDifferentiable, LaterAttributes = [("saturate", 19), ("round_mode", 24)] },
             ["CastLike"] = new((type, attributes) => new CastLike(type, attributes))
             { MinInputs = 2, MaxInputs = 2, SinceOpset = 15, Foldable = true },
             ["Clip"] = new((type, attributes) => new Clip(type, attributes))
@@ -134,7 +134,7 @@ internal static class OperatorTable
             ["Add"] = Binary((a, b) => a.add(b, Scalars.One)) with { Traits = Adds | IsAffine | TwiceDifferentiable },
             ["Sub"] = Binary((a, b) => a.sub(b)) with { Traits = IsAffine | TwiceDifferentiable },
             ["Mul"] = Binary((a, b) => a.mul(b)) with { Traits = KeepsSign | IsAffine | TwiceDifferentiable },
-            ["Div"] = Binary((a, b) => a.is_floating_point() ? a.div(b) : a.div(b, torch.RoundingMode.trunc))
+            ["Div"] = Binary(Quotient)
             with
             { SteeringInputs = [1], Traits = IsAffine | TwiceDifferentiable },
             ["Pow"] = Binary((a, b) => a.pow(b).to(a.dtype)) with { SteeringInputs = [1], Traits = TwiceDifferentiable },
@@ -276,6 +276,22 @@ internal static class OperatorTable
             { MinInputs = 2, MaxInputs = 2, Foldable = true, Traits = KeepsSign | TwiceDifferentiable },
             ["GatherElements"] = new((type, attributes) => new Gather(type, attributes))
             { MinInputs = 2, MaxInputs = 2, SinceOpset = 11, Foldable = true },
+            ["GatherND"] = new((type, attributes) => new GatherND(type, attributes))
+            { MinInputs = 2, MaxInputs = 2, SinceOpset = 11, Foldable = true, LaterAttributes = [("batch_dims", 12)] },
+            ["ScatterElements"] = new((type, attributes) => new Scatter(type, attributes))
+            { MinInputs = 3, MaxInputs = 3, SinceOpset = 11, Foldable = true, LaterAttributes = [("reduction", 16)] },
+            ["ScatterND"] = new((type, attributes) => new Scatter(type, attributes))
+            { MinInputs = 3, MaxInputs = 3, SinceOpset = 11, Foldable = true, LaterAttributes = [("reduction", 16)] },
+            ["OneHot"] = new((type, attributes) => new OneHot(type, attributes))
+            { MinInputs = 3, MaxInputs = 3, SteeringInputs = [1, 2], SinceOpset = 9, Foldable = true },
+            ["CenterCropPad"] = new((type, attributes) => new CenterCropPad(type, attributes))
+            { MinInputs = 2, MaxInputs = 2, SinceOpset = 18, Traits = KeepsSign },
+            ["Col2Im"] = new((type, attributes) => new Col2Im(type, attributes))
+            { MinInputs = 3, MaxInputs = 3, SinceOpset = 18, Traits = KeepsSign },
+            ["GridSample"] = new((type, attributes) => new GridSample(type, attributes))
+            { MinInputs = 2, MaxInputs = 2, SinceOpset = 20 },
+            ["NonMaxSuppression"] = new((type, attributes) => new NonMaxSuppression(type, attributes))
+            { MinInputs = 2, MaxInputs = 5, SteeringInputs = [2, 3, 4], SinceOpset = 10 },
             ["Pad"] = new((type, attributes) => new Pad(type, attributes))
             {
                 MinInputs = 2,
@@ -315,7 +331,10 @@ internal static class OperatorTable
                 MaxInputs = 3,
                 SteeringInputs = [1],
                 SinceOpset = 10,
-                LaterAttributes = [("axis", 13), ("saturate", 19), ("block_size", 21), ("output_dtype", 21)]
+                LaterAttributes =
+                [
+                    ("axis", 13), ("saturate", 19), ("block_size", 21), ("output_dtype", 21), ("precision", 23),
+                ]
             },
             [DequantizeLinear.Name] = new((type, attributes) => new DequantizeLinear(type, attributes))
             {
@@ -323,7 +342,7 @@ internal static class OperatorTable
                 MaxInputs = 3,
                 SteeringInputs = [1],
                 SinceOpset = 10,
-                LaterAttributes = [("axis", 13), ("block_size", 21)]
+                LaterAttributes = [("axis", 13), ("block_size", 21), ("output_dtype", 23)]
             },
         }.ToFrozenDictionary(StringComparer.Ordinal);
 
@@ -377,8 +396,26 @@ internal static class OperatorTable
     }
 
     private static Zip Remainder(Attributes attributes) => attributes.Integer("fmod", 0) != 0
-        ? (a, b) => a.fmod(b)
-        : (a, b) => a.remainder(b);
+        ? (a, b) => Integers(a, b, (x, y) => x.fmod(y))
+        : (a, b) => Integers(a, b, (x, y) => x.remainder(y));
+
+    private static torch.Tensor Quotient(torch.Tensor a, torch.Tensor b) =>
+        Integers(a, b, (x, y) => x.is_floating_point() ? x.div(y) : x.div(y, torch.RoundingMode.trunc));
+
+    /// <summary>
+    /// Divides integers by -1 apart: the processor ends the process where the quotient does not fit into the type.
+    /// </summary>
+    private static torch.Tensor Integers(torch.Tensor a, torch.Tensor b, Zip divide)
+    {
+        if (a.is_floating_point() || b.is_floating_point() || b.dtype is torch.ScalarType.Byte or torch.ScalarType.Bool)
+            return divide(a, b);
+        var isMinusOne = b.eq(Scalars.Keep(-1));
+        if (!isMinusOne.any().item<bool>())
+            return divide(a, b);
+        var one = torch.ones_like(b);
+        // Both quotient and remainder by -1 are those by 1 with the other sign.
+        return torch.where(isMinusOne, divide(a, one).neg(), divide(a, torch.where(isMinusOne, one, b)));
+    }
 
     private static torch.Tensor HardSigmoid(torch.Tensor x, float alpha, float beta) =>
         x.mul(Scalars.Keep(alpha)).add(Scalars.Keep(beta), Scalars.One).clamp(Scalars.Keep(0), Scalars.Keep(1));

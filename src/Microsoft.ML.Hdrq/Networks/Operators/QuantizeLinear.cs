@@ -14,12 +14,19 @@ internal sealed class QuantizeLinear : Operator
 
     private readonly QuantizationGrid _grid;
     private readonly ElementType? _target;
+    private readonly ElementType? _precision;
 
     public QuantizeLinear(string type, OperatorAttributes attributes) : base(type, attributes)
     {
         _grid = new QuantizationGrid(attributes);
         // The attribute concerns 8-bit floating-point types, which are not supported.
         attributes.Integer("saturate", 1);
+        _precision = attributes.Integer("precision", 0) is var precision and not 0 ? (ElementType)precision : null;
+        if (_precision?.IsFloat() == false)
+        {
+            throw new InvalidDataException(
+                $"Attribute 'precision' is {_precision}; it must be a floating-point type.");
+        }
         // A Torch tensor of 4-bit integers looks like one of 8-bit integers; only the attribute tells them apart.
         if (attributes.Integer("output_dtype", 0) is var target and not 0)
         {
@@ -38,9 +45,10 @@ internal sealed class QuantizeLinear : Operator
                 $"The zero point has type {zeroPoint.dtype}, attribute 'output_dtype' is {target}.");
         }
         var (minimum, maximum) = Bounds(target);
-        var rounded = data.to(scale.dtype).div(_grid.Spread(scale, data)).round();
+        var precision = _precision?.ToTorch() ?? scale.dtype;
+        var rounded = data.to(precision).div(_grid.Spread(scale, data).to(precision)).round();
         if (zeroPoint is not null)
-            rounded = rounded.add(_grid.Spread(zeroPoint, data).to(scale.dtype), Scalars.One);
+            rounded = rounded.add(_grid.Spread(zeroPoint, data).to(precision), Scalars.One);
         return [rounded.clamp(Scalars.Keep(minimum), Scalars.Keep(maximum)).to(target.ToTorch())];
     }
 

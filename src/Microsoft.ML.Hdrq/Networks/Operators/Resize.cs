@@ -15,11 +15,6 @@ internal sealed class Resize : Operator
     {
         _sampling = new ResizeSampling(attributes);
         _axes = attributes.Integers("axes") is { IsDefault: false } axes ? [.. axes] : null;
-        if (attributes.Integer("antialias", 0) != 0)
-        {
-            throw new InvalidDataException(
-                "Attribute 'antialias' is 1; resizing with an antialiasing filter is not supported.");
-        }
         if (attributes.Text("keep_aspect_ratio_policy", "stretch") is var policy and not "stretch")
         {
             throw new InvalidDataException(

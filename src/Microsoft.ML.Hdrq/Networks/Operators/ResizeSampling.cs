@@ -14,6 +14,7 @@ internal sealed class ResizeSampling
     private readonly string _rounding;
     private readonly float _cubic;
     private readonly bool _excludeOutside;
+    private readonly bool _antialias;
 
     public ResizeSampling(OperatorAttributes attributes)
     {
@@ -28,6 +29,7 @@ internal sealed class ResizeSampling
         _rounding = OneOf("nearest_mode", "round_prefer_floor", "round_prefer_ceil", "floor", "ceil");
         _cubic = attributes.Float("cubic_coeff_a", -0.75f);
         _excludeOutside = attributes.Integer("exclude_outside", 0) != 0;
+        _antialias = attributes.Integer("antialias", 0) != 0;
 
         string OneOf(string name, params string[] known)
         {
@@ -69,7 +71,10 @@ internal sealed class ResizeSampling
             _ => null,
         };
 
-        bool IsExact(float scale, int d) =>
+        // With the filter, only enlarging is the same.
+        bool IsExact(float scale, int d) => !(_antialias && scale < 1) && IsSize(scale, d);
+
+        bool IsSize(float scale, int d) =>
             scale * data.shape[d] == shape[d] || scale == (float)shape[d] / data.shape[d];
     }
 
@@ -85,6 +90,8 @@ internal sealed class ResizeSampling
         if (_mode == "nearest")
             return Slices(data, axis, [.. places.Select(place => Math.Clamp(Nearest(place), 0, length - 1))]);
 
+        if (_antialias && scale < 1)
+            return Filtered(data, axis, places, scale);
         var taps = _mode == "linear" ? Linear(places, length) : Cubic(places, length);
         var broadcast = Enumerable.Repeat(1L, (int)data.dim() - axis - 1);
         torch.Tensor? sum = null;
@@ -97,6 +104,44 @@ internal sealed class ResizeSampling
             sum = sum is null ? part : sum.add(part, Scalars.One);
         }
         return sum!;
+    }
+
+    /// <summary>
+    /// Reduces an axis with the kernel of the mode stretched over all elements that become one.
+    /// </summary>
+    private torch.Tensor Filtered(torch.Tensor data, int axis, float[] places, float scale)
+    {
+        var length = data.shape[axis];
+        var radius = (_mode == "linear" ? 1 : 2) / scale;
+        var matrix = new float[places.Length * length];
+        for (var i = 0; i < places.Length; i++)
+        {
+            var row = matrix.AsSpan((int)(i * length), (int)length);
+            var center = places[i] + 0.5f;
+            var first = (long)MathF.Floor(center - radius + 0.5f);
+            var last = (long)MathF.Floor(center + radius + 0.5f);
+            var sum = 0f;
+            for (var x = first; x < last; x++)
+            {
+                if (_excludeOutside && (x < 0 || x >= length))
+                    continue;
+                var weight = Kernel((x - center + 0.5f) * scale);
+                row[(int)Math.Clamp(x, 0, length - 1)] += weight;
+                sum += weight;
+            }
+            foreach (ref var weight in row)
+                weight /= sum;
+        }
+        var weights = TensorData.Of<float>(matrix, places.Length, length).ToTorch().to(data.dtype, data.device);
+        return data.transpose(axis, -1).matmul(weights.t()).transpose(axis, -1).contiguous();
+
+        float Kernel(float distance)
+        {
+            var x = MathF.Abs(distance);
+            if (_mode == "linear")
+                return Math.Max(0, 1 - x);
+            return x < 1 ? CubicWeights(x)[1] : x < 2 ? CubicWeights(x - 1)[0] : 0;
+        }
     }
 
     private static torch.Tensor Slices(torch.Tensor data, int axis, long[] indices) =>

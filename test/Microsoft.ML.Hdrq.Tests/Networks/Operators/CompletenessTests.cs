@@ -8,7 +8,7 @@ public sealed class CompletenessTests
     /// <summary>All cases of all operators.</summary>
     internal static IEnumerable<ParityCase> AllCases() =>
     [
-        .. BroadcastingTests.Cases(), .. ConvolutionTests.Cases(), .. ElementwiseTests.Cases(), .. NormalizationTests.Cases(), .. PadTests.Cases(),
+        .. BroadcastingTests.Cases(), .. ConvolutionTests.Cases(), .. ElementwiseTests.Cases(), .. NormalizationTests.Cases(), .. PadTests.Cases(), .. PlacesTests.Cases(),
         .. PoolingTests.Cases(), .. QuantizationTests.Cases(), .. ReductionTests.Cases(), .. ResizeTests.Cases(), .. ShapeTests.Cases(),
     ];
 

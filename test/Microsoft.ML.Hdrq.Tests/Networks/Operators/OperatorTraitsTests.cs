@@ -35,7 +35,7 @@ public sealed class OperatorTraitsTests
     {
         // GlobalMaxPool and PRelu can be negative; their cases' numbers are not.
         [OperatorTraits.NeverNegative] = "Acos, Cosh, GlobalMaxPool, PRelu, ReduceL1, ReduceL2, ReduceSumSquare, ThresholdedRelu",
-        [OperatorTraits.MovesValues] = "DepthToSpace, Expand, Gather, GatherElements, ReduceMax, ReduceMin, Relu, SpaceToDepth, Split, ThresholdedRelu, Tile, Trilu",
+        [OperatorTraits.MovesValues] = "CenterCropPad, DepthToSpace, Expand, Gather, GatherElements, GatherND, ReduceMax, ReduceMin, Relu, SpaceToDepth, Split, ThresholdedRelu, Tile, Trilu",
         [OperatorTraits.KeepsElements] = "",
     };
 

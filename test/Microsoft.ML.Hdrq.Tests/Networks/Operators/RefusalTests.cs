@@ -35,7 +35,10 @@ public sealed class RefusalTests
     [DataRow("Resize", "mode", "area")]
     [DataRow("Resize", "nearest_mode", "round")]
     [DataRow("Resize", "coordinate_transformation_mode", "tf_crop_and_resize")]
-    [DataRow("Resize", "antialias", 1L)]
+    [DataRow("GridSample", "mode", "cubic")]
+    [DataRow("ScatterND", "reduction", "mul")]
+    [DataRow("Col2Im", "strides", new long[] { 1, 0 })]
+    [DataRow("GatherND", "batch_dims", -1L)]
     [DataRow("Resize", "keep_aspect_ratio_policy", "not_larger")]
     [DataRow("Split", "num_outputs", 0L)]
     public void AttributesThatAreNotKnown(string type, string name, object value)

@@ -34,6 +34,12 @@ public sealed class ResizeTests
         yield return new("Resize", "linear, axes", [v.Floats(1, 2, 4, 5), null, null, List(7, 3)], ("mode", "linear"), ("axes", new long[] { -1, 2 }));
         yield return new("Resize", "cubic, coefficient", [v.Floats(1, 2, 4, 5), null, null, List(1, 2, 9, 3)], ("mode", "cubic"), ("cubic_coeff_a", -0.5f));
         yield return new("Resize", "cubic, outside excluded", [v.Floats(1, 2, 4, 5), null, null, List(1, 2, 9, 8)], ("mode", "cubic"), ("exclude_outside", 1L));
+        foreach (var mode in new[] { "linear", "cubic" })
+        {
+            yield return new("Resize", $"{mode}, antialias, smaller", [v.Floats(1, 2, 9, 7), null, null, List(1, 2, 4, 3)], ("mode", mode), ("antialias", 1L)) { Tolerance = 1e-4 };
+            yield return new("Resize", $"{mode}, antialias, smaller and larger", [v.Floats(2, 2, 9, 4), null, null, List(2, 2, 5, 7)], ("mode", mode), ("antialias", 1L)) { Tolerance = 1e-4 };
+            yield return new("Resize", $"{mode}, antialias, scales", [v.Floats(1, 3, 8, 10), null, Constant([1f, 1, 0.5f, 0.3f], 4)], ("mode", mode), ("antialias", 1L)) { Tolerance = 1e-4 };
+        }
         yield return new("Resize", "nearest, integers", [v.Integers<byte>(0, 255, 1, 2, 3, 4), null, Constant([1f, 1, 2, 3], 4)], ("coordinate_transformation_mode", "asymmetric"), ("nearest_mode", "floor"));
     }
 }

@@ -1,0 +1,351 @@
+using System.Runtime.InteropServices;
+using Microsoft.ML.Hdrq.Networks.Operators;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Networks.Passes;
+
+/// <summary>
+/// Lets a network that was exported for a fixed number of rows take any number. Constants that mean the batch, such as
+/// the first size of a new shape, are replaced by what means the batch whatever it is. The network is computed on the
+/// number of rows that it was made for, and on a multiple, node by node: this shows where in each value the batch is,
+/// and in the end whether every row has the score that it had.
+/// </summary>
+internal sealed class FreeBatch
+{
+    /// <summary>How many times more rows are tried.</summary>
+    private const int Factor = 3;
+
+    private const long MaxInputElements = 1L << 24;
+
+    /// <summary>Sizes to try for dimensions of the input that are not known.</summary>
+    private static readonly long[] Guesses = [64, 224];
+
+    private readonly Network _network;
+    private readonly GraphRewriter _rewriter;
+    private readonly ComputeContext _context;
+    private readonly torch.Tensor?[] _few;
+    private readonly torch.Tensor?[] _many;
+
+    /// <summary>For each value, the dimension in which the batch is the outermost factor; null if it has none.</summary>
+    private readonly int?[] _axes;
+
+    private readonly long _batch;
+
+    private FreeBatch(Network network, long batch)
+    {
+        _network = network;
+        _batch = batch;
+        _rewriter = new GraphRewriter(network);
+        _context = new ComputeContext(ForwardMode.Inference, network.Device, maxElements: 1L << 28);
+        var slots = network.Graph.Plan.SlotCount;
+        (_few, _many, _axes) = (new torch.Tensor?[slots], new torch.Tensor?[slots], new int?[slots]);
+    }
+
+    /// <summary>Frees the batch of a network.</summary>
+    /// <param name="network">The network; it is not changed.</param>
+    /// <returns>
+    /// A network for any number of rows, owned by the caller; null if the network takes any number already, or cannot be
+    /// freed.
+    /// </returns>
+    public static Network? Apply(Network network)
+    {
+        if (network.Graph.Inputs is not [{ ElementType: ElementType.Float32, Shape.Length: > 1 } input]
+            || NetworkBatches.FixedSize(network.Graph) is not { } batch)
+        {
+            return null;
+        }
+        using var noGradients = torch.no_grad();
+        foreach (var guess in input.Shape.Contains(TensorShape.Dynamic) ? Guesses : Guesses[..1])
+        {
+            long[] shape = [.. input.Shape.ToArray().Select(size => size == TensorShape.Dynamic ? guess : size)];
+            if (!(TensorShape.ElementCount(shape) <= MaxInputElements))
+                continue;
+            using var scope = torch.NewDisposeScope();
+            try
+            {
+                return new FreeBatch(network, batch).Rewrite(shape);
+            }
+            catch (Exception exception) when (exception is InvalidOperationException or NotSupportedException
+                or ArgumentException or InvalidDataException or ExternalException)
+            {
+                // The graph needs its number of rows, or other sizes than these.
+            }
+        }
+        return null;
+    }
+
+    private Network Rewrite(long[] shape)
+    {
+        var plan = _network.Graph.Plan;
+        using var generator = new torch.Generator(0);
+        var rows = torch.rand([shape[0] * Factor, .. shape[1..]], generator: generator).to(_network.Device);
+        (_few[0], _many[0], _axes[0]) = (rows.narrow(0, 0, _batch), rows, 0);
+        for (var p = 0; p < _network.Graph.Parameters.Length; p++)
+        {
+            var parameter = _network.Parameters[_network.Graph.Parameters[p].Name].detach();
+            (_few[plan.FirstParameter + p], _many[plan.FirstParameter + p]) = (parameter, parameter);
+        }
+        for (var n = 0; n < _network.Graph.Nodes.Length; n++)
+        {
+            var node = _network.Graph.Nodes[n];
+            var few = Network.Compute(node, Values(_few, plan.Inputs[n]), _context);
+            var nodes = Rewritten(node, plan.Inputs[n], few[0].shape);
+            nodes.ForEach(_rewriter.AddNode);
+            var many = Compute(nodes, node, plan.Inputs[n]);
+            for (var i = 0; i < node.Outputs.Length; i++)
+            {
+                if (plan.Outputs[n][i] is not (>= 0 and var slot))
+                    continue;
+                (_few[slot], _many[slot]) = (few[i], many[i]);
+                _axes[slot] = Axis(node, few[i].shape, many[i].shape);
+            }
+            foreach (var slot in plan.Dying[n])
+            {
+                _few[slot]?.Dispose();
+                _many[slot]?.Dispose();
+            }
+        }
+        Check(rows);
+        using var built = _rewriter.Build();
+        return WithFreeShapes(built);
+    }
+
+    /// <summary>Whether every row of the first output is what the network gives for it alone.</summary>
+    private void Check(torch.Tensor rows)
+    {
+        var output = _network.Graph.Plan.GraphOutputs[0];
+        if (_axes[output] is not { } axis)
+            throw new NotSupportedException("The first output does not depend on the number of rows.");
+        var last = _network.Run([rows.narrow(0, (Factor - 1) * _batch, _batch)], _context)[0];
+        var size = last.shape[axis];
+        AssertSame(_few[output]!, _many[output]!.narrow(axis, 0, size));
+        AssertSame(last, _many[output]!.narrow(axis, (Factor - 1) * size, size));
+
+        static void AssertSame(torch.Tensor expected, torch.Tensor actual)
+        {
+            var (x, y) = (expected.to(torch.ScalarType.Float32), actual.to(torch.ScalarType.Float32));
+            if (x.numel() == 0)
+                return;
+            var tolerance = 1e-3 * x.nan_to_num().abs().max().item<float>();
+            if (!torch.allclose(x, y, rtol: 1e-3, atol: tolerance, equal_nan: true))
+                throw new NotSupportedException("A row's scores depend on the rows beside it.");
+        }
+    }
+
+    /// <summary>The network with the number of rows of its input and outputs unknown.</summary>
+    private Network WithFreeShapes(Network built)
+    {
+        var plan = _network.Graph.Plan;
+        var inputs = built.Graph.Inputs.Select(input => Free(input, 0));
+        var outputs = built.Graph.Outputs.Select((value, i) => Free(value, _axes[plan.GraphOutputs[i]]));
+        var graph = new Graph([.. inputs], built.Graph.Parameters, built.Graph.Nodes, [.. outputs]);
+        return built.To(built.Device, graph);
+
+        static GraphValue Free(GraphValue value, int? axis)
+        {
+            if (axis is null || value.Shape.IsEmpty)
+                return value;
+            // A graph may say another rank than the output has; then nothing is known.
+            var shape = value.Shape.ToArray();
+            if (axis < shape.Length)
+                shape[axis.Value] = TensorShape.Dynamic;
+            return new GraphValue(value.Name, value.ElementType, axis < shape.Length ? shape : []);
+        }
+    }
+
+    private static torch.Tensor?[] Values(torch.Tensor?[] values, int[] slots) =>
+        Array.ConvertAll(slots, slot => slot < 0 ? null : values[slot]);
+
+    /// <summary>Computes what replaces a node on many rows.</summary>
+    private torch.Tensor[] Compute(List<GraphNode> nodes, GraphNode node, int[] slots)
+    {
+        var known = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal);
+        for (var i = 0; i < slots.Length; i++)
+        {
+            if (slots[i] >= 0)
+                known[node.Inputs[i]] = _many[slots[i]]!;
+        }
+        torch.Tensor[] outputs = [];
+        foreach (var part in nodes)
+        {
+            outputs = Network.Compute(
+                part,
+                [.. part.Inputs.Select(input => input.Length == 0 ? null : known.GetValueOrDefault(input) ?? _rewriter.Tensor(input))],
+                _context);
+            known[part.Outputs[0]] = outputs[0];
+        }
+        return outputs;
+    }
+
+    /// <summary>The dimension that grew with the number of rows.</summary>
+    private static int? Axis(GraphNode node, long[] few, long[] many)
+    {
+        if (few.Length != many.Length)
+            throw new NotSupportedException($"The rank of the output of {node} depends on the number of rows.");
+        int? axis = null;
+        for (var d = 0; d < few.Length; d++)
+        {
+            if (few[d] == many[d])
+                continue;
+            if (axis is not null || many[d] != Factor * few[d])
+                throw new NotSupportedException($"The shape of the output of {node} does not have a batch.");
+            axis = d;
+        }
+        return axis;
+    }
+
+    /// <summary>The nodes that do for any number of rows what a node does for one number.</summary>
+    private List<GraphNode> Rewritten(GraphNode node, int[] slots, long[] output)
+    {
+        if (node.Operator is Concatenation)
+            return Concatenated(node, slots);
+        if (slots.Length == 0 || slots[0] < 0 || _axes[slots[0]] is not { } axis)
+            return [node];
+        var input = _few[slots[0]]!.shape;
+        return node.Operator switch
+        {
+            Reshape when Constant(node, 1) is { } shape => [Reshaped(node, input, axis, shape, output)],
+            Expand when Constant(node, 1) is { } shape
+                && shape.Length - input.Length + axis is >= 0 and var d && shape[d] == input[axis] =>
+                [With(node, 1, [.. shape[..d], 1, .. shape[(d + 1)..]])],
+            Resize when Constant(node, 3) is { Length: > 0 } sizes
+                && sizes.Length == input.Length && sizes[axis] == input[axis] =>
+                Resized(node, axis, sizes),
+            // Without axes, a batch of one row would be removed too.
+            Squeeze when node.Inputs.Length < 2 =>
+                [With(node, 1, [.. Enumerable.Range(0, input.Length).Where(d => d != axis && input[d] == 1).Select(d => (long)d)])],
+            Flatten when axis == 0 && output[0] == 1 && _batch == 1 && node.Operator.Attributes.Integer("axis", 1) == 0 =>
+                [new GraphNode(node.Name, Operator.Create(node.Operator.Type), node.Inputs, node.Outputs)],
+            _ => [node],
+        };
+    }
+
+    private GraphNode Reshaped(GraphNode node, long[] input, int axis, long[] shape, long[] output)
+    {
+        var keepsZeros = node.Operator.Attributes.Integer("allowzero", 0) == 0;
+        // The batch is the outermost factor of a dimension; it has to be one again, after as many elements.
+        var before = Product(input.AsSpan(0, axis));
+        var target = Array.FindIndex(output, 0, output.Length, size => size % _batch == 0);
+        while (target >= 0 && target < output.Length
+            && (Product(output.AsSpan(0, target)) != before || output[target] % _batch != 0))
+        {
+            target++;
+        }
+        if (target < 0 || target >= output.Length)
+            throw new NotSupportedException($"Node {node} takes the batch apart.");
+        if (shape[target] == TensorShape.Dynamic || keepsZeros && shape[target] == 0)
+            return node;
+        var changed = shape.ToArray();
+        if (keepsZeros && target == axis && output[target] == input[axis])
+        {
+            changed[target] = 0;
+        }
+        else
+        {
+            // Only one size can be left open: the others become what they are.
+            if (shape.Contains(TensorShape.Dynamic) && _network.Graph.Inputs[0].Shape[1..].Contains(TensorShape.Dynamic))
+                throw new NotSupportedException($"Node {node} would have two sizes that are not known.");
+            for (var d = 0; d < changed.Length; d++)
+                changed[d] = d == target ? TensorShape.Dynamic : shape[d] == TensorShape.Dynamic ? output[d] : shape[d];
+        }
+        return With(node, 1, changed);
+    }
+
+    private List<GraphNode> Resized(GraphNode node, int axis, long[] sizes)
+    {
+        var nodes = new List<GraphNode>();
+        var batch = BatchOf(node, node.Inputs[0], axis, nodes);
+        var list = Append(node, nodes, axis, batch, sizes);
+        nodes.Add(WithInput(node, 3, list));
+        return nodes;
+    }
+
+    /// <summary>
+    /// Repeats what is concatenated with rows and is given once, as the token of a class, for each row.
+    /// </summary>
+    private List<GraphNode> Concatenated(GraphNode node, int[] slots)
+    {
+        var first = Array.FindIndex(slots, slot => slot >= 0 && _axes[slot] is not null);
+        if (first < 0)
+            return [node];
+        var (axis, rank) = (_axes[slots[first]]!.Value, _few[slots[first]]!.dim());
+        var nodes = new List<GraphNode>();
+        string? list = null;
+        var inputs = node.Inputs.ToArray();
+        for (var i = 0; i < slots.Length; i++)
+        {
+            var shape = _few[slots[i]]!.shape;
+            if (_axes[slots[i]] is not null || shape.Length != rank || shape[axis] != 1
+                || HostValues.Axis(node.Operator.Attributes.Integer("axis", 0), rank) == axis)
+            {
+                continue;
+            }
+            var ones = new long[rank];
+            Array.Fill(ones, 1);
+            list ??= Append(node, nodes, axis, BatchOf(node, node.Inputs[first], axis, nodes), ones);
+            inputs[i] = _rewriter.FreshName($"{node.Inputs[i]}.rows");
+            nodes.Add(new GraphNode(inputs[i], Operator.Create("Expand"), [node.Inputs[i], list], [inputs[i]]));
+        }
+        nodes.Add(new GraphNode(node.Name, node.Operator, [.. inputs], node.Outputs));
+        return nodes;
+    }
+
+    /// <summary>The size of a dimension of a value, as a list of one integer.</summary>
+    private string BatchOf(GraphNode node, string value, int axis, List<GraphNode> nodes)
+    {
+        var shape = _rewriter.FreshName($"{node.Outputs[0]}.shape");
+        nodes.Add(new GraphNode(shape, Operator.Create("Shape"), [value], [shape]));
+        var batch = _rewriter.FreshName($"{node.Outputs[0]}.batch");
+        nodes.Add(new GraphNode(batch, Operator.Create("Gather"), [shape, AddConstant(batch, [axis])], [batch]));
+        return batch;
+    }
+
+    /// <summary>A list of integers, one of which is computed.</summary>
+    private string Append(GraphNode node, List<GraphNode> nodes, int axis, string batch, long[] others)
+    {
+        var list = _rewriter.FreshName($"{node.Outputs[0]}.sizes");
+        var parts = new List<string>();
+        if (axis > 0)
+            parts.Add(AddConstant(list, others[..axis]));
+        parts.Add(batch);
+        if (axis + 1 < others.Length)
+            parts.Add(AddConstant(list, others[(axis + 1)..]));
+        nodes.Add(new GraphNode(
+            list, Operator.Create("Concat", new OperatorAttributes(("axis", 0L))), [.. parts], [list]));
+        return list;
+    }
+
+    private string AddConstant(string stem, ReadOnlySpan<long> values)
+    {
+        var name = _rewriter.FreshName($"{stem}.constant");
+        _rewriter.AddParameter(name, HostValues.Tensor(values), ParameterRole.Constant);
+        return name;
+    }
+
+    /// <summary>The node with another constant list of integers as an input.</summary>
+    private GraphNode With(GraphNode node, int input, ReadOnlySpan<long> values) =>
+        WithInput(node, input, AddConstant(node.Outputs[0], values));
+
+    private static GraphNode WithInput(GraphNode node, int input, string value)
+    {
+        var inputs = node.Inputs.ToList();
+        while (inputs.Count <= input)
+            inputs.Add("");
+        inputs[input] = value;
+        return new GraphNode(node.Name, node.Operator, [.. inputs], node.Outputs);
+    }
+
+    /// <summary>The integers of an input that is a constant.</summary>
+    private long[]? Constant(GraphNode node, int input) =>
+        input < node.Inputs.Length && node.Inputs[input].Length > 0 && _network.Parameters.TryGetValue(node.Inputs[input], out var value)
+            ? HostValues.Integers(value)
+            : null;
+
+    private static long Product(ReadOnlySpan<long> sizes)
+    {
+        var product = 1L;
+        foreach (var size in sizes)
+            product *= size;
+        return product;
+    }
+}
