@@ -36,14 +36,24 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
         if (layout.HasMasks)
         {
             var frames = new FrameFolder(layout, classes);
-            using var headed = options.NewHead ? network!.WithSegmenter(frames.Classes, options.Seed) : null;
+            using var headed =
+                options.NewHead ? Sized(network!.WithSegmenter(frames.Classes, options.Seed), frames.FirstImage) : null;
             return new SegmentationNetworks(context, frames, options, headed ?? network);
         }
         else
         {
             var folder = new DomainFolder(layout, classes);
-            using var headed = options.NewHead ? network!.WithClassifier(folder.Classes, options.Seed) : null;
+            using var headed =
+                options.NewHead ? Sized(network!.WithClassifier(folder.Classes, options.Seed), folder.FirstImage) : null;
             return new ImageNetworks(context, folder, options, headed ?? network);
+        }
+
+        Network Sized(Network headed, string image)
+        {
+            if (!options.IsPretrained)
+                return headed;
+            var (height, width) = PixelPipeline.ImageSize(image);
+            return PretrainedNetwork.For(headed, height, width);
         }
     }
 
@@ -91,7 +101,9 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
         if (options is { Network: not null, NewHead: false })
             return Read(options.Network);
         using var file = options.LoadNetwork();
-        using var created = file is null ? CreateSource() : WithHead(file);
+        using var created = file is null ? CreateSource()
+            : options.IsPretrained ? PretrainedNetwork.For(WithHead(file), Pixels.Height, Pixels.Width)
+            : WithHead(file);
         var standard = file is null ? SourceTraining
             : Adaptation with { LearningRate = NewHeadRate, BatchSize = NewHeadBatch };
         var training = standard with

@@ -18,6 +18,9 @@ internal static class PretrainedNetwork
 
     private const string Version = "0.23.1";
 
+    /// <summary>Two to the number of times that it halves images.</summary>
+    private const int Halved = 32;
+
     /// <summary>Where an application that references the package has the file, below its own folder.</summary>
     private static readonly string _file = Path.Combine("DnnImageModels", "ResNet18Onnx", "ResNet18.onnx");
 
@@ -47,6 +50,30 @@ internal static class PretrainedNetwork
                 $"--network {Word}: its file is in the package {Package} {Version}, which is not on this machine "
                 + $"({string.Join(", ", places)}). 'dotnet add package {Package} --version {Version}' in any project "
                 + "fetches it.");
+    }
+
+    /// <summary>
+    /// A network made of it, for images of a size: where that cannot be halved five times, as its padding on one side
+    /// needs, it takes the next one that can.
+    /// </summary>
+    /// <param name="network">The network; disposed if another takes its place.</param>
+    /// <param name="height">The height of the images.</param>
+    /// <param name="width">Their width.</param>
+    public static Network For(Network network, int height, int width)
+    {
+        if (height % Halved == 0 && width % Halved == 0)
+            return network;
+        using (network)
+        {
+            var (graph, input) = (network.Graph, network.Graph.Inputs[0]);
+            var taken = new GraphValue(input.Name, input.ElementType, [input.Shape[0], 3, Next(height), Next(width)]);
+            return new Network(
+                new Graph([taken], graph.Parameters, graph.Nodes, graph.Outputs),
+                network.Parameters.ToDictionary(parameter => parameter.Key, parameter => parameter.Value.clone()))
+            { Metadata = network.Metadata };
+        }
+
+        static int Next(int size) => (size + Halved - 1) / Halved * Halved;
     }
 
     /// <summary>Reads the network for images of red, green and blue planes, where the file has blue first.</summary>

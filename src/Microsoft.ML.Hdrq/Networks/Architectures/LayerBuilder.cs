@@ -275,20 +275,32 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
     }
 
     /// <summary>Global average pooling and a linear layer; finishes the network.</summary>
-    public Network Classifier(string name, string value, int inputs, int classes)
+    /// <inheritdoc cref="RowClassifier" path="/param"/>
+    public Network Classifier(string name, string value, int inputs, int classes, double? deviation = null)
     {
         value = _builder.Node("GlobalAveragePool", _builder.FreshName("avgpool"), [value]);
         value = _builder.Node("Flatten", _builder.FreshName("flatten"), [value], ("axis", 1));
-        return RowClassifier(name, value, inputs, classes);
+        return RowClassifier(name, value, inputs, classes, deviation);
     }
 
     /// <summary>A linear layer on rows; finishes the network.</summary>
-    public Network RowClassifier(string name, string value, int inputs, int classes)
+    /// <param name="name">The prefix of its parameters' names.</param>
+    /// <param name="value">The rows.</param>
+    /// <param name="inputs">Their length.</param>
+    /// <param name="classes">The number of classes.</param>
+    /// <param name="deviation">
+    /// The deviation of normal weights, without bias; null for uniform ones within 1 / sqrt(inputs).
+    /// </param>
+    public Network RowClassifier(string name, string value, int inputs, int classes, double? deviation = null)
     {
         var bound = 1 / Math.Sqrt(inputs);
         var weight = _builder.Parameter(
-            _builder.FreshName($"{name}.weight"), Uniform(bound, classes, inputs));
-        var bias = _builder.Parameter(_builder.FreshName($"{name}.bias"), Uniform(bound, classes));
+            _builder.FreshName($"{name}.weight"),
+            deviation is { } size
+                ? torch.randn([classes, inputs], generator: _generator).mul_(Scalars.Keep(size))
+                : Uniform(bound, classes, inputs));
+        var bias = _builder.Parameter(
+            _builder.FreshName($"{name}.bias"), deviation is null ? Uniform(bound, classes) : torch.zeros(classes));
         var scores = _builder.Node("Gemm", _builder.FreshName("scores"), [value, weight, bias], ("transB", 1));
         return _builder.Build(new GraphValue(scores, ElementType.Float32, [TensorShape.Dynamic, classes]));
     }

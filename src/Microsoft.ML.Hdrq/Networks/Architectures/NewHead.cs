@@ -9,6 +9,12 @@ internal static class NewHead
     /// <summary>The stem of the names of the head's parameters.</summary>
     private const string Name = "head";
 
+    /// <summary>
+    /// The deviation of a classifier's weights: small, so that the first steps, which are those of random scores, leave
+    /// the features as they are.
+    /// </summary>
+    private const double Deviation = 0.01;
+
     /// <summary>Height and width on which a network that takes any is tried.</summary>
     private const int AnySize = 224;
 
@@ -26,8 +32,9 @@ internal static class NewHead
         Create(network, classNames, seed, features, static (body, layers, input) =>
             body.Shapes[body.Features].Length switch
             {
-                2 => layers.RowClassifier(Name, body.Features, body.Channels(body.Features), body.Classes),
-                4 => layers.Classifier(Name, body.Features, body.Channels(body.Features), body.Classes),
+                2 => layers.RowClassifier(
+                    Name, body.Features, body.Channels(body.Features), body.Classes, Deviation),
+                4 => layers.Classifier(Name, body.Features, body.Channels(body.Features), body.Classes, Deviation),
                 _ => throw body.Error("a classifier needs features of images, [N, channels, height, width], or of "
                     + "rows, [N, channels]"),
             });
