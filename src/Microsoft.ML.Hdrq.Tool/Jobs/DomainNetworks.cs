@@ -37,24 +37,26 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
         {
             var frames = new FrameFolder(layout, classes);
             using var headed =
-                options.NewHead ? Sized(network!.WithSegmenter(frames.Classes, options.Seed), frames.FirstImage) : null;
+                options.NewHead ? Sized(network!.WithSegmenter(frames.Classes, options.Seed), options, frames.FirstImage)
+                    : null;
             return new SegmentationNetworks(context, frames, options, headed ?? network);
         }
         else
         {
             var folder = new DomainFolder(layout, classes);
             using var headed =
-                options.NewHead ? Sized(network!.WithClassifier(folder.Classes, options.Seed), folder.FirstImage) : null;
+                options.NewHead ? Sized(network!.WithClassifier(folder.Classes, options.Seed), options, folder.FirstImage)
+                    : null;
             return new ImageNetworks(context, folder, options, headed ?? network);
-        }
+        }    }
 
-        Network Sized(Network headed, string image)
-        {
-            if (!options.IsPretrained)
-                return headed;
-            var (height, width) = PixelPipeline.ImageSize(image);
-            return PretrainedNetwork.For(headed, height, width);
-        }
+    /// <summary>A network with a new head, for images of the size of one.</summary>
+    private static Network Sized(Network network, JobOptions options, string image)
+    {
+        if (!options.IsPretrained)
+            return network;
+        var (height, width) = PixelPipeline.ImageSize(image);
+        return PretrainedNetwork.For(network, height, width);
     }
 
     /// <summary>The task.</summary>
@@ -102,8 +104,7 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
             return Read(options.Network);
         using var file = options.LoadNetwork();
         using var created = file is null ? CreateSource()
-            : options.IsPretrained ? PretrainedNetwork.For(WithHead(file), Pixels.Height, Pixels.Width)
-            : WithHead(file);
+            : Sized(WithHead(file), options, TrainingFiles(Domains[0]).First());
         var standard = file is null ? SourceTraining
             : Adaptation with { LearningRate = NewHeadRate, BatchSize = NewHeadBatch };
         var training = standard with
