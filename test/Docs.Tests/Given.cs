@@ -16,6 +16,8 @@ internal static class Given
 {
     private const string Common = "common.onnx";
 
+    private const string Pretrained = "DnnImageModels/ResNet18Onnx/ResNet18.onnx";
+
     private const int Side = 32;
 
     private const int ImagesPerClass = 2;
@@ -35,6 +37,7 @@ internal static class Given
         ["streets"] = MakeStreets,
         ["source.onnx"] = () => Once("source.onnx", MakeSource),
         ["segmenter.onnx"] = () => Once("segmenter.onnx", MakeSegmenter),
+        [Pretrained] = MakePretrained,
         [Common] = () => Once(Common, MakeCommon),
         ["fog.onnx"] = () => Once("fog.onnx", () => Adapt("fog")),
         ["night.onnx"] = () => Once("night.onnx", () => Adapt("night")),
@@ -144,6 +147,24 @@ internal static class Given
     }
 
     private static int Blue(int kind) => 90 + 50 * kind;
+
+    /// <summary>
+    /// What a package brings, beside the application: features of images of 224 x 224 pixels, but few of them.
+    /// </summary>
+    private static void MakePretrained()
+    {
+        using var builder = new NetworkBuilder();
+        using var random = new torch.Generator(1);
+        builder.Input("Input247", -1, 3, 224, 224);
+        builder.Parameter("Parameter91", torch.randn([8, 3, 7, 7], generator: random) * 0.01);
+        builder.Node("Conv", "convolution", ["Input247", "Parameter91"], ("strides", new long[] { 31, 31 }));
+        builder.Node("Relu", "positive", ["convolution"]);
+        builder.Node("AveragePool", "pool", ["positive"], ("kernel_shape", new long[] { 8, 8 }));
+        using var network = builder.Build(new GraphValue("pool", ElementType.Float32, [-1, 8, 1, 1]));
+        var path = Path.Combine(AppContext.BaseDirectory, Pretrained);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        network.SaveOnnx(path);
+    }
 
     /// <summary>Two convolutions, for images of any size.</summary>
     private static void MakeSegmenter()

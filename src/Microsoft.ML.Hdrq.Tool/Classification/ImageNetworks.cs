@@ -144,6 +144,12 @@ internal sealed class ImageNetworks : DomainNetworks
         return png.ToArray();
     }
 
+    protected override Network WithHead(Network network) => network.WithClassifier(_folder.Classes, Options.Seed);
+
+    protected override double NewHeadRate => 3e-3;
+
+    protected override int NewHeadBatch => 32;
+
     protected override Network CreateSource() => Options.Architecture switch
     {
         "resnet-18" =>
@@ -154,12 +160,10 @@ internal sealed class ImageNetworks : DomainNetworks
 
     protected override AdaptationOptions SourceTraining => new()
     {
-        Epochs = Options.SourceEpochs ?? 8,
+        Epochs = 8,
         LearningRate = 0.1,
         WeightDecay = 5e-4,
         UpdateStatistics = true,
-        // The source network is not merged.
-        KeepInputGrams = false,
         HorizontalFlip = Options.Flip,
         CropPadding = Shift,
     };

@@ -23,6 +23,12 @@ internal static class AdaptCommand
             name, "Learning rate with which the source network is adapted. Default: one for networks that are trained "
             + "well.", double.Epsilon, 100);
 
+    /// <summary>Images to validate on.</summary>
+    public static Option<double?> Validation() =>
+        Arguments.OptionalNumber(
+            "--validation", "Share of a domain's training images that is not trained on: the epoch that does best on "
+            + "them is taken. Default: 0, the last epoch.", 0, 0.9);
+
     /// <summary>No mirroring.</summary>
     public static Option<bool> NoFlip() =>
         new("--no-flip")
@@ -47,46 +53,46 @@ internal static class AdaptCommand
             "--data", $"Folder of the place, <train>/<class>/<image> or <train>/<images|labels>/<frame>, or of several "
             + "with --domain.", isRequired: true);
         var domain = new Option<string?>("--domain") { Description = "The place, where --data has several." };
-        var network = Arguments.File("--network", "ONNX file of the source network.", isRequired: true);
-        var normalization = CommonArguments.NormalizationOption("none.");
+        var network = new SourceArguments("ONNX file of the source network.", "none.", isRequired: true);
         var (epochs, rate, noFlip, balance) = (Epochs("--epochs"), Rate("--rate"), NoFlip(), BalanceClasses());
+        var validation = Validation();
         var output = Arguments.NewFile("--output", "The ONNX file to write.", ".onnx", isRequired: true);
         var (seed, gpu, json) = (CommonArguments.Seed(), CommonArguments.Gpu(), CommonArguments.Json());
         var command =
             new CliCommand("adapt", "Adapts a source network to the labelled training images of one place.") { data,
-            domain, network, normalization, epochs, rate, noFlip, balance, output, seed, gpu, json };
+            domain, epochs, rate, validation, noFlip, balance, output, seed, gpu, json };
+        foreach (var option in network.Options)
+            command.Add(option);
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var (folder, target) = (result.GetValue(data)!, result.GetValue(output)!);
-            Arguments.CheckApart(target, result.GetValue(network));
+            Arguments.CheckApart(target, network.Network(result));
             var layout = DomainLayout.FindOne(folder, result.GetValue(domain), DataSplit.Train)
                 ?? throw new InvalidDataException(
                     $"'{folder}' holds no training images with labels; expected <train>/<class>/<image>, or "
                     + $"{DomainLayout.Classes}, or the same with masks.");
-            var options = new JobOptions
+            var options = network.Into(new JobOptions
             {
                 Data = layout.Root,
-                Network = result.GetValue(network),
-                Normalization = CommonArguments.Normalization(result.GetValue(normalization)),
+                SourceEpochs = result.GetValue(epochs),
+                SourceLearningRate = result.GetValue(rate),
                 AdaptationEpochs = result.GetValue(epochs),
                 AdaptationLearningRate = result.GetValue(rate),
+                ValidationFraction = result.GetValue(validation),
                 Flip = !result.GetValue(noFlip),
                 BalanceClasses = result.GetValue(balance),
                 Seed = result.GetValue(seed),
                 GpuDeviceId = result.GetValue(gpu),
-            };
-            using var file = Network.LoadOnnx(options.Network!);
+            }, result);
+            using var file = options.LoadNetwork();
             if (options.BalanceClasses && !layout.HasMasks)
                 throw new UsageException("--balance-classes is for images with masks.");
             var networks = DomainNetworks.Of(layout, options, file);
             session.Output.WithProgress(board =>
             {
-                using var source = networks.Read(options.Network!);
                 var bar = board.Add($"adapting to {layout.Domains[0]}");
-                using var adapted =
-                    networks.Adapt(
-                        source, layout.Domains[0], bar.Reports<Adaptation.FineTuningProgress>(MergeJob.State),
-                        session.CancellationToken);
+                var progress = bar.Reports<Adaptation.FineTuningProgress>(MergeJob.State);
+                using var adapted = Adapt(networks, options, layout.Domains[0], progress, session.CancellationToken);
                 NetworkFiles.Save(adapted, target, session.Output);
                 bar.Complete();
                 return true;
@@ -95,5 +101,15 @@ internal static class AdaptCommand
                 $"Written: {target}. Next: hdrq quantize --network {target} --source SOURCE.onnx --data {folder}.");
         })));
         return command;
+    }
+
+    private static Network Adapt(
+        DomainNetworks networks, JobOptions options, string domain, IProgress<Adaptation.FineTuningProgress> progress,
+        CancellationToken cancellationToken)
+    {
+        if (options.NewHead)
+            return networks.Source(progress, cancellationToken);
+        using var source = networks.Read(options.Network!);
+        return networks.Adapt(source, domain, progress, cancellationToken);
     }
 }

@@ -150,6 +150,7 @@ internal static class InfoCommand
                     ["inputBits"] = layer.InputBits,
                     ["isInteger"] = layer.IsInteger,
                     ["reason"] = layer.Reason,
+                    ["remedy"] = layer.Remedy,
                 })]);
             }
             return data;
@@ -163,7 +164,7 @@ internal static class InfoCommand
             .Add(new TextTable.Column("type")).Add(new TextTable.Column("bits"))
             .Add(new TextTable.Column("kernel", MinimumWidth: ShortestName));
         foreach (var layer in report!.Layers)
-            table.Add([layer.Name, layer.Type, Bits(layer), layer.IsInteger ? "integer" : $"float: {layer.Reason}"]);
+            table.Add([layer.Name, layer.Type, Bits(layer), layer.IsInteger ? "integer" : $"float: {layer.Reason} {layer.Remedy}"]);
         output.Show(table);
     }
 

@@ -20,9 +20,10 @@ internal sealed class JobCommand
             + "the names of the classes in classes.txt.", isRequired: true);
     private readonly Option<string?> _source =
         new("--source") { Description = "The source domain. Default: clean, clear or day, or the first by name." };
-    private readonly Option<string?> _network =
-        Arguments.File(
-            "--network", "ONNX file of the source network. Without it a small one is trained on the source domain.");
+    private readonly SourceArguments _network =
+        new(
+            "ONNX file of the source network. Without it a small one is trained on the source domain.",
+            "none with --network, imagenet without.", isRequired: false);
     private readonly Option<string?> _architecture =
         Arguments.Choice(
             "--architecture",
@@ -31,8 +32,13 @@ internal sealed class JobCommand
             [.. VisionTask.Classification.Architectures, .. VisionTask.Segmentation.Architectures]);
     private readonly Option<int?> _epochs =
         Arguments.OptionalInteger(
-            "--epochs", "Passes over the source domain's images to train the source network. Default: 8, for "
-            + "segmentation 12.", 1, int.MaxValue);
+            "--epochs", "Passes over the source domain's images to train the source network, or its new head. Default: "
+            + "8, for segmentation 12.", 1, int.MaxValue);
+    private readonly Option<double?> _rate =
+        Arguments.OptionalNumber(
+            "--rate", "Learning rate with which the source network is trained on the source domain. Default: 0.003, "
+            + "for segmentation 0.0003, with a new head; else one for networks that are not trained.",
+            double.Epsilon, 100);
     private readonly Option<string?> _adapted =
         new("--adapted")
         {
@@ -41,10 +47,9 @@ internal sealed class JobCommand
         };
     private readonly Option<int?> _adaptationEpochs = AdaptCommand.Epochs("--adaptation-epochs");
     private readonly Option<double?> _adaptationRate = AdaptCommand.Rate("--adaptation-rate");
+    private readonly Option<double?> _validation = AdaptCommand.Validation();
     private readonly Option<bool> _noFlip = AdaptCommand.NoFlip();
     private readonly Option<bool> _balance = AdaptCommand.BalanceClasses();
-    private readonly Option<string?> _normalization =
-        CommonArguments.NormalizationOption("none with --network, imagenet without.");
     private readonly Option<string?> _stage =
         Arguments.Choice(
             "--stage", "Stop after this stage: source, adapted, quantized or merged. Default: merged.",
@@ -94,11 +99,13 @@ internal sealed class JobCommand
         _explain.CustomParser = result => result.Tokens.Count == 0 ? null : parser(result);
         _command = new CliCommand(name, description)
         {
-            _data, _source, _network, _architecture, _epochs, _adapted, _adaptationEpochs, _adaptationRate, _noFlip,
-                _balance, _normalization, _stage, _domains, _merge,
+            _data, _source, _architecture, _epochs, _rate, _adapted, _adaptationEpochs, _adaptationRate, _validation,
+                _noFlip, _balance, _stage, _domains, _merge,
             _bits, _methods, _settings, _iterations, _calibration, _average, _allocation, _explain, _output, _seed,
                 _batchSize, _threads, _gpu, _json,
         };
+        foreach (var option in _network.Options)
+            _command.Add(option);
     }
 
     /// <summary>The whole job.</summary>
@@ -165,17 +172,13 @@ internal sealed class JobCommand
     {
         var layout = DomainLayout.Find(result.GetValue(_data)!, result.GetValue(_source));
         var task = layout.HasMasks ? VisionTask.Segmentation : VisionTask.Classification;
-        var (network, architecture) = (result.GetValue(_network), result.GetValue(_architecture));
+        var (network, architecture) = (_network.Network(result), result.GetValue(_architecture));
         if (architecture is not null && network is not null)
             throw new UsageException(
                 "--architecture is what is trained where there is no --network; give one of them.");
         if (architecture is not null && !task.Architectures.Contains(architecture))
             throw new UsageException(
                 $"--architecture {architecture}: for {task.Name} it takes {string.Join(", ", task.Architectures)}.");
-        if (result.GetValue(_epochs) is not null && network is not null)
-            throw new UsageException(
-                "--epochs is for training a source network, and --network gives one; --adaptation-epochs is for "
-                + "adapting it.");
         if (result.GetValue(_adapted) is not null
             && (result.GetValue(_adaptationEpochs) is not null || result.GetValue(_adaptationRate) is not null))
             throw new UsageException(
@@ -184,20 +187,18 @@ internal sealed class JobCommand
             throw new UsageException("--balance-classes is for images with masks.");
         var preset = result.GetValue(_settings) == "paper" ? HdrqOptions.Paper : task.Quantization;
         var images = result.GetValue(_explain);
-        new JobRunner(layout, new JobOptions
+        var options = _network.Into(new JobOptions
         {
             Data = layout.Root,
-            Network = network,
             Architecture = architecture,
             SourceEpochs = result.GetValue(_epochs),
+            SourceLearningRate = result.GetValue(_rate),
+            ValidationFraction = result.GetValue(_validation),
             AdaptationEpochs = result.GetValue(_adaptationEpochs),
             AdaptationLearningRate = result.GetValue(_adaptationRate),
             Flip = !result.GetValue(_noFlip),
             BalanceClasses = result.GetValue(_balance),
             Adapted = result.GetValue(_adapted),
-            Normalization =
-                CommonArguments.Normalization(
-                    result.GetValue(_normalization) ?? (network is null ? "imagenet" : "none")),
             LastStage = result.GetValue(_stage) is { } stage ? Enum.Parse<Stage>(stage, ignoreCase: true)
                 : Stage.Merged,
             Domains = result.GetValue(_domains) is { Length: > 0 } names ? names : null,
@@ -225,7 +226,16 @@ internal sealed class JobCommand
             Threads = result.GetValue(_threads),
             GpuDeviceId = result.GetValue(_gpu),
             Comparison = comparison,
-        }, session.Output).Run(session.CancellationToken);
+        }, result);
+        if (options is { Network: not null, NewHead: false, SourceEpochs: not null })
+            throw new UsageException(
+                "--epochs is for training a source network, and --network gives one; --adaptation-epochs is for "
+                + "adapting it.");
+        if (options is { Network: not null, NewHead: false, SourceLearningRate: not null })
+            throw new UsageException(
+                "--rate is for training a source network, and --network gives one; --adaptation-rate is for "
+                + "adapting it.");
+        new JobRunner(layout, options, session.Output).Run(session.CancellationToken);
     }
 
     private static string Words(VisionTask task) => string.Join(", ", task.Architectures);

@@ -32,9 +32,31 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     public static DomainNetworks Of(DomainLayout layout, JobOptions options, Network? network)
     {
         var context = Devices.Context(options.Seed, options.GpuDeviceId);
-        return layout.HasMasks
-            ? new SegmentationNetworks(context, new FrameFolder(layout, network?.ClassNames), options, network)
-            : new ImageNetworks(context, new DomainFolder(layout, network?.ClassNames), options, network);
+        var classes = options.NewHead ? null : network?.ClassNames;
+        if (layout.HasMasks)
+        {
+            var frames = new FrameFolder(layout, classes);
+            using var headed =
+                options.NewHead ? Sized(network!.WithSegmenter(frames.Classes, options.Seed), options, frames.FirstImage)
+                    : null;
+            return new SegmentationNetworks(context, frames, options, headed ?? network);
+        }
+        else
+        {
+            var folder = new DomainFolder(layout, classes);
+            using var headed =
+                options.NewHead ? Sized(network!.WithClassifier(folder.Classes, options.Seed), options, folder.FirstImage)
+                    : null;
+            return new ImageNetworks(context, folder, options, headed ?? network);
+        }    }
+
+    /// <summary>A network with a new head, for images of the size of one.</summary>
+    private static Network Sized(Network network, JobOptions options, string image)
+    {
+        if (!options.IsPretrained)
+            return network;
+        var (height, width) = PixelPipeline.ImageSize(image);
+        return PretrainedNetwork.For(network, height, width);
     }
 
     /// <summary>The task.</summary>
@@ -78,13 +100,27 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     /// <summary>The source network: from its file, or a small one trained on the first domain.</summary>
     public Network Source(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken)
     {
-        if (options.Network is not null)
+        if (options is { Network: not null, NewHead: false })
             return Read(options.Network);
-        using var created = CreateSource();
+        using var file = options.LoadNetwork();
+        using var created = file is null ? CreateSource()
+            : Sized(WithHead(file), options, TrainingFiles(Domains[0]).First());
+        var standard = file is null ? SourceTraining
+            : Adaptation with { LearningRate = NewHeadRate, BatchSize = NewHeadBatch };
+        var training = standard with
+        {
+            Epochs = options.SourceEpochs ?? SourceTraining.Epochs,
+            LearningRate = options.SourceLearningRate ?? standard.LearningRate,
+            HeadLearningRate = options.HeadLearningRate,
+            // The source network is not merged.
+            KeepInputGrams = false,
+            ValidationFraction = options.ValidationFraction ?? 0,
+            Progress = progress,
+        };
         return Steps.Adapt(
-            created, Images(Domains[0], DataSplit.Train, cancellationToken),
-                SourceTraining with { Progress = progress },
-            new() { Normalization = options.Normalization, ClassNames = Classes }, cancellationToken);
+            created, Images(Domains[0], DataSplit.Train, cancellationToken), training,
+            new() { Normalization = NetworkSteps.Missing(created, options.Normalization), ClassNames = Classes },
+            cancellationToken);
     }
 
     /// <summary>A network from a file, with the normalization of its input as its first nodes.</summary>
@@ -94,7 +130,8 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     public Network Adapt(
         Network source, string domain, IProgress<FineTuningProgress> progress, CancellationToken cancellationToken) =>
             Steps.Adapt(
-        source, Images(domain, DataSplit.Train, cancellationToken), Adaptation with { Progress = progress }, new(),
+        source, Images(domain, DataSplit.Train, cancellationToken),
+            Adaptation with { ValidationFraction = options.ValidationFraction ?? 0, Progress = progress }, new(),
             cancellationToken);
 
     /// <summary>An adapted network, quantized on the images of its domain, without their labels.</summary>
@@ -153,6 +190,15 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
 
     /// <summary>A source network that has not been trained.</summary>
     protected abstract Network CreateSource();
+
+    /// <summary>The learning rate of what is below a new head.</summary>
+    protected abstract double NewHeadRate { get; }
+
+    /// <summary>The images in a step that trains a new head: few, as there are few epochs.</summary>
+    protected abstract int NewHeadBatch { get; }
+
+    /// <summary>A network with a new head for the classes.</summary>
+    protected abstract Network WithHead(Network network);
 
     /// <summary>How a source network is trained from the beginning.</summary>
     protected abstract AdaptationOptions SourceTraining { get; }

@@ -1,4 +1,6 @@
 using System.Globalization;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tool.Comparison;
@@ -16,6 +18,15 @@ internal sealed record JobOptions
     /// <summary>ONNX file of the source network; null to train one on the first domain.</summary>
     public string? Network { get; init; }
 
+    /// <summary>Whether that file is the pretrained network of a package, which has its channels in another order.</summary>
+    public bool IsPretrained { get; init; }
+
+    /// <summary>
+    /// Whether the network of that file gets a new head for the classes of the folder, and is trained on the first
+    /// domain.
+    /// </summary>
+    public bool NewHead { get; init; }
+
     /// <summary>
     /// What the source network is where one is trained; null for the first of the architectures of the task.
     /// </summary>
@@ -25,6 +36,19 @@ internal sealed record JobOptions
     /// Passes over the source domain's images to train the source network; null for the task's default.
     /// </summary>
     public int? SourceEpochs { get; init; }
+
+    /// <summary>
+    /// The learning rate with which the source network is trained on the first domain; null for the task's default.
+    /// </summary>
+    public double? SourceLearningRate { get; init; }
+
+    /// <summary>The learning rate of a new head; null for the default.</summary>
+    public double? HeadLearningRate { get; init; }
+
+    /// <summary>
+    /// The share of a domain's training images that training is validated on; null for none.
+    /// </summary>
+    public double? ValidationFraction { get; init; }
 
     /// <summary>Passes over a domain's images to adapt the source network; null for the task's default.</summary>
     public int? AdaptationEpochs { get; init; }
@@ -108,6 +132,10 @@ internal sealed record JobOptions
 
     /// <summary>Number of the GPU; null for the CPU.</summary>
     public int? GpuDeviceId { get; init; }
+
+    /// <summary>Reads the network of the file; null if there is none.</summary>
+    public Network? LoadNetwork() => Network is null ? null
+        : IsPretrained ? PretrainedNetwork.Load(Network) : Networks.Network.LoadOnnx(Network);
 
     /// <summary>The ways to quantize.</summary>
     public IReadOnlyList<QuantizationPlan> Plans =>

@@ -31,7 +31,7 @@ internal sealed class JobRunner
     {
         (_options, _output) = (options, output);
         _plan = MergePlan.Of(layout.Domains, options.Domains, options.Merges);
-        using var network = options.Network is null ? null : Network.LoadOnnx(options.Network);
+        using var network = options.LoadNetwork();
         _networks = DomainNetworks.Of(layout, options, network);
         if (options.Adapted is { } pattern)
         {

@@ -318,7 +318,11 @@ internal sealed class MergeJob
 
     /// <summary>How far fine-tuning is.</summary>
     public static (double, string?) State(FineTuningProgress report) =>
-        ((double)report.Step / report.Steps, string.Create(CultureInfo.InvariantCulture, $"loss {report.Loss:0.000}"));
+        ((double)report.Step / report.Steps, string.Create(
+            CultureInfo.InvariantCulture,
+            $"loss {report.Loss:0.000}"
+            + $"{(report.ValidationAccuracy is { } accuracy ? $", accuracy {accuracy:0.000} after epoch {report.Epoch}"
+                : "")}"));
 
     /// <summary>How far quantizing is.</summary>
     public static (double, string?) State(QuantizationProgress report) =>
@@ -345,12 +349,23 @@ internal sealed class MergeJob
             CultureInfo.InvariantCulture,
             $"{string.Join(' ', normalization.Mean)} {string.Join(' ', normalization.StandardDeviation)}") : "";
 
-    private static IEnumerable<string> Training(int? epochs, double? learningRate) =>
-        [string.Create(CultureInfo.InvariantCulture, $"{epochs} epochs at {learningRate}")];
+    private IEnumerable<string> Training(int? epochs, double? learningRate) =>
+    [
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{epochs} epochs at {learningRate}"
+            + $"{(_options.ValidationFraction is { } share ? $", validated on {share}" : "")}"),
+    ];
 
-    private IEnumerable<string> SourceIngredients() => _options.Network is null
-        ? [.. Images(_networks.Domains[0]), Seed(_options.Seed), _options.Architecture ?? "",
-        .. Training(_options.SourceEpochs, null)] : [.. File(_options.Network), Normalization];
+    private IEnumerable<string> SourceIngredients()
+    {
+        IEnumerable<string> file = _options.Network is null ? [] : [.. File(_options.Network), Normalization];
+        return _options is { Network: not null, NewHead: false } ? file
+            : [.. file, .. Images(_networks.Domains[0]), Seed(_options.Seed), _options.Architecture ?? "",
+                .. Training(_options.SourceEpochs, _options.SourceLearningRate),
+                .. _options.HeadLearningRate is { } rate
+                    ? [string.Create(CultureInfo.InvariantCulture, $"head at {rate}")] : Array.Empty<string>()];
+    }
 
     private IEnumerable<string> Images(string domain) => _networks.TrainingFiles(domain).SelectMany(File);
 

@@ -27,12 +27,15 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
     public Network Read(string path, ChannelNormalization? normalization, IReadOnlyList<string>? classNames = null)
     {
         using var network = Network.LoadOnnx(path);
-        var own = network.Metadata.GetValueOrDefault(NetworkMetadata.Normalization);
-        var missing = own == normalization?.ToString() ? null : normalization;
         return Fit(context.Transforms.ApplyNetwork(
             Score, PixelPipeline.Pixels, network,
-            new ScoringOptions { Normalization = missing, ClassNames = classNames }), NoPixels);
+            new ScoringOptions { Normalization = Missing(network, normalization), ClassNames = classNames }), NoPixels);
     }
+
+    /// <summary>The normalization that a network does not have already.</summary>
+    public static ChannelNormalization? Missing(Network network, ChannelNormalization? normalization) =>
+        network.Metadata.GetValueOrDefault(NetworkMetadata.Normalization) == normalization?.ToString() ? null
+            : normalization;
 
     /// <summary>A network, trained on labelled images.</summary>
     public Network Adapt(

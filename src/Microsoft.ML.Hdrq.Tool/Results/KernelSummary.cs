@@ -23,12 +23,12 @@ internal static class KernelSummary
                 $"Integer kernels of ONNX Runtime: {(integers == layers.Count ? "all" : $"{integers} of")} "
                 + $"{layers.Count} layers of the {reports.Count} quantized network{(reports.Count == 1 ? "" : "s")}."),
         };
-        foreach (var group in layers.Where(layer => !layer.IsInteger).GroupBy(layer => layer.Reason))
+        foreach (var group in layers.Where(layer => !layer.IsInteger).GroupBy(layer => (layer.Reason, layer.Remedy)))
         {
             var names = group.Select(layer => layer.Name).Distinct().ToList();
             var named = names.Count <= NamedLayers ? string.Join(", ", names)
                 : $"{string.Join(", ", names.Take(NamedLayers))} and {names.Count - NamedLayers} more";
-            lines.Add($"  In floating point: {named}. {group.Key}");
+            lines.Add($"  In floating point: {named}. {group.Key.Reason} {group.Key.Remedy}");
         }
         return lines;
     }

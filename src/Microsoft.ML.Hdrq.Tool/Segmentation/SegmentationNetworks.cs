@@ -108,6 +108,12 @@ internal sealed class SegmentationNetworks : DomainNetworks
         }
     }
 
+    protected override Network WithHead(Network network) => network.WithSegmenter(_folder.Classes, Options.Seed);
+
+    protected override double NewHeadRate => 3e-4;
+
+    protected override int NewHeadBatch => TrainingBatch;
+
     protected override Network CreateSource() => Options.Architecture switch
     {
         "deeplab-18" => DeepLab.Create(depth: 18, _folder.Classes.Count, Options.Seed, Pixels.Height, Pixels.Width),
@@ -118,14 +124,12 @@ internal sealed class SegmentationNetworks : DomainNetworks
 
     protected override AdaptationOptions SourceTraining => new()
     {
-        Epochs = Options.SourceEpochs ?? 12,
+        Epochs = 12,
         BatchSize = TrainingBatch,
         Optimizer = FineTuningOptimizer.AdamW,
         LearningRate = 2e-3,
         WeightDecay = 1e-2,
         UpdateStatistics = true,
-        // The source network is not merged.
-        KeepInputGrams = false,
         ClassWeights = _classWeights.Value,
     };
 

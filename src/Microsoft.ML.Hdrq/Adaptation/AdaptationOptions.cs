@@ -11,6 +11,20 @@ public sealed record AdaptationOptions
     /// </summary>
     public IReadOnlyList<float>? ClassWeights { get; init; }
 
+    /// <summary>
+    /// The names of the classes of a new head, at least two, distinct and not empty: the network is cut at its features
+    /// and gets a head with random weights for these classes, which classifies images if the labels are a key, and
+    /// pixels if they are masks; see <see cref="Network.WithClassifier"/> and <see cref="Network.WithSegmenter"/>.
+    /// The result is then the source of the steps that start from it. Null, the default, keeps the network's head.
+    /// </summary>
+    public IReadOnlyList<string>? HeadClassNames { get; init; }
+
+    /// <summary>
+    /// The name of the value that a new head reads; null, the default, to find it. Only with
+    /// <see cref="HeadClassNames"/>.
+    /// </summary>
+    public string? HeadFeatures { get; init; }
+
     /// <summary>The number of passes over the rows, at least 1; 6 by default.</summary>
     public int Epochs { get; init; } = 6;
 
@@ -22,6 +36,12 @@ public sealed record AdaptationOptions
 
     /// <summary>The initial learning rate, positive; it falls to 0 along a cosine. 0.001 by default.</summary>
     public double LearningRate { get; init; } = 1e-3;
+
+    /// <summary>
+    /// The initial learning rate of the head, the last layers and what follows them, positive; it falls like that of
+    /// the rest. Null, the default, for <see cref="LearningRate"/>.
+    /// </summary>
+    public double? HeadLearningRate { get; init; }
 
     /// <summary>The momentum of <see cref="FineTuningOptimizer.Sgd"/>, from 0 to below 1; 0.9 by default.</summary>
     public double Momentum { get; init; } = 0.9;
@@ -61,6 +81,20 @@ public sealed record AdaptationOptions
     /// </summary>
     public bool KeepInputGrams { get; init; } = true;
 
+    /// <summary>
+    /// The share of the rows, drawn at random, that are not trained on, from 0 to below 1: after every epoch the
+    /// network is tried on them, the share of their images (or of the pixels of these) that it classifies correctly is
+    /// reported and logged, and the network of the best epoch is the result. 0, the default, trains on all rows and
+    /// takes the last epoch's network.
+    /// </summary>
+    public double ValidationFraction { get; init; }
+
+    /// <summary>
+    /// The number of epochs, at least 1, after which training ends early if none of them was better than the best one
+    /// before. Null, the default, trains all epochs. Only with <see cref="ValidationFraction"/>.
+    /// </summary>
+    public int? Patience { get; init; }
+
     /// <summary>Receives a report after every step, on the training thread; null by default.</summary>
     public IProgress<FineTuningProgress>? Progress { get; init; }
 
@@ -70,6 +104,28 @@ public sealed record AdaptationOptions
         OptionCheck.Range(nameof(Epochs), Epochs, 1, int.MaxValue, "at least 1");
         OptionCheck.Range(nameof(BatchSize), BatchSize, 1, int.MaxValue, "at least 1");
         OptionCheck.Range(nameof(LearningRate), LearningRate, double.Epsilon, double.MaxValue, "positive");
+        OptionCheck.Range(
+            nameof(HeadLearningRate), HeadLearningRate ?? 1, double.Epsilon, double.MaxValue, "null or positive");
+        if (HeadClassNames is { } names && (names.Count < 2 || !ClassNameList.AreValid(names)))
+        {
+            throw OptionCheck.Error(nameof(HeadClassNames), string.Join(", ", names),
+                $"{nameof(HeadClassNames)} must hold at least two distinct names, none of them empty.");
+        }
+        if (HeadFeatures is not null && HeadClassNames is null)
+        {
+            throw OptionCheck.Error(nameof(HeadFeatures), HeadFeatures,
+                $"{nameof(HeadFeatures)} is '{HeadFeatures}', and {nameof(HeadClassNames)} is missing; "
+                + "only a new head can read other features.");
+        }
+        OptionCheck.Range(
+            nameof(ValidationFraction), ValidationFraction, 0, Math.BitDecrement(1.0), "from 0 to below 1");
+        OptionCheck.Range(nameof(Patience), Patience ?? 1, 1, int.MaxValue, "null or at least 1");
+        if (Patience is not null && ValidationFraction == 0)
+        {
+            throw OptionCheck.Error(nameof(Patience), Patience,
+                $"{nameof(Patience)} is {Patience}, and {nameof(ValidationFraction)} is 0; "
+                + "without rows to validate on, no epoch is better than another.");
+        }
         OptionCheck.Range(nameof(Momentum), Momentum, 0, Math.BitDecrement(1.0), "from 0 to below 1");
         OptionCheck.Range(nameof(WeightDecay), WeightDecay, 0, double.MaxValue, "not negative");
         OptionCheck.Range(nameof(CropPadding), CropPadding, 0, int.MaxValue, "not negative");

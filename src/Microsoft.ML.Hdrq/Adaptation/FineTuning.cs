@@ -19,24 +19,29 @@ internal static class FineTuning
     /// <param name="ignoredLabel">The mask value of pixels that training ignores.</param>
     /// <param name="seed">The seed for the order of the images, their shifts and flips, and dropout.</param>
     /// <param name="cancellationToken">Stops training between two steps.</param>
+    /// <param name="validated">Told after each epoch how the network does on the rows to validate on.</param>
     /// <returns>The trained network on the same device, owned by the caller.</returns>
     /// <exception cref="InvalidOperationException">
     /// The loss is not finite, so the learning rate is too large; or the scores and the labels differ in shape.
     /// </exception>
     public static Network Train(
         Network network, torch.Tensor images, torch.Tensor labels, AdaptationOptions options, int ignoredLabel,
-        int seed, CancellationToken cancellationToken)
+        int seed, CancellationToken cancellationToken, Action<Validation, int>? validated = null)
     {
         using var scope = torch.NewDisposeScope();
         using var trained = Trainable(network);
-        using var optimizer = Optimizer(trained, options);
+        var groups = Groups(trained, options);
+        using var optimizer = Optimizer(groups, options);
         var random = new Random(seed);
         using var dropout = new torch.Generator((ulong)random.NextInt64(), network.Device);
         var mode = options.UpdateStatistics ? ForwardMode.Training : ForwardMode.Gradient;
         var classWeights = options.ClassWeights is { } weights
             ? torch.tensor(weights.ToArray(), device: network.Device)
             : null;
-        var count = (int)images.shape[0];
+        using var validation = Validation.Draw(images, labels, options, ignoredLabel, random);
+        var order = validation?.TrainingRows
+            ?? Enumerable.Range(0, (int)images.shape[0]).Select(i => (long)i).ToArray();
+        var count = order.Length;
         if (NetworkBatches.FixedSize(network.Graph) is { } fixedSize)
         {
             // Every step takes as many images as the network needs.
@@ -45,14 +50,13 @@ internal static class FineTuning
         }
         var stepsPerEpoch = (count + options.BatchSize - 1) / options.BatchSize;
         var steps = options.Epochs * stepsPerEpoch;
-        var order = Enumerable.Range(0, count).Select(i => (long)i).ToArray();
         for (var step = 0; step < steps; step++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (step % stepsPerEpoch == 0)
                 random.Shuffle(order);
-            foreach (var group in optimizer.ParamGroups)
-                group.LearningRate = options.LearningRate * 0.5 * (1 + Math.Cos(Math.PI * step / steps));
+            foreach (var (group, (_, rate)) in optimizer.ParamGroups.Zip(groups))
+                group.LearningRate = rate * 0.5 * (1 + Math.Cos(Math.PI * step / steps));
 
             using var stepScope = torch.NewDisposeScope();
             var start = step % stepsPerEpoch * options.BatchSize;
@@ -63,9 +67,18 @@ internal static class FineTuning
             var loss = HasLabels(targets)
                 ? Step(step, batch.to(network.Device), targets.to(network.Device))
                 : 0;
-            options.Progress?.Report(new FineTuningProgress(step + 1, steps, loss));
+            var epoch = (step + 1) / stepsPerEpoch;
+            var goesOn = true;
+            if (validation is not null && (step + 1) % stepsPerEpoch == 0)
+            {
+                goesOn = validation.Try(trained, epoch, cancellationToken);
+                validated?.Invoke(validation, epoch);
+            }
+            options.Progress?.Report(new FineTuningProgress(step + 1, steps, loss, epoch, validation?.Accuracy));
+            if (!goesOn)
+                break;
         }
-        return trained.To(network.Device, network.Graph);
+        return (validation?.Best ?? trained).To(network.Device, network.Graph);
 
         // A crop without any class has nothing to learn from.
         bool HasLabels(torch.Tensor targets) =>
@@ -107,15 +120,33 @@ internal static class FineTuning
             return parameter.Role == ParameterRole.Weight ? new Parameter(tensor) : tensor;
         }), network.Device);
 
-    private static torch.optim.Optimizer Optimizer(Network network, AdaptationOptions options)
+    /// <summary>The weights that share a learning rate, and that rate.</summary>
+    private static (Parameter[] Weights, double Rate)[] Groups(Network network, AdaptationOptions options)
     {
-        var weights = network.Parameters.Values.OfType<Parameter>();
-        return options.Optimizer switch
+        var headRate = options.HeadLearningRate ?? options.LearningRate;
+        var head = headRate == options.LearningRate ? null : network.Graph.Layers.Head;
+        return
+        [
+            .. network.Parameters
+                .Where(parameter => parameter.Value is Parameter)
+                .GroupBy(parameter => head?.Contains(parameter.Key) == true)
+                .Select(group => (
+                    group.Select(parameter => (Parameter)parameter.Value).ToArray(),
+                    group.Key ? headRate : options.LearningRate)),
+        ];
+    }
+
+    private static torch.optim.Optimizer Optimizer(
+        IEnumerable<(Parameter[] Weights, double Rate)> groups, AdaptationOptions options) =>
+        options.Optimizer switch
         {
             FineTuningOptimizer.AdamW => torch.optim.AdamW(
-                weights, options.LearningRate, weight_decay: options.WeightDecay),
+                groups.Select(group => new AdamW.ParamGroup(
+                    group.Weights, group.Rate, weight_decay: options.WeightDecay)),
+                options.LearningRate, weight_decay: options.WeightDecay),
             _ => torch.optim.SGD(
-                weights, options.LearningRate, options.Momentum, weight_decay: options.WeightDecay),
+                groups.Select(group => new SGD.ParamGroup(
+                    group.Weights, group.Rate, options.Momentum, weight_decay: options.WeightDecay)),
+                options.LearningRate, options.Momentum, weight_decay: options.WeightDecay),
         };
-    }
 }

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
+using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
@@ -189,6 +190,49 @@ public sealed class Network : IDisposable
                 definition => definition.Name, definition => _byName[definition.Name].detach().clone()),
             device)
         { Metadata = Metadata };
+    }
+
+    /// <summary>
+    /// Copies the network up to its features and puts a new classifier with random weights on them: global average
+    /// pooling and a linear layer. Everything before keeps its weights. Where the pooling of one size was all that held
+    /// the network to it, the copy takes images of any height and width.
+    /// </summary>
+    /// <param name="classNames">The names of the classes, in the order of the scores; at least two.</param>
+    /// <param name="seed">The seed of the head's weights: the same seed gives the same head.</param>
+    /// <param name="features">
+    /// The name of the value that the head reads, [N, channels, height, width] or [N, channels]. Null, the default, for
+    /// what the network's last layer reads; for a network that ends in pooling, in an activation or in a sum of
+    /// branches, for what it gives. Pooling before is replaced.
+    /// </param>
+    /// <returns>The network, on the same device, owned by the caller. Its classes have their names.</returns>
+    /// <exception cref="ArgumentException">
+    /// There are fewer than two names, or a name is empty or given twice; the network is quantized, or has other inputs
+    /// than one of type single; or there are no such features.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">The network cannot compute; the message names the node.</exception>
+    public Network WithClassifier(IReadOnlyList<string> classNames, long seed, string? features = null)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return NewHead.Classifier(this, classNames, seed, features);
+    }
+
+    /// <summary>
+    /// Copies the network up to its features and puts a new segmenter with random weights on them, which gives scores
+    /// of every pixel: those of the last features, refined by those of finer ones down to an eighth of the image's
+    /// size, and resized to the image. Everything before keeps its weights.
+    /// </summary>
+    /// <param name="classNames">The names of the classes, in the order of the scores; at least two.</param>
+    /// <param name="seed">The seed of the head's weights: the same seed gives the same head.</param>
+    /// <param name="features">
+    /// The name of the only value that the head reads, [N, channels, height, width]. Null, the default, to find the
+    /// features as <see cref="WithClassifier"/> does, and finer ones before them.
+    /// </param>
+    /// <inheritdoc cref="WithClassifier" path="/returns"/>
+    /// <inheritdoc cref="WithClassifier" path="/exception"/>
+    public Network WithSegmenter(IReadOnlyList<string> classNames, long seed, string? features = null)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return NewHead.Segmenter(this, classNames, seed, features);
     }
 
     /// <summary>Frees the parameters.</summary>

@@ -64,6 +64,10 @@ public static class NetworkMetadata
     /// </summary>
     public const string Normalization = "hdrq.normalization";
 
+    /// <summary>Whether an entry tells what a step of this library did; a normalization is part of the network.</summary>
+    internal static bool IsOfStep(string key) =>
+        key.StartsWith("hdrq.", StringComparison.Ordinal) && key != Normalization;
+
     /// <summary>The hash of the first network in the line of a network.</summary>
     internal static string SourceOf(Network network) =>
         network.Metadata.GetValueOrDefault(Source) ?? network.ParametersSha256();

@@ -36,7 +36,9 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
     {
         var annotation = start.Annotation;
         var input = start.Data.Schema;
-        var isSegmenter = Prediction.KindOf(annotation.Network) == PredictionKind.Mask;
+        using var headed = WithHead(start);
+        var initial = headed ?? annotation.Network;
+        var isSegmenter = Prediction.KindOf(initial) == PredictionKind.Mask;
         if (isSegmenter && start.RowShape.Length != 3)
         {
             throw Errors.SchemaMismatch(
@@ -44,35 +46,61 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
                 "images of channels, height and width, as the masks have height and width",
                 input[annotation.InputColumnName].Type);
         }
-        TrainingHost.CheckCrop(annotation.Network, start.RowShape, _options.CropSize);
+        TrainingHost.CheckCrop(initial, start.RowShape, _options.CropSize);
         var label = TrainingHost.Label(
             input, Rows, start.InputColumnName, isSegmenter ? start.RowShape[1..] : null,
-            annotation.Network.ClassNames);
-        FiniteCheck.Parameters(annotation.Network);
+            initial.ClassNames);
+        FiniteCheck.Parameters(initial);
         using var rows = start.Read(label, defaultRows: null);
         if (isSegmenter)
             CheckMasks(rows.Labels!);
-        CheckClasses(annotation, rows.Labels!, isSegmenter, input[Rows.LabelColumnName].Type);
+        CheckClasses(initial, rows.Labels!, isSegmenter, input[Rows.LabelColumnName].Type);
         start.Channel.Info(MessageSensitivity.Schema,
             "Column '{0}': adapting the network of '{1}' to {2} rows{3}, {4} epochs, on {5}.",
             start.OutputColumnName, start.InputColumnName, rows.Images.shape[0], start.OfDomain, _options.Epochs,
             start.Device);
-        if (Logits.AreHidden(annotation.Network.Graph))
+        if (Logits.AreHidden(initial.Graph))
         {
             start.Channel.Info(MessageSensitivity.Schema,
                 "Column '{0}': the network of '{1}' gives probabilities; it is trained on the scores before them.",
                 start.OutputColumnName, start.InputColumnName);
         }
-        using var initial = annotation.Network.To(start.Device);
+        using var placed = initial.To(start.Device);
         var trained = FineTuning.Train(
-            initial, rows.Images, rows.Labels!, _options, Rows.IgnoredLabel, start.Seed, Rows.CancellationToken);
-        trained.Metadata = InputGrams.Without(annotation.Network.Metadata)
-            .With((NetworkMetadata.Source, NetworkMetadata.SourceOf(annotation.Source)));
+            placed, rows.Images, rows.Labels!, _options, Rows.IgnoredLabel, start.Seed, Rows.CancellationToken,
+            (validation, epoch) => start.Channel.Info(MessageSensitivity.Schema,
+                "Column '{0}': accuracy {1:0.0000} on {2:0.##} of the rows after epoch {3} of {4}; best so far: "
+                + "{5:0.0000} after epoch {6}.",
+                start.OutputColumnName, validation.Accuracy, _options.ValidationFraction, epoch, _options.Epochs,
+                validation.BestAccuracy, validation.BestEpoch));
+        trained.Metadata = InputGrams.Without(initial.Metadata)
+            .With((NetworkMetadata.Source, NetworkMetadata.SourceOf(headed ?? annotation.Source)));
         if (label.Classes is { AreAdopted: true, Names: var names })
             trained.NameClasses(names);
         if (_options.KeepInputGrams)
             InputGrams.Collect(trained, rows.Images, _options.BatchSize, Rows.CancellationToken);
         return trained;
+    }
+
+    /// <summary>A network with the rows' classes begins a line of its own: no network before it has its graph.</summary>
+    private protected override bool IsSource => _options.HeadClassNames is not null;
+
+    private protected override PredictionKind? NewKind(SchemaShape input) =>
+        _options.HeadClassNames is null || input.All(column => column.Name != Rows.LabelColumnName)
+            ? null
+            : input.Last(column => column.Name == Rows.LabelColumnName).IsKey
+                ? PredictionKind.Label
+                : PredictionKind.Mask;
+
+    /// <summary>The network with a new head; null if it keeps its own.</summary>
+    private Network? WithHead(Start start)
+    {
+        if (_options.HeadClassNames is not { } names)
+            return null;
+        var network = start.Annotation.Network;
+        return InputColumn.Find(start.Data.Schema, Rows.LabelColumnName).Type is KeyDataViewType
+            ? network.WithClassifier(names, start.Seed, _options.HeadFeatures)
+            : network.WithSegmenter(names, start.Seed, _options.HeadFeatures);
     }
 
     /// <summary>Refuses masks of a foreground whose value is the one that means no class.</summary>
@@ -92,9 +120,9 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
             + $"for example to class 1 with {{ [0] = 0, [{Rows.IgnoredLabel}] = 1 }}.");
     }
 
-    private void CheckClasses(NetworkAnnotation annotation, torch.Tensor labels, bool isSegmenter, DataViewType type)
+    private void CheckClasses(Network network, torch.Tensor labels, bool isSegmenter, DataViewType type)
     {
-        if (annotation.Network.Graph.Outputs[0].Shape is not [_, > 0 and var classes, ..])
+        if (network.Graph.Outputs[0].Shape is not [_, > 0 and var classes, ..])
             return;
         using var scope = torch.NewDisposeScope();
         var last = isSegmenter

@@ -72,7 +72,7 @@ public abstract class NetworkTrainingEstimator : IEstimator<NetworkTransformer>
         var network = Train(
             new Start(host, channel, input, annotation, shape, device, Rows, _inputColumnName, _outputColumnName));
         return new NetworkTransformer(
-            network, annotation.Source, _outputColumnName, annotation.InputColumnName, annotation.Settings,
+            network, IsSource ? null : annotation.Source, _outputColumnName, annotation.InputColumnName, annotation.Settings,
             input.Schema);
     }
 
@@ -83,8 +83,16 @@ public abstract class NetworkTrainingEstimator : IEstimator<NetworkTransformer>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
-        return SchemaShapes.AddScoresLike(inputSchema, _outputColumnName, _inputColumnName);
+        return NewKind(inputSchema) is { } kind
+            ? SchemaShapes.AddScores(inputSchema, _outputColumnName, kind)
+            : SchemaShapes.AddScoresLike(inputSchema, _outputColumnName, _inputColumnName);
     }
+
+    /// <summary>Whether the network that is made is the source of those that are made from it.</summary>
+    private protected virtual bool IsSource => false;
+
+    /// <summary>What the network predicts; null for what the one predicts that it is made from.</summary>
+    private protected virtual PredictionKind? NewKind(SchemaShape input) => null;
 
     /// <summary>Which rows to read.</summary>
     private protected RowOptions Rows { get; }

@@ -77,12 +77,20 @@ internal static class SchemaShapes
         var annotations = shape.Single(column => column.Name == like).Annotations
             .Select(annotation => annotation.Name)
             .ToList();
-        return annotations.Contains(ScoreAnnotations.SlotNames)
-            ? AddScores(shape, score, PredictionKind.Label, ScoringOptions.DefaultPredictedLabelColumnName)
-            : annotations.Contains(ScoreAnnotations.ClassNames)
-                ? AddScores(shape, score, PredictionKind.Mask, ScoringOptions.DefaultPredictedMaskColumnName)
-                : AddScores(shape, score, PredictionKind.None, null);
+        return AddScores(shape, score,
+            annotations.Contains(ScoreAnnotations.SlotNames) ? PredictionKind.Label
+            : annotations.Contains(ScoreAnnotations.ClassNames) ? PredictionKind.Mask
+            : PredictionKind.None);
     }
+
+    /// <summary>Adds the columns of a network's scores, and the prediction under its default name.</summary>
+    public static SchemaShape AddScores(SchemaShape shape, string score, PredictionKind kind) =>
+        AddScores(shape, score, kind, kind switch
+        {
+            PredictionKind.Label => ScoringOptions.DefaultPredictedLabelColumnName,
+            PredictionKind.Mask => ScoringOptions.DefaultPredictedMaskColumnName,
+            _ => null,
+        });
 
     private sealed class Nothing;
 

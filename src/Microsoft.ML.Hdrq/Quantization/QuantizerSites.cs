@@ -63,7 +63,10 @@ internal sealed class QuantizerSites
         var sites = new QuantizerSites(network, placement);
         sites.AddLayers(weightBits, activationBits, overrides);
         if (placement == QuantizerPlacement.Integer)
+        {
             sites.AddEdges();
+            sites.AddOutputs();
+        }
         return [.. sites._sites.Values];
     }
 
@@ -127,6 +130,27 @@ internal sealed class QuantizerSites
                 AddEdge(node.Outputs[0]);
             if (_lasts.Contains(node))
                 AddEdge(AfterBias(node.Outputs[0]));
+        }
+    }
+
+    /// <summary>
+    /// Quantizes the outputs of layers that nothing has quantized, where integer kernels need it: before activations
+    /// that they do not compute themselves, products and the like.
+    /// </summary>
+    private void AddOutputs()
+    {
+        foreach (var layer in _layers.Where(layer => layer.Operator.GivesIntegersOnly))
+        {
+            if (_skipped.Contains(layer.Node))
+                continue;
+            var value = layer.Output;
+            while (!_sites.ContainsKey(value) && _flow.Readers(value).ToList() is [var reader]
+                && reader.Operator.Traits.HasFlag(OperatorTraits.FusedActivation))
+            {
+                value = reader.Outputs[0];
+            }
+            if (!_sites.ContainsKey(value))
+                AddEdge(value);
         }
     }
 

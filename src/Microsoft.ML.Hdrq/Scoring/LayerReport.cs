@@ -3,7 +3,8 @@ namespace Microsoft.ML.Hdrq.Scoring;
 /// <summary>Describes how ONNX Runtime computes a layer with weights.</summary>
 public sealed class LayerReport
 {
-    internal LayerReport(string name, string type, int? weightBits, int? inputBits, bool isInteger, string? reason)
+    internal LayerReport(string name, string type, int? weightBits, int? inputBits, bool isInteger, string? reason,
+        string? remedy)
     {
         Name = name;
         Type = type;
@@ -11,6 +12,7 @@ public sealed class LayerReport
         InputBits = inputBits;
         IsInteger = isInteger;
         Reason = reason;
+        Remedy = remedy;
     }
 
     /// <summary>The name of the layer in the graph.</summary>
@@ -30,4 +32,7 @@ public sealed class LayerReport
 
     /// <summary>The reason why no integer kernel computes the layer; null if one does.</summary>
     public string? Reason { get; }
+
+    /// <summary>What would let an integer kernel compute the layer; null if one does.</summary>
+    public string? Remedy { get; }
 }

@@ -14,6 +14,9 @@ namespace Microsoft.ML.Hdrq.Scoring;
 /// </summary>
 public sealed class OnnxReport
 {
+    private const string IntegerPlacement =
+        "Quantize with QuantizerPlacement.Integer and no override that skips what is next to it.";
+
     private OnnxReport(long fileSize, long fullPrecisionSize, ImmutableArray<LayerReport> layers, OptimizedGraph graph)
     {
         FileSize = fileSize;
@@ -111,20 +114,35 @@ public sealed class OnnxReport
         {
             var isInteger = optimized.ComputesOnIntegers(
                 layer.WeightQuantizer is null ? [layer.WeightInput] : [layer.Weight, layer.WeightInput]);
+            var (reason, remedy) = isInteger ? default : Why(layer);
             return new LayerReport(
-                layer.Name, layer.Operator.Type, layer.WeightBits, layer.ActivationBits, isInteger,
-                isInteger ? null : Reason(layer));
+                layer.Name, layer.Operator.Type, layer.WeightBits, layer.ActivationBits, isInteger, reason, remedy);
         }
 
-        string Reason(Layer layer) => (layer.WeightBits, layer.ActivationBits) switch
+        (string Reason, string Remedy) Why(Layer layer) => (layer.WeightBits, layer.ActivationBits) switch
         {
-            (null, _) => "Its weight is not quantized.",
-            (_, null) => "Its input is not quantized.",
-            _ when !IsOutputQuantized(layer) => "Its output is not quantized.",
+            (null, _) when network.Graph.Layers.Quantizers.IsEmpty =>
+                ("Its weight is not quantized.", "Quantize the network."),
+            (null, _) when layer.Parameter is null =>
+                ("Its weight is not quantized.", "It is computed from other values: make it a tensor of the file."),
+            (null, _) =>
+                ("Its weight is not quantized.", $"Quantize without an override that skips '{layer.Name}'."),
+            (_, null) => ("Its input is not quantized.", IntegerPlacement),
+            _ when !layer.Operator.HasIntegerKernel =>
+                ($"ONNX Runtime has no integer kernel for {layer.Operator.Type}.",
+                "A network with Resize and a convolution in its place would have one."),
+            _ when !IsOutputQuantized(layer) => ("Its output is not quantized.", IntegerPlacement),
             _ when layer.Bias is not null && !HasIntegerBias(layer) =>
-                "Its bias is not a whole number of the steps in which products are summed.",
-            _ => "ONNX Runtime has no integer kernel for it, or none for what comes between it and the next quantizer.",
+                ("Its bias is not a whole number of the steps in which products are summed.", IntegerPlacement),
+            _ => ("ONNX Runtime has no integer kernel for it, or none for what comes between it and the next "
+                + $"quantizer{Between(layer)}.", "Export the network with Relu or Clip there."),
         };
+
+        string Between(Layer layer)
+        {
+            var next = flow.Readers(layer.Output).FirstOrDefault(reader => reader.Operator is not FakeQuantize);
+            return next is null ? "" : $" ({next.Operator.Type})";
+        }
 
         bool IsOutputQuantized(Layer layer)
         {
@@ -154,7 +172,7 @@ public sealed class OnnxReport
         text.AppendLine(CultureInfo.InvariantCulture, $"integer: {Describe(IntegerOperators)}");
         text.AppendLine(CultureInfo.InvariantCulture, $"floating point: {Describe(FloatOperators)}");
         foreach (var layer in Layers.Where(layer => !layer.IsInteger))
-            text.AppendLine(CultureInfo.InvariantCulture, $"{layer.Name} ({layer.Type}): {layer.Reason}");
+            text.AppendLine(CultureInfo.InvariantCulture, $"{layer.Name} ({layer.Type}): {layer.Reason} {layer.Remedy}");
         return text.ToString();
 
         static string Describe(ImmutableSortedDictionary<string, int> operators) => operators.IsEmpty

@@ -39,6 +39,86 @@ public sealed class OnnxReportTests
     }
 
     [TestMethod]
+    public void Every_layer_in_floating_point_has_a_remedy()
+    {
+        var paper = Report(QuantizerPlacement.Paper).Layers.Where(layer => !layer.IsInteger).ToList();
+        Assert.IsTrue(paper.All(layer => layer.Remedy!.Contains("QuantizerPlacement.Integer", StringComparison.Ordinal)));
+        Assert.IsTrue(Report(QuantizerPlacement.Integer).Layers.All(layer => layer.Remedy is null));
+        using var network = SmallNetworks.Build(builder => builder.Node(
+            "ConvTranspose", "y", [builder.Node("Relu", "relu", [builder.Convolve("conv", "x")]), builder.Parameter("up.weight", SmallNetworks.Random(1, 2, 2, 2, 2))]));
+        using var images = torch.rand([4, 2, 8, 8], generator: new torch.Generator(1));
+        using var quantized = NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions());
+        var transposed = OnnxReport.Of(quantized).Layers.Single(layer => layer.Type == "ConvTranspose");
+        StringAssert.Contains(transposed.Reason!, "no integer kernel for ConvTranspose", StringComparison.Ordinal);
+        StringAssert.Contains(transposed.Remedy!, "Resize", StringComparison.Ordinal);
+        using var skipped = NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions { Overrides = [new("^conv$") { Skip = true }] });
+        StringAssert.Contains(OnnxReport.Of(skipped).Layers[0].Remedy!, "'conv'", StringComparison.Ordinal);
+    }
+
+    [TestMethod]
+    [DataRow("HardSwish written out")]
+    [DataRow("HardSigmoid")]
+    [DataRow("Selu")]
+    [DataRow("Gelu written out")]
+    [DataRow("Sigmoid times input")]
+    [DataRow("BatchNormalization after Relu")]
+    [DataRow("scaled and shifted")]
+    public void Layers_before_any_activation_are_integer_kernels(string activation)
+    {
+        using var network = SmallNetworks.Build(builder =>
+        {
+            var value = builder.Convolve("first", "x");
+            value = builder.Convolve("second", Activate(builder, value, activation));
+            builder.Convolve("y", Activate(builder, builder.Node("Relu", "relu", [value]), "none"));
+        });
+        using var images = torch.randn([8, 2, 8, 8], generator: new torch.Generator(1));
+        using var quantized = NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions());
+        var report = OnnxReport.Of(quantized);
+        Assert.HasCount(3, report.Layers);
+        Assert.IsTrue(report.Layers.All(layer => layer.IsInteger), report.ToString());
+        using var expected = network.Forward(images);
+        using var actual = quantized.Forward(images);
+        Assert.IsLessThan(0.05 * expected.abs().max().item<float>(), (expected - actual).abs().max().item<float>());
+        if (activation == "scaled and shifted")
+            Assert.IsFalse(quantized.Graph.Nodes.Any(node => node.Operator.Type is "Mul" or "Add" or "Sub" or "Div"));
+    }
+
+    private static string Activate(NetworkBuilder builder, string value, string activation)
+    {
+        switch (activation)
+        {
+            case "HardSwish written out":
+                var clipped = builder.Node("Clip", "clip", [builder.Node("Add", "add", [value, Number("three", 3)]), Number("zero", 0), Number("six", 6)]);
+                return builder.Node("Div", "hardswish", [builder.Node("Mul", "mul", [value, clipped]), Number("sixth", 6)]);
+            case "Gelu written out":
+                var erf = builder.Node("Erf", "erf", [builder.Node("Div", "div", [value, Number("root", 1.41421356f)])]);
+                return builder.Node("Mul", "gelu", [builder.Node("Mul", "mul", [value, builder.Node("Add", "add", [erf, Number("one", 1)])]), Number("half", 0.5f)]);
+            case "Sigmoid times input":
+                return builder.Node("Mul", "silu", [value, builder.Node("Sigmoid", "sigmoid", [value])]);
+            case "BatchNormalization after Relu":
+                return builder.Node("BatchNormalization", "bn",
+                [
+                    builder.Node("Relu", "positive", [value]),
+                    builder.Parameter("bn.weight", torch.tensor(new[] { 0.5f, 2 })),
+                    builder.Parameter("bn.bias", torch.tensor(new[] { 1f, -1 })),
+                    builder.Parameter("bn.mean", torch.tensor(new[] { 0.2f, 0.1f }), ParameterRole.Statistic),
+                    builder.Parameter("bn.var", torch.tensor(new[] { 0.5f, 1.5f }), ParameterRole.Statistic),
+                ]);
+            case "scaled and shifted":
+                var scaled = builder.Node("Mul", "scaled", [Number("scale", 1.5f), value]);
+                var shifted = builder.Node("Add", "shifted", [scaled, builder.Parameter("shift", torch.tensor(new[] { 0.3f, -0.2f }, [1, 2, 1, 1]))]);
+                var turned = builder.Node("Sub", "turned", [Number("centre", 0.1f), shifted]);
+                return builder.Node("Relu", "positive", [builder.Node("Div", "divided", [turned, builder.Parameter("divisor", torch.tensor(new[] { 2f, 0.5f }, [2, 1, 1]), ParameterRole.Constant)])]);
+            case "none":
+                return value;
+            default:
+                return builder.Node(activation, "activation", [value]);
+        }
+
+        string Number(string name, float number) => builder.Parameter(name, torch.tensor(number), ParameterRole.Constant);
+    }
+
+    [TestMethod]
     public void A_network_in_full_precision()
     {
         using var network = SmallNetworks.Residual();

@@ -28,6 +28,21 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
     public string Input(int? height, int? width) =>
         _builder.Input("input", TensorShape.Dynamic, 3, height ?? TensorShape.Dynamic, width ?? TensorShape.Dynamic);
 
+    /// <summary>Takes over nodes of a network, with its input and copies of the parameters that they read.</summary>
+    public void Take(Network network, GraphValue input, IReadOnlyList<GraphNode> nodes)
+    {
+        using var noGradients = torch.no_grad();
+        _builder.Input(input.Name, input.ElementType, input.Shape);
+        var read = nodes.SelectMany(node => node.Inputs).ToHashSet(StringComparer.Ordinal);
+        foreach (var parameter in network.Graph.Parameters.Where(parameter => read.Contains(parameter.Name)))
+        {
+            var copy = network.Parameters[parameter.Name].detach().cpu().clone();
+            _builder.Parameter(parameter.Name, copy, parameter.Role, parameter.ElementType);
+        }
+        foreach (var node in nodes)
+            _builder.Node(node);
+    }
+
     public string Relu(string name, string value) => _builder.Node("Relu", name, [value]);
 
     public string MaxPool(string name, string value) =>
@@ -254,21 +269,40 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
     /// </summary>
     public Network Segmenter(string value, string input, int? height, int? width, int classes)
     {
-        ResizeLike("scores", value, input);
-        return _builder.Build(new GraphValue("scores", ElementType.Float32,
+        var scores = ResizeLike(_builder.FreshName("scores"), value, input);
+        return _builder.Build(new GraphValue(scores, ElementType.Float32,
             [TensorShape.Dynamic, classes, height ?? TensorShape.Dynamic, width ?? TensorShape.Dynamic]));
     }
 
     /// <summary>Global average pooling and a linear layer; finishes the network.</summary>
-    public Network Classifier(string name, string value, int inputs, int classes)
+    /// <inheritdoc cref="RowClassifier" path="/param"/>
+    public Network Classifier(string name, string value, int inputs, int classes, double? deviation = null)
     {
-        value = _builder.Node("GlobalAveragePool", "avgpool", [value]);
-        value = _builder.Node("Flatten", "flatten", [value], ("axis", 1));
+        value = _builder.Node("GlobalAveragePool", _builder.FreshName("avgpool"), [value]);
+        value = _builder.Node("Flatten", _builder.FreshName("flatten"), [value], ("axis", 1));
+        return RowClassifier(name, value, inputs, classes, deviation);
+    }
+
+    /// <summary>A linear layer on rows; finishes the network.</summary>
+    /// <param name="name">The prefix of its parameters' names.</param>
+    /// <param name="value">The rows.</param>
+    /// <param name="inputs">Their length.</param>
+    /// <param name="classes">The number of classes.</param>
+    /// <param name="deviation">
+    /// The deviation of normal weights, without bias; null for uniform ones within 1 / sqrt(inputs).
+    /// </param>
+    public Network RowClassifier(string name, string value, int inputs, int classes, double? deviation = null)
+    {
         var bound = 1 / Math.Sqrt(inputs);
-        var weight = _builder.Parameter($"{name}.weight", Uniform(bound, classes, inputs));
-        var bias = _builder.Parameter($"{name}.bias", Uniform(bound, classes));
-        _builder.Node("Gemm", "scores", [value, weight, bias], ("transB", 1));
-        return _builder.Build(new GraphValue("scores", ElementType.Float32, [TensorShape.Dynamic, classes]));
+        var weight = _builder.Parameter(
+            _builder.FreshName($"{name}.weight"),
+            deviation is { } size
+                ? torch.randn([classes, inputs], generator: _generator).mul_(Scalars.Keep(size))
+                : Uniform(bound, classes, inputs));
+        var bias = _builder.Parameter(
+            _builder.FreshName($"{name}.bias"), deviation is null ? Uniform(bound, classes) : torch.zeros(classes));
+        var scores = _builder.Node("Gemm", _builder.FreshName("scores"), [value, weight, bias], ("transB", 1));
+        return _builder.Build(new GraphValue(scores, ElementType.Float32, [TensorShape.Dynamic, classes]));
     }
 
     public void Dispose()

@@ -11,11 +11,12 @@ internal sealed class GraphLayers
 {
     private readonly Dictionary<GraphNode, Layer> _byNode = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<GraphNode, Quantizer> _quantizers = new(ReferenceEqualityComparer.Instance);
+    private readonly Graph _graph;
     private readonly DataFlow _flow;
 
     public GraphLayers(Graph graph)
     {
-        _flow = graph.Flow;
+        (_graph, _flow) = (graph, graph.Flow);
         var parameters = graph.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
         Quantizers =
         [
@@ -51,6 +52,31 @@ internal sealed class GraphLayers
     /// All layers, including those whose weight is computed from parameters, in the order of the graph.
     /// </summary>
     public ImmutableArray<Layer> Weighted { get; }
+
+    /// <summary>
+    /// The names of the head's weights: the parameters that are read after all layers but the last ones, and by these.
+    /// </summary>
+    public IReadOnlySet<string> Head
+    {
+        get
+        {
+            var before = new HashSet<string>(StringComparer.Ordinal);
+            var head = new HashSet<string>(StringComparer.Ordinal);
+            foreach (var node in _graph.Nodes.Reverse())
+            {
+                if (node.Outputs.Any(before.Contains))
+                    before.UnionWith(node.Inputs);
+                else
+                    head.UnionWith(node.Inputs);
+                if (_byNode.ContainsKey(node))
+                    before.UnionWith(node.Inputs);
+            }
+            // A weight that a layer before reads too is not the head's alone.
+            head.ExceptWith(
+                _graph.Nodes.Where(node => node.Outputs.Any(before.Contains)).SelectMany(node => node.Inputs));
+            return head;
+        }
+    }
 
     /// <summary>The names of the scales of all quantizers.</summary>
     public IReadOnlySet<string> Scales { get; }

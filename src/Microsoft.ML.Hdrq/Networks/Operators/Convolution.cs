@@ -19,6 +19,8 @@ internal sealed class Convolution : LayerOperator
     /// <summary>The number of groups of channels.</summary>
     public long Groups { get; }
 
+    public override bool GivesIntegersOnly => true;
+
     public override int OutputAxis(int weightRank) => 0;
 
     public override bool IsMatrixProduct(int weightRank) => Groups == 1 && weightRank == 4;

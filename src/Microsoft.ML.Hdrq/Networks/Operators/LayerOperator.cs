@@ -25,6 +25,12 @@ internal abstract class LayerOperator(string type, OperatorAttributes attributes
     public virtual bool HasIntegerKernel => true;
 
     /// <summary>
+    /// Whether the integer kernel gives integers only, so that there is none unless the output is rounded before
+    /// anything but a fused activation reads it.
+    /// </summary>
+    public virtual bool GivesIntegersOnly => false;
+
+    /// <summary>
     /// The axis of the output channels in the weight. For a transposed convolution with groups, the axis of one group's
     /// channels.
     /// </summary>

@@ -74,7 +74,9 @@ internal static class OperatorTable
             ["Softmax"] = AlongAxis((x, axis) => x.softmax(axis))
             with
             { Traits = NeverNegative | GivesProbabilities | TwiceDifferentiable },
-            ["LogSoftmax"] = AlongAxis((x, axis) => x.log_softmax(axis)) with { Traits = TwiceDifferentiable },
+            ["LogSoftmax"] = AlongAxis((x, axis) => x.log_softmax(axis))
+            with
+            { Traits = RatesClasses | TwiceDifferentiable },
             ["Dropout"] = new((type, attributes) => new Dropout(type, attributes))
             {
                 MaxInputs = 3,
@@ -129,12 +131,12 @@ internal static class OperatorTable
             },
 
             // Elementwise with broadcasting
-            ["Add"] = Binary((a, b) => a.add(b, Scalars.One)) with { Traits = Adds | TwiceDifferentiable },
-            ["Sub"] = Binary((a, b) => a.sub(b)) with { Traits = TwiceDifferentiable },
-            ["Mul"] = Binary((a, b) => a.mul(b)) with { Traits = KeepsSign | TwiceDifferentiable },
+            ["Add"] = Binary((a, b) => a.add(b, Scalars.One)) with { Traits = Adds | IsAffine | TwiceDifferentiable },
+            ["Sub"] = Binary((a, b) => a.sub(b)) with { Traits = IsAffine | TwiceDifferentiable },
+            ["Mul"] = Binary((a, b) => a.mul(b)) with { Traits = KeepsSign | IsAffine | TwiceDifferentiable },
             ["Div"] = Binary(Quotient)
             with
-            { SteeringInputs = [1], Traits = TwiceDifferentiable },
+            { SteeringInputs = [1], Traits = IsAffine | TwiceDifferentiable },
             ["Pow"] = Binary((a, b) => a.pow(b).to(a.dtype)) with { SteeringInputs = [1], Traits = TwiceDifferentiable },
             ["Mod"] = new((type, attributes) => new Binary(type, attributes, Remainder(attributes)))
             { MinInputs = 2, MaxInputs = 2, SinceOpset = 10, Foldable = true },

@@ -50,7 +50,10 @@ internal enum OperatorTraits
     Joins = 1 << 6 | KeepsSign,
 
     /// <summary>The output has a probability for each element of the input, which is its logit.</summary>
-    GivesProbabilities = 1 << 13,
+    GivesProbabilities = 1 << 13 | RatesClasses,
+
+    /// <summary>The output has probabilities, or their logarithms: it ends a network that classifies.</summary>
+    RatesClasses = 1 << 14,
 
     /// <summary>
     /// libtorch can differentiate the operator twice, or it carries no gradients. libtorch ends the process where a
@@ -63,6 +66,11 @@ internal enum OperatorTraits
 
     /// <summary>An elementwise function that integer kernels compute together with the layer before it.</summary>
     FusedActivation = 1 << 9,
+
+    /// <summary>
+    /// Elementwise, and where one input is a constant, an affine function of the other; a quotient of the first only.
+    /// </summary>
+    IsAffine = 1 << 15,
 
     /// <summary>The sum of the inputs: it joins branches, or adds a bias.</summary>
     Adds = 1 << 10 | Joins,

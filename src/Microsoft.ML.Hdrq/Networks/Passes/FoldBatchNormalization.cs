@@ -5,14 +5,15 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Passes;
 
 /// <summary>
-/// Folds every batch normalization into the convolution, transposed convolution or linear layer before it, when nothing
-/// else reads that layer's output: with <c>f = scale / sqrt(variance + epsilon)</c> per output channel, the weight
-/// becomes <c>W f</c> and the bias <c>(b - mean) f + beta</c>. Inference gives the same scores, up to the rounding of
-/// single precision; training afterwards has no statistics to update.
+/// Folds what only scales and shifts output channels into the convolution, transposed convolution or linear layer before
+/// it, when nothing else reads that layer's output: batch normalizations, and products and sums with constants or
+/// weights. With <c>f = scale / sqrt(variance + epsilon)</c> per output channel, the weight becomes <c>W f</c> and the
+/// bias <c>(b - mean) f + beta</c>. Inference gives the same scores, up to the rounding of single precision; training
+/// afterwards has no statistics to update.
 /// </summary>
 internal static class FoldBatchNormalization
 {
-    /// <summary>Folds all batch normalizations that can be folded.</summary>
+    /// <summary>Folds all that can be folded.</summary>
     /// <param name="network">The network; it is not changed.</param>
     /// <returns>A network that computes the same, with parameters of its own, owned by the caller. A layer keeps its
     /// parameters' names; a layer without bias gets one, named like its weight with <c>bias</c> in place of
@@ -31,29 +32,24 @@ internal static class FoldBatchNormalization
         {
             if (folded.Contains(node))
                 continue;
-            var normalization = rewriter.IsGraphOutput(node.Outputs[0]) || readers[node.Outputs[0]].Count() != 1
-                ? null
-                : readers[node.Outputs[0]].Single();
-            if (normalization is { Operator: BatchNormalization operation }
-                && normalization.Inputs[0] == node.Outputs[0]
-                && Fold(node, normalization, operation, rewriter, name => readers[name].Count()) is { } layer)
+            var layer = node;
+            while (!rewriter.IsGraphOutput(layer.Outputs[0])
+                && readers[layer.Outputs[0]].ToList() is [var next]
+                && Fold(layer, next, rewriter, name => readers[name].Count()) is { } longer)
             {
-                rewriter.AddNode(layer);
-                folded.Add(normalization);
+                folded.Add(next);
+                layer = longer;
             }
-            else
-            {
-                rewriter.AddNode(node);
-            }
+            rewriter.AddNode(layer);
         }
         return rewriter.Build();
     }
 
     private static GraphNode? Fold(
-        GraphNode layer, GraphNode normalization, BatchNormalization operation, GraphRewriter rewriter,
-        Func<string, int> readerCount)
+        GraphNode layer, GraphNode next, GraphRewriter rewriter, Func<string, int> readerCount)
     {
-        if (normalization.Inputs.Any(input => input != layer.Outputs[0] && rewriter.Definition(input) is null)
+        if (layer.Operator is not LayerOperator { BiasFactor: 1 } known
+            || next.Inputs.Any(input => input != layer.Outputs[0] && rewriter.Definition(input) is null)
             || layer.Inputs.Length < 2 || rewriter.Definition(layer.Inputs[1]) is not { } weightDefinition)
         {
             return null;
@@ -61,22 +57,18 @@ internal static class FoldBatchNormalization
         var biasName = layer.Inputs.Length > 2 ? layer.Inputs[2] : "";
         if (biasName.Length > 0 && rewriter.Definition(biasName) is null)
             return null;
-        var (scale, shift, mean, variance) = (
-            rewriter.Tensor(normalization.Inputs[1]), rewriter.Tensor(normalization.Inputs[2]),
-            rewriter.Tensor(normalization.Inputs[3]), rewriter.Tensor(normalization.Inputs[4]));
-        var factor = scale.div(variance.add(Scalars.Keep(operation.Epsilon), Scalars.One).sqrt());
         var weight = rewriter.Tensor(layer.Inputs[1]);
-        if (layer.Operator is not LayerOperator { BiasFactor: 1 } known
-            || known.ByOutputChannel(weight.shape, scale.numel()) is not { } channels)
+        if (Scaling(layer, known, weight.shape, next, rewriter) is not var (offset, factor, shift)
+            || known.ByOutputChannel(weight.shape, factor.numel()) is not { } channels)
         {
             return null;
         }
-        var bias = biasName.Length > 0 ? rewriter.Tensor(biasName) : torch.zeros_like(mean);
-        if (!bias.shape.AsSpan().SequenceEqual(mean.shape))
+        var bias = biasName.Length > 0 ? rewriter.Tensor(biasName) : torch.zeros_like(offset);
+        if (!bias.shape.AsSpan().SequenceEqual(offset.shape))
             return null;
 
         // A tensor that another layer reads too keeps its value under its name.
-        var weightName = readerCount(layer.Inputs[1]) == 1
+        var weightName = readerCount(layer.Inputs[1]) <= 1
             ? layer.Inputs[1]
             : rewriter.FreshName($"{layer.Inputs[1]}.folded");
         if (biasName.Length == 0)
@@ -85,14 +77,64 @@ internal static class FoldBatchNormalization
                 ? $"{layer.Inputs[1][..^"weight".Length]}bias"
                 : $"{layer.Inputs[1]}.bias");
         }
-        else if (readerCount(biasName) != 1)
+        else if (readerCount(biasName) > 1)
         {
             biasName = rewriter.FreshName($"{biasName}.folded");
         }
         rewriter.AddParameter(weightName, Scaled(weight, factor, channels), weightDefinition.Role);
-        rewriter.AddParameter(biasName, bias.sub(mean).mul(factor).add(shift, Scalars.One), ParameterRole.Weight);
+        rewriter.AddParameter(biasName, bias.sub(offset).mul(factor).add(shift, Scalars.One), ParameterRole.Weight);
         return new GraphNode(
-            layer.Name, layer.Operator, [layer.Inputs[0], weightName, biasName], normalization.Outputs);
+            layer.Name, layer.Operator, [layer.Inputs[0], weightName, biasName], next.Outputs);
+    }
+
+    /// <summary>
+    /// What a node makes of each channel x of a layer's output: <c>(x - offset) factor + shift</c>; null where it does
+    /// something else.
+    /// </summary>
+    private static (torch.Tensor Offset, torch.Tensor Factor, torch.Tensor Shift)? Scaling(
+        GraphNode layer, LayerOperator known, long[] weight, GraphNode node, GraphRewriter rewriter)
+    {
+        if (node is { Operator: BatchNormalization operation } && node.Inputs[0] == layer.Outputs[0])
+        {
+            var (scale, beta, mean, variance) = (
+                rewriter.Tensor(node.Inputs[1]), rewriter.Tensor(node.Inputs[2]),
+                rewriter.Tensor(node.Inputs[3]), rewriter.Tensor(node.Inputs[4]));
+            return (mean, scale.div(variance.add(Scalars.Keep(operation.Epsilon), Scalars.One).sqrt()), beta);
+        }
+        // A transposed convolution says only with its groups how many channels it gives.
+        if (!node.Operator.Traits.HasFlag(OperatorTraits.IsAffine) || known is TransposedConvolution
+            || known.Definition.MaxInputs <= LayerOperator.BiasInput
+            || node.Inputs.Where(input => input != layer.Outputs[0]).ToList() is not [var name]
+            || rewriter.Definition(name)?.ElementType != ElementType.Float32)
+        {
+            return null;
+        }
+        var count = weight[known.OutputAxis(weight.Length)];
+        var value = rewriter.Tensor(name);
+        if (!IsPerChannel(value.shape, weight.Length, count))
+            return null;
+        // In double precision, so that a sum does not change the factor of 1 that it has.
+        value = value.reshape(-1).expand(count).to(torch.ScalarType.Float64);
+        var (start, end) = (At(torch.zeros_like(value)), At(torch.ones_like(value)));
+        return start.isfinite().all().item<bool>()
+            ? (torch.zeros_like(value, torch.ScalarType.Float32), Single(end.sub(start)), Single(start))
+            : null;
+
+        torch.Tensor At(torch.Tensor x) => Network.Compute(
+            node, [.. node.Inputs.Select(input => input == name ? value : x)],
+            new ComputeContext(ForwardMode.Inference, x.device))[0];
+
+        static torch.Tensor Single(torch.Tensor x) => x.to(torch.ScalarType.Float32);
+    }
+
+    /// <summary>Whether a value has one element, or one for each channel of a layer's output.</summary>
+    private static bool IsPerChannel(long[] shape, int rank, long channels)
+    {
+        if (shape.Length > rank)
+            return false;
+        long[] aligned = [.. Enumerable.Repeat(1L, rank - shape.Length), .. shape];
+        return aligned.Index().All(
+            dimension => dimension.Item == 1 || (dimension.Index == 1 && dimension.Item == channels));
     }
 
     private static torch.Tensor Scaled(

@@ -45,6 +45,49 @@ public sealed class FoldBatchNormalizationTests
     }
 
     [TestMethod]
+    [DataRow("Mul", true, true)]
+    [DataRow("Mul", false, true)]
+    [DataRow("Add", true, true)]
+    [DataRow("Add", false, true)]
+    [DataRow("Sub", true, true)]
+    [DataRow("Sub", false, true)]
+    [DataRow("Div", true, true)]
+    [DataRow("Div", false, false)]
+    [DataRow("Max", true, false)]
+    [DataRow("Pow", true, false)]
+    public void Products_and_sums_with_constants_become_part_of_the_layer(string type, bool isFirst, bool isFolded)
+    {
+        using var scope = torch.NewDisposeScope();
+        // Values for each channel, for all, and for each column, which no layer can take.
+        foreach (var (shape, fits) in new (long[], bool)[] { ([], true), ([3, 1, 1], true), ([1, 3, 1, 1], true), ([4], false) })
+        {
+            using var builder = new NetworkBuilder();
+            var value = builder.Node("Conv", "conv", [builder.Input("x", -1, 2, 4, 4), builder.Parameter("conv.weight", torch.randn([3, 2, 1, 1])), builder.Parameter("conv.bias", torch.randn([3]))]);
+            var constant = builder.Parameter("constant", torch.rand(shape).add(0.5), ParameterRole.Constant);
+            builder.Node(type, "y", isFirst ? [value, constant] : [constant, value]);
+            using var network = builder.Build(new GraphValue("y", ElementType.Float32, []));
+            using var folded = FoldBatchNormalization.Apply(network);
+            Assert.HasCount(isFolded && fits ? 1 : 2, folded.Graph.Nodes, $"{type} of {string.Join(' ', shape)}");
+            var input = torch.rand(2, 2, 4, 4);
+            var (expected, actual) = (network.Forward(input), folded.Forward(input));
+            Assert.IsLessThan(1e-5, expected.sub(actual).nan_to_num().abs().max().item<float>());
+        }
+    }
+
+    [TestMethod]
+    public void What_others_read_too_is_not_folded()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var builder = new NetworkBuilder();
+        var value = builder.Node("Conv", "conv", [builder.Input("x", -1, 2, 4, 4), builder.Parameter("conv.weight", torch.randn([3, 2, 1, 1]))]);
+        var shifted = builder.Node("Add", "shifted", [value, builder.Parameter("three", torch.tensor(3f), ParameterRole.Constant)]);
+        builder.Node("Mul", "y", [value, shifted]);
+        using var network = builder.Build(new GraphValue("y", ElementType.Float32, []));
+        using var folded = FoldBatchNormalization.Apply(network);
+        Assert.HasCount(3, folded.Graph.Nodes);
+    }
+
+    [TestMethod]
     public void Residual_networks_lose_every_normalization_and_keep_their_scores()
     {
         using var scope = torch.NewDisposeScope();
