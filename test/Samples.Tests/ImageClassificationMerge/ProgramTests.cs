@@ -11,7 +11,7 @@ namespace Hdrq.Samples.Tests.ImageClassificationMerge;
 public sealed class ProgramTests
 {
     /// <summary>A lesson is read from top to bottom.</summary>
-    private const int MostLines = 215;
+    private const int MostLines = 225;
 
     private static readonly string[] _classes = ["no_entry", "parking", "priority_road", "yield"];
     private static readonly SampleProgram _program = new("ImageClassificationMerge");
@@ -130,6 +130,18 @@ public sealed class ProgramTests
         var (exitCode, output, error) = _program.Run(_folder.Path, arguments);
         Assert.AreEqual(2, exitCode, output + error);
         Assert.AreEqual(sentence, error.Trim());
+        Assert.AreEqual("", output);
+        Assert.IsFalse(Directory.Exists(_folder.Combine("output")));
+    }
+
+    [TestMethod]
+    public void A_file_that_is_no_network_is_refused_before_any_work()
+    {
+        File.WriteAllText(_folder.Combine("text.onnx"), "not a network");
+        var (exitCode, output, error) = _program.Run(_folder.Path, "--network", "text.onnx");
+        Assert.AreEqual(2, exitCode, output + error);
+        StringAssert.StartsWith(error, "--network: 'text.onnx': ");
+        Assert.HasCount(1, error.Trim().Split('\n'));
         Assert.AreEqual("", output);
         Assert.IsFalse(Directory.Exists(_folder.Combine("output")));
     }

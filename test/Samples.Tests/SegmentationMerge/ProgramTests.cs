@@ -99,6 +99,18 @@ public sealed partial class ProgramTests
     }
 
     [TestMethod]
+    public void A_file_that_is_no_network_is_refused_before_any_work()
+    {
+        File.WriteAllText(Path.Combine(_folder, "text.onnx"), "not a network");
+        var (exitCode, text, errors) = Run("--output", Output, "--network", "text.onnx");
+        Assert.AreEqual(2, exitCode, text + errors);
+        StringAssert.StartsWith(errors, "--network: 'text.onnx': ");
+        Assert.HasCount(1, errors.Trim().Split('\n'));
+        Assert.AreEqual("", text);
+        Assert.IsFalse(Directory.Exists(Output));
+    }
+
+    [TestMethod]
     public void A_folder_that_is_not_complete_is_refused()
     {
         var data = Draw(train: 1, test: 1);
@@ -123,7 +135,7 @@ public sealed partial class ProgramTests
         var folder = _program.Folder;
         var files = Directory.GetFiles(folder, "*.cs").Select(Path.GetFileName).Order(StringComparer.Ordinal).ToArray();
         CollectionAssert.AreEqual(new[] { "Program.cs", "StreetScenes.cs" }, files);
-        Assert.IsLessThanOrEqualTo(230, File.ReadAllLines(Path.Combine(folder, "Program.cs")).Length);
+        Assert.IsLessThanOrEqualTo(200, File.ReadAllLines(Path.Combine(folder, "Program.cs")).Length);
         Assert.IsLessThanOrEqualTo(300, File.ReadAllLines(Path.Combine(folder, "StreetScenes.cs")).Length);
         var references = ProjectReference().Matches(File.ReadAllText(Path.Combine(folder, "SegmentationMerge.csproj")));
         Assert.AreEqual("../../src/Microsoft.ML.Hdrq/Microsoft.ML.Hdrq.csproj", references.Single().Groups[1].Value);
