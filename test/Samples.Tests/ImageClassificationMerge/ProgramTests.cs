@@ -92,8 +92,10 @@ public sealed class ProgramTests
     [TestMethod]
     public void A_network_may_come_from_a_file()
     {
+        TrafficSigns.Draw(_folder.Combine("three"), seed: 3, trainPerClass: 2, testPerClass: 1, _classes);
+        Directory.Delete(_folder.Combine("three", "rain"), recursive: true);
         var output = Succeed(
-            "--data", "data", "--network", Path.Combine("out", "source.onnx"), "--output", "other",
+            "--data", "three", "--network", Path.Combine("out", "source.onnx"), "--output", "other",
             "--epochs", "1", "--iterations", "1");
         Assert.DoesNotContain("Trained on", output);
         Assert.MatchesRegex("(?m)^merged-W4A4 +", output);

@@ -75,8 +75,11 @@ public sealed partial class ProgramTests
         var network = Path.Combine(_folder, "source.onnx");
         using (var created = DeepLab.Small(StreetScenes.Classes.Count, seed: 2, 64, 96, channels: 2))
             created.SaveOnnx(network);
+        var data = Draw(train: 2, test: 1);
+        foreach (var domain in new[] { "dusk", "fog" })
+            Directory.Delete(Path.Combine(data, domain), recursive: true);
         var (exitCode, text, errors) = Run(
-            "--network", network, "--data", Draw(train: 2, test: 1), "--epochs", "1", "--iterations", "1", "--output", Output);
+            "--network", network, "--data", data, "--epochs", "1", "--iterations", "1", "--output", Output);
         Assert.AreEqual(0, exitCode, errors);
         Assert.IsFalse(text.Contains("source trained", StringComparison.Ordinal), text);
         Assert.IsTrue(File.Exists(Path.Combine(Output, "merged.zip")));
