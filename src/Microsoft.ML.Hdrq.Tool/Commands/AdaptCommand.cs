@@ -78,7 +78,7 @@ internal static class AdaptCommand
             using var file = Network.LoadOnnx(options.Network!);
             if (options.BalanceClasses && !layout.HasMasks)
                 throw new UsageException("--balance-classes is for images with masks.");
-            var networks = DomainNetworks.Of(layout, options, file);
+            var networks = DomainNetworks.Of(layout, options, file, session.Output.Warn);
             session.Output.WithProgress(board =>
             {
                 using var source = networks.Read(options.Network!);

@@ -28,14 +28,20 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     /// <param name="layout">The folder.</param>
     /// <param name="options">What is asked for.</param>
     /// <param name="network">The source network; null to train one.</param>
+    /// <param name="warn">Told what was assumed of the images; null where that was said already.</param>
     /// <exception cref="InvalidDataException">The images cannot be used, or the network does not fit them.</exception>
-    public static DomainNetworks Of(DomainLayout layout, JobOptions options, Network? network)
+    public static DomainNetworks Of(
+        DomainLayout layout, JobOptions options, Network? network, Action<string>? warn = null)
     {
         var context = Devices.Context(options.Seed, options.GpuDeviceId);
         return layout.HasMasks
-            ? new SegmentationNetworks(context, new FrameFolder(layout, network?.ClassNames), options, network)
+            ? new SegmentationNetworks(
+                context, new FrameFolder(layout, network?.ClassNames, ClassCount(network), warn), options, network)
             : new ImageNetworks(context, new DomainFolder(layout, network?.ClassNames), options, network);
     }
+
+    private static int? ClassCount(Network? network) =>
+        network?.Graph.Outputs[0].Shape.ToArray() is [_, > 0 and var classes, ..] ? (int)classes : null;
 
     /// <summary>The task.</summary>
     public abstract VisionTask Task { get; }
