@@ -65,7 +65,9 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
         }
         using var initial = annotation.Network.To(start.Device);
         var trained = FineTuning.Train(
-            initial, rows.Images, rows.Labels!, _options, Rows.IgnoredLabel, start.Seed, Rows.CancellationToken);
+            initial, rows.Images, rows.Labels!, _options, Rows.IgnoredLabel, start.Seed, Rows.CancellationToken,
+            warning => start.Channel.Warning(
+                MessageSensitivity.Schema, "Column '{0}': {1}", start.OutputColumnName, warning));
         trained.Metadata = InputGrams.Without(annotation.Network.Metadata)
             .With((NetworkMetadata.Source, NetworkMetadata.SourceOf(annotation.Source)));
         if (label.Classes is { AreAdopted: true, Names: var names })
