@@ -30,12 +30,21 @@ var wrong = given.Select(pair => pair.Key).Except(names).FirstOrDefault() is { }
     : null;
 if (wrong is not null)
     return Refuse(wrong);
+Network? pretrained = null;
+try
+{
+    pretrained = onnx is null ? null : Network.LoadOnnx(onnx);
+}
+catch (Exception exception) when (exception is InvalidDataException or NotSupportedException)
+{
+    return Refuse($"--network: {exception.Message}");
+}
 
 // The images, <domain>/<train|test>/<class>/<image>. The source network knows the first domain.
 var watch = Stopwatch.StartNew();
 if (data is null)
 {
-    TrafficSigns.Draw(data = Path.Combine(output, "signs"), seed: 1, trainPerClass: 120, testPerClass: 60);
+    TrafficSigns.Draw(data = Path.Combine(output, "signs"), seed: 1, trainPerClass: 160, testPerClass: 100);
     Done($"Traffic signs in {data}");
 }
 var files = (
@@ -63,7 +72,6 @@ Directory.CreateDirectory(output);
 
 // From files to pixels and labels.
 var ml = new MLContext(seed: 1);
-using var pretrained = onnx is null ? null : Network.LoadOnnx(onnx);
 var side = pretrained is not null && pretrained.Graph.Inputs[0].Shape is [_, _, > 0 and var height, _]
     ? (int)height
     : SKBitmap.DecodeBounds(files[0].Path).Height;
@@ -75,7 +83,8 @@ var reading = ml.Transforms.LoadImages("Image", imageFolder: null, nameof(ImageF
     .Append(ml.Transforms.Conversion.MapValueToKey("Label", "Class", keyOrdinality: KeyOrdinality.ByValue));
 
 // The source network: of the file, or a small one that is trained on the first domain. Networks trained on ImageNet
-// expect normalized pixels, and those that were saved from a pipeline normalize them already. Images are shifted at random, and not mirrored, because a mirrored sign is another one.
+// expect normalized pixels, and those that were saved from a pipeline normalize them already. Images are shifted at
+// random, and not mirrored, because a mirrored sign is another one.
 var adaptation = new AdaptationOptions
 {
     Epochs = epochs,
@@ -101,6 +110,7 @@ using var first = pretrained is not null ? start.Fit(train) : start
     }, RowsOf(domains[0])))
     .Fit(train);
 var source = first.LastTransformer.Network;
+pretrained?.Dispose();
 
 // All else is one pipeline. A step starts from the score column of another one, and reads the rows of its domain.
 var hdrq = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = iterations } };

@@ -1,7 +1,8 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
-using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Transforms;
@@ -16,39 +17,28 @@ namespace Hdrq.Samples.Lessons;
 /// </summary>
 internal static class BitBudget
 {
-    private static readonly string[] _classes = ["no_entry", "parking", "priority_road", "yield"];
-
     public static void Run(string folder)
     {
         var signs = Path.Combine(folder, "few-signs");
-        TrafficSigns.Draw(signs, seed: 1, trainPerClass: 40, testPerClass: 20, _classes);
+        TrafficSigns.Draw(signs, seed: 1, trainPerClass: 40, testPerClass: 20, SitesAndCentre.Classes);
         var ml = new MLContext(seed: 1);
         var train = Images(ml, signs, "train");
         var test = Images(ml, signs, "test");
-        var (clear, fog, night) = (Of("clear"), Of("fog"), Of("night"));
+        var (fog, night) = (Of("fog"), Of("night"));
 
-        // A small network for clear weather, which is then adapted to fog and to night.
-        using var untrained = ResNet.Cifar(depth: 8, _classes.Length, seed: 1, width: 8);
-        var scoring = new ScoringOptions { Normalization = ChannelNormalization.ImageNet() };
-        using var trained = Reading(ml)
-            .Append(ml.Transforms.ApplyNetwork("Untrained", "Pixels", untrained, scoring))
-            .Append(ml.Transforms.AdaptNetwork("Source", "Untrained", new()
-            {
-                Epochs = 12,
-                BatchSize = 16,
-                LearningRate = 0.05,
-                UpdateStatistics = true,
-                KeepInputGrams = false,
-                HorizontalFlip = false,
-            }, clear))
-            .Fit(train);
-        var source = trained.LastTransformer.Network;
+        // A small network for clear weather, which is then adapted to fog and to night: that of the lesson
+        // sites-and-centre. Full-precision networks are not merged here, and so need no Gram matrices.
+        var sourceFile = Path.Combine(folder, "source.onnx");
+        if (!File.Exists(sourceFile))
+            SitesAndCentre.TrainSource(Path.Combine(signs, "clear", "train"), sourceFile);
+        using var source = Network.LoadOnnx(sourceFile);
         var adaptation = new AdaptationOptions
         {
             Epochs = 10,
             BatchSize = 16,
             LearningRate = 2e-4,
             HorizontalFlip = false,
+            KeepInputGrams = false,
         };
         using var adapted = Reading(ml)
             .Append(ml.Transforms.ApplyNetwork("Source", "Pixels", source))
@@ -70,10 +60,13 @@ internal static class BitBudget
         };
         foreach (var (name, options) in budgets)
         {
-            using var atFog = ml.Transforms.QuantizeHdrq("FogQuantized", "Fog", options, fog).Fit(images);
+            using var atFog = ml.Transforms.QuantizeHdrq("FogQuantized", "Fog", options, fog with { MaxRows = 64 })
+                .Fit(images);
             // A budget in predictions is measured on a site's own images, so the first site hands its bits on.
             var sameBits = options with { BitBudget = null, Overrides = LayerOverride.Of(atFog.Network) };
-            using var atNight = ml.Transforms.QuantizeHdrq("NightQuantized", "Night", sameBits, night).Fit(images);
+            using var atNight = ml.Transforms
+                .QuantizeHdrq("NightQuantized", "Night", sameBits, night with { MaxRows = 64 })
+                .Fit(images);
             using var merged = ml.Transforms.MergeNetworks("Score", "FogQuantized", "NightQuantized")
                 .Fit(atNight.Transform(atFog.Transform(images)));
 

@@ -38,6 +38,7 @@ internal static class Masks
             Optimizer = FineTuningOptimizer.AdamW,
             LearningRate = 5e-3,
             UpdateStatistics = true,
+            KeepInputGrams = false,
         };
         var pipeline = ml.Transforms.LoadImages("Image", imageFolder: null, "ImagePath")
             .Append(ml.Transforms.ResizeImages("Image", StreetScenes.Width, StreetScenes.Height))

@@ -2,7 +2,8 @@ using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Analysis;
-using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Transforms;
@@ -17,42 +18,32 @@ namespace Hdrq.Samples.Lessons;
 /// </summary>
 internal static class MergeCost
 {
-    private static readonly string[] _classes = ["no_entry", "parking", "priority_road", "yield"];
-
     public static void Run(string folder)
     {
         var signs = Path.Combine(folder, "few-signs");
-        TrafficSigns.Draw(signs, seed: 1, trainPerClass: 40, testPerClass: 20, _classes);
+        TrafficSigns.Draw(signs, seed: 1, trainPerClass: 40, testPerClass: 20, SitesAndCentre.Classes);
         var ml = new MLContext(seed: 1);
         var train = Images(ml, signs, "train");
-        var (clear, fog, night) = (Of("clear"), Of("fog"), Of("night"));
+        var (fog, night) = (Of("fog"), Of("night"));
 
-        // A small network for clear weather, which is then adapted to fog and to night.
-        using var untrained = ResNet.Cifar(depth: 8, _classes.Length, seed: 1, width: 8);
-        var scoring = new ScoringOptions { Normalization = ChannelNormalization.ImageNet() };
-        using var trained = Reading(ml)
-            .Append(ml.Transforms.ApplyNetwork("Untrained", "Pixels", untrained, scoring))
-            .Append(ml.Transforms.AdaptNetwork("Source", "Untrained", new()
-            {
-                Epochs = 12,
-                BatchSize = 16,
-                LearningRate = 0.05,
-                UpdateStatistics = true,
-                KeepInputGrams = false,
-                HorizontalFlip = false,
-            }, clear))
-            .Fit(train);
+        // A small network for clear weather, which is then adapted to fog and to night: that of the lesson
+        // sites-and-centre. Full-precision networks are not merged here, and so need no Gram matrices.
+        var sourceFile = Path.Combine(folder, "source.onnx");
+        if (!File.Exists(sourceFile))
+            SitesAndCentre.TrainSource(Path.Combine(signs, "clear", "train"), sourceFile);
+        using var source = Network.LoadOnnx(sourceFile);
         var adaptation = new AdaptationOptions
         {
             Epochs = 10,
             BatchSize = 16,
             LearningRate = 2e-4,
             HorizontalFlip = false,
+            KeepInputGrams = false,
         };
         var hdrq = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 50 } };
         var nearest = new RoundToNearestOptions { WeightBits = 4, ActivationBits = 4 };
         using var model = Reading(ml)
-            .Append(ml.Transforms.ApplyNetwork("Source", "Pixels", trained.LastTransformer.Network))
+            .Append(ml.Transforms.ApplyNetwork("Source", "Pixels", source))
             .Append(ml.Transforms.AdaptNetwork("Fog", "Source", adaptation, fog))
             .Append(ml.Transforms.AdaptNetwork("Night", "Source", adaptation, night))
             .Append(ml.Transforms.QuantizeHdrq("FogHdrq", "Fog", hdrq, fog))

@@ -34,7 +34,7 @@ internal static class SitesAndCentre
     }
 
     /// <summary>Where everybody starts: here a small network that is trained in a few seconds.</summary>
-    private static void TrainSource(string images, string file)
+    internal static void TrainSource(string images, string file)
     {
         var ml = new MLContext(seed: 1);
         using var untrained = ResNet.Cifar(depth: 8, Classes.Length, seed: 1, width: 8);
@@ -68,6 +68,7 @@ internal static class SitesAndCentre
                 BatchSize = 16,
                 LearningRate = 2e-4,
                 HorizontalFlip = false,
+                KeepInputGrams = false,                                         // what is merged is quantized
             }))
             .Append(ml.Transforms.QuantizeHdrq("Score", "Adapted", new()
             {

@@ -5,9 +5,8 @@
 //       [--output <folder>] [--epochs <n>] [--iterations <n>]
 //
 // The data folder holds images <domain>/<train|test>/images/<frame>.png (or .jpg), masks of the same names in labels
-// (PNG files with the number of a class in each pixel), and classes.txt with the name of a class in each line. Without
-// --data, streets are drawn into the folder for temporary files. Without --network, a small DeepLab is trained on the
-// source domain: clean, clear, day, or the first by name.
+// (PNG, the number of a class in each pixel), and classes.txt with the name of a class in each line. Without --data,
+// streets are drawn. Without --network, a small DeepLab is trained on the domain clean, clear, day or the first.
 using System.Diagnostics;
 using Hdrq.Samples;
 using Microsoft.ML;
@@ -18,30 +17,33 @@ using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
-using Microsoft.ML.Transforms.Image;
+using SkiaSharp;
+using static Microsoft.ML.Transforms.Image.ImageResizingEstimator;
 
 // Wrong arguments are refused before any work.
-var settings = new Dictionary<string, string>
-{
-    ["--data"] = "",
-    ["--network"] = "",
-    ["--output"] = "segmentation-merge",
-    ["--epochs"] = "6",
-    ["--iterations"] = "30",
-};
-for (var i = 0; i < args.Length; i += 2)
-{
-    if (!settings.ContainsKey(args[i]) || i + 1 == args.Length)
-        return Refuse($"'{args[i]}' is not one of {string.Join(", ", settings.Keys)}, each with a value.");
-    settings[args[i]] = args[i + 1];
-}
-var (data, file, output) = (settings["--data"], settings["--network"], settings["--output"]);
+string[] names = ["--data", "--network", "--output", "--epochs", "--iterations"];
+string[] usual = ["", "", "segmentation-merge", "6", "30"];
+var settings = names.Zip(usual).ToDictionary(pair => pair.First, pair => pair.Second);
+if (args.Chunk(2).FirstOrDefault(pair => pair.Length < 2 || !names.Contains(pair[0])) is { } wrong)
+    return Refuse($"'{wrong[0]}' is not one of {string.Join(", ", names)}, each with a value.");
+foreach (var pair in args.Chunk(2))
+    settings[pair[0]] = pair[1];
+var (data, onnx, output) = (settings["--data"], settings["--network"], settings["--output"]);
 if (!int.TryParse(settings["--epochs"], out var epochs) || epochs < 1)
     return Refuse($"--epochs is '{settings["--epochs"]}' and must be a whole number of at least 1.");
 if (!int.TryParse(settings["--iterations"], out var iterations) || iterations < 1)
     return Refuse($"--iterations is '{settings["--iterations"]}' and must be a whole number of at least 1.");
-if (file != "" && !File.Exists(file))
-    return Refuse($"--network: there is no file '{file}'.");
+if (onnx != "" && !File.Exists(onnx))
+    return Refuse($"--network: there is no file '{onnx}'.");
+Network? pretrained = null;
+try
+{
+    pretrained = onnx == "" ? null : Network.LoadOnnx(onnx);
+}
+catch (Exception exception) when (exception is InvalidDataException or NotSupportedException)
+{
+    return Refuse($"--network: {exception.Message}");
+}
 
 var clock = Stopwatch.StartNew();
 if (data == "")
@@ -72,29 +74,33 @@ Directory.CreateDirectory(output);
 
 // From files to pixels and masks of the first image's size. Values in masks that are no class do not count.
 var ml = new MLContext(seed: 1);
-var (width, height) = (0, 0);
-using (var first = MLImage.CreateFromFile(frames[0].ImagePath))
-    (width, height) = (first.Width, first.Height);
-const ImageResizingEstimator.ResizingKind fill = ImageResizingEstimator.ResizingKind.Fill;
+var size = SKBitmap.DecodeBounds(frames[0].ImagePath);
+var (width, height) = (size.Width, size.Height);
 var values = Enumerable.Range(0, classes.Length).ToDictionary(value => (byte)value, value => (byte)value);
 var reading = ml.Transforms.LoadImages("Image", imageFolder: null, "ImagePath")
-    .Append(ml.Transforms.ResizeImages("Image", width, height, resizing: fill))
+    .Append(ml.Transforms.ResizeImages("Image", width, height, resizing: ResizingKind.Fill))
     .Append(ml.Transforms.ExtractPixels("Pixels", "Image"))
     .Append<ITransformer>(ml.Transforms.LoadMasks(
-        "Label", "MaskPath", width, height, new() { Resizing = fill, ClassMap = values }));
+        "Label", "MaskPath", width, height, new() { Resizing = ResizingKind.Fill, ClassMap = values }));
 var train = ml.Data.LoadFromEnumerable(frames.Where(frame => frame.Split == "train"));
 var test = ml.Data.LoadFromEnumerable(frames.Where(frame => frame.Split == "test"));
 
 // The source network. If it takes normalized images, ScoringOptions.Normalization says so where it is applied; if some
 // classes are rare, AdaptationOptions.ClassWeights lets them count more.
-var adaptation = new AdaptationOptions
+var adaptation = new AdaptationOptions { Epochs = epochs, BatchSize = 16, Optimizer = FineTuningOptimizer.AdamW };
+if (pretrained is null)
 {
-    Epochs = epochs,
-    BatchSize = 16,
-    Optimizer = FineTuningOptimizer.AdamW,
-    LearningRate = 1e-3,
-};
-using var source = file == "" ? TrainSource() : Network.LoadOnnx(file);
+    using var untrained = DeepLab.Small(classes.Length, seed: 1, height, width, channels: 8);
+    var training = adaptation with { Epochs = 3 * epochs, LearningRate = 4e-3, WeightDecay = 1e-2 };
+    // From scratch: normalizations have no statistics yet, and what is not merged needs no Gram matrices.
+    training = training with { UpdateStatistics = true, KeepInputGrams = false };
+    var step = new Step($"{sourceDomain}: source trained", Done);
+    var rows = new RowOptions { DomainColumnName = "Domain", Domain = sourceDomain };
+    using var trained = reading.Append(ml.Transforms.ApplyNetwork("Untrained", "Pixels", untrained))
+        .Append(ml.Transforms.AdaptNetwork("Source", "Untrained", training with { Progress = step }, rows)).Fit(train);
+    pretrained = trained.LastTransformer.Network.Clone();
+}
+using var source = pretrained;
 
 // Each domain's networks, and those that are merged of them: one pipeline.
 var fourBits = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = iterations } };
@@ -103,18 +109,14 @@ var pipeline = reading.Append<ITransformer>(
 foreach (var domain in domains)
 {
     var rows = new RowOptions { DomainColumnName = "Domain", Domain = domain };
-    pipeline = pipeline
-        .Append<ITransformer>(ml.Transforms.AdaptNetwork(
-            domain, "Source", adaptation with { Progress = new Step($"{domain}: adapted", Done) }, rows))
-        .Append<ITransformer>(ml.Transforms.QuantizeHdrq(
-            $"{domain} W4A4", domain, fourBits with { Progress = new Step($"{domain}: quantized", Done) },
-            rows with { MaxRows = 50 }));
+    var adapting = adaptation with { Progress = new Step($"{domain}: adapted", Done) };
+    var hdrq = fourBits with { Progress = new Step($"{domain}: quantized", Done) };
+    pipeline = pipeline.Append<ITransformer>(ml.Transforms.AdaptNetwork(domain, "Source", adapting, rows))
+        .Append<ITransformer>(ml.Transforms.QuantizeHdrq($"{domain} W4A4", domain, hdrq, rows with { MaxRows = 50 }));
 }
-pipeline = pipeline
-    .Append<ITransformer>(ml.Transforms.MergeNetworks("Merged FP32", domains))
-    .Append<ITransformer>(ml.Transforms.MergeNetworks(
-        "Merged W4A4", [.. domains.Select(domain => $"{domain} W4A4")]));
-var model = pipeline.Fit(train);
+using var model = pipeline.Append(ml.Transforms.MergeNetworks("Merged FP32", domains))
+    .Append(ml.Transforms.MergeNetworks("Merged W4A4", [.. domains.Select(domain => $"{domain} W4A4")]))
+    .Fit(train);
 Done("merged");
 
 // Mean IoU on the test images of each domain.
@@ -128,65 +130,37 @@ foreach (var name in new[] { "Source", "Merged FP32", "Merged W4A4" })
     var scores = string.Concat(metrics.Domains.Select(domain => $"{100 * domain.Score,9:0.0}"));
     Console.WriteLine($"{name,-12}{scores}{100 * metrics.HarmonicMean,9:0.0} {bytes,10:N0}");
 }
-Console.WriteLine();
 Done("measured");
 
-// A test image of each domain, its mask, and what the merged network says.
-var shown = ml.Data.LoadFromEnumerable(domains.Select(
-    domain => frames.First(frame => (frame.Domain, frame.Split) == (domain, "test"))));
+// A test image of each domain, its mask, and what the merged network says, side by side and three times as large.
+var shown = ml.Data.LoadFromEnumerable(frames.Where(frame => frame.Split == "test").DistinctBy(frame => frame.Domain));
 var scored = networks["Merged W4A4"].Transform(reading.Fit(shown).Transform(shown));
 var painted = ml.Transforms.ColorMasks("Truth", "Label", "Image")
     .Append(ml.Transforms.ColorMasks("Prediction", "PredictedMask", "Image")).Fit(scored).Transform(scored);
-SaveSheet(painted, Path.Combine(output, "masks.png"), "Image", "Truth", "Prediction");
+using var sheet = new SKBitmap(3 * 3 * width, 3 * height * domains.Length);
+using var canvas = new SKCanvas(sheet);
+foreach (var (column, name) in new[] { "Image", "Truth", "Prediction" }.Index())
+{
+    foreach (var (row, image) in painted.GetColumn<MLImage>(name).Index())
+    {
+        var order = image.PixelFormat == MLPixelFormat.Bgra32 ? SKColorType.Bgra8888 : SKColorType.Rgba8888;
+        using var picture = SKImage.FromPixelCopy(new SKImageInfo(width, height, order), image.Pixels);
+        canvas.DrawImage(picture, SKRect.Create(3 * column * width, 3 * row * height, 3 * width, 3 * height));
+    }
+}
+using (var png = File.Create(Path.Combine(output, "masks.png")))
+    sheet.Encode(png, SKEncodedImageFormat.Png, quality: 100);
 
 // The merged network alone, from image files to masks. An application that loads it needs neither this library nor
 // Torch, but Microsoft.ML.ImageAnalytics and Microsoft.ML.OnnxTransformer.
 ml.Model.Save(model.Only(train.Schema, "PredictedMask"), train.Schema, Path.Combine(output, "merged.zip"));
-var loaded = ml.Model.Load(Path.Combine(output, "merged.zip"), out _);
-using var engine = ml.Model.CreatePredictionEngine<Frame, Prediction>(loaded);
+using var engine = ml.Model.CreatePredictionEngine<Frame, Prediction>(
+    ml.Model.Load(Path.Combine(output, "merged.zip"), out _));
 var areas = engine.Predict(frames[^1]).PredictedMask.DenseValues().CountBy(value => classes[value]);
 var parts = from area in areas orderby area.Value descending select $"{100 * area.Value / width / height} % {area.Key}";
 Done($"masks.png and merged.zip saved in {Path.GetFullPath(output)}");
 Console.WriteLine($"merged.zip sees in {frames[^1].ImagePath}: {string.Join(", ", parts)}");
-model.Dispose();
 return 0;
-
-Network TrainSource()
-{
-    using var untrained = DeepLab.Small(classes.Length, seed: 1, height, width, channels: 8);
-    // From scratch: normalizations have no statistics yet, and what is not merged needs no Gram matrices.
-    var training = adaptation with
-    {
-        Epochs = 3 * epochs,
-        LearningRate = 4e-3,
-        WeightDecay = 1e-2,
-        UpdateStatistics = true,
-        KeepInputGrams = false,
-        Progress = new Step($"{sourceDomain}: source trained", Done),
-    };
-    var rows = new RowOptions { DomainColumnName = "Domain", Domain = sourceDomain };
-    using var fitted = reading.Append(ml.Transforms.ApplyNetwork("Untrained", "Pixels", untrained))
-        .Append(ml.Transforms.AdaptNetwork("Source", "Untrained", training, rows)).Fit(train);
-    return fitted.LastTransformer.Network.Clone();
-}
-
-// Images side by side, each three times as large.
-void SaveSheet(IDataView images, string path, params string[] columns)
-{
-    // A cursor may reuse an image, so its pixels are copied as it comes.
-    var pictures = Array.ConvertAll(
-        columns, column => images.GetColumn<MLImage>(column).Select(image => image.Pixels.ToArray()).ToArray());
-    var (sheetWidth, sheetHeight) = (3 * width * columns.Length, 3 * height * pictures[0].Length);
-    var sheet = new byte[4 * sheetWidth * sheetHeight];
-    for (var i = 0; i < sheet.Length; i++)
-    {
-        var (x, y) = (i / 4 % sheetWidth / 3, i / 4 / sheetWidth / 3);
-        sheet[i] = pictures[x / width][y / height][4 * (y % height * width + x % width) + i % 4];
-    }
-    var format = images.GetColumn<MLImage>(columns[0]).Select(image => image.PixelFormat).First();
-    using var whole = MLImage.CreateFromPixels(sheetWidth, sheetHeight, format, sheet);
-    whole.Save(path);
-}
 
 int Refuse(string reason)
 {
@@ -211,10 +185,9 @@ internal sealed class Prediction
 internal sealed class Step(string what, Action<string> done)
     : IProgress<FineTuningProgress>, IProgress<QuantizationProgress>
 {
-    public void Report(FineTuningProgress value) => Show(value.Step, value.Steps);
+    public void Report(FineTuningProgress now) => Show(now.Step, now.Steps);
 
-    public void Report(QuantizationProgress value) =>
-        Show(value.BlockIndex * value.Steps + value.Step, value.Blocks * value.Steps);
+    public void Report(QuantizationProgress now) => Show(now.BlockIndex * now.Steps + now.Step, now.Blocks * now.Steps);
 
     private void Show(int step, int steps)
     {

@@ -324,8 +324,13 @@ public static class HdrqCatalog
     /// <param name="labelColumnName">
     /// The true classes, a key. If both keys have text values, the classes are matched by name, in any order.
     /// </param>
-    /// <param name="scoreColumnName">The scores.</param>
-    /// <param name="predictedLabelColumnName">The predicted classes, a key.</param>
+    /// <param name="scoreColumnName">
+    /// The scores, from which the metrics follow: the score column of any network of a pipeline.
+    /// </param>
+    /// <param name="predictedLabelColumnName">
+    /// The predicted classes, a key, as ML.NET asks for it; in a pipeline of several networks, the last one's does for
+    /// all.
+    /// </param>
     /// <returns>The metrics.</returns>
     /// <exception cref="ArgumentOutOfRangeException">
     /// A column is missing or has the wrong type, or the network's classes have no names and are not as many as those

@@ -87,7 +87,7 @@ internal static class AdaptCommand
             using var file = options.LoadNetwork();
             if (options.BalanceClasses && !layout.HasMasks)
                 throw new UsageException("--balance-classes is for images with masks.");
-            var networks = DomainNetworks.Of(layout, options, file);
+            var networks = DomainNetworks.Of(layout, options, file, session.Output.Warn);
             session.Output.WithProgress(board =>
             {
                 var bar = board.Add($"adapting to {layout.Domains[0]}");

@@ -53,8 +53,8 @@ internal static class EvaluateCommand
                 BatchSize = result.GetValue(batchSize),
                 Threads = result.GetValue(threads),
             };
-            foreach (var path in result.GetValue(files)!)
-                Check(path, layout, options);
+            foreach (var (number, path) in result.GetValue(files)!.Index())
+                Check(path, layout, options, number == 0 ? session.Output.Warn : null);
             var table = new TextTable(layout.HasMasks ? "Mean IoU, %" : "Top-1 accuracy, %")
                 .Add(new TextTable.Column("network", MinimumWidth: ShortestName));
             foreach (var domain in wanted)
@@ -104,12 +104,12 @@ internal static class EvaluateCommand
     }
 
     /// <summary>Looks whether a network is one for the images: of several, the last may be wrong.</summary>
-    private static void Check(string path, DomainLayout layout, JobOptions options)
+    private static void Check(string path, DomainLayout layout, JobOptions options, Action<string>? warn)
     {
         using var network = Network.LoadOnnx(path);
         try
         {
-            DomainNetworks.Of(layout, options with { Network = path }, network);
+            DomainNetworks.Of(layout, options with { Network = path }, network, warn);
         }
         catch (InvalidDataException exception) when (
             exception.Message.StartsWith("The network's", StringComparison.Ordinal))

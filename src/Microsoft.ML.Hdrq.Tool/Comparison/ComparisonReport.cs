@@ -39,8 +39,9 @@ internal sealed class ComparisonReport
     {
         var seeds = _rows.Where(row => row.WeightBits is not null).Select(row => row.Seed).Distinct().Count();
         var text = new StringBuilder();
-        text.Append(
-            CultureInfo.InvariantCulture, $"{_task.Score}, %; mean ± sample standard deviation over {seeds} seeds.\n");
+        // One seed has no deviation.
+        text.Append(CultureInfo.InvariantCulture,
+            $"{_task.Score}, %{(seeds > 1 ? $"; mean ± sample standard deviation over {seeds} seeds" : "")}.\n");
         foreach (var bits in _bits)
         {
             var name = Name(bits);

@@ -20,12 +20,16 @@ internal sealed class FolderLock : IDisposable
             return new(new FileStream(
                 path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose));
         }
-        catch (IOException exception) when (exception is not DirectoryNotFoundException && System.IO.File.Exists(path))
+        catch (IOException exception) when (IsTaken(exception))
         {
             throw new IOException(
                 $"Another hdrq is at work in '{folder}'; wait until it is done, or give another --output.", exception);
         }
     }
+
+    /// <summary>Whether another process has the file open: EAGAIN, or a sharing violation on Windows.</summary>
+    public static bool IsTaken(IOException exception) => exception.HResult
+        == (OperatingSystem.IsWindows() ? unchecked((int)0x80070020) : OperatingSystem.IsLinux() ? 11 : 35);
 
     public void Dispose() => _file.Dispose();
 }

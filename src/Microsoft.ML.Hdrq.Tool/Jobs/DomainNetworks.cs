@@ -28,14 +28,16 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     /// <param name="layout">The folder.</param>
     /// <param name="options">What is asked for.</param>
     /// <param name="network">The source network; null to train one.</param>
+    /// <param name="warn">Told what was assumed of the images; null where that was said already.</param>
     /// <exception cref="InvalidDataException">The images cannot be used, or the network does not fit them.</exception>
-    public static DomainNetworks Of(DomainLayout layout, JobOptions options, Network? network)
+    public static DomainNetworks Of(
+        DomainLayout layout, JobOptions options, Network? network, Action<string>? warn = null)
     {
         var context = Devices.Context(options.Seed, options.GpuDeviceId);
         var classes = options.NewHead ? null : network?.ClassNames;
         if (layout.HasMasks)
         {
-            var frames = new FrameFolder(layout, classes);
+            var frames = new FrameFolder(layout, classes, options.NewHead ? null : ClassCount(network), warn);
             using var headed =
                 options.NewHead ? Sized(network!.WithSegmenter(frames.Classes, options.Seed), options, frames.FirstImage)
                     : null;
@@ -48,7 +50,8 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
                 options.NewHead ? Sized(network!.WithClassifier(folder.Classes, options.Seed), options, folder.FirstImage)
                     : null;
             return new ImageNetworks(context, folder, options, headed ?? network);
-        }    }
+        }
+    }
 
     /// <summary>A network with a new head, for images of the size of one.</summary>
     private static Network Sized(Network network, JobOptions options, string image)
@@ -58,6 +61,9 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
         var (height, width) = PixelPipeline.ImageSize(image);
         return PretrainedNetwork.For(network, height, width);
     }
+
+    private static int? ClassCount(Network? network) =>
+        network?.Graph.Outputs[0].Shape.ToArray() is [_, > 0 and var classes, ..] ? (int)classes : null;
 
     /// <summary>The task.</summary>
     public abstract VisionTask Task { get; }

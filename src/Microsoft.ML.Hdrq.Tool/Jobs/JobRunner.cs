@@ -32,7 +32,7 @@ internal sealed class JobRunner
         (_options, _output) = (options, output);
         _plan = MergePlan.Of(layout.Domains, options.Domains, options.Merges);
         using var network = options.LoadNetwork();
-        _networks = DomainNetworks.Of(layout, options, network);
+        _networks = DomainNetworks.Of(layout, options, network, output.Warn);
         if (options.Adapted is { } pattern)
         {
             if (MergeJob.AdaptedPath(pattern, "") == pattern)

@@ -21,6 +21,9 @@ internal sealed class MergeJob
     /// <summary>Test images on which the values of activations are counted.</summary>
     private const int HistogramImages = 32;
 
+    /// <summary>The share of training in the work on a network.</summary>
+    private const double Trained = 0.95;
+
     /// <summary>Methods whose merged networks' answers are kept.</summary>
     private const int MostPredictions = 4;
 
@@ -91,7 +94,9 @@ internal sealed class MergeJob
         using var source =
             Make<FineTuningProgress>(
                 "source", new ResultRow { Stage = "source", Method = "FP32", Network = "", Domains = [] },
-                SourceIngredients(), State, _networks.Source);
+                SourceIngredients(),
+                // What is not merged has no Gram matrices.
+                report => ((double)report.Step / report.Steps, Loss(report)), _networks.Source);
         if (_options.LastStage < Stage.Adapted)
             return Document;
         using var adapted =
@@ -318,16 +323,21 @@ internal sealed class MergeJob
 
     /// <summary>How far fine-tuning is.</summary>
     public static (double, string?) State(FineTuningProgress report) =>
-        ((double)report.Step / report.Steps, string.Create(
-            CultureInfo.InvariantCulture,
-            $"loss {report.Loss:0.000}"
-            + $"{(report.ValidationAccuracy is { } accuracy ? $", accuracy {accuracy:0.000} after epoch {report.Epoch}"
-                : "")}"));
+        State((double)report.Step / report.Steps, Loss(report));
+
+    private static string Loss(FineTuningProgress report) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"loss {report.Loss:0.000}"
+        + $"{(report.ValidationAccuracy is { } accuracy ? $", accuracy {accuracy:0.000} after epoch {report.Epoch}" : "")}");
 
     /// <summary>How far quantizing is.</summary>
-    public static (double, string?) State(QuantizationProgress report) =>
-        ((report.BlockIndex + (double)report.Step / report.Steps) / report.Blocks,
-            string.Create(CultureInfo.InvariantCulture, $"loss {report.Loss:0.0000}"));
+    public static (double, string?) State(QuantizationProgress report) => State(
+        (report.BlockIndex + (double)report.Step / report.Steps) / report.Blocks,
+        string.Create(CultureInfo.InvariantCulture, $"loss {report.Loss:0.0000}"));
+
+    /// <summary>After the last step of training, images are gone through once more, which nothing reports.</summary>
+    private static (double, string?) State(double done, string remark) =>
+        done < 1 ? (Trained * done, remark) : (Trained, "finishing (Gram matrices, for merging)");
 
     /// <summary>The steps for each block, or layer; null where nothing is trained.</summary>
     private static int? Iterations(QuantizationOptions options) => options switch

@@ -1,5 +1,6 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Quantization;
+using Microsoft.ML.Hdrq.Scoring;
 
 namespace Microsoft.ML.Hdrq.Tool.Jobs;
 
@@ -22,10 +23,8 @@ internal sealed record QuantizationPlan(
     {
         if (AverageBits is not { } average)
             return Options;
-        var weights =
-            network.Graph.Nodes.Where(
-                node => node.Operator.Type is "Conv" or "ConvTranspose" or "Gemm" or "MatMul"
-                && network.Parameters.ContainsKey(node.Inputs[1]))
+        var layers = OnnxReport.Of(network).Layers.Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal);
+        var weights = network.Graph.Nodes.Where(node => layers.Contains(node.Name))
             .Select(node => (double)network.Parameters[node.Inputs[1]].numel()).ToList();
         var size = (long)Math.Ceiling(
             (8 * (weights[0] + weights[^1]) + average * weights.Skip(1).SkipLast(1).Sum()) / 8);

@@ -10,7 +10,8 @@ namespace Microsoft.ML.Hdrq.Tool.Segmentation;
 /// A subfolder is a domain when it holds a <c>train</c> or a <c>test</c> folder; other subfolders are ignored, as are
 /// names that begin with a dot. Images end in .png, .jpg, .jpeg or .bmp,
 /// masks in .png. The names of the classes are the lines of <c>classes.txt</c>, in the order of their numbers in masks;
-/// without that file they are CamVid's. Other numbers have no class.
+/// without that file they are the network's, as many as it has without names, or else CamVid's, with a warning. Other
+/// numbers have no class.
 /// </remarks>
 internal sealed class FrameFolder
 {
@@ -24,14 +25,18 @@ internal sealed class FrameFolder
     /// <param name="classes">
     /// The classes of the network; null where it does not know them. <c>classes.txt</c> must agree.
     /// </param>
+    /// <param name="classCount">How many classes the network has; null where that is not known.</param>
+    /// <param name="warn">Told what was assumed.</param>
     /// <exception cref="InvalidDataException">
     /// An empty split, an image without a mask or a mask without an image, a mask of another size than its image, or a
     /// list of classes that is empty or names one twice.
     /// </exception>
-    public FrameFolder(DomainLayout layout, IReadOnlyList<string>? classes = null)
+    public FrameFolder(
+        DomainLayout layout, IReadOnlyList<string>? classes = null, int? classCount = null, Action<string>? warn = null)
     {
         (Domains, _firstSplit) = (layout.Domains, layout.Splits[0]);
-        Classes = ReadClasses(Path.Combine(layout.Root, ClassFile), classes);
+        Classes = ReadClasses(Path.Combine(layout.Root, ClassFile), classes)
+            ?? classes ?? Assumed(layout.Root, classCount, warn);
         _frames = new(layout, Scan);
     }
 
@@ -76,10 +81,22 @@ internal sealed class FrameFolder
                 $"'{masks.Values.Order(StringComparer.Ordinal).First()}' has no image in '{imageFolder}'.");
     }
 
-    private static IReadOnlyList<string> ReadClasses(string path, IReadOnlyList<string>? classes)
+    /// <summary>The classes where nobody names them.</summary>
+    private static IReadOnlyList<string> Assumed(string root, int? count, Action<string>? warn)
+    {
+        IReadOnlyList<string> names = count is null || count == CamVid.Classes.Count ? CamVid.Classes
+            : [.. Enumerable.Range(0, count.Value).Select(number => $"class {number}")];
+        warn?.Invoke(
+            $"'{root}' has no {ClassFile} with the name of a class in each line: 0 to {names.Count - 1} in masks are taken "
+            + $"to be {(names == CamVid.Classes ? "CamVid's classes" : "the network's")}, {names[0]} to {names[^1]}; "
+            + "other numbers do not count.");
+        return names;
+    }
+
+    private static string[]? ReadClasses(string path, IReadOnlyList<string>? classes)
     {
         if (!File.Exists(path))
-            return classes ?? CamVid.Classes;
+            return null;
         var names = File.ReadLines(path).Select(line => line.Trim()).Where(line => line.Length > 0).ToArray();
         if (names.Length is 0 or > byte.MaxValue)
             throw new InvalidDataException(

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Networks.Torch;
@@ -9,6 +10,12 @@ namespace Microsoft.ML.Hdrq.Adaptation;
 /// <summary>Trains a classifier of images, or of their pixels, further on labelled images in memory.</summary>
 internal static class FineTuning
 {
+    /// <summary>The most images on which the network is compared before and after training.</summary>
+    private const int CheckedImages = 256;
+
+    /// <summary>A loss that rises less than this stays where it was: there was nothing left to learn.</summary>
+    private const double Rise = 0.01;
+
     /// <summary>Trains a copy of a network.</summary>
     /// <param name="network">The network to start from, on the device to train on; not changed.</param>
     /// <param name="images">The images, [images, ...] as the network takes them, on any device.</param>
@@ -19,6 +26,10 @@ internal static class FineTuning
     /// <param name="ignoredLabel">The mask value of pixels that training ignores.</param>
     /// <param name="seed">The seed for the order of the images, their shifts and flips, and dropout.</param>
     /// <param name="cancellationToken">Stops training between two steps.</param>
+    /// <param name="warn">
+    /// Told why training has not helped, if it has not: some images are then looked at before and after it. Null if
+    /// nobody asks.
+    /// </param>
     /// <param name="validated">Told after each epoch how the network does on the rows to validate on.</param>
     /// <returns>The trained network on the same device, owned by the caller.</returns>
     /// <exception cref="InvalidOperationException">
@@ -26,7 +37,8 @@ internal static class FineTuning
     /// </exception>
     public static Network Train(
         Network network, torch.Tensor images, torch.Tensor labels, AdaptationOptions options, int ignoredLabel,
-        int seed, CancellationToken cancellationToken, Action<Validation, int>? validated = null)
+        int seed, CancellationToken cancellationToken, Action<string>? warn = null,
+        Action<Validation, int>? validated = null)
     {
         using var scope = torch.NewDisposeScope();
         using var trained = Trainable(network);
@@ -50,6 +62,9 @@ internal static class FineTuning
         }
         var stepsPerEpoch = (count + options.BatchSize - 1) / options.BatchSize;
         var steps = options.Epochs * stepsPerEpoch;
+        // With images to validate on, their accuracy tells.
+        warn = validation is null ? warn : null;
+        var before = warn is null ? default : Measure();
         for (var step = 0; step < steps; step++)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -78,15 +93,17 @@ internal static class FineTuning
             if (!goesOn)
                 break;
         }
+        if (warn is not null)
+            Compare(before, Measure(), options, warn);
         return (validation?.Best ?? trained).To(network.Device, network.Graph);
 
         // A crop without any class has nothing to learn from.
         bool HasLabels(torch.Tensor targets) =>
             targets.dim() == 1 || targets.ne(Scalars.Keep(ignoredLabel)).any().item<bool>();
 
-        float Step(int step, torch.Tensor batch, torch.Tensor targets)
+        torch.Tensor Loss(torch.Tensor batch, torch.Tensor targets, ForwardMode forward)
         {
-            var scores = trained.Forward(batch, mode, dropout);
+            var scores = trained.Forward(batch, forward, dropout);
             if (!scores.shape.AsSpan(2).SequenceEqual(targets.shape.AsSpan(1)))
             {
                 throw new InvalidOperationException(
@@ -94,7 +111,48 @@ internal static class FineTuning
                     + $"{TensorShape.Describe(targets.shape)}; a score is needed for each label, so a network that "
                     + "classifies pixels must resize its scores to the size of the images.");
             }
-            var loss = torch.nn.functional.cross_entropy(scores, targets, classWeights, ignoredLabel);
+            return torch.nn.functional.cross_entropy(scores, targets, classWeights, ignoredLabel);
+        }
+
+        // The same images each time, shifted and cut out in the same way. The network is as it will be used.
+        (double Loss, double Guessing, int Images) Measure()
+        {
+            using var measureScope = torch.NewDisposeScope();
+            using var noGradients = torch.no_grad();
+            var shifts = new Random(0);
+            var measured = Math.Min(count, CheckedImages);
+            if (NetworkBatches.FixedSize(network.Graph) is not null)
+                measured = Math.Max(options.BatchSize, measured / options.BatchSize * options.BatchSize);
+            var (sum, summed, frequencies) = (0.0, 0, new Dictionary<long, double>());
+            for (var start = 0; start < measured; start += options.BatchSize)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                using var batchScope = torch.NewDisposeScope();
+                var size = Math.Min(options.BatchSize, measured - start);
+                var indices = torch.tensor(
+                    Enumerable.Range(start, size).Select(i => (long)i * count / measured).ToArray(),
+                    device: images.device);
+                var (batch, targets) = ImageAugmentation.Apply(
+                    images.index_select(0, indices), labels.index_select(0, indices), options, shifts);
+                if (!HasLabels(targets))
+                    continue;
+                var loss = Loss(batch.to(network.Device), targets.to(network.Device), ForwardMode.Inference);
+                (sum, summed) = (sum + size * loss.item<float>(), summed + size);
+                var (classes, _, counts) = targets[targets.ne(Scalars.Keep(ignoredLabel))]
+                    .unique(return_counts: true);
+                foreach (var (number, times) in classes.data<long>().Zip(counts!.data<long>()))
+                {
+                    frequencies[number] = frequencies.GetValueOrDefault(number)
+                        + times * (options.ClassWeights?[(int)number] ?? 1.0);
+                }
+            }
+            var all = frequencies.Values.Sum();
+            return (sum / summed, -frequencies.Values.Sum(value => value / all * Math.Log(value / all)), summed);
+        }
+
+        float Step(int step, torch.Tensor batch, torch.Tensor targets)
+        {
+            var loss = Loss(batch, targets, mode);
             var value = loss.item<float>();
             if (!float.IsFinite(value))
             {
@@ -107,6 +165,26 @@ internal static class FineTuning
             optimizer.step();
             return value;
         }
+    }
+
+    /// <summary>Says so where a network guesses, or was better before.</summary>
+    private static void Compare(
+        (double Loss, double Guessing, int Images) before, (double Loss, double Guessing, int Images) after,
+        AdaptationOptions options, Action<string> warn)
+    {
+        var isGuess = after.Guessing > 0 && !(after.Loss < after.Guessing);
+        if (!isGuess && !(after.Loss > before.Loss + Rise))
+            return;
+        var than = isGuess
+            ? string.Create(CultureInfo.InvariantCulture,
+                $"not below {after.Guessing:0.000}, that of guessing by how often each class occurs")
+            : string.Create(CultureInfo.InvariantCulture, $"above {before.Loss:0.000}, that before training");
+        var remedy = options.UpdateStatistics
+            ? "or the epochs too few"
+            : $"or, where training starts from scratch, {nameof(AdaptationOptions.UpdateStatistics)} is missing";
+        warn(string.Create(CultureInfo.InvariantCulture,
+            $"after training, the loss of {after.Images} rows is {after.Loss:0.000}, {than}. The learning rate, "
+            + $"{options.LearningRate}, may be too large for batches of {options.BatchSize}, {remedy}."));
     }
 
     /// <summary>

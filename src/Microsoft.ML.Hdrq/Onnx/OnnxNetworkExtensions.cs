@@ -62,9 +62,7 @@ public static class OnnxNetworkExtensions
             }
             catch (InvalidProtocolBufferException exception)
             {
-                throw new InvalidDataException(
-                    $"'{path}': the file is not an ONNX model: {exception.Message}",
-                    exception);
+                throw new InvalidDataException($"'{path}': {OnnxReader.Damaged}", exception);
             }
         }
 

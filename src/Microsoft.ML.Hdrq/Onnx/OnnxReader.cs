@@ -12,6 +12,9 @@ namespace Microsoft.ML.Hdrq.Onnx;
 /// <summary>Reads an ONNX model into a network.</summary>
 internal sealed class OnnxReader
 {
+    /// <summary>Said of what cannot be read at all: what the format's parser found means nothing to users.</summary>
+    public const string Damaged = "The file is not an ONNX network, or it is damaged.";
+
     private readonly ExternalDataDirectory? _external;
     private readonly int _opset;
     private readonly GraphProto _graph;
@@ -49,7 +52,7 @@ internal sealed class OnnxReader
         }
         catch (InvalidProtocolBufferException exception)
         {
-            throw new InvalidDataException($"The file is not an ONNX model: {exception.Message}", exception);
+            throw new InvalidDataException(Damaged, exception);
         }
         var external = externalDataDirectory is null ? null : new ExternalDataDirectory(externalDataDirectory);
         return new OnnxReader(model, external).Read();

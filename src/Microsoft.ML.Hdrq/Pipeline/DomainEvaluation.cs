@@ -64,11 +64,15 @@ internal static class DomainEvaluation
     private static LabelClasses? Classes(
         DataViewSchema.Column label, DataViewSchema.Column predicted, DataViewSchema.Column score)
     {
-        var names = ScoreAnnotations.FindTexts(predicted, ScoreAnnotations.KeyValues);
+        // In a pipeline of several networks, the predicted label is the last one's, and may have other classes.
+        var annotation = NetworkAnnotation.Find(score);
+        var names = annotation is null
+            ? ScoreAnnotations.FindTexts(predicted, ScoreAnnotations.KeyValues)
+            : ScoreAnnotations.FindTexts(score, ScoreAnnotations.SlotNames);
         if (names.IsEmpty)
             return null;
         // Predicted labels have numbers as names where the network has none.
-        var hasNames = NetworkAnnotation.Find(score) is { } annotation
+        var hasNames = annotation is not null
             ? annotation.Network.ClassNames is not null
             : !names.SequenceEqual(Prediction.Numbers(names.Length));
         return LabelClasses.Match(label, hasNames ? names : null, names.Length);

@@ -68,6 +68,8 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
         using var placed = initial.To(start.Device);
         var trained = FineTuning.Train(
             placed, rows.Images, rows.Labels!, _options, Rows.IgnoredLabel, start.Seed, Rows.CancellationToken,
+            warning => start.Channel.Warning(
+                MessageSensitivity.Schema, "Column '{0}': {1}", start.OutputColumnName, warning),
             (validation, epoch) => start.Channel.Info(MessageSensitivity.Schema,
                 "Column '{0}': accuracy {1:0.0000} on {2:0.##} of the rows after epoch {3} of {4}; best so far: "
                 + "{5:0.0000} after epoch {6}.",

@@ -1,6 +1,7 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Pipeline.Masks;
+using Microsoft.ML.Hdrq.Scoring;
 using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
@@ -20,7 +21,8 @@ public sealed class SegmentationCatalog
     /// The true masks: <c>Vector&lt;Byte, height, width&gt;</c> with zero-based classes.
     /// </param>
     /// <param name="predictedMaskColumnName">
-    /// The predicted masks, of the same sizes; 255 for pixels without a prediction.
+    /// The predicted masks, of the same sizes; 255 for pixels without a prediction. Or a network's score column: of the
+    /// networks of a pipeline, each of which writes a predicted mask, only the last one's mask can be reached by name.
     /// </param>
     /// <param name="classNames">
     /// The names of the classes; null for those of the predicted masks' column or, if it has none, their numbers.
@@ -48,7 +50,8 @@ public sealed class SegmentationCatalog
     /// The true masks: <c>Vector&lt;Byte, height, width&gt;</c> with zero-based classes.
     /// </param>
     /// <param name="predictedMaskColumnName">
-    /// The predicted masks, of the same sizes; 255 for pixels without a prediction.
+    /// The predicted masks, of the same sizes; 255 for pixels without a prediction. Or a network's score column: of the
+    /// networks of a pipeline, each of which writes a predicted mask, only the last one's mask can be reached by name.
     /// </param>
     /// <param name="classNames">
     /// The names of the classes; null for those of the predicted masks' column or, if it has none, their numbers.
@@ -76,9 +79,14 @@ public sealed class SegmentationCatalog
     {
         ArgumentNullException.ThrowIfNull(data);
         using var channel = _environment.Register("SemanticSegmentation").Start("Evaluate");
-        var (label, predicted) = (MaskColumn(labelColumnName), MaskColumn(predictedMaskColumnName));
-        if (!label.Type.Equals(predicted.Type))
-            throw Errors.SchemaMismatch(label.Name, $"{predicted.Type}", label.Type);
+        var (label, predicted) = (MaskColumn(labelColumnName), InputColumn.Find(data.Schema, predictedMaskColumnName));
+        var isScore = NetworkAnnotation.Find(predicted) is { } annotation
+            && Prediction.KindOf(annotation.Network) == PredictionKind.Mask;
+        var type = isScore
+            ? Prediction.MaskType([.. ((VectorDataViewType)predicted.Type).Dimensions.Skip(1)])
+            : MaskColumn(predictedMaskColumnName).Type;
+        if (!label.Type.Equals(type))
+            throw Errors.SchemaMismatch(label.Name, $"{type}", label.Type);
         var domain = domainColumnName is null
             ? (DataViewSchema.Column?)null
             : InputColumn.Find(data.Schema, domainColumnName);
@@ -90,7 +98,7 @@ public sealed class SegmentationCatalog
         using var cursor = data.GetRowCursor(
             new[] { label, predicted }.Concat(new[] { domain }.OfType<DataViewSchema.Column>()));
         var labels = cursor.GetGetter<VBuffer<byte>>(label);
-        var predictions = cursor.GetGetter<VBuffer<byte>>(predicted);
+        var predictions = isScore ? BestClasses() : cursor.GetGetter<VBuffer<byte>>(predicted);
         var domainOf = domain is { } column ? DomainColumn.Getter(cursor, column) : () => default;
         var (truth, prediction) = (default(VBuffer<byte>), default(VBuffer<byte>));
         var rows = 0L;
@@ -118,6 +126,19 @@ public sealed class SegmentationCatalog
         channel.Trace(MessageSensitivity.Schema,
             "Columns '{0}' and '{1}': compared {2} masks.", labelColumnName, predictedMaskColumnName, rows);
         return domains;
+
+        ValueGetter<VBuffer<byte>> BestClasses()
+        {
+            var scores = cursor.GetGetter<VBuffer<float>>(predicted);
+            var row = default(VBuffer<float>);
+            return (ref VBuffer<byte> value) =>
+            {
+                scores(ref row);
+                var editor = VBufferEditor.Create(ref value, ((VectorDataViewType)type).Size);
+                BestClass.Of(row.GetValues(), editor.Values);
+                value = editor.Commit();
+            };
+        }
 
         DataViewSchema.Column MaskColumn(string name)
         {

@@ -166,6 +166,23 @@ public class MalformedModelTests
         Assert.ThrowsExactly<InvalidDataException>(() => Load([.. Enumerable.Repeat((byte)0x3B, 1_000_000)]));
     }
 
+    /// <summary>What protobuf says of its messages, tags and varints helps nobody who has a file.</summary>
+    [TestMethod]
+    public void AFileThatCannotBeReadIsSaidToBeDamaged()
+    {
+        const string damaged = "The file is not an ONNX network, or it is damaged.";
+        var model = Changed(_ => { }).ToByteArray();
+        byte[][] files = [model[..^3], [.. Enumerable.Repeat((byte)0x3B, 1000)], [0xFF, .. model], "PK\u0003\u0004"u8.ToArray()];
+        foreach (var file in files)
+            Assert.AreEqual(damaged, Assert.ThrowsExactly<InvalidDataException>(() => Load(file)).Message);
+
+        using var folder = new TemporaryDirectory();
+        var path = folder.Combine("network.onnx");
+        File.WriteAllBytes(path, model[..^3]);
+        foreach (var read in new Action[] { () => Network.LoadOnnx(path).Dispose(), () => Network.ReadOnnxMetadata(path) })
+            Assert.AreEqual($"'{path}': {damaged}", Assert.ThrowsExactly<InvalidDataException>(read).Message);
+    }
+
     private static TestDataRow<(string, byte[], string)> Row(string what, ModelProto model, string named) => new((what, model.ToByteArray(), named)) { DisplayName = what };
 
     /// <summary>A sound model, spoilt.</summary>

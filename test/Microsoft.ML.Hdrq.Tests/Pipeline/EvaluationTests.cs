@@ -105,6 +105,55 @@ public sealed class EvaluationTests
         (model as IDisposable)?.Dispose();
     }
 
+    /// <summary>Every network of a pipeline writes a predicted label of the same name; scores have their own.</summary>
+    [TestMethod]
+    public void Each_network_of_a_pipeline_is_evaluated_by_the_name_of_its_scores()
+    {
+        using var first = TestNetworks.Classifier();
+        using var second = TestNetworks.Classifier();
+        second.Parameters["linear.weight"].neg_();
+        var rows = Images.Rows(23);
+        var data = _ml.Data.LoadFromEnumerable(rows.Select(row => new ClassRow { Pixels = row.Pixels, Label = row.Label, Domain = $"domain {row.Number % 3}" }));
+        // The second network's classes have another order.
+        string[] others = [.. Images.ClassNames.Reverse()];
+        var model = _ml.Transforms.Conversion.MapValueToKey("Label", "Label", keyOrdinality: Transforms.ValueToKeyMappingEstimator.KeyOrdinality.ByValue)
+            .Append(_ml.Transforms.ApplyNetwork("First", "Pixels", first, new() { ClassNames = Images.ClassNames }))
+            .Append(_ml.Transforms.ApplyNetwork("Second", "Pixels", second, new() { ClassNames = others })).Fit(data);
+        var scored = model.Transform(data);
+        foreach (var (column, names) in new[] { ("First", Images.ClassNames), ("Second", others) })
+        {
+            var byDomain = _ml.MulticlassClassification.EvaluateByDomain(scored, scoreColumnName: column);
+            var right = Images.Scores(scored, column).Select((scores, row) => names[Array.IndexOf(scores, scores.Max())] == rows[row].Label ? 1.0 : 0).ToArray();
+            for (var domain = 0; domain < 3; domain++)
+                Assert.AreEqual(rows.Where(row => row.Number % 3 == domain).Average(row => right[row.Number]), byDomain[$"domain {domain}"].MicroAccuracy, 1e-12, column);
+        }
+        (model as IDisposable)?.Dispose();
+    }
+
+    /// <summary>Masks have no scores beside them in an evaluation, so a score column stands for its best classes.</summary>
+    [TestMethod]
+    public void Each_network_of_a_pipeline_for_masks_is_evaluated_by_the_name_of_its_scores()
+    {
+        using var first = TestNetworks.Segmenter();
+        using var second = TestNetworks.Segmenter();
+        second.Parameters["conv.weight"].neg_();
+        var view = Images.View(_ml, Images.Rows(3));
+        using var truth = _ml.Transforms.ApplyNetwork("Score", "Pixels", first).Fit(view);
+        var labelled = _ml.Transforms.CopyColumns("Label", "PredictedMask").Append(_ml.Transforms.CopyColumns("Domain", "Name")).Fit(truth.Transform(view)).Transform(truth.Transform(view));
+        using var wrong = _ml.Transforms.ApplyNetwork("Second", "Pixels", second, new() { ClassNames = ["a", "b", "c", "d"] }).Fit(labelled);
+        var scored = wrong.Transform(labelled);
+
+        var own = _ml.SemanticSegmentation.EvaluateByDomain(scored, predictedMaskColumnName: "Score");
+        Assert.IsTrue(own.Domains.All(domain => domain.Metrics.PixelAccuracy == 1));
+        Assert.HasCount(3, own.Domains);
+        var other = _ml.SemanticSegmentation.Evaluate(scored, predictedMaskColumnName: "Second");
+        var last = _ml.SemanticSegmentation.Evaluate(scored);
+        Assert.AreEqual(last.PixelAccuracy, other.PixelAccuracy);
+        CollectionAssert.AreEqual(last.PerClassIntersectionOverUnion.ToArray(), other.PerClassIntersectionOverUnion.ToArray());
+        CollectionAssert.AreEqual(new[] { "a", "b", "c", "d" }, other.ClassNames.ToArray());
+        Assert.IsLessThan(0.5, other.PixelAccuracy);
+    }
+
     private sealed class ClassRow
     {
         [VectorType(3, 8, 8)]

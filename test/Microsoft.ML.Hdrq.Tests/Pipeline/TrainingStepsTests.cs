@@ -367,6 +367,38 @@ public sealed class TrainingStepsTests
         Assert.AreEqual(3, steps);
     }
 
+    /// <summary>24 rows, each of two classes as often: guessing has a loss of ln 2.</summary>
+    [TestMethod]
+    [DataRow(1e-9, false, "not below 0.693, that of guessing")]
+    [DataRow(0.02, false, null)]
+    [DataRow(0.02, true, "above ")]
+    public void Training_that_has_not_helped_is_said_in_the_log(double rate, bool isTrained, string? warning)
+    {
+        using var network = TestNetworks.Classifier();
+        var data = Data();
+        var options = new AdaptationOptions { Epochs = 40, BatchSize = 24, LearningRate = rate, CropPadding = 0, HorizontalFlip = false, KeepInputGrams = false };
+        var messages = new List<string>();
+        var ml = new MLContext(1);
+        ml.Log += (_, e) =>
+        {
+            if (e.Kind == Runtime.ChannelMessageKind.Warning)
+                messages.Add(e.RawMessage);
+        };
+        using var source = ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
+        using var adapted = ml.Transforms.AdaptNetwork("Adapted", "Source", options).Fit(source.Transform(data));
+        if (isTrained)
+        {
+            Assert.IsEmpty(messages);
+            // One step, which takes away a tenth of every weight of a network that was good already, and little else.
+            var worse = options with { Epochs = 1, LearningRate = 1e-6, WeightDecay = 1e5 };
+            using var spoilt = ml.Transforms.AdaptNetwork("Adapted", "Adapted", worse).Fit(adapted.Transform(source.Transform(data)));
+        }
+        if (warning is null)
+            Assert.IsEmpty(messages);
+        else
+            Assert.Contains(warning, messages.Single());
+    }
+
     private IDataView Data(int classes = 2, bool hasNaN = false)
     {
         var random = new Random(1);

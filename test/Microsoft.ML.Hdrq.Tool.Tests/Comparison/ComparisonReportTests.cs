@@ -26,6 +26,16 @@ public sealed class ComparisonReportTests
     }
 
     [TestMethod]
+    public void One_seed_is_no_mean_over_seeds()
+    {
+        var all = Document();
+        var one = all with { Rows = [.. all.Rows.Where(row => row.Seed is null or 1)] };
+        var report = new ComparisonReport(one, Task).ToMarkdown().Split('\n');
+        Assert.AreEqual("Top-1 accuracy, %.", report[0]);
+        CollectionAssert.Contains(report, "| QDrop | 70.0 | 60.0 | 65.0 |");
+    }
+
+    [TestMethod]
     public void There_is_a_chart_over_bits_and_one_for_each_merge_and_bit_width()
     {
         var charts = new ComparisonReport(Document(), Task).Charts().ToList();

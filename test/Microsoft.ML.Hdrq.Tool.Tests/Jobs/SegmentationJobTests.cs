@@ -17,9 +17,9 @@ namespace Microsoft.ML.Hdrq.Tool.Tests.Jobs;
 [TestClass]
 public sealed class SegmentationJobTests
 {
-    private const int Height = 64;
+    private const int Height = 32;
 
-    private const int Width = 96;
+    private const int Width = 48;
 
     private static readonly string[] _domains = ["day", "dusk", "fog", "night"];
 
@@ -75,7 +75,7 @@ public sealed class SegmentationJobTests
         StringAssert.Contains(text, "Mean IoU by class, %, merged for dusk + night");
         using (var sheet = SKBitmap.Decode(_folder.Combine("out", "masks-w4a4.png")))
         {
-            // Five columns of pictures twice as wide as the images, four rows of them.
+            // Five columns of pictures four times as wide as the images, four rows of them.
             Assert.IsGreaterThan(5 * 192, sheet.Width);
             Assert.IsGreaterThan(4 * 128, sheet.Height);
         }

@@ -35,13 +35,21 @@ public sealed class FrameFolderTests
     }
 
     [TestMethod]
-    public void Classes_are_those_of_CamVid_or_of_the_list()
+    public void Classes_are_those_of_the_list_or_are_assumed_with_a_warning()
     {
         using var folder = new TemporaryDirectory();
         AddBoth(folder, "day");
-        Assert.HasCount(11, Open(folder.Path).Classes);
+        var warnings = new List<string>();
+        Assert.HasCount(11, Open(folder.Path, null, warnings).Classes);
+        Assert.AreEqual(
+            $"'{folder.Path}' has no classes.txt with the name of a class in each line: 0 to 10 in masks are taken to be "
+            + "CamVid's classes, sky to bicyclist; other numbers do not count.", warnings.Single());
+        CollectionAssert.AreEqual(
+            new[] { "class 0", "class 1", "class 2" }, Open(folder.Path, 3, warnings).Classes.ToArray());
+        Assert.Contains(" 0 to 2 in masks are taken to be the network's, class 0 to class 2;", warnings[1]);
         File.WriteAllText(folder.Combine("classes.txt"), "road\n\n  not road \n");
-        CollectionAssert.AreEqual(new[] { "road", "not road" }, Open(folder.Path).Classes.ToArray());
+        CollectionAssert.AreEqual(new[] { "road", "not road" }, Open(folder.Path, 3, warnings).Classes.ToArray());
+        Assert.HasCount(2, warnings);
         File.WriteAllText(folder.Combine("classes.txt"), "road\nsky\nroad\n");
         Throws(folder, "names the class 'road' twice");
         File.WriteAllText(folder.Combine("classes.txt"), "\n");
@@ -94,7 +102,8 @@ public sealed class FrameFolderTests
             new[] { "day", "dusk" }.SelectMany(domain => DataSplits.All.Select(split => read.Frames(domain, split).Count)).ToArray());
     }
 
-    private static FrameFolder Open(string folder) => new(DomainLayout.Find(folder));
+    private static FrameFolder Open(string folder, int? classCount = null, List<string>? warnings = null) =>
+        new(DomainLayout.Find(folder), null, classCount, warnings is null ? null : warnings.Add);
 
     private static void Throws(TemporaryDirectory folder, string message) =>
         Assert.Contains(message, Assert.ThrowsExactly<InvalidDataException>(() => Open(folder.Path)).Message);

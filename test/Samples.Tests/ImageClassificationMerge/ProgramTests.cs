@@ -11,7 +11,7 @@ namespace Hdrq.Samples.Tests.ImageClassificationMerge;
 public sealed class ProgramTests
 {
     /// <summary>A lesson is read from top to bottom.</summary>
-    private const int MostLines = 215;
+    private const int MostLines = 225;
 
     private static readonly string[] _classes = ["no_entry", "parking", "priority_road", "yield"];
     private static readonly SampleProgram _program = new("ImageClassificationMerge");
@@ -92,8 +92,10 @@ public sealed class ProgramTests
     [TestMethod]
     public void A_network_may_come_from_a_file()
     {
+        TrafficSigns.Draw(_folder.Combine("three"), seed: 3, trainPerClass: 2, testPerClass: 1, _classes);
+        Directory.Delete(_folder.Combine("three", "rain"), recursive: true);
         var output = Succeed(
-            "--data", "data", "--network", Path.Combine("out", "source.onnx"), "--output", "other",
+            "--data", "three", "--network", Path.Combine("out", "source.onnx"), "--output", "other",
             "--epochs", "1", "--iterations", "1");
         Assert.DoesNotContain("Trained on", output);
         Assert.MatchesRegex("(?m)^merged-W4A4 +", output);
@@ -130,6 +132,18 @@ public sealed class ProgramTests
         var (exitCode, output, error) = _program.Run(_folder.Path, arguments);
         Assert.AreEqual(2, exitCode, output + error);
         Assert.AreEqual(sentence, error.Trim());
+        Assert.AreEqual("", output);
+        Assert.IsFalse(Directory.Exists(_folder.Combine("output")));
+    }
+
+    [TestMethod]
+    public void A_file_that_is_no_network_is_refused_before_any_work()
+    {
+        File.WriteAllText(_folder.Combine("text.onnx"), "not a network");
+        var (exitCode, output, error) = _program.Run(_folder.Path, "--network", "text.onnx");
+        Assert.AreEqual(2, exitCode, output + error);
+        StringAssert.StartsWith(error, "--network: 'text.onnx': ");
+        Assert.HasCount(1, error.Trim().Split('\n'));
         Assert.AreEqual("", output);
         Assert.IsFalse(Directory.Exists(_folder.Combine("output")));
     }

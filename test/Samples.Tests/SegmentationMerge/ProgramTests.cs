@@ -75,8 +75,11 @@ public sealed partial class ProgramTests
         var network = Path.Combine(_folder, "source.onnx");
         using (var created = DeepLab.Small(StreetScenes.Classes.Count, seed: 2, 64, 96, channels: 2))
             created.SaveOnnx(network);
+        var data = Draw(train: 2, test: 1);
+        foreach (var domain in new[] { "dusk", "fog" })
+            Directory.Delete(Path.Combine(data, domain), recursive: true);
         var (exitCode, text, errors) = Run(
-            "--network", network, "--data", Draw(train: 2, test: 1), "--epochs", "1", "--iterations", "1", "--output", Output);
+            "--network", network, "--data", data, "--epochs", "1", "--iterations", "1", "--output", Output);
         Assert.AreEqual(0, exitCode, errors);
         Assert.IsFalse(text.Contains("source trained", StringComparison.Ordinal), text);
         Assert.IsTrue(File.Exists(Path.Combine(Output, "merged.zip")));
@@ -95,6 +98,18 @@ public sealed partial class ProgramTests
         Assert.AreEqual(2, exitCode);
         Assert.AreEqual("", text);
         Assert.AreEqual(reason, errors.TrimEnd().Replace('\\', '/'));
+        Assert.IsFalse(Directory.Exists(Output));
+    }
+
+    [TestMethod]
+    public void A_file_that_is_no_network_is_refused_before_any_work()
+    {
+        File.WriteAllText(Path.Combine(_folder, "text.onnx"), "not a network");
+        var (exitCode, text, errors) = Run("--output", Output, "--network", "text.onnx");
+        Assert.AreEqual(2, exitCode, text + errors);
+        StringAssert.StartsWith(errors, "--network: 'text.onnx': ");
+        Assert.HasCount(1, errors.Trim().Split('\n'));
+        Assert.AreEqual("", text);
         Assert.IsFalse(Directory.Exists(Output));
     }
 
@@ -123,7 +138,7 @@ public sealed partial class ProgramTests
         var folder = _program.Folder;
         var files = Directory.GetFiles(folder, "*.cs").Select(Path.GetFileName).Order(StringComparer.Ordinal).ToArray();
         CollectionAssert.AreEqual(new[] { "Program.cs", "StreetScenes.cs" }, files);
-        Assert.IsLessThanOrEqualTo(230, File.ReadAllLines(Path.Combine(folder, "Program.cs")).Length);
+        Assert.IsLessThanOrEqualTo(200, File.ReadAllLines(Path.Combine(folder, "Program.cs")).Length);
         Assert.IsLessThanOrEqualTo(300, File.ReadAllLines(Path.Combine(folder, "StreetScenes.cs")).Length);
         var references = ProjectReference().Matches(File.ReadAllText(Path.Combine(folder, "SegmentationMerge.csproj")));
         Assert.AreEqual("../../src/Microsoft.ML.Hdrq/Microsoft.ML.Hdrq.csproj", references.Single().Groups[1].Value);
