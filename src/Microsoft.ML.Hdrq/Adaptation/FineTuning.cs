@@ -38,10 +38,16 @@ internal static class FineTuning
         var classWeights = options.ClassWeights is { } weights
             ? torch.tensor(weights.ToArray(), device: network.Device)
             : null;
+        var fixedSize = NetworkBatches.FixedSize(network.Graph);
+        // Every step takes as many images as the network needs.
+        if (fixedSize is { } rows)
+            options = options with { BatchSize = checked((int)rows) };
         using var validation = Validation.Draw(images, labels, options, ignoredLabel, random);
         var order = validation?.TrainingRows
             ?? Enumerable.Range(0, (int)images.shape[0]).Select(i => (long)i).ToArray();
-        var count = order.Length;
+        var count = fixedSize is null
+            ? order.Length
+            : (int)NetworkBatches.Of(network.Graph, order.Length, options.BatchSize).Sum(batch => batch.Count);
         var stepsPerEpoch = (count + options.BatchSize - 1) / options.BatchSize;
         var steps = options.Epochs * stepsPerEpoch;
         for (var step = 0; step < steps; step++)

@@ -65,12 +65,11 @@ internal sealed class Validation : IDisposable
     public bool Try(Network network, int epoch, CancellationToken cancellationToken)
     {
         var (right, labelled, loss) = (0L, 0L, 0.0);
-        for (var start = 0; start < _images.shape[0]; start += _options.BatchSize)
+        foreach (var (start, size) in NetworkBatches.Of(network.Graph, _images.shape[0], _options.BatchSize))
         {
             cancellationToken.ThrowIfCancellationRequested();
             using var noGradients = torch.no_grad();
             using var scope = torch.NewDisposeScope();
-            var size = Math.Min(_options.BatchSize, _images.shape[0] - start);
             var targets = _labels.narrow(0, start, size).to(network.Device);
             var scores = network.Forward(_images.narrow(0, start, size));
             var isLabelled = targets.ne(Scalars.Keep(_ignoredLabel));

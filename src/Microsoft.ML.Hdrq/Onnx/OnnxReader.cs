@@ -52,6 +52,14 @@ internal sealed class OnnxReader
             throw new InvalidDataException($"The file is not an ONNX model: {exception.Message}", exception);
         }
         var external = externalDataDirectory is null ? null : new ExternalDataDirectory(externalDataDirectory);
+        return Read(model, external);
+    }
+
+    /// <summary>Reads a model; its control flow is replaced where it is constant.</summary>
+    /// <inheritdoc cref="Read(byte[], string?)" path="/exception"/>
+    public static Network Read(ModelProto model, ExternalDataDirectory? external)
+    {
+        ConstantFlow.Replace(model, external);
         return new OnnxReader(model, external).Read();
     }
 

@@ -19,6 +19,9 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
     private readonly string _outputColumnName;
     private readonly string _inputColumnName;
     private readonly Network _network;
+
+    /// <summary>The network's graph with the output that holds the scores alone.</summary>
+    private readonly Graph _graph;
     private readonly ScoringSettings _settings;
     private readonly IReadOnlyList<string>? _classNames;
     private readonly ChannelNormalization? _normalization;
@@ -37,8 +40,9 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
         _outputColumnName = outputColumnName;
         _inputColumnName = string.IsNullOrEmpty(inputColumnName) ? outputColumnName : inputColumnName;
         _network = network;
+        _graph = WithScores(network.Graph, options.Output);
         var settings = options.ToSettings(outputColumnName);
-        _settings = settings with { Softmax = settings.Softmax && !Logits.AreHidden(network.Graph) };
+        _settings = settings with { Softmax = settings.Softmax && !Logits.AreHidden(_graph) };
         _classNames = options.ClassNames?.ToArray();
         _normalization = options.Normalization;
         _gpuDeviceId = options.GpuDeviceId;
@@ -98,12 +102,16 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
         SchemaShapes.CheckInput(inputSchema, _inputColumnName);
-        var kind = Prediction.KindOf(_network, _classNames ?? _network.ClassNames);
+        var kind = Prediction.KindOf(_graph, _classNames ?? _network.ClassNames);
         return SchemaShapes.AddScores(inputSchema, _outputColumnName, kind, Prediction.Column(kind, _settings));
     }
 
     private Network Prepare(Network network, long[] shape, TorchSharp.torch.Device device)
     {
+        using var chosen = network.Graph.Outputs.Length == 1
+            ? null
+            : ChooseOutput.Apply(network, _graph.Outputs[0].Name);
+        network = chosen ?? network;
         using var normalized = _normalization is null
             ? null
             : PrependNormalization.Apply(
@@ -119,10 +127,25 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
         return prepared;
     }
 
+    private static Graph WithScores(Graph graph, string? output)
+    {
+        var names = string.Join(", ", graph.Outputs.Select(value => $"'{value.Name}'"));
+        if (output is null)
+        {
+            return graph.Outputs.Length == 1 ? graph : throw Errors.Option(nameof(ScoringOptions.Output), output,
+                $"{nameof(ScoringOptions.Output)} must name the output that holds the scores: the network has "
+                + $"{graph.Outputs.Length} outputs ({names}).");
+        }
+        return graph.Outputs.Any(value => value.Name == output)
+            ? ChooseOutput.Of(graph, output)
+            : throw Errors.Option(nameof(ScoringOptions.Output), output,
+                $"{nameof(ScoringOptions.Output)} is '{output}', and the network has {names}.");
+    }
+
     private void CheckNames(Network network)
     {
         if ((_classNames ?? network.ClassNames) is { } names)
-            Prediction.Check(network, names);
+            Prediction.Check(_graph, network.ClassNames, names);
     }
 
     private void CheckNormalization(Network network)

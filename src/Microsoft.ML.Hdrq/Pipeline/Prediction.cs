@@ -24,10 +24,10 @@ internal sealed record Prediction(PredictionKind Kind, ImmutableArray<string> Cl
     /// classes, height, width] classifies pixels. If the graph does not declare the shape, class names mean that the
     /// network classifies.
     /// </summary>
-    /// <param name="network">The network.</param>
+    /// <param name="graph">The graph.</param>
     /// <param name="names">The names of its classes; null if they are not known.</param>
-    public static PredictionKind KindOf(Network network, IReadOnlyList<string>? names) =>
-        network.Graph.Outputs[0].Shape switch
+    public static PredictionKind KindOf(Graph graph, IReadOnlyList<string>? names) =>
+        graph.Outputs[0].Shape switch
         {
             [] => names is null ? PredictionKind.None : PredictionKind.Label,
             [_, not 1] => PredictionKind.Label,
@@ -36,7 +36,7 @@ internal sealed record Prediction(PredictionKind Kind, ImmutableArray<string> Cl
         };
 
     /// <summary>What a network predicts, with the names of classes that it has.</summary>
-    public static PredictionKind KindOf(Network network) => KindOf(network, network.ClassNames);
+    public static PredictionKind KindOf(Network network) => KindOf(network.Graph, network.ClassNames);
 
     /// <summary>The column for a kind of prediction.</summary>
     public static string? Column(PredictionKind kind, ScoringSettings settings) => kind switch
@@ -49,22 +49,25 @@ internal sealed record Prediction(PredictionKind Kind, ImmutableArray<string> Cl
     /// <summary>
     /// Checks class names against the output that a network declares, before it has computed anything.
     /// </summary>
+    /// <param name="graph">The graph, with the output that holds the scores.</param>
+    /// <param name="known">The names that the network has; null if it has none.</param>
+    /// <param name="names">The names to check.</param>
     /// <exception cref="ArgumentOutOfRangeException">They do not fit.</exception>
-    public static void Check(Network network, IReadOnlyList<string> names)
+    public static void Check(Graph graph, IReadOnlyList<string>? known, IReadOnlyList<string> names)
     {
-        if (network.ClassNames is { } own && ClassNameList.Difference(names, own) is { } difference)
+        if (known is { } own && ClassNameList.Difference(names, own) is { } difference)
         {
             throw Errors.Option(nameof(ScoringOptions.ClassNames), string.Join(", ", names),
                 $"{nameof(ScoringOptions.ClassNames)} are not those that the network has: {difference}; "
                 + "leave them out to use the network's.");
         }
-        var shape = network.Graph.Outputs[0].Shape;
+        var shape = graph.Outputs[0].Shape;
         if (shape.Length == 0)
             return;
         var row = shape[1..].ToArray();
         if (row is [TensorShape.Dynamic, ..])
             row[0] = names.Count;
-        Check(KindOf(network, names), names, row);
+        Check(KindOf(graph, names), names, row);
     }
 
     /// <summary>

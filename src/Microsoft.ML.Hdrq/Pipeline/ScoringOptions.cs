@@ -19,6 +19,12 @@ public sealed record ScoringOptions
     public int BatchSize { get; init; } = 32;
 
     /// <summary>
+    /// The name of the output that holds the scores. Null, the default, for the only one; networks with several outputs
+    /// need it. The others, and what only they need, are left out.
+    /// </summary>
+    public string? Output { get; init; }
+
+    /// <summary>
     /// The normalization of the input, with the same number of channels as the network's input, whose dimension is the
     /// first after the batch or, for images with channels last, the last one. It becomes part of the network, which
     /// records it, and takes no other. Null, the default, for none.
