@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Operators;
-using Microsoft.ML.Hdrq.Networks.Passes;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Onnx;

@@ -55,6 +55,14 @@ internal sealed class OnnxReader
             throw new InvalidDataException(Damaged, exception);
         }
         var external = externalDataDirectory is null ? null : new ExternalDataDirectory(externalDataDirectory);
+        return Read(model, external);
+    }
+
+    /// <summary>Reads a model; its control flow is replaced where it is constant.</summary>
+    /// <inheritdoc cref="Read(byte[], string?)" path="/exception"/>
+    public static Network Read(ModelProto model, ExternalDataDirectory? external)
+    {
+        ConstantFlow.Replace(model, external);
         return new OnnxReader(model, external).Read();
     }
 

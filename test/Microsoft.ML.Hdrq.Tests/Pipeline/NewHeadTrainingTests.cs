@@ -2,7 +2,6 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
-using Microsoft.ML.Hdrq.Pipeline;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;

@@ -1,4 +1,3 @@
-using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;

@@ -313,10 +313,10 @@ internal sealed class FreeBatch
         var list = _rewriter.FreshName($"{node.Outputs[0]}.sizes");
         var parts = new List<string>();
         if (axis > 0)
-            parts.Add(AddConstant(list, others[..axis]));
+            parts.Add(AddConstant(list, others.AsSpan(0, axis)));
         parts.Add(batch);
         if (axis + 1 < others.Length)
-            parts.Add(AddConstant(list, others[(axis + 1)..]));
+            parts.Add(AddConstant(list, others.AsSpan(axis + 1)));
         nodes.Add(new GraphNode(
             list, Operator.Create("Concat", new OperatorAttributes(("axis", 0L))), [.. parts], [list]));
         return list;
