@@ -95,7 +95,8 @@ internal sealed class ConstantFlow
     /// <summary>The nodes of all iterations of a <c>Loop</c>; null where their number depends on data.</summary>
     private List<NodeProto>? Iterations(NodeProto node)
     {
-        if (node.Input.Count < 2 || node.Input[0].Length == 0 || Value(node.Input[0]) is not (> 0 and <= MaxRounds and var count)
+        if (node.Input.Count < 2 || node.Input[0].Length == 0
+            || Value(node.Input[0]) is not (> 0 and <= MaxRounds and var count)
             || node.Input[1].Length > 0 && Value(node.Input[1]) is not > 0
             || Graph(node, "body") is not { } body
             || body.Input.Count != node.Input.Count || body.Output.Count != node.Output.Count + 1
@@ -143,7 +144,9 @@ internal sealed class ConstantFlow
         return nodes;
     }
 
-    /// <summary>Whether the body of a loop never ends it: its condition is what it was given, or constantly true.</summary>
+    /// <summary>
+    /// Whether the body of a loop never ends it: its condition is what it was given, or constantly true.
+    /// </summary>
     private static bool GoesOn(GraphProto body)
     {
         var name = body.Output[0].Name;
@@ -154,7 +157,9 @@ internal sealed class ConstantFlow
             var definer = body.Node.FirstOrDefault(node => node.Output.Contains(name));
             var tensor = definer is null
                 ? body.Initializer.FirstOrDefault(initializer => initializer.Name == name)
-                : definer.OpType == "Constant" ? definer.Attribute.FirstOrDefault(attribute => attribute.Name == "value")?.T : null;
+                : definer.OpType == "Constant"
+                    ? definer.Attribute.FirstOrDefault(attribute => attribute.Name == "value")?.T
+                    : null;
             if (tensor is not null)
                 return OnnxTensors.Read(tensor, null).Bytes is [not 0];
             if (definer is not { OpType: "Identity", Input.Count: 1 })
@@ -224,7 +229,8 @@ internal sealed class ConstantFlow
     private NodeProto Unsqueezed(string value, string output)
     {
         var opset = _model.OpsetImport.FirstOrDefault(import => import.Domain is "" or "ai.onnx")?.Version ?? 0;
-        var node = Node("Unsqueeze", opset < 13 ? [value] : [value, Constant(TensorData.Of([0L], 1), scalar: false)], output);
+        string[] inputs = opset < 13 ? [value] : [value, Constant(TensorData.Of([0L], 1), scalar: false)];
+        var node = Node("Unsqueeze", inputs, output);
         if (opset < 13)
             node.Attribute.Add(new AttributeProto { Name = "axes", Type = Kind.Ints, Ints = { 0 } });
         return node;
@@ -314,7 +320,11 @@ internal sealed class ConstantFlow
                 Name = _names.Fresh("flow.none"),
                 Type = new TypeProto
                 {
-                    TensorType = new TypeProto.Types.Tensor { ElemType = (int)ElementType.Float32, Shape = new TensorShapeProto() },
+                    TensorType = new TypeProto.Types.Tensor
+                    {
+                        ElemType = (int)ElementType.Float32,
+                        Shape = new TensorShapeProto(),
+                    },
                 },
             });
         }
