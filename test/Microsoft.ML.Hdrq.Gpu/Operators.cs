@@ -1,5 +1,4 @@
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Hdrq.Tests.Networks.Operators;
 using TorchSharp;
 

@@ -112,7 +112,8 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
         using var created = file is null ? CreateSource()
             : Sized(WithHead(file), options, TrainingFiles(Domains[0]).First());
         var standard = file is null ? SourceTraining
-            : Adaptation with { LearningRate = NewHeadRate, BatchSize = NewHeadBatch };
+            // Statistics follow from the source domain's images and their size, which the network has never seen.
+            : Adaptation with { LearningRate = NewHeadRate, BatchSize = NewHeadBatch, UpdateStatistics = true };
         var training = standard with
         {
             Epochs = options.SourceEpochs ?? SourceTraining.Epochs,

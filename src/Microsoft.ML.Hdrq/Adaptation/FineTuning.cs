@@ -50,16 +50,16 @@ internal static class FineTuning
         var classWeights = options.ClassWeights is { } weights
             ? torch.tensor(weights.ToArray(), device: network.Device)
             : null;
+        var fixedSize = NetworkBatches.FixedSize(network.Graph);
+        // Every step takes as many images as the network needs.
+        if (fixedSize is { } rows)
+            options = options with { BatchSize = checked((int)rows) };
         using var validation = Validation.Draw(images, labels, options, ignoredLabel, random);
         var order = validation?.TrainingRows
             ?? Enumerable.Range(0, (int)images.shape[0]).Select(i => (long)i).ToArray();
-        var count = order.Length;
-        if (NetworkBatches.FixedSize(network.Graph) is { } fixedSize)
-        {
-            // Every step takes as many images as the network needs.
-            options = options with { BatchSize = checked((int)fixedSize) };
-            count = (int)NetworkBatches.Of(network.Graph, count, options.BatchSize).Sum(batch => batch.Count);
-        }
+        var count = fixedSize is null
+            ? order.Length
+            : (int)NetworkBatches.Of(network.Graph, order.Length, options.BatchSize).Sum(batch => batch.Count);
         var stepsPerEpoch = (count + options.BatchSize - 1) / options.BatchSize;
         var steps = options.Epochs * stepsPerEpoch;
         // With images to validate on, their accuracy tells.
@@ -121,7 +121,7 @@ internal static class FineTuning
             using var noGradients = torch.no_grad();
             var shifts = new Random(0);
             var measured = Math.Min(count, CheckedImages);
-            if (NetworkBatches.FixedSize(network.Graph) is not null)
+            if (fixedSize is not null)
                 measured = Math.Max(options.BatchSize, measured / options.BatchSize * options.BatchSize);
             var (sum, summed, frequencies) = (0.0, 0, new Dictionary<long, double>());
             for (var start = 0; start < measured; start += options.BatchSize)

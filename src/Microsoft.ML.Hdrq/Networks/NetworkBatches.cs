@@ -6,8 +6,8 @@ namespace Microsoft.ML.Hdrq.Networks;
 internal static class NetworkBatches
 {
     /// <summary>
-    /// The number of rows that a network takes at once; null if it takes any number. Only graphs that cannot be computed
-    /// on another number have one, see <see cref="Passes.FreeBatch"/>.
+    /// The number of rows that a network takes at once; null if it takes any number. Only graphs that cannot be
+    /// computed on another number have one, see <see cref="Passes.FreeBatch"/>.
     /// </summary>
     public static long? FixedSize(Graph graph) =>
         graph.Inputs[0].Shape is [> 0 and var size, ..] ? size : null;

@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Operators;
-using Microsoft.ML.Hdrq.Networks.Passes;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Onnx;
@@ -38,8 +37,11 @@ internal static class HalfPrecision
                         : node.Attributes.Without(name);
                 }
             }
-            if (node.Attributes.TryGet("value", out var value) && value is TensorData { ElementType: ElementType.Float16 } data)
+            if (node.Attributes.TryGet("value", out var value)
+                && value is TensorData { ElementType: ElementType.Float16 } data)
+            {
                 node.Attributes = node.Attributes.With("value", Widen(data));
+            }
         }
     }
 
@@ -65,7 +67,8 @@ internal static class HalfPrecision
             graph.Inputs,
             graph.Parameters,
             [
-                .. graph.Nodes.Select(node => node.Operator is Cast && types.Of(node.Inputs[0]) == types.Of(node.Outputs[0])
+                .. graph.Nodes.Select(node => node.Operator is Cast
+                    && types.Of(node.Inputs[0]) == types.Of(node.Outputs[0])
                     ? new GraphNode(node.Name, Operator.Create("Identity"), node.Inputs, node.Outputs)
                     : node),
             ],
@@ -96,7 +99,8 @@ internal static class HalfPrecision
         foreach (var node in network.Graph.Nodes)
         {
             var narrow = Enumerable.Range(0, node.Inputs.Length)
-                .All(i => single.Of(node.Inputs[i]) != ElementType.Float32 || OpsetTypes.Takes(node, i, ElementType.Float16)
+                .All(i => single.Of(node.Inputs[i]) != ElementType.Float32
+                    || OpsetTypes.Takes(node, i, ElementType.Float16)
                     || parameters.Contains(node.Inputs[i]) && node.Operator.Definition.SteeringInputs.Contains(i));
             var inputs = node.Inputs.ToArray();
             for (var i = 0; i < inputs.Length; i++)

@@ -55,6 +55,14 @@ internal sealed class OnnxReader
             throw new InvalidDataException(Damaged, exception);
         }
         var external = externalDataDirectory is null ? null : new ExternalDataDirectory(externalDataDirectory);
+        return Read(model, external);
+    }
+
+    /// <summary>Reads a model; its control flow is replaced where it is constant.</summary>
+    /// <inheritdoc cref="Read(byte[], string?)" path="/exception"/>
+    public static Network Read(ModelProto model, ExternalDataDirectory? external)
+    {
+        ConstantFlow.Replace(model, external);
         return new OnnxReader(model, external).Read();
     }
 
@@ -99,12 +107,14 @@ internal sealed class OnnxReader
 
     private static int ReadOpset(ModelProto model)
     {
-        if (model.OpsetImport.FirstOrDefault(import => import.Domain is "" or "ai.onnx") is not { Version: var version })
+        var import = model.OpsetImport.FirstOrDefault(import => import.Domain is "" or "ai.onnx");
+        if (import is not { Version: var version })
         {
             var others = string.Join(", ", model.OpsetImport.Select(import => $"'{import.Domain}' {import.Version}"));
             throw new InvalidDataException(
                 "The model does not say which ONNX opset it uses: among its opset imports "
-                + $"({(others.Length > 0 ? others : "there are none")}) none is of the default domain, '' or 'ai.onnx'.");
+                + $"({(others.Length > 0 ? others : "there are none")}) none is of the default domain, '' or "
+                + "'ai.onnx'.");
         }
         return version is >= OpsetForms.OldestRead and <= OpsetForms.Newest
             ? (int)version

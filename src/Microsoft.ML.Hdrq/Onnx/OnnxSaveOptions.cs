@@ -36,8 +36,8 @@ public sealed record OnnxSaveOptions
     public bool FourBitInitializers { get; init; }
 
     /// <summary>
-    /// Whether a network in full precision is written in half precision (<c>float16</c>): its input, output, weights and
-    /// what is computed. False, the default, writes single precision. Files in half precision are read as networks in
+    /// Whether a network in full precision is written in half precision (<c>float16</c>): its input, output, weights
+    /// and what is computed. False, the default, writes single precision. Files in half precision are read as networks in
     /// single precision, so a network that came in half precision leaves so only if this is true. Quantized networks
     /// are refused: their files hold integers.
     /// </summary>

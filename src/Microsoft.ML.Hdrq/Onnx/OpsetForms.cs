@@ -8,8 +8,8 @@ namespace Microsoft.ML.Hdrq.Onnx;
 
 /// <summary>
 /// The changes of operators between opsets 7 and 24 (https://github.com/onnx/onnx/blob/main/docs/Changelog.md). Graphs
-/// hold the form of opset 21, which the later ones only extend; the reader upgrades to it and the writer downgrades from
-/// it. Both use the same table for attributes that became inputs.
+/// hold the form of opset 21, which the later ones only extend; the reader upgrades to it and the writer downgrades
+/// from it. Both use the same table for attributes that became inputs.
 /// </summary>
 internal static class OpsetForms
 {
@@ -321,7 +321,8 @@ internal static class OpsetForms
             tensors.FreshName($"{output}.shape"),
             tensors.FreshName($"{output}.groups"),
             tensors.FreshName($"{output}.normalized"));
-        var target = tensors.Add($"{output}.target", TensorData.Of([0L, node.Attributes.Integer("num_groups", 0), -1], 3));
+        var count = node.Attributes.Integer("num_groups", 0);
+        var target = tensors.Add($"{output}.target", TensorData.Of([0L, count, -1], 3));
         return
         [
             new OnnxNode($"{node.Name}.shape", "Shape", OperatorAttributes.None, [input], [shape]),
@@ -350,7 +351,9 @@ internal static class OpsetForms
             ("Mul", "3", node.Input(1)),
             ("Add", "4", node.Input(2)),
         ];
-        var names = steps.Select((_, n) => n == steps.Length - 1 ? output : tensors.FreshName($"{output}.{n}")).ToArray();
+        var names = Enumerable.Range(0, steps.Length)
+            .Select(n => n == steps.Length - 1 ? output : tensors.FreshName($"{output}.{n}"))
+            .ToArray();
         return steps.Select((step, n) => new OnnxNode(
             $"{node.Name}.{n}", step.Type, OperatorAttributes.None,
             new[] { step.First, step.Second }.Where(input => input.Length > 0)

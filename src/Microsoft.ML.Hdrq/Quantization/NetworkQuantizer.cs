@@ -136,7 +136,8 @@ public static class NetworkQuantizer
         if (NetworkBatches.FixedSize(network.Graph) is { } fixedSize)
         {
             // All batches have the size that the network needs.
-            images = images.narrow(0, 0, NetworkBatches.Of(network.Graph, images.shape[0], 1).Sum(batch => batch.Count));
+            var count = NetworkBatches.Of(network.Graph, images.shape[0], 1).Sum(batch => batch.Count);
+            images = images.narrow(0, 0, count);
             calibration = calibration with { BatchSize = checked((int)fixedSize) };
             training = training is null ? null : training with { BatchSize = checked((int)fixedSize) };
         }
@@ -171,9 +172,9 @@ public static class NetworkQuantizer
             }
             if (options.CorrectBiases)
             {
-                var count = NetworkBatches.FixedSize(network.Graph)
+                var corrected = NetworkBatches.FixedSize(network.Graph)
                     ?? Math.Min(images.shape[0], CalibrationOptions.MaxImages);
-                BiasCorrection.Apply(quantized, folded, images.narrow(0, 0, count));
+                BiasCorrection.Apply(quantized, folded, images.narrow(0, 0, corrected));
             }
             if (options.Placement == QuantizerPlacement.Integer)
                 quantized = ForIntegers(quantized);

@@ -1,5 +1,6 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -31,7 +32,9 @@ internal sealed class RowValues
         var (many, few) = (batch ?? 3, batch ?? 2);
         using var generator = new torch.Generator(0);
         var (low, high) = (images.min().cpu(), images.max().cpu());
-        var random = torch.rand([many + 1, .. images.shape[1..]], generator: generator).mul(high.sub(low)).add(low);
+        var random = torch.rand([many + 1, .. images.shape[1..]], generator: generator)
+            .mul(high.sub(low))
+            .add(low, Scalars.One);
         var rows = new RowValues();
         var first = new Dictionary<string, (long[] Shape, torch.Tensor? Row)>(StringComparer.Ordinal);
         Run(random.narrow(0, 0, many), (name, value) =>
@@ -39,7 +42,7 @@ internal sealed class RowValues
             if (HasRows(value, many))
                 first[name] = (value.shape[1..], Row(value)?.clone().MoveToOtherDisposeScope(scope));
         });
-        // The second row is the same, the first is another, and where any number of rows can be given there is one less.
+        // The second row is the same, the first is another, and where any number can be given there is one row less.
         Run(torch.cat([random.narrow(0, many, 1), random.narrow(0, 1, few - 1)]), (name, value) =>
         {
             if (HasRows(value, few)

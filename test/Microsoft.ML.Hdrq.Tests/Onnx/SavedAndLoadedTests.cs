@@ -20,16 +20,13 @@ public class SavedAndLoadedTests
 {
     private static readonly string[] Folders = ["data/models", "data/onnx-zoo"];
 
-    /// <summary>Files that do not load: one is of opset 8, and what the other divides ends the process.</summary>
-    private static readonly string[] NotLoaded = ["mnist-8-cntk-opset8.onnx", "hostile-div-int-min.onnx"];
-
     private static IEnumerable<TestDataRow<string>> Files
     {
         get
         {
             var files = Folders.Where(folder => SharedData.TryFind(folder, out _))
                 .SelectMany(folder => Directory.GetFiles(SharedData.Require(folder), "*.onnx").Select(file => $"{folder}/{Path.GetFileName(file)}"))
-                .Where(file => !NotLoaded.Contains(Path.GetFileName(file))).Order(StringComparer.Ordinal).ToList();
+                .Where(file => !Path.GetFileName(file).StartsWith("hostile", StringComparison.Ordinal)).Order(StringComparer.Ordinal).ToList();
             return (files.Count > 0 ? files : Folders.ToList()).Select(file => new TestDataRow<string>(file) { DisplayName = file });
         }
     }

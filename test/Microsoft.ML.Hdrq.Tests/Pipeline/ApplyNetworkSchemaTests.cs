@@ -29,6 +29,27 @@ public sealed class ApplyNetworkSchemaTests
     }
 
     [TestMethod]
+    public void OfSeveralOutputsTheScoresAreNamed()
+    {
+        var ml = new MLContext(1);
+        using var network = TestNetworks.TwoOutputs();
+        var data = Images.View(ml, Images.Rows(2, pixels: 3), 3);
+        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.ApplyNetwork("Score", "Pixels", network));
+        Assert.Contains("2 outputs ('boxes', 'scores')", error.Message);
+        error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { Output = "labels" }));
+        Assert.Contains("'labels'", error.Message);
+
+        using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { Output = "scores", ClassNames = ["a", "b", "c"] }).Fit(data);
+        Assert.AreEqual("scores", transformer.Network.Graph.Outputs.Single().Name);
+        Assert.HasCount(1, transformer.Network.Graph.Nodes);
+        var pixels = data.GetColumn<float[]>("Pixels").First();
+        var scores = transformer.Transform(data).GetColumn<float[]>("Score").First();
+        CollectionAssert.AreEqual(pixels.Select(pixel => -pixel).ToArray(), scores);
+        using var boxes = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { Output = "boxes" }).Fit(data);
+        Assert.AreEqual(new VectorDataViewType(NumberDataViewType.Single, 6), boxes.GetOutputSchema(data.Schema)["Score"].Type);
+    }
+
+    [TestMethod]
     public void ClassesWithoutNamesAreNumbered()
     {
         var ml = new MLContext(1);

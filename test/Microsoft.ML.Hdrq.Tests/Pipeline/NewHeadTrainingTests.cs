@@ -2,7 +2,6 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
-using Microsoft.ML.Hdrq.Pipeline;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;
@@ -143,7 +142,7 @@ public sealed class NewHeadTrainingTests
                 Patience = 3,
                 Progress = new Report<FineTuningProgress>(reports.Add),
             },
-            255, seed: 1, default, (validation, _) => accuracies.Add(validation.Accuracy!.Value));
+            255, seed: 1, default, validated: (validation, _) => accuracies.Add(validation.Accuracy!.Value));
         // 45 of 60 rows are trained on, in three steps an epoch.
         Assert.AreEqual(120, reports[0].Steps);
         Assert.IsNull(reports[1].ValidationAccuracy);

@@ -46,6 +46,16 @@ internal static class TestNetworks
         return builder.Build(new GraphValue("scores", ElementType.Float32, declareOutput ? [-1, values] : []));
     }
 
+    /// <summary>Two outputs: <c>boxes</c>, the input twice, and <c>scores</c>, the negative input: [N, 3] to [N, 6] and [N, 3].</summary>
+    public static Network TwoOutputs()
+    {
+        using var builder = new NetworkBuilder();
+        builder.Input("input", -1, 3);
+        builder.Node("Concat", "boxes", ["input", "input"], ("axis", 1L));
+        builder.Node("Neg", "scores", ["input"]);
+        return builder.Build(new GraphValue("boxes", ElementType.Float32, [-1, 6]), new GraphValue("scores", ElementType.Float32, [-1, 3]));
+    }
+
     /// <summary>A network for images of any size, with a score for every class and pixel: [N, 3, H, W] to [N, 4, H, W].</summary>
     public static Network Segmenter()
     {

@@ -65,6 +65,26 @@ public sealed class RandomGraphTests
         }
     }
 
+    /// <summary>What a detector ends in has no row for each image, and stays as it is.</summary>
+    [TestMethod]
+    public void BoxesAreChosenInFloatingPoint()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var builder = new NetworkBuilder();
+        builder.Input("x", -1, 2, 8, 8);
+        var features = builder.Node("Relu", "features", [builder.Convolve("stem", "x")]);
+        var boxes = builder.Node("Reshape", "boxes", [builder.Convolve("box", features), builder.Constant("box.shape", 0, 32, 4)]);
+        var scores = builder.Node("Reshape", "scores", [builder.Convolve("score", features, 2, 4), builder.Constant("score.shape", 0, 8, 32)]);
+        builder.Node("NonMaxSuppression", "y", [boxes, scores, builder.Constant("most", 3)]);
+        using var network = builder.Build(new GraphValue("y", ElementType.Int64, [-1, 3]));
+        var images = SmallNetworks.Random(1, 4, 2, 8, 8);
+        using var quantized = NetworkQuantizer.Quantize(network, images, new HdrqOptions { WeightBits = 8, ActivationBits = 8, Training = new HdrqTraining { Iterations = 2 } });
+        Assert.HasCount(3, quantized.Graph.Layers.Weighted.Where(layer => layer.WeightQuantizer is not null));
+        var chosen = quantized.Run([images], ForwardMode.Inference)[0];
+        Assert.AreEqual(3, chosen.shape[1]);
+        Assert.HasCount(3, OnnxReport.Of(quantized).Layers);
+    }
+
     /// <summary>Asserts that a row's scores do not depend on the rows beside it.</summary>
     private static void AssertRowsAreAlone(Network network, torch.Tensor images)
     {

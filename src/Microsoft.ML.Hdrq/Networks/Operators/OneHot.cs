@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
@@ -21,7 +22,7 @@ internal sealed class OneHot(string type, OperatorAttributes attributes) : Opera
         var axis = HostValues.Axis(_axis, indices.dim() + 1);
         long[] shape = [.. indices.shape[..axis], depth, .. indices.shape[axis..]];
         context.CheckSize(shape);
-        var places = torch.arange(depth, device: values.device)
+        var places = torch.arange(Scalars.Keep(depth), device: values.device)
             .reshape([depth, .. Enumerable.Repeat(1L, (int)indices.dim() - axis)]);
         indices = indices.unsqueeze(axis);
         var marked = indices.eq(places).logical_or(indices.eq(places.sub(torch.tensor(depth, device: values.device))));

@@ -1,4 +1,3 @@
-using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
@@ -42,7 +41,8 @@ internal sealed class Scatter : Operator
         {
             throw new InvalidDataException(
                 $"Indices of shape {TensorShape.Describe(indices.shape)} and updates of shape "
-                + $"{TensorShape.Describe(updates.shape)} do not fit data of shape {TensorShape.Describe(data.shape)}.");
+                + $"{TensorShape.Describe(updates.shape)} do not fit data of shape "
+                + $"{TensorShape.Describe(data.shape)}.");
         }
         var places = Indices.FromFront(indices, data.shape[axis]);
         return _adds ? data.scatter_add(axis, places, updates) : data.scatter(axis, places, updates);
@@ -60,6 +60,7 @@ internal sealed class Scatter : Operator
         }
         var (rows, values) = (data.reshape(count, size), updates.reshape(-1, size));
         places = places.reshape(-1, 1).expand(values.shape);
-        return (_adds ? rows.scatter_add(0, places, values) : rows.scatter(0, places, values)).reshape(data.shape).alias();
+        var written = _adds ? rows.scatter_add(0, places, values) : rows.scatter(0, places, values);
+        return written.reshape(data.shape).alias();
     }
 }

@@ -26,7 +26,9 @@ internal sealed class FreeBatch
     private readonly torch.Tensor?[] _few;
     private readonly torch.Tensor?[] _many;
 
-    /// <summary>For each value, the dimension in which the batch is the outermost factor; null if it has none.</summary>
+    /// <summary>
+    /// For each value, the dimension in which the batch is the outermost factor; null if it has none.
+    /// </summary>
     private readonly int?[] _axes;
 
     private readonly long _batch;
@@ -44,8 +46,8 @@ internal sealed class FreeBatch
     /// <summary>Frees the batch of a network.</summary>
     /// <param name="network">The network; it is not changed.</param>
     /// <returns>
-    /// A network for any number of rows, owned by the caller; null if the network takes any number already, or cannot be
-    /// freed.
+    /// A network for any number of rows, owned by the caller; null if the network takes any number already, or cannot
+    /// be freed.
     /// </returns>
     public static Network? Apply(Network network)
     {
@@ -143,7 +145,7 @@ internal sealed class FreeBatch
     {
         var plan = _network.Graph.Plan;
         var inputs = built.Graph.Inputs.Select(input => Free(input, 0, 0));
-        var outputs = built.Graph.Outputs.Select((value, i) => Free(value, _axes[plan.GraphOutputs[i]], plan.GraphOutputs[i]));
+        var outputs = built.Graph.Outputs.Zip(plan.GraphOutputs, (value, slot) => Free(value, _axes[slot], slot));
         var graph = new Graph([.. inputs], built.Graph.Parameters, built.Graph.Nodes, [.. outputs]);
         return built.To(built.Device, graph);
 
@@ -177,7 +179,11 @@ internal sealed class FreeBatch
         {
             outputs = Network.Compute(
                 part,
-                [.. part.Inputs.Select(input => input.Length == 0 ? null : known.GetValueOrDefault(input) ?? _rewriter.Tensor(input))],
+                [
+                    .. part.Inputs.Select(input => input.Length == 0
+                        ? null
+                        : known.GetValueOrDefault(input) ?? _rewriter.Tensor(input)),
+                ],
                 _context);
             known[part.Outputs[0]] = outputs[0];
         }
@@ -220,8 +226,8 @@ internal sealed class FreeBatch
                 Resized(node, axis, sizes),
             // Without axes, a batch of one row would be removed too.
             Squeeze when node.Inputs.Length < 2 =>
-                [With(node, 1, [.. Enumerable.Range(0, input.Length).Where(d => d != axis && input[d] == 1).Select(d => (long)d)])],
-            Flatten when axis == 0 && output[0] == 1 && _batch == 1 && node.Operator.Attributes.Integer("axis", 1) == 0 =>
+                [With(node, 1, [.. OfSizeOne(input).Where(d => d != axis)])],
+            Flatten when axis == 0 && _batch == 1 && node.Operator.Attributes.Integer("axis", 1) == 0 =>
                 [new GraphNode(node.Name, Operator.Create(node.Operator.Type), node.Inputs, node.Outputs)],
             _ => [node],
         };
@@ -250,8 +256,11 @@ internal sealed class FreeBatch
         else
         {
             // Only one size can be left open: the others become what they are.
-            if (shape.Contains(TensorShape.Dynamic) && _network.Graph.Inputs[0].Shape[1..].Contains(TensorShape.Dynamic))
+            if (shape.Contains(TensorShape.Dynamic)
+                && _network.Graph.Inputs[0].Shape[1..].Contains(TensorShape.Dynamic))
+            {
                 throw new NotSupportedException($"Node {node} would have two sizes that are not known.");
+            }
             for (var d = 0; d < changed.Length; d++)
                 changed[d] = d == target ? TensorShape.Dynamic : shape[d] == TensorShape.Dynamic ? output[d] : shape[d];
         }
@@ -313,10 +322,10 @@ internal sealed class FreeBatch
         var list = _rewriter.FreshName($"{node.Outputs[0]}.sizes");
         var parts = new List<string>();
         if (axis > 0)
-            parts.Add(AddConstant(list, others[..axis]));
+            parts.Add(AddConstant(list, others.AsSpan(0, axis)));
         parts.Add(batch);
         if (axis + 1 < others.Length)
-            parts.Add(AddConstant(list, others[(axis + 1)..]));
+            parts.Add(AddConstant(list, others.AsSpan(axis + 1)));
         nodes.Add(new GraphNode(
             list, Operator.Create("Concat", new OperatorAttributes(("axis", 0L))), [.. parts], [list]));
         return list;
@@ -344,9 +353,18 @@ internal sealed class FreeBatch
 
     /// <summary>The integers of an input that is a constant.</summary>
     private long[]? Constant(GraphNode node, int input) =>
-        input < node.Inputs.Length && node.Inputs[input].Length > 0 && _network.Parameters.TryGetValue(node.Inputs[input], out var value)
+        input < node.Inputs.Length && _network.Parameters.TryGetValue(node.Inputs[input], out var value)
             ? HostValues.Integers(value)
             : null;
+
+    private static IEnumerable<long> OfSizeOne(long[] shape)
+    {
+        for (var d = 0; d < shape.Length; d++)
+        {
+            if (shape[d] == 1)
+                yield return d;
+        }
+    }
 
     private static long Product(ReadOnlySpan<long> sizes)
     {

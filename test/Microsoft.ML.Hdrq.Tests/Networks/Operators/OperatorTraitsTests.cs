@@ -22,6 +22,9 @@ public sealed class OperatorTraitsTests
         [OperatorTraits.Joins] = run => run.Inputs.Length == 1 || run.ReadsAllInputs(),
         [OperatorTraits.Adds] = run => run.Outputs[0].allclose(run.Inputs.Aggregate((sum, input) => sum!.add(input!, Scalars.One))!),
         [OperatorTraits.GivesProbabilities] = run => run.Outputs[0].shape.SequenceEqual(run.Inputs[0]!.shape) && Numbers(run.Outputs[0]).All(value => value is >= 0 and <= 1),
+        [OperatorTraits.RatesClasses] = run => run.Outputs[0].shape.SequenceEqual(run.Inputs[0]!.shape)
+            && (Numbers(run.Outputs[0]).All(value => value is >= 0 and <= 1) || Numbers(run.Outputs[0]).All(value => value <= 0)),
+        [OperatorTraits.IsAffine] = run => run.IsAffine(),
         [OperatorTraits.TwiceDifferentiable] = run => run.CanBeDifferentiatedTwice(),
         [OperatorTraits.ReadsShape] = run => run.WithMagnitudes().Zip(run.Outputs).All(pair => pair.First.equal(pair.Second).all().item<bool>()),
         [OperatorTraits.FusedActivation] = run => run.Outputs[0].shape.SequenceEqual(run.Inputs[0]!.shape) && run.IsMonotone(),
@@ -114,6 +117,18 @@ public sealed class OperatorTraitsTests
 
         /// <summary>Whether a larger input never gives a smaller output.</summary>
         public bool IsMonotone() => Operator.Compute([Inputs[0]!.add(Scalars.Keep(1), Scalars.One), .. Inputs[1..]], _context)[0].ge(Outputs[0]).all().item<bool>();
+
+        /// <summary>Whether equal steps of the first input are equal steps of the output.</summary>
+        public bool IsAffine()
+        {
+            if (!Inputs[0]!.is_floating_point())
+                return true;
+            var (start, middle, end) = (At(0), At(2), At(4));
+            return (middle - start).allclose(end - middle, rtol: 1e-3, atol: 1e-4, equal_nan: true);
+
+            torch.Tensor At(double shift) =>
+                Operator.Compute([Inputs[0]!.add(Scalars.Keep(shift), Scalars.One), .. Inputs[1..]], _context)[0];
+        }
 
         public bool CanBeDifferentiatedTwice()
         {

@@ -92,6 +92,21 @@ public sealed class RefusalTests
         Assert.ThrowsExactly<InvalidDataException>(() => Operator.Create("Gather").Compute([torch.zeros(5), torch.tensor(index)], context));
     }
 
+    /// <summary>The processor ends the process where the least integer is divided by -1.</summary>
+    [TestMethod]
+    public void TheLeastIntegerDividedByMinusOne()
+    {
+        using var scope = torch.NewDisposeScope();
+        var context = new ComputeContext(ForwardMode.Inference, torch.CPU);
+        var (dividend, divisor) = (torch.tensor(new[] { long.MinValue, 7, -7 }), torch.tensor(new[] { -1L, -1, 2 }));
+        var quotient = Operator.Create("Div").Compute([dividend, divisor], context)[0];
+        CollectionAssert.AreEqual(new[] { long.MinValue, -7, -3 }, quotient.data<long>().ToArray());
+        var remainder = Operator.Create("Mod").Compute([dividend, divisor], context)[0];
+        CollectionAssert.AreEqual(new[] { 0L, 0, 1 }, remainder.data<long>().ToArray());
+        var other = Operator.Create("Mod", new OperatorAttributes(("fmod", 1L))).Compute([dividend, divisor], context)[0];
+        CollectionAssert.AreEqual(new[] { 0L, 0, -1 }, other.data<long>().ToArray());
+    }
+
     private static TensorData Zeros(params long[] shape) => TensorData.Of<float>(new float[(int)TensorShape.ElementCount(shape)!], shape);
 
     private static TensorData List(params long[] values) => TensorData.Of<long>(values, values.Length);
