@@ -1,4 +1,10 @@
+using System.Runtime.CompilerServices;
 using Hdrq.Samples.Lessons;
+using Microsoft.ML;
+
+// One lesson serves a model without the library, which turns the telemetry of ONNX Runtime off when it is loaded. An
+// application that does not have it is started with ORT_DISABLE_TELEMETRY=1.
+RuntimeHelpers.RunModuleConstructor(typeof(HdrqCatalog).Module.ModuleHandle);
 
 // Each lesson is one file. It gets a folder for what it draws and writes.
 var lessons = new Dictionary<string, (string About, Action<string> Run)>

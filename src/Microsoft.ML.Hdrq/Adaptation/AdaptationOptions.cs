@@ -25,16 +25,18 @@ public sealed record AdaptationOptions
     /// </summary>
     public string? HeadFeatures { get; init; }
 
-    /// <summary>The number of passes over the rows, at least 1; 6 by default.</summary>
+    /// <summary>The number of passes over the rows, from 1 to 1,000,000; 6 by default.</summary>
     public int Epochs { get; init; } = 6;
 
-    /// <summary>The number of rows in a step, at least 1; 64 by default.</summary>
+    /// <summary>The number of rows in a step, from 1 to 65,536; 64 by default.</summary>
     public int BatchSize { get; init; } = 64;
 
     /// <summary>The rule that updates the weights; <see cref="FineTuningOptimizer.Sgd"/> by default.</summary>
     public FineTuningOptimizer Optimizer { get; init; } = FineTuningOptimizer.Sgd;
 
-    /// <summary>The initial learning rate, positive; it falls to 0 along a cosine. 0.001 by default.</summary>
+    /// <summary>
+    /// The initial learning rate, above 0, at most 1,000; it falls to 0 along a cosine. 0.001 by default.
+    /// </summary>
     public double LearningRate { get; init; } = 1e-3;
 
     /// <summary>
@@ -46,7 +48,7 @@ public sealed record AdaptationOptions
     /// <summary>The momentum of <see cref="FineTuningOptimizer.Sgd"/>, from 0 to below 1; 0.9 by default.</summary>
     public double Momentum { get; init; } = 0.9;
 
-    /// <summary>The weight decay, not negative; 0.0001 by default.</summary>
+    /// <summary>The weight decay, from 0 to 1; 0.0001 by default.</summary>
     public double WeightDecay { get; init; } = 1e-4;
 
     /// <summary>
@@ -101,11 +103,10 @@ public sealed record AdaptationOptions
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
     internal void Check()
     {
-        OptionCheck.Range(nameof(Epochs), Epochs, 1, int.MaxValue, "at least 1");
-        OptionCheck.Range(nameof(BatchSize), BatchSize, 1, int.MaxValue, "at least 1");
-        OptionCheck.Range(nameof(LearningRate), LearningRate, double.Epsilon, double.MaxValue, "positive");
-        OptionCheck.Range(
-            nameof(HeadLearningRate), HeadLearningRate ?? 1, double.Epsilon, double.MaxValue, "null or positive");
+        OptionCheck.Count(nameof(Epochs), Epochs, 1, 1_000_000);
+        OptionCheck.BatchSize(nameof(BatchSize), BatchSize);
+        OptionCheck.LearningRate(nameof(LearningRate), LearningRate);
+        OptionCheck.LearningRate(nameof(HeadLearningRate), HeadLearningRate);
         if (HeadClassNames is { } names && (names.Count < 2 || !ClassNameList.AreValid(names)))
         {
             throw OptionCheck.Error(nameof(HeadClassNames), string.Join(", ", names),
@@ -119,7 +120,7 @@ public sealed record AdaptationOptions
         }
         OptionCheck.Range(
             nameof(ValidationFraction), ValidationFraction, 0, Math.BitDecrement(1.0), "from 0 to below 1");
-        OptionCheck.Range(nameof(Patience), Patience ?? 1, 1, int.MaxValue, "null or at least 1");
+        OptionCheck.Count(nameof(Patience), Patience ?? 1, 1);
         if (Patience is not null && ValidationFraction == 0)
         {
             throw OptionCheck.Error(nameof(Patience), Patience,
@@ -127,9 +128,9 @@ public sealed record AdaptationOptions
                 + "without rows to validate on, no epoch is better than another.");
         }
         OptionCheck.Range(nameof(Momentum), Momentum, 0, Math.BitDecrement(1.0), "from 0 to below 1");
-        OptionCheck.Range(nameof(WeightDecay), WeightDecay, 0, double.MaxValue, "not negative");
-        OptionCheck.Range(nameof(CropPadding), CropPadding, 0, int.MaxValue, "not negative");
-        OptionCheck.Range(nameof(CropSize), CropSize ?? 1, 1, int.MaxValue, "null or at least 1");
+        OptionCheck.Range(nameof(WeightDecay), WeightDecay, 0, 1, "from 0 to 1");
+        OptionCheck.Count(nameof(CropPadding), CropPadding, 0, OptionCheck.MaxSide);
+        OptionCheck.Count(nameof(CropSize), CropSize ?? 1, 1, OptionCheck.MaxSide);
         foreach (var weight in ClassWeights ?? [])
             OptionCheck.Range(nameof(ClassWeights), weight, float.Epsilon, float.MaxValue, "positive for every class");
         OptionCheck.Defined(nameof(Optimizer), Optimizer, "an optimizer");

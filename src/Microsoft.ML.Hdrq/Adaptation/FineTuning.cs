@@ -61,6 +61,11 @@ internal static class FineTuning
             ? order.Length
             : (int)NetworkBatches.Of(network.Graph, order.Length, options.BatchSize).Sum(batch => batch.Count);
         var stepsPerEpoch = (count + options.BatchSize - 1) / options.BatchSize;
+        if ((long)options.Epochs * stepsPerEpoch > int.MaxValue)
+        {
+            throw OptionCheck.Error(nameof(options.Epochs), options.Epochs,
+                $"{nameof(options.Epochs)} is {options.Epochs}; that are too many for {stepsPerEpoch} steps in each.");
+        }
         var steps = options.Epochs * stepsPerEpoch;
         // With images to validate on, their accuracy tells.
         warn = validation is null ? warn : null;

@@ -9,14 +9,14 @@ namespace Microsoft.ML.Hdrq.Analysis;
 public sealed record AnalysisOptions
 {
     /// <summary>
-    /// The number of rows computed together, at least 1; 64 by default. Curvature needs memory for all values of a
-    /// batch and for their derivatives.
+    /// The number of rows computed together, from 1 to 65,536; 64 by default. Curvature needs memory for all values
+    /// of a batch and for their derivatives.
     /// </summary>
     public int BatchSize { get; init; } = 64;
 
     /// <summary>
-    /// The number of parts into which the line between two networks, or the edge of a triangle, is divided, at least 1;
-    /// 10 by default. A triangle has <c>(n + 1)(n + 2) / 2</c> points.
+    /// The number of parts into which the line between two networks, or the edge of a triangle, is divided, from 1
+    /// to 10,000; 10 by default. A triangle has <c>(n + 1)(n + 2) / 2</c> points.
     /// </summary>
     public int Steps { get; init; } = 10;
 
@@ -63,10 +63,10 @@ public sealed record AnalysisOptions
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
     internal void Check()
     {
-        OptionCheck.Range(nameof(BatchSize), BatchSize, 1, int.MaxValue, "at least 1");
-        OptionCheck.Range(nameof(Steps), Steps, 1, int.MaxValue, "at least 1");
-        OptionCheck.Range(nameof(Probes), Probes, 1, int.MaxValue, "at least 1");
-        OptionCheck.Range(nameof(PowerIterations), PowerIterations, 0, int.MaxValue, "not negative");
+        OptionCheck.BatchSize(nameof(BatchSize), BatchSize);
+        OptionCheck.Count(nameof(Steps), Steps, 1, 10_000);
+        OptionCheck.Count(nameof(Probes), Probes, 1);
+        OptionCheck.Count(nameof(PowerIterations), PowerIterations, 0);
         OptionCheck.Defined(nameof(Loss), Loss, "a loss");
         OptionCheck.Given(nameof(Method), Method);
     }

@@ -5,6 +5,31 @@ namespace Microsoft.ML.Hdrq.Networks;
 /// <summary>Checks options. The exceptions name the option and, where it belongs to a group, the group.</summary>
 internal static class OptionCheck
 {
+    /// <summary>The most rows that are computed together: more fill any memory, and overflow numbers.</summary>
+    public const int MaxBatchSize = 1 << 16;
+
+    /// <summary>The highest learning rate: Adam moves every weight by that much in each step.</summary>
+    public const double MaxLearningRate = 1000;
+
+    /// <summary>The largest side of an image, in pixels.</summary>
+    public const int MaxSide = 1 << 16;
+
+    private const int MaxRepetitions = 1_000_000_000;
+
+    /// <summary>Checks a number of rows that are computed together.</summary>
+    /// <inheritdoc cref="Range" path="/exception"/>
+    public static void BatchSize(string option, int value) => Count(option, value, 1, MaxBatchSize);
+
+    /// <summary>Checks a learning rate.</summary>
+    /// <inheritdoc cref="Range" path="/exception"/>
+    public static void LearningRate(string option, double? value) =>
+        Range(option, value ?? 1, double.Epsilon, MaxLearningRate, $"positive and at most {MaxLearningRate}");
+
+    /// <summary>Checks how often something is done, or how large it is.</summary>
+    /// <inheritdoc cref="Range" path="/exception"/>
+    public static void Count(string option, int value, int minimum, int maximum = MaxRepetitions) =>
+        Range(option, value, minimum, maximum, $"from {minimum} to {maximum}");
+
     /// <summary>Checks that a value is in a range.</summary>
     /// <param name="option">The option.</param>
     /// <param name="value">Its value.</param>

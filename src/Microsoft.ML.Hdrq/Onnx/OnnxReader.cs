@@ -288,6 +288,7 @@ internal sealed class OnnxReader
                 StringComparer.Ordinal);
             using var network = new Network(graph, tensors) { Metadata = _metadata };
             var folded = FoldConstants.Apply(network);
+            RefuseHostileNumbers(folded);
             if (FreeBatch.Apply(folded) is not { } free)
                 return folded;
             folded.Dispose();
@@ -296,6 +297,28 @@ internal sealed class OnnxReader
         catch (Exception exception) when (exception is ArgumentException or InvalidOperationException)
         {
             throw new InvalidDataException($"The model's graph is not well formed: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Refuses parameters on which libtorch or ONNX Runtime might end the process.</summary>
+    private static void RefuseHostileNumbers(Network network)
+    {
+        try
+        {
+            IntegerDivisions.Check(network);
+            foreach (var parameter in network.Graph.Parameters)
+            {
+                if (parameter.Role == ParameterRole.Weight && TensorShape.ElementCount(parameter.Shape) == 0)
+                {
+                    throw new InvalidDataException(
+                        $"Weight '{parameter.Name}' is empty: its shape is {TensorShape.Describe(parameter.Shape)}.");
+                }
+            }
+        }
+        catch
+        {
+            network.Dispose();
+            throw;
         }
     }
 

@@ -29,7 +29,7 @@ public sealed record MergeWeightSearch
     /// <summary>The maximum number of rows that are used, drawn at random, at least 1; 256 by default.</summary>
     public int MaxRows { get; init; } = 256;
 
-    /// <summary>The number of rows that are scored at once, at least 1; 32 by default.</summary>
+    /// <summary>The number of rows that are scored at once, from 1 to 65,536; 32 by default.</summary>
     public int BatchSize { get; init; } = 32;
 
     /// <summary>The smallest step, above 0, at most 0.2; 0.05 by default.</summary>
@@ -55,7 +55,7 @@ public sealed record MergeWeightSearch
         if (string.IsNullOrEmpty(LabelColumnName))
             throw Errors.Option(nameof(LabelColumnName), LabelColumnName, $"{nameof(LabelColumnName)} is missing.");
         TrainingHost.CheckRange(nameof(MaxRows), MaxRows, 1, int.MaxValue, "at least 1");
-        TrainingHost.CheckRange(nameof(BatchSize), BatchSize, 1, int.MaxValue, "at least 1");
+        OptionCheck.BatchSize(nameof(BatchSize), BatchSize);
         TrainingHost.CheckRange(nameof(Resolution), Resolution, 1e-6, 0.2, "above 0, at most 0.2");
     }
 

@@ -51,6 +51,13 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
         ArgumentException.ThrowIfNullOrEmpty(inputColumnName);
         ArgumentNullException.ThrowIfNull(networks);
         ArgumentNullException.ThrowIfNull(scoring);
+        if (networks.Count == 0)
+        {
+            throw new ArgumentException(
+                $"There is nothing to merge '{inputColumnName}' with: it takes at least 2 score columns, or a column "
+                + "of pixels and at least 2 networks.",
+                nameof(networks));
+        }
         if (networks.Count < 2)
         {
             throw new ArgumentException(

@@ -140,15 +140,7 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
     void ICanSaveModel.Save(ModelSaveContext ctx)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        var chain = new ServingChain(_annotation, OutputColumnName, _prediction, _inputSchema, _scorer).Create();
-        try
-        {
-            chain.Save(ctx);
-        }
-        finally
-        {
-            (chain as IDisposable)?.Dispose();
-        }
+        new ServingChain(_annotation, OutputColumnName, _prediction, _inputSchema, _scorer).Save(ctx);
     }
 
     /// <summary>Whether scores have been requested, so that there is an engine.</summary>

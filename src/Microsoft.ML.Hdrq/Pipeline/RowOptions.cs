@@ -88,7 +88,7 @@ public sealed record RowOptions
         if (string.IsNullOrEmpty(LabelColumnName))
             throw OptionCheck.Error(nameof(LabelColumnName), LabelColumnName, $"{nameof(LabelColumnName)} is missing.");
         OptionCheck.Range(nameof(MaxRows), MaxRows ?? 1, 1, int.MaxValue, "null or at least 1");
-        OptionCheck.Range(nameof(CropSize), CropSize ?? 1, 1, int.MaxValue, "null or at least 1");
+        OptionCheck.Count(nameof(CropSize), CropSize ?? 1, 1, OptionCheck.MaxSide);
         if (readsLabels && CropSize is not null)
         {
             throw OptionCheck.Error(nameof(CropSize), CropSize,
@@ -96,6 +96,6 @@ public sealed record RowOptions
                 + "to adapt a network on crops, "
                 + $"set {nameof(AdaptationOptions)}.{nameof(AdaptationOptions.CropSize)}.");
         }
-        OptionCheck.Range(nameof(GpuDeviceId), GpuDeviceId ?? 0, 0, int.MaxValue, "null or not negative");
+        OptionCheck.Count(nameof(GpuDeviceId), GpuDeviceId ?? 0, 0);
     }
 }

@@ -6,6 +6,9 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 /// <summary>How a network is applied.</summary>
 public sealed record ScoringOptions
 {
+    // More than any machine has cores: ONNX Runtime would make them all.
+    private const int MaxThreads = 1024;
+
     /// <summary>The default name of the predicted label's column.</summary>
     internal const string DefaultPredictedLabelColumnName = "PredictedLabel";
 
@@ -13,7 +16,7 @@ public sealed record ScoringOptions
     internal const string DefaultPredictedMaskColumnName = "PredictedMask";
 
     /// <summary>
-    /// The number of rows scored together, at least 1; 32 by default. Scores do not depend on it; larger batches are
+    /// The number of rows scored together, from 1 to 65,536; 32 by default. Scores do not depend on it; larger ones are
     /// faster and take more memory.
     /// </summary>
     public int BatchSize { get; init; } = 32;
@@ -71,8 +74,8 @@ public sealed record ScoringOptions
     public ScoringEngineKind Engine { get; init; }
 
     /// <summary>
-    /// The number of ONNX Runtime's threads, at least 1; null, the default, for one on each core. They sleep while they
-    /// wait. For Torch, use <c>torch.set_num_threads</c>, which applies to the whole process.
+    /// The number of ONNX Runtime's threads, from 1 to 1,024; null, the default, for one on each core. They sleep
+    /// while they wait. For Torch, use <c>torch.set_num_threads</c>, which applies to the whole process.
     /// </summary>
     public int? Threads { get; init; }
 
@@ -89,11 +92,10 @@ public sealed record ScoringOptions
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
     internal ScoringSettings ToSettings(string outputColumnName)
     {
-        if (BatchSize < 1)
-            throw OptionCheck.Error(nameof(BatchSize), BatchSize, $"{nameof(BatchSize)} must be at least 1.");
+        OptionCheck.BatchSize(nameof(BatchSize), BatchSize);
         OptionCheck.Defined(nameof(Engine), Engine, "an engine");
-        if (Threads < 1)
-            throw OptionCheck.Error(nameof(Threads), Threads, $"{nameof(Threads)} must be null or at least 1.");
+        OptionCheck.Count(nameof(Threads), Threads ?? 1, 1, MaxThreads);
+        OptionCheck.Count(nameof(GpuDeviceId), GpuDeviceId ?? 0, 0);
         if (PredictedLabelColumnName is "" || PredictedLabelColumnName == outputColumnName)
         {
             throw OptionCheck.Error(nameof(PredictedLabelColumnName), PredictedLabelColumnName,

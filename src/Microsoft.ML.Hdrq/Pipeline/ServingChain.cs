@@ -18,11 +18,34 @@ internal sealed class ServingChain(
 {
     private readonly MLContext _ml = new();
 
-    /// <summary>Builds the chain.</summary>
+    /// <summary>Builds the chain and saves it.</summary>
     /// <exception cref="NotSupportedException">
     /// The network only takes batches of a fixed size other than 1, or ONNX cannot express it.
     /// </exception>
-    public ITransformer Create()
+    public void Save(ModelSaveContext context)
+    {
+        // ML.NET hands ONNX Runtime a file with the network, which it does not delete on every system.
+        var folder = Directory.CreateTempSubdirectory("hdrq-");
+        _ml.TempFilePath = folder.FullName;
+        try
+        {
+            var chain = Create();
+            try
+            {
+                chain.Save(context);
+            }
+            finally
+            {
+                (chain as IDisposable)?.Dispose();
+            }
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private ITransformer Create()
     {
         var batch = annotation.Network.Graph.Inputs[0].Shape[0];
         if (batch is not (1 or TensorShape.Dynamic))

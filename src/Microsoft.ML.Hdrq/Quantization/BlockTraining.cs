@@ -21,10 +21,10 @@ public abstract record BlockTraining
     /// </summary>
     public int Iterations { get; init; } = 1000;
 
-    /// <summary>The number of images in a step, at least 1; 16 by default.</summary>
+    /// <summary>The number of images in a step, from 1 to 65,536; 16 by default.</summary>
     public int BatchSize { get; init; } = 16;
 
-    /// <summary>The learning rate of the scales of activations, positive; 0.00008 by default.</summary>
+    /// <summary>The learning rate of the scales of activations, above 0, at most 1,000; 0.00008 by default.</summary>
     public double ActivationScaleLearningRate { get; init; } = 8e-5;
 
     /// <summary>
@@ -63,14 +63,9 @@ public abstract record BlockTraining
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
     internal virtual void Check()
     {
-        OptionCheck.Range(InGroup(nameof(Iterations)), Iterations, 0, int.MaxValue, "not negative");
-        OptionCheck.Range(InGroup(nameof(BatchSize)), BatchSize, 1, int.MaxValue, "at least 1");
-        OptionCheck.Range(
-            InGroup(nameof(ActivationScaleLearningRate)),
-            ActivationScaleLearningRate,
-            double.Epsilon,
-            double.MaxValue,
-            "positive");
+        OptionCheck.Count(InGroup(nameof(Iterations)), Iterations, 0);
+        OptionCheck.BatchSize(InGroup(nameof(BatchSize)), BatchSize);
+        OptionCheck.LearningRate(InGroup(nameof(ActivationScaleLearningRate)), ActivationScaleLearningRate);
         OptionCheck.Range(InGroup(nameof(WarmUp)), WarmUp, 0, 0.5, "from 0 to 0.5");
     }
 

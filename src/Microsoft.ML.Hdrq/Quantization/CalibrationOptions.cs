@@ -25,8 +25,8 @@ public sealed record CalibrationOptions
     public bool UseSourceScales { get; init; } = true;
 
     /// <summary>
-    /// The number of images that are computed together while ranges are chosen, at least 1; 16 by default. A range is
-    /// chosen for each batch, so the results depend on this value.
+    /// The number of images that are computed together while ranges are chosen, from 1 to 65,536; 16 by default. A
+    /// range is chosen for each batch, so the results depend on this value.
     /// </summary>
     public int BatchSize { get; init; } = 16;
 
@@ -67,7 +67,7 @@ public sealed record CalibrationOptions
     internal void Check()
     {
         OptionCheck.Defined(InGroup(nameof(Observer)), Observer, "an observer");
-        OptionCheck.Range(InGroup(nameof(BatchSize)), BatchSize, 1, int.MaxValue, "at least 1");
+        OptionCheck.BatchSize(InGroup(nameof(BatchSize)), BatchSize);
         OptionCheck.Range(InGroup(nameof(CacheMemory)), CacheMemory, 0, long.MaxValue, "not negative");
         if (CacheDirectory is not null && !Directory.Exists(CacheDirectory))
         {

@@ -9,6 +9,9 @@ namespace Microsoft.ML.Hdrq.Quantization;
 /// </summary>
 public sealed record HdrqTraining : BlockTraining
 {
+    // Beside a loss of outputs in single precision, more than this leaves nothing of it.
+    private const double MaxWeight = 1e6;
+
     /// <summary>The settings of the paper and its public code.</summary>
     internal static HdrqTraining Paper { get; } =
         WithPaperSettings(new HdrqTraining { WeightLearningRate = 1e-4, DriftWeight = 0, TrainBiases = false });
@@ -18,11 +21,13 @@ public sealed record HdrqTraining : BlockTraining
     /// </summary>
     public double WeightLearningRate { get; init; } = 2e-4;
 
-    /// <summary>Gamma, the weight of the distance to the source network, not negative; 0.05 by default.</summary>
+    /// <summary>
+    /// Gamma, the weight of the distance to the source network, from 0 to 1,000,000; 0.05 by default.
+    /// </summary>
     public double DistanceWeight { get; init; } = 5e-2;
 
     /// <summary>
-    /// The weight of the distance to the network's own weights in full precision, not negative; 0.1 by default. It
+    /// The weight of the distance to the network's own weights in full precision, 0 to 1,000,000; 0.1 by default. It
     /// bounds how far training moves the weights: the calibration images of one domain say little about changes that
     /// suit another domain. The mean of quantized networks then stays near the mean of the networks. The paper has no
     /// such term. Compare L2-SP (Li et al., ICML 2018).
@@ -59,10 +64,9 @@ public sealed record HdrqTraining : BlockTraining
     internal override void Check()
     {
         base.Check();
-        OptionCheck.Range(
-            InGroup(nameof(WeightLearningRate)), WeightLearningRate, double.Epsilon, double.MaxValue, "positive");
-        OptionCheck.Range(InGroup(nameof(DistanceWeight)), DistanceWeight, 0, double.MaxValue, "not negative");
-        OptionCheck.Range(InGroup(nameof(DriftWeight)), DriftWeight, 0, double.MaxValue, "not negative");
+        OptionCheck.LearningRate(InGroup(nameof(WeightLearningRate)), WeightLearningRate);
+        OptionCheck.Range(InGroup(nameof(DistanceWeight)), DistanceWeight, 0, MaxWeight, "from 0 to 1000000");
+        OptionCheck.Range(InGroup(nameof(DriftWeight)), DriftWeight, 0, MaxWeight, "from 0 to 1000000");
         CheckProbability(nameof(DropProbability), DropProbability);
     }
 }

@@ -82,7 +82,7 @@ public sealed class OnnxReport
         var external = options?.ExternalDataFile is { } name
             ? new FileInfo(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, name)).Length
             : 0;
-        return Of(network, new FileInfo(path).Length + external, OptimizedGraph.Of(path));
+        return Of(network, new FileInfo(path).Length + external, OptimizedGraph.Of(path, network.Graph));
     }
 
     /// <summary>Writes a network to memory, lets ONNX Runtime optimize it, and examines the result.</summary>
@@ -97,7 +97,7 @@ public sealed class OnnxReport
         ArgumentNullException.ThrowIfNull(network);
         using var file = new MemoryStream();
         network.SaveOnnx(file, options);
-        return Of(network, file.Length, OptimizedGraph.Of(file.ToArray()));
+        return Of(network, file.Length, OptimizedGraph.Of(file.ToArray(), network.Graph));
     }
 
     private static OnnxReport Of(Network network, long fileSize, OptimizedGraph optimized)

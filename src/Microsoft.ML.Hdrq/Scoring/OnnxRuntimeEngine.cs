@@ -21,10 +21,17 @@ internal sealed class OnnxRuntimeEngine : ScoringEngine
     /// <param name="signedWeights">
     /// Whether 8-bit weights are signed; null for signed weights where they are as exact, and faster.
     /// </param>
-    /// <exception cref="NotSupportedException">ONNX cannot express the network.</exception>
+    /// <exception cref="NotSupportedException">
+    /// ONNX cannot express the network, or ONNX Runtime may end the process with it.
+    /// </exception>
     /// <exception cref="OnnxRuntimeException">ONNX Runtime rejects the model.</exception>
     public OnnxRuntimeEngine(Network network, int? threads = null, bool? signedWeights = null)
     {
+        if (IntegerDivisions.HaveUnknownDivisors(network.Graph))
+        {
+            throw new NotSupportedException(
+                "The network divides integers by others that it computes, on which ONNX Runtime may end the process.");
+        }
         _input = [network.Graph.Inputs[0].Name];
         _output = [network.Graph.Outputs[0].Name];
         using var model = new MemoryStream();
@@ -38,11 +45,12 @@ internal sealed class OnnxRuntimeEngine : ScoringEngine
 
     /// <summary>
     /// Whether ONNX Runtime suits a network: it is on a CPU, it is in full precision or computes on integers
-    /// throughout, and its scores have single precision.
+    /// throughout, its scores have single precision, and no quotient of integers may end the process.
     /// </summary>
     public static bool Fits(Network network) =>
         network.Device.type == DeviceType.CPU
             && network.Graph.Outputs[0].ElementType == ElementType.Float32
+            && !IntegerDivisions.HaveUnknownDivisors(network.Graph)
             && (network.Graph.Nodes.All(node => !node.Operator.IsSimulation) || IntegerNetwork.IsComplete(network));
 
     public override torch.Tensor Forward(torch.Tensor batch)

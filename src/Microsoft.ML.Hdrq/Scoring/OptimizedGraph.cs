@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Operators;
+using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 using Microsoft.ML.OnnxRuntime;
 
@@ -35,14 +37,20 @@ internal sealed class OptimizedGraph
     public int Conversions { get; }
 
     /// <summary>Lets ONNX Runtime optimize a model in memory.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="graph">The graph that was saved as that.</param>
     /// <exception cref="OnnxRuntimeException">ONNX Runtime rejects the model.</exception>
-    public static OptimizedGraph Of(byte[] model) => Of(options => new InferenceSession(model, options));
+    public static OptimizedGraph Of(byte[] model, Graph graph) =>
+        Of(options => new InferenceSession(model, options), graph);
 
     /// <summary>Lets ONNX Runtime optimize the model in a file, with its external data.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="graph">The graph that was saved as that.</param>
     /// <exception cref="OnnxRuntimeException">ONNX Runtime rejects the model.</exception>
-    public static OptimizedGraph Of(string path) => Of(options => new InferenceSession(path, options));
+    public static OptimizedGraph Of(string path, Graph graph) =>
+        Of(options => new InferenceSession(path, options), graph);
 
-    private static OptimizedGraph Of(Func<SessionOptions, InferenceSession> open)
+    private static OptimizedGraph Of(Func<SessionOptions, InferenceSession> open, Graph graph)
     {
         var path = Path.GetTempFileName();
         try
@@ -52,8 +60,11 @@ internal sealed class OptimizedGraph
                 LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
                 OptimizedModelFilePath = path,
             })
-            using (open(options))
             {
+                // Folding computes, and what it divides by may be anything.
+                if (IntegerDivisions.HaveUnknownDivisors(graph))
+                    options.AddSessionConfigEntry("optimization.disable_specified_optimizers", "ConstantFolding");
+                open(options).Dispose();
             }
             using var file = File.OpenRead(path);
             return new OptimizedGraph(ModelProto.Parser.WithDiscardUnknownFields(true).ParseFrom(file).Graph);

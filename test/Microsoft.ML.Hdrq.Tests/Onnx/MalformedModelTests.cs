@@ -64,6 +64,12 @@ public class MalformedModelTests
         Row("a constant reshape that does not fit", ModelOf(13, [4], Longs("a", 1, 2), Longs("b", 5), Node("Reshape", "a b", "c"), Node("Add", "x c", "y")), "'Reshape-c' (Reshape)"),
         Row("a constant index out of range", ModelOf(13, [4], Longs("a", 1, 2), Longs("b", 7), Node("Gather", "a b", "c"), Node("Add", "x c", "y")), "'Gather-c' (Gather)"),
         Row("a constant division by zero", ModelOf(13, [4], Longs("a", 1, 2), Longs("b", 0), Node("Div", "a b", "c"), Node("Reshape", "x c", "y")), "'Div-c' (Div)"),
+        Row("a division by -1 of constants too many to compute", ModelOf(13, [4], Many("a", long.MinValue), Many("b", -1), Node("Div", "a b", "c"), Node("Cast", "c", "d", ("to", 1)), Node("ReduceMax", "d", "e", ("keepdims", 0)), Node("Add", "x e", "y")), "'Div-c' (Div) divides integers by -1"),
+        Row("a remainder of -1 of constants too many to compute", ModelOf(13, [4], Many("a", long.MinValue), Many("b", -1), Node("Mod", "a b", "c"), Node("Cast", "c", "d", ("to", 1)), Node("ReduceMax", "d", "e", ("keepdims", 0)), Node("Add", "x e", "y")), "'Mod-c' (Mod) divides integers by -1"),
+        Row("a division of data by 0", ModelOf(13, [4], Longs("b", 0), Node("Cast", "x", "a", ("to", 7)), Node("Div", "a b", "c"), Node("Cast", "c", "y", ("to", 1))), "'Div-c' (Div) divides integers by 0"),
+        Row("a division of data by -1", ModelOf(13, [4], Longs("b", 3, -1, 2, 2), Node("Cast", "x", "a", ("to", 7)), Node("Div", "a b", "c"), Node("Cast", "c", "y", ("to", 1))), "'Div-c' (Div) divides integers by -1"),
+        Row("an empty kernel", ModelOf(13, [1, 1, 8, 8], Floats("w", [2, 1, 0, 0]), Node("Conv", "x w", "y")), "Weight 'w' is empty: its shape is [2, 1, 0, 0]"),
+        Row("a kernel of no channels", ModelOf(13, [1, 2, 8, 8], Floats("w", [2, 0, 3, 3]), Node("ConvTranspose", "x w", "y")), "Weight 'w' is empty"),
         Row("a constant with fewer outputs than asked for", ModelOf(13, [4], Longs("a", 1, 2), Longs("b", 1, 1), Node("Split", "a b", "c d e"), Node("Add", "x e", "y")), "(Split)"),
         Row("a constant shape with negative sizes", ModelOf(13, [4], Longs("s", -5), Node("ConstantOfShape", "s", "c"), Node("Add", "x c", "y")), "(ConstantOfShape)"),
     ];
@@ -184,6 +190,9 @@ public class MalformedModelTests
     }
 
     private static TestDataRow<(string, byte[], string)> Row(string what, ModelProto model, string named) => new((what, model.ToByteArray(), named)) { DisplayName = what };
+
+    /// <summary>More integers than are computed when a file is read.</summary>
+    private static TensorProto Many(string name, long value) => Longs(name, [.. Enumerable.Repeat(value, 5000)]);
 
     /// <summary>A sound model, spoilt.</summary>
     private static ModelProto Changed(Action<ModelProto> change)

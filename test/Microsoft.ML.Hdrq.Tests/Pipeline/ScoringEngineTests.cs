@@ -51,6 +51,31 @@ public sealed class ScoringEngineTests
             "instead of [2, 7, 7]");
     }
 
+    /// <summary>
+    /// The smallest integer by -1: both are computed from the input, times 0. ONNX Runtime lets the processor end the
+    /// process; the quotient in two's complement is the smallest integer again.
+    /// </summary>
+    [TestMethod]
+    public void A_network_that_divides_integers_by_what_it_computes_never_goes_to_ONNX_Runtime()
+    {
+        using var network = OnnxModels.Load(OnnxModels.ModelOf(13, [-1, 4],
+            OnnxModels.Longs("zero", 0), OnnxModels.Longs("smallest", long.MinValue), OnnxModels.Longs("minus", -1),
+            OnnxModels.Node("Cast", "x", "i", ("to", 7)), OnnxModels.Node("Mul", "i zero", "n"),
+            OnnxModels.Node("Add", "n smallest", "a"), OnnxModels.Node("Add", "n minus", "b"),
+            OnnxModels.Node("Div", "a b", "q"), OnnxModels.Node("Cast", "q", "y", ("to", 1))));
+        using var scorer = new NetworkScorer(network, [4], softmax: false, ScoringEngineKind.Automatic, threads: 1);
+        using var batch = scorer.NewBatch(1);
+        batch.fill_(1f);
+        var scores = new float[scorer.ScoreSize];
+        scorer.Score(batch, 1, scores);
+        CollectionAssert.AreEqual(Enumerable.Repeat((float)long.MinValue, 4).ToArray(), scores);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<InvalidOperationException>(
+                () => ScoringEngine.For(network, ScoringEngineKind.OnnxRuntime)).Message,
+            "divides integers by others that it computes");
+        Assert.IsEmpty(OnnxReport.Of(network).Layers);
+    }
+
     [TestMethod]
     public void What_ONNX_Runtime_computes_exactly_goes_there_and_the_rest_to_Torch()
     {

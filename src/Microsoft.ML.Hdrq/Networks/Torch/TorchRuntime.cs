@@ -11,11 +11,10 @@ namespace Microsoft.ML.Hdrq.Networks.Torch;
 /// the console, and names a missing package whatever the cause was. Loading them before TorchSharp does avoids all
 /// three.
 /// </remarks>
-internal static partial class TorchRuntime
+internal static class TorchRuntime
 {
     private const string Core = "torch_cpu";
     private const string Binding = "LibTorchSharp";
-    private const string WaitPolicy = "OMP_WAIT_POLICY";
 
     // The binding's dependencies, in order: it finds them loaded, even where the packages are not in one directory.
     private static readonly string[] _dependencies = [Core, "torch"];
@@ -36,7 +35,10 @@ internal static partial class TorchRuntime
         {
             if (_loaded)
                 return;
-            WaitWithoutSpinning();
+            // OpenMP's threads sleep while they wait: spinning ones take the cores from threads that have work, which
+            // makes training at least ten times slower on a small or busy machine. On an idle machine, waking them
+            // costs small networks a fifth; OMP_WAIT_POLICY=ACTIVE avoids that. libgomp reads it when it is loaded.
+            NativeEnvironment.Default("OMP_WAIT_POLICY", "PASSIVE");
             try
             {
                 // A failure here shows again below, with its reason.
@@ -174,24 +176,4 @@ internal static partial class TorchRuntime
         OperatingSystem.IsWindows() ? library + ".dll"
         : OperatingSystem.IsMacOS() ? $"lib{library}.dylib"
         : $"lib{library}.so";
-
-    /// <summary>
-    /// Lets OpenMP's threads sleep when they wait, unless the user has set <c>OMP_WAIT_POLICY</c>: spinning threads
-    /// take the cores from threads that have work, which makes training at least ten times slower on a small or busy
-    /// machine. On an idle machine, waking the threads costs small networks a fifth; <c>OMP_WAIT_POLICY=ACTIVE</c>
-    /// avoids this cost. libgomp reads the variable once, when it is loaded.
-    /// </summary>
-    private static void WaitWithoutSpinning()
-    {
-        // On Linux and macOS .NET keeps its own copy of the environment, which native code does not see.
-        if (Environment.GetEnvironmentVariable(WaitPolicy) is not null)
-            return;
-        if (OperatingSystem.IsWindows())
-            Environment.SetEnvironmentVariable(WaitPolicy, "PASSIVE");
-        else
-            _ = SetNativeVariable(WaitPolicy, "PASSIVE", overwrite: 0);
-    }
-
-    [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int SetNativeVariable(string name, string value, int overwrite);
 }
