@@ -21,6 +21,9 @@ internal sealed class JobRunner
     private readonly Output _output;
     private readonly string? _folder;
 
+    // The networks of the results that the folder held when work began: they are replaced once all are measured again.
+    private HashSet<string> _kept = [];
+
     /// <summary>Checks all that can be known before work begins.</summary>
     /// <param name="layout">The data folder.</param>
     /// <param name="options">What is asked for.</param>
@@ -68,6 +71,7 @@ internal sealed class JobRunner
     public void Run(CancellationToken cancellationToken)
     {
         using var only = _folder is null ? null : FolderLock.Of(_folder);
+        _kept = Kept();
         var (job, document) = _output.WithProgress(board =>
         {
             var running =
@@ -104,14 +108,31 @@ internal sealed class JobRunner
     {
         _output.Event(
             "network", () => JsonSerializer.SerializeToNode(row, ResultsJsonContext.Default.ResultRow)!.AsObject());
-        Write(document);
+        if (_kept.IsSubsetOf(document.Rows.Select(measured => measured.Network)))
+            Write(document);
     }
+
+    private HashSet<string> Kept()
+    {
+        if (_folder is null || !File.Exists(ResultsPath))
+            return [];
+        try
+        {
+            return [.. ResultsFile.Read(ResultsPath).Rows.Select(row => row.Network)];
+        }
+        catch (InvalidDataException)
+        {
+            return [];
+        }
+    }
+
+    private string ResultsPath => Path.Combine(_folder!, "results.json");
 
     private void Write(ResultsDocument document)
     {
         if (_folder is null)
             return;
-        ResultsFile.Write(Path.Combine(_folder, "results.json"), document);
+        ResultsFile.Write(ResultsPath, document);
         if (_options.Comparison is not null)
             WholeFile.Write(
                 Path.Combine(_folder, "comparison.md"),

@@ -113,11 +113,11 @@ public static class OnnxNetworkExtensions
                 nameof(options));
         }
         var externalTarget = external is null ? null : Path.Combine(Path.GetDirectoryName(target)!, external);
-        var (unfinished, unfinishedExternal) = ($"{target}.unfinished", $"{externalTarget}.unfinished");
+        var (unfinished, unfinishedExternal) = (Beside(target), Beside(target));
         try
         {
-            using (var model = File.Create(unfinished))
-            using (var data = externalTarget is null ? null : File.Create(unfinishedExternal))
+            using (var model = new FileStream(unfinished, FileMode.CreateNew))
+            using (var data = externalTarget is null ? null : new FileStream(unfinishedExternal, FileMode.CreateNew))
                 OnnxWriter.Write(network, model, options, data);
             if (externalTarget is not null)
                 File.Move(unfinishedExternal, externalTarget, overwrite: true);
@@ -130,6 +130,12 @@ public static class OnnxNetworkExtensions
                 File.Delete(unfinishedExternal);
         }
     }
+
+    /// <summary>
+    /// A name in the same folder that nobody can foresee, and put a link under: what is written would go where it leads.
+    /// </summary>
+    private static string Beside(string target) =>
+        Path.Combine(Path.GetDirectoryName(target)!, $".{Guid.NewGuid():N}.unfinished");
 
     private static bool IsPlainName(string external, string model) =>
         external.Length > 0

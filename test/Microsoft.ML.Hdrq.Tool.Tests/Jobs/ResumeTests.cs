@@ -77,6 +77,29 @@ public sealed class ResumeTests
         Assert.AreEqual(report, File.ReadAllText(_folder.Combine("out", "report.html")));
     }
 
+    /// <summary>Its later networks are made again too, and until they are measured the old results are kept.</summary>
+    [TestMethod]
+    public void A_finished_job_that_lost_a_network_never_has_fewer_results()
+    {
+        Run("out").Done();
+        var results = File.ReadAllText(_folder.Combine("out", "results.json"));
+        var rows = ResultsFile.Read(_folder.Combine("out", "results.json")).Rows.Count;
+        File.Delete(Directory.GetFiles(_folder.Combine("out"), "adapted*.onnx")[0]);
+        var stopped = Run("out", line =>
+        {
+            rows = AtLeast(rows, "out");
+            return line.EndsWith(" s", StringComparison.Ordinal);
+        });
+        Assert.AreEqual(130, stopped.ExitCode);
+        Assert.AreEqual(results, File.ReadAllText(_folder.Combine("out", "results.json")));
+        Run("out", _ =>
+        {
+            rows = AtLeast(rows, "out");
+            return false;
+        }).Done();
+        Assert.AreEqual(results, File.ReadAllText(_folder.Combine("out", "results.json")));
+    }
+
     [TestMethod]
     public void A_job_that_is_cancelled_leaves_no_temporary_file_and_no_lock()
     {

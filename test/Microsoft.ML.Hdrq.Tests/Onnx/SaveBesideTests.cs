@@ -1,0 +1,58 @@
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Hdrq.Tests.Pipeline;
+
+namespace Microsoft.ML.Hdrq.Tests.Onnx;
+
+/// <summary>A file is written beside the one that it replaces, under a name that nobody can foresee.</summary>
+[TestClass]
+public sealed class SaveBesideTests
+{
+    private TemporaryDirectory _folder = null!;
+
+    [TestInitialize]
+    public void Prepare() => _folder = new TemporaryDirectory();
+
+    [TestCleanup]
+    public void CleanUp() => _folder.Dispose();
+
+    [TestMethod]
+    [DataRow(null)]
+    [DataRow("weights.bin")]
+    public void Links_that_are_put_in_its_way_lead_nowhere(string? external)
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("Links take rights on Windows.");
+        Directory.CreateDirectory(_folder.Combine("elsewhere"));
+        Directory.CreateDirectory(_folder.Combine("here"));
+        File.WriteAllText(_folder.Combine("elsewhere", "precious"), "precious");
+        string[] names = ["x.onnx", "weights.bin", "x.onnx.unfinished", "weights.bin.unfinished"];
+        foreach (var name in names)
+            File.CreateSymbolicLink(_folder.Combine("here", name), _folder.Combine("elsewhere", "precious"));
+        using var network = TestNetworks.Classifier();
+        network.SaveOnnx(_folder.Combine("here", "x.onnx"), new() { ExternalDataFile = external });
+        Assert.AreEqual("precious", File.ReadAllText(_folder.Combine("elsewhere", "precious")));
+        Assert.IsNull(new FileInfo(_folder.Combine("here", "x.onnx")).LinkTarget);
+        Network.LoadOnnx(_folder.Combine("here", "x.onnx")).Dispose();
+        Assert.HasCount(names.Length, Directory.GetFiles(_folder.Combine("here")));
+    }
+
+    [TestMethod]
+    public void Many_may_save_under_one_name_at_once()
+    {
+        using var network = TestNetworks.Classifier();
+        Parallel.For(0, 32, _ => network.SaveOnnx(_folder.Combine("x.onnx")));
+        Assert.HasCount(1, Directory.GetFiles(_folder.Path));
+        Network.LoadOnnx(_folder.Combine("x.onnx")).Dispose();
+    }
+
+    [TestMethod]
+    public void What_cannot_be_written_leaves_nothing_and_replaces_nothing()
+    {
+        using var network = TestNetworks.Classifier();
+        File.WriteAllText(_folder.Combine("x.onnx"), "before");
+        Assert.Throws<ArgumentException>(() => network.SaveOnnx(_folder.Combine("x.onnx"), new() { Opset = 2 }));
+        Assert.AreEqual("before", File.ReadAllText(_folder.Combine("x.onnx")));
+        Assert.HasCount(1, Directory.GetFiles(_folder.Path));
+    }
+}
