@@ -29,7 +29,11 @@ internal static class Adapting
                     using var here = network.To(device);
                     var options = new AdaptationOptions
                     {
-                        Epochs = 2, BatchSize = 32, Optimizer = optimizer, UpdateStatistics = updates, Progress = losses,
+                        Epochs = 2,
+                        BatchSize = 32,
+                        Optimizer = optimizer,
+                        UpdateStatistics = updates,
+                        Progress = losses,
                     };
                     using var trained = FineTuning.Train(here, images, labels, options, -100, seed: 1, setting.Limit);
                     return trained.Forward(images).cpu();

@@ -28,7 +28,7 @@ internal static class Basics
         if (device.type != DeviceType.CUDA)
             return;
         log.Say("our own kernels");
-        var kernels = CudaKernels.For(device);
+        var kernels = CudaKernels.For(there);
         log.Check("kernels", kernels is not null, CudaKernels.Obstacle ?? "compiled and loaded");
         log.Say($"the device has {CudaMemory.TotalBytes() / (1 << 30)} GB");
     }

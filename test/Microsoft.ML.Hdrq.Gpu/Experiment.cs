@@ -39,7 +39,10 @@ internal static class Experiment
             network, images,
             options with
             {
-                WeightBits = 4, ActivationBits = 4, Source = source, KeepInputGrams = true,
+                WeightBits = 4,
+                ActivationBits = 4,
+                Source = source,
+                KeepInputGrams = true,
                 Calibration = options.Calibration with { KeepOnDevice = true },
             },
             seed: 1, setting.Limit);

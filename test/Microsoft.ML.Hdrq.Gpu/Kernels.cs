@@ -147,8 +147,7 @@ internal static class Kernels
             var other = Setting.Random(12, 70, 100).to(device);
             using var optimizer = BlockOptimizer.Create(
                 new(weights, [weightScale], [activationScale],
-                    [new(weights[0], source, 0.05), new(weights[1], other, 0.1), new(weights[0], source.mul(other[0, 0]), 0.1)]),
-                device);
+                    [new(weights[0], source, 0.05), new(weights[1], other, 0.1), new(weights[0], source.mul(other[0, 0]), 0.1)]));
             var losses = new List<torch.Tensor>();
             for (var step = 0; step < steps; step++)
             {

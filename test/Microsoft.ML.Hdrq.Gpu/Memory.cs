@@ -31,7 +31,9 @@ internal static class Memory
                         here, images,
                         options with
                         {
-                            WeightBits = 4, ActivationBits = 4, Progress = watch,
+                            WeightBits = 4,
+                            ActivationBits = 4,
+                            Progress = watch,
                             Calibration = new() { KeepOnDevice = keepOnDevice },
                         },
                         seed: 1, firstBlock.Token).Dispose();

@@ -37,7 +37,10 @@ internal static class Whole
                 network, images,
                 new HdrqOptions
                 {
-                    WeightBits = 4, ActivationBits = 4, Source = network, Progress = losses,
+                    WeightBits = 4,
+                    ActivationBits = 4,
+                    Source = network,
+                    Progress = losses,
                     Training = new() { Iterations = steps, BatchSize = 16 },
                     Calibration = new() { KeepOnDevice = keepOnDevice, CacheMemory = 32L << 30, AllowTf32 = allowTf32 },
                 },

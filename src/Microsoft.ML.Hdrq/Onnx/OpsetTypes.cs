@@ -107,7 +107,8 @@ internal static class OpsetTypes
         ("ScatterElements", 11, [Any, Indices, Same]),
         ("ScatterND", 11, [Any, Types.Int64, Same]),
         ("OneHot", 9, [Numbers, Numbers, Any]),
-        ("CenterCropPad", 18, [Any, Indices]),
+        // Its definition by other operators mixes the shape with Int64, although it allows Int32.
+        ("CenterCropPad", 18, [Any, Types.Int64]),
         ("Col2Im", 18, [Any, Types.Int64, Types.Int64]),
         ("GridSample", 16, [Any, Floats]),
         ("NonMaxSuppression", 10, [Types.Float32, Types.Float32, Types.Int64, Types.Float32, Types.Float32]),

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -106,6 +107,14 @@ internal sealed class ActivationCache : IDisposable
     {
         using var scope = torch.NewDisposeScope();
         var rows = torch.empty(shape, torch.ScalarType.Float32, device);
-        return (isPinned ? rows.pin_memory() : rows).DetachFromDisposeScope();
+        try
+        {
+            return (isPinned ? rows.pin_memory() : rows).DetachFromDisposeScope();
+        }
+        catch (ExternalException)
+        {
+            // The system does not pin as much; a GPU then reads it more slowly.
+            return rows.DetachFromDisposeScope();
+        }
     }
 }

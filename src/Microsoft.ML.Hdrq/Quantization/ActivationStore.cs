@@ -1,3 +1,4 @@
+using System.Numerics;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
 using TorchSharp;
@@ -56,6 +57,9 @@ internal sealed class ActivationStore(torch.Device device, long budget, string d
     private ActivationCache Create(long count, long[] rowShape)
     {
         var size = count * rowShape.Aggregate(sizeof(float), (long bytes, long length) => bytes * length);
+        // libtorch rounds pinned memory up, and keeps it for later.
+        if (isPinned)
+            size = (long)BitOperations.RoundUpToPowerOf2((ulong)size);
         var isInMemory = size <= Free;
         var cache = ActivationCache.Create(
             count, rowShape, isInMemory ? device : null, isPinned, directory, Forget);
@@ -67,6 +71,6 @@ internal sealed class ActivationStore(torch.Device device, long budget, string d
     private void Forget(ActivationCache cache)
     {
         if (_caches.Remove(cache) && cache.Memory is not null)
-            _used -= cache.Size;
+            _used -= isPinned ? (long)BitOperations.RoundUpToPowerOf2((ulong)cache.Size) : cache.Size;
     }
 }

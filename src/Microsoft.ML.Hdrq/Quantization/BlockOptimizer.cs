@@ -32,9 +32,11 @@ internal abstract class BlockOptimizer : IDisposable
         public IEnumerable<Parameter> Scales => WeightScales.Concat(ActivationScales);
     }
 
-    /// <summary>Creates the optimizer for a device.</summary>
-    public static BlockOptimizer Create(Learned learned, torch.Device device) =>
-        CudaKernels.For(device) is { } kernels && learned.All.All(parameter => CudaRounding.Holds(parameter))
+    /// <summary>Creates the optimizer for the device of the parameters.</summary>
+    public static BlockOptimizer Create(Learned learned) =>
+        learned.All.FirstOrDefault() is { } first
+        && CudaKernels.For(first) is { } kernels
+        && learned.All.Concat(learned.Distances.Select(distance => distance.Reference)).All(CudaRounding.Holds)
             ? new CudaBlockOptimizer(learned, kernels)
             : new TorchBlockOptimizer(learned);
 

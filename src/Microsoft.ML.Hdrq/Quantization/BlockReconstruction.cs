@@ -98,13 +98,11 @@ internal sealed class BlockReconstruction : IDisposable
             }
         }
         var directions = _directions.Values.Select(entry => entry.Rounding.Direction);
-        _optimizer = BlockOptimizer.Create(
-            new(
-                [.. learnedWeights, .. learnedBiases, .. directions],
-                weightScales,
-                activationScales,
-                [.. distances, .. drifts]),
-            network.Device);
+        _optimizer = BlockOptimizer.Create(new(
+            [.. learnedWeights, .. learnedBiases, .. directions],
+            weightScales,
+            activationScales,
+            [.. distances, .. drifts]));
     }
 
     /// <summary>Trains the block.</summary>
@@ -192,6 +190,7 @@ internal sealed class BlockReconstruction : IDisposable
         }
         _optimizer.ZeroGradients();
         loss.backward();
+        _workspace.ThrowFailure();
         _optimizer.Step(weightRate, activationScaleRate);
         return loss;
     }

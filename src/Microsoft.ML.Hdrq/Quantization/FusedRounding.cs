@@ -60,6 +60,8 @@ internal sealed class FusedRounding : torch.autograd.SingleTensorFunction<FusedR
             ? HostRounding.Forward(values, scale, settings)
             : CudaRounding.Forward(values, scale, settings);
         ctx.save_for_backward([kept]);
+        // Otherwise TorchSharp itself allocates zeros before our code, where no exception can be caught.
+        ctx.set_materialize_grads(false);
         var run = RunLength(values, scale);
         ctx.save_data(PlanName, new Plan(settings, scale.shape, run, values.requires_grad, values.is_leaf));
         return result;
@@ -67,9 +69,24 @@ internal sealed class FusedRounding : torch.autograd.SingleTensorFunction<FusedR
 
     public override List<torch.Tensor> backward(torch.autograd.AutogradContext ctx, torch.Tensor grad_output)
     {
+        if (grad_output is null || grad_output.IsInvalid)
+            return [null!, null!, null!];
         var plan = (Plan)ctx.get_data(PlanName);
-        var kept = ctx.get_saved_variables()[0];
-        var gradient = grad_output.contiguous();
+        try
+        {
+            return Gradients(plan, ctx.get_saved_variables()[0], grad_output);
+        }
+        catch (Exception e)
+        {
+            // Torch's own code is the caller, through which no exception can pass: the process would end.
+            plan.Settings.Workspace.Failure = e;
+            return [null!, null!, null!];
+        }
+    }
+
+    private static List<torch.Tensor> Gradients(Plan plan, torch.Tensor kept, torch.Tensor given)
+    {
+        var gradient = given.contiguous();
         // In place, as the saved data is not needed again. But Torch may keep a parameter's gradient beyond the step.
         var valueGradient = !plan.NeedsValueGradient ? null
             : plan.IsParameter ? torch.empty_like(gradient)
@@ -78,14 +95,14 @@ internal sealed class FusedRounding : torch.autograd.SingleTensorFunction<FusedR
         var scaleGradient = isHost
             ? HostRounding.Backward(gradient, kept, valueGradient, plan)
             : CudaRounding.Backward(gradient, kept, valueGradient, plan);
-        if (isHost)
-        {
-            gradient.Dispose();
-        }
-        else
+        gradient.Dispose();
+        if (!isHost)
         {
             // Torch computes gradients of a GPU on a thread of its own, which has no dispose scope.
-            plan.Settings.Workspace.DisposeLater(grad_output, gradient, kept, valueGradient, scaleGradient);
+            given.Dispose();
+            if (valueGradient is null || !ReferenceEquals(valueGradient, kept))
+                kept.Dispose();
+            plan.Settings.Workspace.DisposeLater(valueGradient, scaleGradient);
         }
         return [valueGradient!, scaleGradient, null!];
     }

@@ -30,7 +30,7 @@ public static class NetworkQuantizer
     /// </param>
     /// <param name="seed">
     /// The seed of all random choices, any value; 0 by default. The same network, images, options and seed give the
-    /// same bytes on the same machine.
+    /// same bytes on the same machine's CPU; on a GPU, cuDNN adds some gradients in an order that differs.
     /// </param>
     /// <param name="cancellationToken">Stops quantization between two steps; nothing is changed then.</param>
     /// <returns>

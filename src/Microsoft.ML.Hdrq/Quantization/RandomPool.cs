@@ -45,8 +45,8 @@ internal sealed class RandomPool : IDisposable
             using var scope = torch.NewDisposeScope();
             long[] size = [count + StartCount];
             // Made in host memory, so that they are the same for all devices.
-            var indices = torch.randint(0, _tableSize, size, torch.ScalarType.Int32, generator: _generator);
-            var isFalse = torch.rand(size, torch.ScalarType.Float32, generator: _generator)
+            var indices = torch.randint(0, _tableSize, size, torch.ScalarType.Int32, torch.CPU, generator: _generator);
+            var isFalse = torch.rand(size, torch.ScalarType.Float32, torch.CPU, generator: _generator)
                 .ge(Scalars.Keep(_probability));
             _draws = indices.add(isFalse, Scalars.Keep(int.MinValue)).to(_device).DetachFromDisposeScope();
         }
@@ -65,7 +65,7 @@ internal sealed class RandomPool : IDisposable
 
     /// <summary>Draws new random indices, few enough that drawing them costs little.</summary>
     public torch.Tensor FreshIndices(long limit, long count) =>
-        torch.randint(0, limit, [count], torch.ScalarType.Int64, generator: _generator).to(_device);
+        torch.randint(0, limit, [count], torch.ScalarType.Int64, torch.CPU, generator: _generator).to(_device);
 
     public void Dispose()
     {

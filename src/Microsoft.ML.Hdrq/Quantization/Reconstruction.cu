@@ -40,6 +40,12 @@ __device__ unsigned long long mix_bits(unsigned long long x)
     return x ^ (x >> 31);
 }
 
+// NaN stays NaN, so that a training that has gone wrong is seen.
+__device__ float clamp_to(float x, float minimum, float maximum)
+{
+    return x < minimum ? minimum : x > maximum ? maximum : x;
+}
+
 __device__ float scale_at(const float* scales, uint scale_count, uint element, uint run)
 {
     return scale_count == 1 ? scales[0] : scales[element / run % scale_count];
@@ -117,7 +123,7 @@ extern "C" __global__ void quantize(
         else if (table)
         {
             float steps = value / scale;
-            float clamped = fminf(fmaxf(steps, minimum), maximum);
+            float clamped = clamp_to(steps, minimum, maximum);
             float noise = table[draw & (TABLE_SIZE - 1)];
             bool inside = steps > minimum && steps < maximum;
             quantized = inside ? value + noise * scale : clamped * scale;
@@ -127,7 +133,7 @@ extern "C" __global__ void quantize(
         {
             float steps = value / scale;
             float rounded = rintf(steps);
-            float clamped = fminf(fmaxf(rounded, minimum), maximum);
+            float clamped = clamp_to(rounded, minimum, maximum);
             quantized = clamped * scale;
             remainder = rounded == clamped ? clamped - steps : clamped + OUTSIDE_MARK;
         }
@@ -283,7 +289,7 @@ extern "C" __global__ void adam(
         second_moment[i] = v;
         value -= step * m / (sqrtf(v) / correction + epsilon);
         if (parameter.is_scale)
-            value = fmaxf(fabsf(value), least_scale);
+            value = fabsf(value) < least_scale ? least_scale : fabsf(value);
         weight[i] = value;
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -23,6 +24,18 @@ internal sealed class Workspace : IDisposable
 
     // Nothing is written to this memory, so it takes no physical memory.
     public Workspace() => torch.empty([LearnedBytes], torch.ScalarType.Byte).Dispose();
+
+    /// <summary>What went wrong while gradients were computed; null if nothing did.</summary>
+    public Exception? Failure { get; set; }
+
+    /// <summary>Throws what went wrong while gradients were computed.</summary>
+    public void ThrowFailure()
+    {
+        if (Failure is not { } failure)
+            return;
+        Failure = null;
+        ExceptionDispatchInfo.Throw(failure);
+    }
 
     /// <summary>Begins a step: the tensors of the step before may be reused.</summary>
     public void Reset()

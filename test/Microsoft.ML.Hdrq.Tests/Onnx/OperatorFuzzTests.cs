@@ -46,7 +46,9 @@ public class OperatorFuzzTests
             }
             catch (InvalidOperationException exception)
             {
-                StringAssert.Contains(exception.Message, $"({model.Graph.Node[^1].OpType})", "The message does not name the node.");
+                // A node in the form of an old opset becomes nodes of other operators, which have its name.
+                var type = model.Graph.Node[^1].OpType;
+                Assert.IsTrue(exception.Message.Contains($"({type})") || exception.Message.Contains($"Node '{type}-"), $"The message does not name the node: {exception.Message}");
             }
         }
         catch (Exception exception) when (exception is InvalidDataException or NotSupportedException)

@@ -6,6 +6,10 @@ namespace Microsoft.ML.Hdrq.Networks.Torch;
 /// <summary>NVRTC, NVIDIA's run-time compiler, which is part of libtorch's packages for CUDA.</summary>
 internal static unsafe class CudaCompiler
 {
+    private static readonly string[] _usual = OperatingSystem.IsWindows()
+        ? ["nvrtc64_130_0.dll", "nvrtc64_120_0.dll"]
+        : ["libnvrtc.so.13", "libnvrtc.so.12"];
+
     /// <summary>Compiles kernels for one architecture.</summary>
     /// <param name="source">The source, in CUDA C.</param>
     /// <param name="architecture">For example <c>sm_90</c>.</param>
@@ -14,7 +18,28 @@ internal static unsafe class CudaCompiler
     /// <exception cref="InvalidOperationException">NVRTC refuses the source; the message has its log.</exception>
     public static byte[] Compile(string source, string architecture)
     {
-        var library = Load();
+        // A library that is loaded already is found by NVRTC, whose packages do not name it as NVRTC asks for it.
+        foreach (var builtins in Beside("nvrtc-builtins"))
+            NativeLibrary.TryLoad(builtins, out _);
+        Exception refused = new DllNotFoundException("NVRTC is not part of this application.");
+        foreach (var candidate in Beside("nvrtc").Concat(_usual))
+        {
+            if (!NativeLibrary.TryLoad(candidate, out var library))
+                continue;
+            try
+            {
+                return Compile(library, source, architecture);
+            }
+            catch (Exception e) when (e is InvalidOperationException or EntryPointNotFoundException)
+            {
+                refused = e;
+            }
+        }
+        throw refused;
+    }
+
+    private static byte[] Compile(nint library, string source, string architecture)
+    {
         nint program;
         var create = (delegate* unmanaged<nint*, byte*, byte*, int, byte**, byte**, int>)
             NativeLibrary.GetExport(library, "nvrtcCreateProgram");
@@ -57,27 +82,20 @@ internal static unsafe class CudaCompiler
     }
 
     /// <summary>
-    /// Finds the library. Packages name it differently, some with a hash of its content, so that the loader does not know
-    /// it by its usual name.
+    /// Finds files of a library beside the application. Packages name them differently, some with a hash of their
+    /// content, so that the loader does not know them by their usual name; those of another build are left out.
     /// </summary>
-    private static nint Load()
+    private static IEnumerable<string> Beside(string library)
     {
-        string[] usual = OperatingSystem.IsWindows()
-            ? ["nvrtc64_130_0.dll", "nvrtc64_120_0.dll"]
-            : ["libnvrtc.so.13", "libnvrtc.so.12"];
         var listed = AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "";
-        var beside = listed.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+        return listed.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
             .Append(AppContext.BaseDirectory)
             .Where(Directory.Exists)
             .SelectMany(directory => Directory.EnumerateFiles(
-                directory, OperatingSystem.IsWindows() ? "nvrtc64_*.dll" : "libnvrtc*.so*"))
-            .Where(path => !Path.GetFileName(path).Contains("builtins", StringComparison.Ordinal));
-        foreach (var candidate in beside.Concat(usual))
-        {
-            if (NativeLibrary.TryLoad(candidate, out var library))
-                return library;
-        }
-        throw new DllNotFoundException("NVRTC is not part of this application.");
+                directory, OperatingSystem.IsWindows() ? $"{library}*.dll" : $"lib{library}*.so*"))
+            .Where(path => !Path.GetFileName(path).Contains(".alt.", StringComparison.Ordinal)
+                && Path.GetFileName(path).Contains("builtins", StringComparison.Ordinal)
+                    == library.EndsWith("builtins", StringComparison.Ordinal));
     }
 
     private static byte[] Text(string text) => Encoding.UTF8.GetBytes(text + '\0');

@@ -52,10 +52,6 @@ internal sealed unsafe class CudaKernels
     public static CudaKernels? For(torch.Tensor tensor) =>
         tensor.device_type == DeviceType.CUDA ? For(tensor.device_index) : null;
 
-    /// <inheritdoc cref="For(torch.Tensor)"/>
-    public static CudaKernels? For(torch.Device device) =>
-        device.type == DeviceType.CUDA ? For(Math.Max(0, device.index)) : null;
-
     /// <summary>Launches a kernel.</summary>
     /// <param name="name">Its name in the source.</param>
     /// <param name="blocks">The number of blocks; nothing happens if it is 0.</param>
@@ -111,7 +107,7 @@ internal sealed unsafe class CudaKernels
                 kernels = new CudaKernels(CudaDriver.Instance, device);
             }
             catch (Exception e) when (e is InvalidOperationException or DllNotFoundException
-                or EntryPointNotFoundException)
+                or EntryPointNotFoundException or IOException or UnauthorizedAccessException)
             {
                 Obstacle = e.Message;
             }

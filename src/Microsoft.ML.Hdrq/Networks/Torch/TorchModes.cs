@@ -12,8 +12,18 @@ internal sealed class TorchModes : IDisposable
     private readonly IDisposable _inference;
     private readonly IDisposable _gradients;
     private readonly torch.ScalarType _type;
-    private readonly bool _convolutionTf32;
-    private readonly bool _productTf32;
+    private static readonly Lock _gate = new();
+
+    /// <summary>How many calls are going on, and how many of those that are innermost on their thread refuse TF32.</summary>
+    private static int _active, _refusing;
+
+    private static bool _convolutionTf32, _productTf32;
+
+    [ThreadStatic]
+    private static TorchModes? _innermost;
+
+    private readonly TorchModes? _outer;
+    private readonly bool _allowTf32;
 
     /// <summary>Sets everything.</summary>
     /// <param name="allowTf32">Whether GPUs may use TF32.</param>
@@ -21,11 +31,17 @@ internal sealed class TorchModes : IDisposable
     {
         TorchRuntime.EnsureLoaded();
         _type = torch.get_default_dtype();
-        (_convolutionTf32, _productTf32) = (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32);
-        // These belong to the process and not to the thread, so they are left alone where they are right.
+        // It belongs to the process and not to the thread, so it is left alone where it is right.
         if (_type != torch.ScalarType.Float32)
             torch.set_default_dtype(torch.ScalarType.Float32);
-        SetTf32(allowTf32, allowTf32);
+        (_allowTf32, _outer) = (allowTf32, _innermost);
+        _innermost = this;
+        lock (_gate)
+        {
+            if (_active++ == 0)
+                (_convolutionTf32, _productTf32) = (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32);
+            Count(1);
+        }
         _inference = torch.inference_mode(false);
         _gradients = torch.enable_grad();
     }
@@ -36,7 +52,22 @@ internal sealed class TorchModes : IDisposable
         _inference.Dispose();
         if (_type != torch.ScalarType.Float32)
             torch.set_default_dtype(_type);
-        SetTf32(_convolutionTf32, _productTf32);
+        _innermost = _outer;
+        lock (_gate)
+        {
+            _active--;
+            Count(-1);
+        }
+    }
+
+    /// <summary>
+    /// TF32 belongs to the process: it is on while all calls that go on at the same time allow it, and is as the
+    /// application has set it when none does.
+    /// </summary>
+    private void Count(int change)
+    {
+        _refusing += (_allowTf32 ? 0 : change) - (_outer is { _allowTf32: false } ? change : 0);
+        SetTf32(_active == 0 ? _convolutionTf32 : _refusing == 0, _active == 0 ? _productTf32 : _refusing == 0);
     }
 
     private static void SetTf32(bool convolutions, bool products)
