@@ -25,9 +25,11 @@ public sealed class NumericOptionTests
         ["--explain"] = (1, int.MaxValue),
         ["--size"] = (1, 16_384),
         ["--rate"] = (double.Epsilon, 100),
+        ["--head-rate"] = (double.Epsilon, 100),
         ["--adaptation-rate"] = (double.Epsilon, 100),
         ["--average-bits"] = (2, 8),
         ["--weights"] = (0, 1_000_000),
+        ["--validation"] = (0, 0.9),
     };
 
     private static TemporaryDirectory _folder = null!;

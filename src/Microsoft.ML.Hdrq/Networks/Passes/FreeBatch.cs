@@ -120,6 +120,12 @@ internal sealed class FreeBatch
         var output = _network.Graph.Plan.GraphOutputs[0];
         if (_axes[output] is not { } axis)
             throw new NotSupportedException("The first output does not depend on the number of rows.");
+        foreach (var slot in _network.Graph.Plan.GraphOutputs)
+        {
+            // Otherwise the scores of all rows would stand one after the other, as those of one row did.
+            if (_axes[slot] is { } dimension && (dimension != 0 || _few[slot]!.shape[0] != _batch))
+                throw new NotSupportedException("An output has no dimension of its own for rows.");
+        }
         var size = _few[output]!.shape[axis];
         foreach (var part in new[] { 0, Factor - 1 })
         {
