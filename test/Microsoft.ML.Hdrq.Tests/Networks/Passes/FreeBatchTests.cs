@@ -88,6 +88,15 @@ public sealed class FreeBatchTests
         }
     }
 
+    /// <summary>A model that ML.NET saved gives the scores of its one row without a dimension for rows.</summary>
+    [TestMethod]
+    public void OutputsWithoutRowsKeepTheirNumberOfRows()
+    {
+        using var network = Load(Model(1, Longs("s", 32), Node("Reshape", "x s", "y")));
+        Assert.AreEqual(1, network.Graph.Inputs[0].Shape[0]);
+        CollectionAssert.AreEqual(new long[] { 32 }, network.Forward(torch.zeros(1, 2, 4, 4)).shape);
+    }
+
     private static TestDataRow<(string, int, byte[])> Row(string name, int batch, params IMessage[] parts) => new((name, batch, Model(batch, parts))) { DisplayName = name };
 
     private static byte[] Model(int batch, params IMessage[] parts) => ModelOf(18, [batch, 2, 4, 4], parts).ToByteArray();
