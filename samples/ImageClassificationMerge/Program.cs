@@ -19,7 +19,7 @@ string[] names = ["--data", "--network", "--output", "--epochs", "--iterations"]
 var given = args.Chunk(2).ToLookup(pair => pair[0], pair => pair.ElementAtOrDefault(1));
 var (data, onnx) = (given["--data"].LastOrDefault(), given["--network"].LastOrDefault());
 var output = given["--output"].LastOrDefault() ?? "output";
-var (epochs, iterations) = (Number("--epochs", 4), Number("--iterations", 100));
+var (epochs, iterations) = (Number("--epochs", 4), Number("--iterations", 60));
 var wrong = given.Select(pair => pair.Key).Except(names).FirstOrDefault() is { } unknown
     ? $"'{unknown}' is not an option; the options are {string.Join(", ", names)}, each with a value."
     : args.Length % 2 == 1 ? $"{args[^1]} takes a value."
@@ -44,7 +44,7 @@ catch (Exception exception) when (exception is InvalidDataException or NotSuppor
 var watch = Stopwatch.StartNew();
 if (data is null)
 {
-    TrafficSigns.Draw(data = Path.Combine(output, "signs"), seed: 1, trainPerClass: 160, testPerClass: 100);
+    TrafficSigns.Draw(data = Path.Combine(output, "signs"), seed: 1, trainPerClass: 120, testPerClass: 80);
     Done($"Traffic signs in {data}");
 }
 var files = (
