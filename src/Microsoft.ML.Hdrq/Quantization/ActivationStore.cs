@@ -57,9 +57,7 @@ internal sealed class ActivationStore(torch.Device device, long budget, string d
     private ActivationCache Create(long count, long[] rowShape)
     {
         var size = count * rowShape.Aggregate(sizeof(float), (long bytes, long length) => bytes * length);
-        // libtorch rounds pinned memory up, and keeps it for later.
-        if (isPinned)
-            size = (long)BitOperations.RoundUpToPowerOf2((ulong)size);
+        size = Counted(size);
         var isInMemory = size <= Free;
         var cache = ActivationCache.Create(
             count, rowShape, isInMemory ? device : null, isPinned, directory, Forget);
@@ -71,6 +69,9 @@ internal sealed class ActivationStore(torch.Device device, long budget, string d
     private void Forget(ActivationCache cache)
     {
         if (_caches.Remove(cache) && cache.Memory is not null)
-            _used -= isPinned ? (long)BitOperations.RoundUpToPowerOf2((ulong)cache.Size) : cache.Size;
+            _used -= Counted(cache.Size);
     }
+
+    /// <summary>The memory that activations of a size take: libtorch rounds pinned memory up.</summary>
+    private long Counted(long size) => isPinned ? (long)BitOperations.RoundUpToPowerOf2((ulong)size) : size;
 }

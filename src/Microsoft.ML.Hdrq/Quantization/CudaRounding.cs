@@ -13,15 +13,9 @@ internal static class CudaRounding
     /// <summary>The number of threads that fill a table; as TABLE_THREADS in the source.</summary>
     private const uint TableThreads = 1024;
 
-    /// <summary>The minimum run length with one scale; shorter runs are left to tensor operations.</summary>
-    private const int MinRunLength = 16;
-
     /// <summary>Whether these tensors are on a GPU that has our kernels, in a memory layout that they support.</summary>
     public static bool CanApply(torch.Tensor values, torch.Tensor scale) =>
-        Holds(values)
-        && Holds(scale)
-        && FusedRounding.RunLength(values, scale) >= Math.Min(MinRunLength, values.numel())
-        && CudaKernels.For(values) is not null;
+        Holds(values) && Holds(scale) && CudaKernels.For(values) is not null;
 
     /// <summary>Whether a tensor is on a GPU, contiguous, in single precision, not empty and not too large.</summary>
     public static bool Holds(torch.Tensor tensor) =>

@@ -15,6 +15,9 @@ internal sealed class FusedRounding : torch.autograd.SingleTensorFunction<FusedR
     /// </summary>
     public const float OutsideMark = 1024;
 
+    /// <summary>The minimum run length with one scale; shorter runs are left to tensor operations.</summary>
+    private const int MinRunLength = 16;
+
     private const string PlanName = "plan";
 
     /// <summary>The settings of a pass.</summary>
@@ -47,7 +50,8 @@ internal sealed class FusedRounding : torch.autograd.SingleTensorFunction<FusedR
 
     /// <summary>Whether these tensors have a device and a memory layout that the passes support.</summary>
     public static bool CanApply(torch.Tensor values, torch.Tensor scale) =>
-        HostRounding.CanApply(values, scale) || CudaRounding.CanApply(values, scale);
+        (HostRounding.CanApply(values, scale) || CudaRounding.CanApply(values, scale))
+        && RunLength(values, scale) >= Math.Min(MinRunLength, values.numel());
 
     /// <summary>Quantizes values.</summary>
     public static torch.Tensor Apply(torch.Tensor values, torch.Tensor scale, Settings settings) =>

@@ -10,14 +10,9 @@ internal static unsafe class HostRounding
 {
     private const int BlockLength = 256;
 
-    /// <summary>The minimum run length with one scale; shorter runs are left to tensor operations.</summary>
-    private const int MinRunLength = 16;
-
     /// <summary>Whether these tensors have a memory layout that the passes support.</summary>
     public static bool CanApply(torch.Tensor values, torch.Tensor scale) =>
-        HostMemory.Holds(values)
-        && HostMemory.Holds(scale)
-        && FusedRounding.RunLength(values, scale) >= Math.Min(MinRunLength, values.numel());
+        HostMemory.Holds(values) && HostMemory.Holds(scale);
 
     /// <summary>Quantizes values.</summary>
     /// <param name="values">The values.</param>

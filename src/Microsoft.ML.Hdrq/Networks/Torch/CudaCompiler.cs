@@ -85,18 +85,13 @@ internal static unsafe class CudaCompiler
     /// Finds files of a library beside the application. Packages name them differently, some with a hash of their
     /// content, so that the loader does not know them by their usual name; those of another build are left out.
     /// </summary>
-    private static IEnumerable<string> Beside(string library)
-    {
-        var listed = AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "";
-        return listed.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
-            .Append(AppContext.BaseDirectory)
-            .Where(Directory.Exists)
-            .SelectMany(directory => Directory.EnumerateFiles(
-                directory, OperatingSystem.IsWindows() ? $"{library}*.dll" : $"lib{library}*.so*"))
-            .Where(path => !Path.GetFileName(path).Contains(".alt.", StringComparison.Ordinal)
-                && Path.GetFileName(path).Contains("builtins", StringComparison.Ordinal)
-                    == library.EndsWith("builtins", StringComparison.Ordinal));
-    }
+    private static IEnumerable<string> Beside(string library) => TorchRuntime.NativeDirectories()
+        .Where(Directory.Exists)
+        .SelectMany(directory => Directory.EnumerateFiles(
+            directory, OperatingSystem.IsWindows() ? $"{library}*.dll" : $"lib{library}*.so*"))
+        .Where(path => !Path.GetFileName(path).Contains(".alt.", StringComparison.Ordinal)
+            && Path.GetFileName(path).Contains("builtins", StringComparison.Ordinal)
+                == library.EndsWith("builtins", StringComparison.Ordinal));
 
     private static byte[] Text(string text) => Encoding.UTF8.GetBytes(text + '\0');
 

@@ -163,13 +163,16 @@ internal static class TorchRuntime
     /// <summary>
     /// The file of a native library in the directories where the runtime looks for this application's natives.
     /// </summary>
-    private static string? Find(string library)
+    private static string? Find(string library) => NativeDirectories()
+        .Select(directory => Path.Combine(directory, FileName(library)))
+        .FirstOrDefault(File.Exists);
+
+    /// <summary>The directories where the runtime looks for this application's natives.</summary>
+    public static IEnumerable<string> NativeDirectories()
     {
         var listed = AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "";
         return listed.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
-            .Append(AppContext.BaseDirectory)
-            .Select(directory => Path.Combine(directory, FileName(library)))
-            .FirstOrDefault(File.Exists);
+            .Append(AppContext.BaseDirectory);
     }
 
     private static string FileName(string library) =>
