@@ -92,7 +92,8 @@ internal sealed class JobCommand
         _bits = Arguments.Bits($"Bits of weights and activations, 2 to 8, one pair or several. Default: {bits}");
         _methods = Arguments.Choices(
             "--methods",
-            $"How to quantize: {string.Join(", ", MethodChoice.All.Select(choice => choice.Name))}. Default: {methods}", [.. MethodChoice.All.Select(choice => choice.Name)]);
+            $"How to quantize: {string.Join(", ", MethodChoice.All.Select(choice => choice.Name))}. Default: {methods}",
+            [.. MethodChoice.All.Select(choice => choice.Name)]);
         _explain = Arguments.OptionalInteger("--explain", explain, 1, int.MaxValue);
         _explain.Arity = ArgumentArity.ZeroOrOne;
         var parser = _explain.CustomParser!;

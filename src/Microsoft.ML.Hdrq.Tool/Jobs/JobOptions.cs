@@ -149,7 +149,9 @@ internal sealed record JobOptions
         .. AverageBits.Select(average => new QuantizationPlan(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"hdrq-mixed{average}{(Allocation == BitAllocationBasis.Images ? "i" : "")}a{Bits[0].Activations}-s{Seed}"), string.Create(CultureInfo.InvariantCulture, $"HDRQ, {average} bits on average{(Allocation == BitAllocationBasis.Images ? ", by images" : "")}"),
+                $"hdrq-mixed{average}{(Allocation == BitAllocationBasis.Images ? "i" : "")}a{Bits[0].Activations}-s{Seed}"),
+            string.Create(CultureInfo.InvariantCulture,
+                $"HDRQ, {average} bits on average{(Allocation == BitAllocationBasis.Images ? ", by images" : "")}"),
             Quantization with { WeightBits = Bits[0].Weights, ActivationBits = Bits[0].Activations }, Seed, average,
                 Allocation)),
     ];

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace Microsoft.ML.Hdrq.Networks.Torch;
 
-/// <summary>The few functions of NVIDIA's driver that our own kernels need. It is there wherever libtorch finds a GPU.</summary>
+/// <summary>
+/// The few functions of NVIDIA's driver that our own kernels need. It is there wherever libtorch finds a GPU.
+/// </summary>
 internal sealed unsafe class CudaDriver
 {
     private const int ComputeCapabilityMajor = 75;
@@ -12,7 +14,8 @@ internal sealed unsafe class CudaDriver
     private static readonly Lazy<CudaDriver> _instance = new(() => new CudaDriver());
 
     private readonly nint _library;
-    private readonly delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int> _launch;
+    private readonly delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>
+        _launch;
     private readonly delegate* unmanaged<nint, int> _push;
     private readonly delegate* unmanaged<nint*, int> _pop;
 

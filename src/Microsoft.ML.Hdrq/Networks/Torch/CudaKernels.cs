@@ -5,9 +5,9 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Torch;
 
 /// <summary>
-/// Our own kernels for NVIDIA GPUs: compiled when they are first needed, by the NVRTC that comes with libtorch for CUDA,
-/// and launched on the stream that libtorch uses. Where there is no NVRTC, tensor operations take their place, which is
-/// slower.
+/// Our own kernels for NVIDIA GPUs: compiled when they are first needed, by the NVRTC that comes with libtorch for
+/// CUDA, and launched on the stream that libtorch uses. Where there is no NVRTC, tensor operations take their place,
+/// which is slower.
 /// </summary>
 internal sealed unsafe class CudaKernels
 {
