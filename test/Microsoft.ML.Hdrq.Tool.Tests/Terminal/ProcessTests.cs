@@ -14,7 +14,7 @@ public sealed class ProcessTests
     /// </summary>
     private const string Moments = "HDRQ_SIGNAL_MOMENTS";
 
-    private const int EveryDay = 4;
+    private const int EveryDay = 3;
 
     private static readonly string _program =
         Path.Combine(Repository.Root, "src", "Microsoft.ML.Hdrq.Tool", "bin", Repository.Configuration, "net10.0",

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using TorchSharp;
 
@@ -22,6 +24,16 @@ internal static class TorchRuntime
     private static volatile bool _loaded;
 
     /// <summary>
+    /// OpenMP's threads sleep while they wait: spinning ones take the cores from threads that have work, which makes
+    /// training ten times slower on a small or busy machine. On an idle machine, waking them costs small networks a
+    /// fifth; <c>OMP_WAIT_POLICY=ACTIVE</c> avoids that.
+    /// </summary>
+    // libgomp reads it when it is loaded, which may be by the application's own first tensor.
+    [ModuleInitializer]
+    [SuppressMessage("Usage", "CA2255", Justification = "libtorch may be loaded by the application.")]
+    internal static void LetThreadsSleep() => NativeEnvironment.Default("OMP_WAIT_POLICY", "PASSIVE");
+
+    /// <summary>
     /// Loads libtorch unless that has been done. Thread-safe; costs nothing after the first call. A failed call can be
     /// repeated.
     /// </summary>
@@ -35,10 +47,6 @@ internal static class TorchRuntime
         {
             if (_loaded)
                 return;
-            // OpenMP's threads sleep while they wait: spinning ones take the cores from threads that have work, which
-            // makes training at least ten times slower on a small or busy machine. On an idle machine, waking them
-            // costs small networks a fifth; OMP_WAIT_POLICY=ACTIVE avoids that. libgomp reads it when it is loaded.
-            NativeEnvironment.Default("OMP_WAIT_POLICY", "PASSIVE");
             try
             {
                 // A failure here shows again below, with its reason.
