@@ -72,7 +72,7 @@ internal static class FineTuning
         var count = fixedSize is null
             ? order.Length
             : (int)NetworkBatches.Of(network.Graph, order.Length, options.BatchSize).Sum(batch => batch.Count);
-        var stepsPerEpoch = (count + options.BatchSize - 1) / options.BatchSize;
+        var stepsPerEpoch = StepsPerEpoch(network.Graph, order.Length, options.BatchSize);
         if ((long)options.Epochs * stepsPerEpoch > int.MaxValue)
         {
             throw OptionCheck.Error(nameof(options.Epochs), options.Epochs,
@@ -153,10 +153,16 @@ internal static class FineTuning
             return (sum / summed, -frequencies.Values.Sum(value => value / all * Math.Log(value / all)), summed);
         }
 
+        torch.Tensor Distance() => WeightDistance.Sum(trained.Parameters
+            .Where(parameter => parameter.Value is Parameter)
+            .Select(parameter => ((Parameter)parameter.Value, network.Parameters[parameter.Key])));
+
         float Step(int step, TrainingBatch batch)
         {
             if (objective.Loss(trained, batch, objective.Mode, dropout) is not { } loss)
                 return 0;
+            if (options.DistanceWeight > 0)
+                loss = loss.add(Distance().mul(Scalars.Keep(options.DistanceWeight)), Scalars.One);
             var value = loss.item<float>();
             if (!float.IsFinite(value))
             {
@@ -171,6 +177,11 @@ internal static class FineTuning
             return value;
         }
     }
+
+    /// <summary>The number of steps in which all images are seen once.</summary>
+    /// <inheritdoc cref="NetworkBatches.Of" path="/param"/>
+    public static int StepsPerEpoch(Graph graph, long count, int batchSize) =>
+        NetworkBatches.Of(graph, count, batchSize).Count();
 
     /// <summary>Says so where a network guesses, or was better before.</summary>
     private static void Compare(
