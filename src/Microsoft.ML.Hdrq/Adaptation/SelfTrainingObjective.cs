@@ -6,8 +6,8 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Adaptation;
 
 /// <summary>
-/// Self-training: the labels of images, or of pixels, are those that a teacher is sure of, and the teacher is the moving
-/// average of the network that learns. What is sure differs for each class: its own most confident share (Zou et al.,
+/// Self-training: the labels of images, or of pixels, are those that a teacher is sure of, and the teacher is the
+/// moving average of the network that learns. What is sure differs for each class: its own most confident share (Zou et al.,
 /// "Unsupervised Domain Adaptation for Semantic Segmentation via Class-Balanced Self-Training", ECCV 2018).
 /// </summary>
 internal sealed class SelfTrainingObjective : TrainingObjective
@@ -57,7 +57,8 @@ internal sealed class SelfTrainingObjective : TrainingObjective
             count = scores.shape[1];
             var (confidence, best) = scores.softmax(1).flatten(2 - (scores.dim() == 2 ? 1 : 0)).max(1);
             var step = Math.Max(1, confidence.numel() / size / MaxPredictions);
-            var some = torch.arange(0, confidence.numel(), step, device: confidence.device);
+            var some = torch.arange(
+                Scalars.Keep(0L), Scalars.Keep(confidence.numel()), Scalars.Keep(step), device: confidence.device);
             confidences.Add(confidence.flatten().index_select(0, some).MoveToOtherDisposeScope(scope));
             classes.Add(best.flatten().index_select(0, some).MoveToOtherDisposeScope(scope));
         }
@@ -66,7 +67,7 @@ internal sealed class SelfTrainingObjective : TrainingObjective
         _thresholds = thresholds.DetachFromDisposeScope();
     }
 
-    /// <summary>The confidence that the surest share of each class's predictions reaches; 0 for a class of none.</summary>
+    /// <summary>The confidence that the surest share of each class's predictions has; 0 for a class of none.</summary>
     internal static torch.Tensor Thresholds(torch.Tensor classes, torch.Tensor confidences, long count)
     {
         var thresholds = torch.zeros([count], torch.ScalarType.Float32, confidences.device);
