@@ -15,6 +15,12 @@ internal static class Statistics
     /// <summary>What the epsilon of folded normalizations was is not known; it is this nearly always.</summary>
     private const double Epsilon = 1e-5;
 
+    /// <summary>
+    /// The most images of the first pass, in which the statistics before a place still change while it is measured.
+    /// With few, what the second pass measures does not fit what it finds: half a point of accuracy with 512.
+    /// </summary>
+    private const int FirstImages = 4096;
+
     /// <summary>Whether a network has statistics that can be brought to a site.</summary>
     public static bool AreIn(Network network)
     {
@@ -68,14 +74,19 @@ internal static class Statistics
             var context = new ComputeContext(ForwardMode.Inference, network.Device) { Watch = Measure };
             var order = Enumerable.Range(0, (int)images.shape[0]).Select(row => (long)row).ToArray();
             new Random(seed).Shuffle(order);
-            foreach (var (start, count) in NetworkBatches.Of(network.Graph, images.shape[0], batchSize))
+            foreach (var seen in new[] { Math.Min(images.shape[0], FirstImages), images.shape[0] })
             {
-                cancellationToken.ThrowIfCancellationRequested();
-                using var batchScope = torch.NewDisposeScope();
-                var rows = torch.tensor(order.AsSpan((int)start, (int)count).ToArray(), device: images.device);
-                var batch = images.index_select(0, rows).to(network.Device);
-                Measure(network.Graph.Inputs[0].Name, batch);
-                adapted.Run([batch], context);
+                foreach (var (start, count) in NetworkBatches.Of(network.Graph, seen, batchSize))
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    using var batchScope = torch.NewDisposeScope();
+                    var rows = torch.tensor(order.AsSpan((int)start, (int)count).ToArray(), device: images.device);
+                    var batch = images.index_select(0, rows).to(network.Device);
+                    Measure(network.Graph.Inputs[0].Name, batch);
+                    adapted.Run([batch], context);
+                }
+                foreach (var place in places.Values.SelectMany(list => list))
+                    place.Settle(share);
             }
             foreach (var place in places.Values.SelectMany(list => list))
                 place.Finish();
@@ -121,6 +132,7 @@ internal static class Statistics
     private abstract class Place(string value, torch.Tensor sourceMean, torch.Tensor sourceVariance)
     {
         private ChannelStatistics? _site;
+        private bool _isSettled;
 
         public string Value => value;
 
@@ -133,7 +145,22 @@ internal static class Statistics
         {
             _site ??= new ChannelStatistics(batch.shape[1], batch.device, scope);
             _site.Add(batch);
-            Use(batch, Mixed(_site.Mean, SourceMean), Mixed(_site.Variance, SourceVariance));
+            if (!_isSettled)
+                Mix(share);
+            Apply(batch);
+        }
+
+        /// <summary>Ends a pass: what it has found is used, and another one begins.</summary>
+        public void Settle(double share)
+        {
+            using var scope = torch.NewDisposeScope();
+            Mix(share);
+            (_site, _isSettled) = (null, true);
+        }
+
+        private void Mix(double share)
+        {
+            Take(Mixed(_site!.Mean, SourceMean), Mixed(_site.Variance, SourceVariance));
 
             torch.Tensor Mixed(torch.Tensor site, torch.Tensor source) => site.mul(Scalars.Keep(share))
                 .add(source.mul(Scalars.Keep(1 - share)), Scalars.One).to(source.dtype);
@@ -144,14 +171,20 @@ internal static class Statistics
         {
         }
 
-        protected abstract void Use(torch.Tensor batch, torch.Tensor mean, torch.Tensor variance);
+        /// <summary>Changes a batch as the network will change it.</summary>
+        protected virtual void Apply(torch.Tensor batch)
+        {
+        }
+
+        /// <summary>Takes mean and variance that the value is to be normalized with.</summary>
+        protected abstract void Take(torch.Tensor mixedMean, torch.Tensor mixedVariance);
     }
 
     /// <summary>What a batch normalization reads: it has the mixture as its statistics.</summary>
     private sealed class Normalization(string value, torch.Tensor mean, torch.Tensor variance)
         : Place(value, mean.clone(), variance.clone())
     {
-        protected override void Use(torch.Tensor batch, torch.Tensor mixedMean, torch.Tensor mixedVariance)
+        protected override void Take(torch.Tensor mixedMean, torch.Tensor mixedVariance)
         {
             mean.copy_(mixedMean);
             variance.copy_(mixedVariance);
@@ -166,11 +199,15 @@ internal static class Statistics
         private readonly torch.Tensor _factor = torch.ones_like(bias);
         private readonly torch.Tensor _mean = mean.clone();
 
-        protected override void Use(torch.Tensor batch, torch.Tensor mixedMean, torch.Tensor mixedVariance)
+        protected override void Take(torch.Tensor mixedMean, torch.Tensor mixedVariance)
         {
             _mean.copy_(mixedMean);
             _factor.copy_(SourceVariance.add(Scalars.Keep(Epsilon), Scalars.One)
                 .div(mixedVariance.add(Scalars.Keep(Epsilon), Scalars.One)).sqrt());
+        }
+
+        protected override void Apply(torch.Tensor batch)
+        {
             long[] perChannel = [1, -1, .. Enumerable.Repeat(1L, (int)batch.dim() - 2)];
             batch.sub_(_mean.reshape(perChannel)).mul_(_factor.reshape(perChannel))
                 .add_(SourceMean.reshape(perChannel), Scalars.One);
