@@ -19,10 +19,11 @@ public enum AdaptationMethod
 
     /// <summary>
     /// Mean and variance of every batch normalization are measured on the domain's images and mixed with the source's
-    /// (Li et al., 2016; Schneider et al., 2020), in two proportions, of which the better one is kept. Nothing is
-    /// trained; it takes a few passes over the images. Moves the statistics. Where the normalizations are folded into
-    /// the layers, as in most exported networks, the source needs statistics of its layers' outputs, which
-    /// <c>RecordStatistics</c> adds to it; without either, the network stays as it is, with a warning.
+    /// (Li et al., 2016; Schneider et al., 2020): all at the first one, half of each
+    /// at the others. Nothing is trained; it takes one pass over the images. Moves the statistics. Where the
+    /// normalizations are folded into the layers, as in most exported networks, the source needs statistics of its
+    /// layers' outputs, which <c>RecordStatistics</c> adds to it; without either, the network stays as it is, with a
+    /// warning.
     /// </summary>
     Statistics,
 

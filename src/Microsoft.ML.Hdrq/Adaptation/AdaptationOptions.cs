@@ -29,8 +29,8 @@ public sealed record AdaptationOptions
     /// <summary>
     /// How many of the domain's images the source's statistics count as, N0, from 0 to 1,000,000, where
     /// <see cref="AdaptationMethod.Statistics"/> mixes them with those of the domain's n images; 1 by default. Few
-    /// images say little about the statistics. The domain's share is n / (n + N0), or half of it, whichever the network
-    /// tells the images apart with better (<see cref="UnlabelledScores.Information"/>).
+    /// images say little about the statistics. The domain's share is n / (n + N0) at the first normalization, which
+    /// sees brightness and contrast as they are, and half of that at the others.
     /// </summary>
     public int SourceStatisticsWeight { get; init; } = 1;
 

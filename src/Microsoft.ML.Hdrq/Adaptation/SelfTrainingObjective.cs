@@ -7,7 +7,7 @@ namespace Microsoft.ML.Hdrq.Adaptation;
 
 /// <summary>
 /// Self-training: the labels of images, or of pixels, are those that a teacher is sure of, and the teacher is the
-/// moving average of the network that learns. What is sure differs for each class: its own most confident share (Zou et al.,
+/// moving average of the network that learns. What is sure differs for each class: its own surest share (Zou et al.,
 /// "Unsupervised Domain Adaptation for Semantic Segmentation via Class-Balanced Self-Training", ECCV 2018).
 /// </summary>
 internal sealed class SelfTrainingObjective : TrainingObjective

@@ -45,29 +45,27 @@ internal sealed class UnlabelledAdaptation(
         var before = UnlabelledScores.Of(probabilities, probabilities);
         if (!_hasStatistics && _first.Method == AdaptationMethod.Statistics)
             return Result(source.Clone(), before, WithoutStatistics);
-        var (start, startProbabilities) = Start(probabilities);
-        using (start)
+        using var start = Start();
+        var startProbabilities = Probabilities(start);
+        var moved = UnlabelledScores.Of(startProbabilities, probabilities);
+        if (options.KeepSourceIfWorse && Harm(before, moved, probabilities.shape) is { } harm)
+            return Result(source.Clone(), moved, harm);
+        var adapted = options.Method == AdaptationMethod.Student ? Student(start) : Adapt(start, options);
+        try
         {
-            var moved = UnlabelledScores.Of(startProbabilities, probabilities);
-            if (options.KeepSourceIfWorse && Harm(before, moved, probabilities.shape) is { } harm)
-                return Result(source.Clone(), moved, harm);
-            var adapted = options.Method == AdaptationMethod.Student ? Student(start) : Adapt(start, options);
-            try
-            {
-                var after = Probabilities(adapted);
-                var scores = UnlabelledScores.Of(after, probabilities);
-                var agreement = UnlabelledScores.Agreement(after, startProbabilities);
-                if (!options.KeepSourceIfWorse || agreement >= MinAgreement)
-                    return Result(adapted, scores, null);
-                adapted.Dispose();
-                return Result(source.Clone(), scores, string.Create(CultureInfo.InvariantCulture,
-                    $"training has left only {agreement:0.0%} of the images in their classes."));
-            }
-            catch
-            {
-                adapted.Dispose();
-                throw;
-            }
+            var after = Probabilities(adapted);
+            var scores = UnlabelledScores.Of(after, probabilities);
+            var agreement = UnlabelledScores.Agreement(after, startProbabilities);
+            if (!options.KeepSourceIfWorse || agreement >= MinAgreement)
+                return Result(adapted, scores, null);
+            adapted.Dispose();
+            return Result(source.Clone(), scores, string.Create(CultureInfo.InvariantCulture,
+                $"training has left only {agreement:0.0%} of the images in their classes."));
+        }
+        catch
+        {
+            adapted.Dispose();
+            throw;
         }
 
         (Network, AdaptationReport) Result(Network network, UnlabelledScores after, string? kept) =>
@@ -144,40 +142,18 @@ internal sealed class UnlabelledAdaptation(
                 SourceStatisticsWeight = options.SourceStatisticsWeight,
             };
 
-    /// <summary>
-    /// The network that adapting starts from: with the site's statistics, if it has any, and with half their share if
-    /// they are more informative so, as where a domain is not far away.
-    /// </summary>
-    private (Network, torch.Tensor Probabilities) Start(torch.Tensor probabilities)
+    /// <summary>The network that adapting starts from: with the site's statistics, if it has any.</summary>
+    private Network Start()
     {
         if (!_hasStatistics)
         {
             warn(WithoutStatistics);
-            return (source.Clone(), probabilities);
+            return source.Clone();
         }
-        var share = images.shape[0] / (images.shape[0] + (double)_first.SourceStatisticsWeight);
-        var (whole, wholeProbabilities) = Moved(share);
-        try
-        {
-            var (half, halfProbabilities) = Moved(share / 2);
-            if (Information(halfProbabilities) > Information(wholeProbabilities))
-                (whole, wholeProbabilities, half) = (half, halfProbabilities, whole);
-            half.Dispose();
-            return (whole, wholeProbabilities);
-        }
-        catch
-        {
-            whole.Dispose();
-            throw;
-        }
-
-        (Network, torch.Tensor) Moved(double part)
-        {
-            var moved = Statistics.Adapt(source, images, part, _first.BatchSize, seed, cancellationToken);
-            return (moved, Probabilities(moved));
-        }
-
-        double Information(torch.Tensor of) => UnlabelledScores.Of(of, probabilities).Information;
+        var count = images.shape[0];
+        return Statistics.Adapt(
+            source, images, count / (count + (double)_first.SourceStatisticsWeight), _first.BatchSize, seed,
+            cancellationToken);
     }
 
     private torch.Tensor Probabilities(Network network)

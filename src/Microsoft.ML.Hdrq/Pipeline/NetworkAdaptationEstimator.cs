@@ -115,8 +115,8 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
             placed, rows.Images, _options, start.Seed, Warn, Rows.CancellationToken).Run();
         start.Channel.Info(MessageSensitivity.Schema,
             "Column '{0}': without labels, before and after: mean entropy {1:0.000} and {2:0.000}, information "
-            + "{3:0.000} and {4:0.000}, neighborhood density {5:0.000} and {6:0.000}; {7:0.0%} of the classes are still those of "
-            + "'{8}'.",
+            + "{3:0.000} and {4:0.000}, neighborhood density {5:0.000} and {6:0.000}; {7:0.0%} of the classes are "
+            + "still those of '{8}'.",
             start.OutputColumnName, report.Before.MeanEntropy, report.After.MeanEntropy, report.Before.Information,
             report.After.Information, report.Before.NeighborhoodDensity, report.After.NeighborhoodDensity,
             report.After.SourceAgreement, start.InputColumnName);
