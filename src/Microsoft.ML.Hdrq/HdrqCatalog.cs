@@ -112,7 +112,8 @@ public static class HdrqCatalog
 
     /// <summary>
     /// Creates a <see cref="NetworkAdaptationEstimator"/>: it fine-tunes a copy of the network behind a score column on
-    /// the labelled rows of a domain, and gives the scores of the copy.
+    /// the labelled rows of a domain, or adapts it without labels (<see cref="AdaptationOptions.Method"/>), and gives
+    /// the scores of the copy.
     /// </summary>
     /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
     /// <param name="outputColumnName">The name of the adapted network's score column.</param>
@@ -148,6 +149,25 @@ public static class HdrqCatalog
         ArgumentException.ThrowIfNullOrEmpty(domain);
         ArgumentException.ThrowIfNullOrEmpty(domainColumnName);
         return catalog.AdaptNetwork(outputColumnName, inputColumnName, rows: RowOptions.Of(domain, domainColumnName));
+    }
+
+    /// <summary>
+    /// Creates a <see cref="StatisticsRecordingEstimator"/>: it adds statistics of the source's images to a copy of the
+    /// network behind a score column, so that sites without labels can adapt it although its batch normalizations are
+    /// folded, and gives the scores of the copy, which are the same.
+    /// </summary>
+    /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
+    /// <param name="outputColumnName">The name of the copy's score column.</param>
+    /// <param name="inputColumnName">The score column of the network.</param>
+    /// <param name="rows">Which rows to measure, without labels; null for all.</param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
+    public static StatisticsRecordingEstimator RecordStatistics(
+        this TransformsCatalog catalog, string outputColumnName, string inputColumnName, RowOptions? rows = null)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        return new StatisticsRecordingEstimator(
+            CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, rows ?? new());
     }
 
     /// <summary>

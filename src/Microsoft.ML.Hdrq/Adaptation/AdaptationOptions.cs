@@ -5,6 +5,47 @@ namespace Microsoft.ML.Hdrq.Adaptation;
 /// <summary>How a network is adapted. The defaults suit a well-trained network and images of another domain.</summary>
 public sealed record AdaptationOptions
 {
+    /// <summary>The most images that statistics of the source may count as.</summary>
+    private const int MaxSourceWeight = 1_000_000;
+
+    private const double MaxDistanceWeight = 1e6;
+
+    private readonly int? _epochs;
+    private readonly double? _learningRate;
+
+    /// <summary>
+    /// How the network learns the domain; <see cref="AdaptationMethod.Labels"/> by default. All others read no labels.
+    /// </summary>
+    public AdaptationMethod Method { get; init; }
+
+    /// <summary>
+    /// How the network is adapted that a <see cref="AdaptationMethod.Student"/> learns from: any method that needs no
+    /// labels, but for another student. Null, the default, for <see cref="AdaptationMethod.Shot"/> with its defaults,
+    /// and for networks that classify pixels <see cref="AdaptationMethod.SelfTraining"/>; shifts, crops and flips are
+    /// then those of these options. Only with <see cref="AdaptationMethod.Student"/>.
+    /// </summary>
+    public AdaptationOptions? Teacher { get; init; }
+
+    /// <summary>
+    /// How many of the domain's images the source's statistics count as, from 0 to 1,000,000, where
+    /// <see cref="AdaptationMethod.Statistics"/> mixes them with the domain's; 16 by default. Few images say little
+    /// about the statistics.
+    /// </summary>
+    public int SourceStatisticsWeight { get; init; } = 16;
+
+    /// <summary>
+    /// Whether the source network is kept, with a warning, where a method without labels seems to have done harm; true
+    /// by default. <see cref="AdaptationReport"/> tells the scores that decide, and what was kept.
+    /// </summary>
+    public bool KeepSourceIfWorse { get; init; } = true;
+
+    /// <summary>
+    /// The weight of the distance to the weights that training starts from, from 0 to 1,000,000: it is added to the
+    /// loss as <c>weight sum ||W - W0||</c> over all weights W, as HDRQ has it, so that networks of several domains stay
+    /// near each other. 0 by default.
+    /// </summary>
+    public double DistanceWeight { get; init; }
+
     /// <summary>
     /// The weight of each class in the loss, all positive, in the order of the scores: the cross-entropy becomes a mean
     /// that is weighted by the class of each pixel or image. Null, the default, weights all classes alike.
@@ -25,8 +66,21 @@ public sealed record AdaptationOptions
     /// </summary>
     public string? HeadFeatures { get; init; }
 
-    /// <summary>The number of passes over the rows, from 1 to 1,000,000; 6 by default.</summary>
-    public int Epochs { get; init; } = 6;
+    /// <summary>
+    /// The number of passes over the rows, from 1 to 1,000,000; 6 by default, 3 for
+    /// <see cref="AdaptationMethod.Shot"/> and <see cref="AdaptationMethod.InformationMaximization"/>, 2 for
+    /// <see cref="AdaptationMethod.Entropy"/>.
+    /// </summary>
+    public int Epochs
+    {
+        get => _epochs ?? Method switch
+        {
+            AdaptationMethod.Shot or AdaptationMethod.InformationMaximization => 3,
+            AdaptationMethod.Entropy => 2,
+            _ => 6,
+        };
+        init => _epochs = value;
+    }
 
     /// <summary>The number of rows in a step, from 1 to 65,536; 64 by default.</summary>
     public int BatchSize { get; init; } = 64;
@@ -35,9 +89,15 @@ public sealed record AdaptationOptions
     public FineTuningOptimizer Optimizer { get; init; } = FineTuningOptimizer.Sgd;
 
     /// <summary>
-    /// The initial learning rate, above 0, at most 1,000; it falls to 0 along a cosine. 0.001 by default.
+    /// The initial learning rate, above 0, at most 1,000; it falls to 0 along a cosine. 0.001 by default, 0.002 for
+    /// <see cref="AdaptationMethod.Shot"/> and <see cref="AdaptationMethod.InformationMaximization"/>.
     /// </summary>
-    public double LearningRate { get; init; } = 1e-3;
+    public double LearningRate
+    {
+        get => _learningRate
+            ?? (Method is AdaptationMethod.Shot or AdaptationMethod.InformationMaximization ? 2e-3 : 1e-3);
+        init => _learningRate = value;
+    }
 
     /// <summary>
     /// The initial learning rate of the head, the last layers and what follows them, positive; it falls like that of
@@ -103,7 +163,10 @@ public sealed record AdaptationOptions
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
     internal void Check()
     {
+        OptionCheck.Defined(nameof(Method), Method, "a method");
         OptionCheck.Count(nameof(Epochs), Epochs, 1, 1_000_000);
+        OptionCheck.Count(nameof(SourceStatisticsWeight), SourceStatisticsWeight, 0, MaxSourceWeight);
+        OptionCheck.Range(nameof(DistanceWeight), DistanceWeight, 0, MaxDistanceWeight, "from 0 to 1000000");
         OptionCheck.BatchSize(nameof(BatchSize), BatchSize);
         OptionCheck.LearningRate(nameof(LearningRate), LearningRate);
         OptionCheck.LearningRate(nameof(HeadLearningRate), HeadLearningRate);
@@ -134,5 +197,43 @@ public sealed record AdaptationOptions
         foreach (var weight in ClassWeights ?? [])
             OptionCheck.Range(nameof(ClassWeights), weight, float.Epsilon, float.MaxValue, "positive for every class");
         OptionCheck.Defined(nameof(Optimizer), Optimizer, "an optimizer");
+        CheckMethod();
+    }
+
+    /// <summary>Refuses options that the method does not have.</summary>
+    private void CheckMethod()
+    {
+        var isLabelled = Method == AdaptationMethod.Labels;
+        Refuse(nameof(HeadClassNames), HeadClassNames is not null && !isLabelled,
+            "learns no new head: its weights are random, and only labels tell what they should be");
+        Refuse(nameof(ValidationFraction), ValidationFraction != 0 && !isLabelled,
+            "has no labels to validate with; its scores without labels tell whether it helped");
+        Refuse(nameof(UpdateStatistics), UpdateStatistics && !isLabelled,
+            "says itself what becomes of the statistics");
+        Refuse(nameof(ClassWeights),
+            ClassWeights is not null && !isLabelled && Method != AdaptationMethod.SelfTraining,
+            "does not tell the classes of its images apart");
+        Refuse(nameof(HeadLearningRate),
+            HeadLearningRate is not null
+                && Method is AdaptationMethod.Shot or AdaptationMethod.InformationMaximization
+                    or AdaptationMethod.Entropy or AdaptationMethod.Statistics,
+            "does not train the head");
+        Refuse(nameof(Teacher), Teacher is not null && Method != AdaptationMethod.Student, "has no teacher");
+        if (Teacher?.Method is AdaptationMethod.Labels or AdaptationMethod.Student)
+        {
+            throw OptionCheck.Error(nameof(Teacher), Teacher.Method,
+                $"{nameof(Teacher)}.{nameof(Method)} is {Teacher.Method}; a teacher is adapted by a method that needs "
+                + "neither labels nor a teacher.");
+        }
+        Teacher?.Check();
+
+        void Refuse(string option, bool isWrong, string reason)
+        {
+            if (isWrong)
+            {
+                throw OptionCheck.Error(option, Method,
+                    $"{option} is given, and {nameof(Method)} {Method} {reason}.");
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ using TorchSharp.Modules;
 
 namespace Microsoft.ML.Hdrq.Adaptation;
 
-/// <summary>Trains a classifier of images, or of their pixels, further on labelled images in memory.</summary>
+/// <summary>Trains a classifier of images, or of their pixels, further on images in memory.</summary>
 internal static class FineTuning
 {
     /// <summary>The most images on which the network is compared before and after training.</summary>
@@ -40,27 +40,39 @@ internal static class FineTuning
         int seed, CancellationToken cancellationToken, Action<string>? warn = null,
         Action<Validation, int>? validated = null)
     {
+        using var objective = new LabelObjective(labels, options, ignoredLabel, network.Device);
+        return Train(
+            network, images, objective, options, ignoredLabel, seed, cancellationToken, warn, validated);
+    }
+
+    /// <summary>
+    /// Trains a copy of a network for an objective; the rest is as with labels, which are one. Warnings and validation
+    /// are for objectives with labels.
+    /// </summary>
+    public static Network Train(
+        Network network, torch.Tensor images, TrainingObjective objective, AdaptationOptions options,
+        int ignoredLabel, int seed, CancellationToken cancellationToken, Action<string>? warn = null,
+        Action<Validation, int>? validated = null)
+    {
         using var scope = torch.NewDisposeScope();
-        using var trained = Trainable(network);
+        using var trained = Trainable(network, objective);
         var groups = Groups(trained, options);
         using var optimizer = Optimizer(groups, options);
         var random = new Random(seed);
         using var dropout = new torch.Generator((ulong)random.NextInt64(), network.Device);
-        var mode = options.UpdateStatistics ? ForwardMode.Training : ForwardMode.Gradient;
-        var classWeights = options.ClassWeights is { } weights
-            ? torch.tensor(weights.ToArray(), device: network.Device)
-            : null;
         var fixedSize = NetworkBatches.FixedSize(network.Graph);
         // Every step takes as many images as the network needs.
         if (fixedSize is { } rows)
             options = options with { BatchSize = checked((int)rows) };
-        using var validation = Validation.Draw(images, labels, options, ignoredLabel, random);
+        using var validation = objective.Labels is { } labels
+            ? Validation.Draw(images, labels, options, ignoredLabel, random)
+            : null;
         var order = validation?.TrainingRows
             ?? Enumerable.Range(0, (int)images.shape[0]).Select(i => (long)i).ToArray();
         var count = fixedSize is null
             ? order.Length
             : (int)NetworkBatches.Of(network.Graph, order.Length, options.BatchSize).Sum(batch => batch.Count);
-        var stepsPerEpoch = (count + options.BatchSize - 1) / options.BatchSize;
+        var stepsPerEpoch = StepsPerEpoch(network.Graph, order.Length, options.BatchSize);
         if ((long)options.Epochs * stepsPerEpoch > int.MaxValue)
         {
             throw OptionCheck.Error(nameof(options.Epochs), options.Epochs,
@@ -68,25 +80,23 @@ internal static class FineTuning
         }
         var steps = options.Epochs * stepsPerEpoch;
         // With images to validate on, their accuracy tells.
-        warn = validation is null ? warn : null;
+        warn = validation is null && objective.Labels is not null ? warn : null;
         var before = warn is null ? default : Measure();
         for (var step = 0; step < steps; step++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (step % stepsPerEpoch == 0)
+            {
+                objective.StartEpoch(trained, cancellationToken);
                 random.Shuffle(order);
+            }
             foreach (var (group, (_, rate)) in optimizer.ParamGroups.Zip(groups))
                 group.LearningRate = rate * 0.5 * (1 + Math.Cos(Math.PI * step / steps));
 
             using var stepScope = torch.NewDisposeScope();
             var start = step % stepsPerEpoch * options.BatchSize;
             var size = Math.Min(options.BatchSize, count - start);
-            var indices = torch.tensor(order.AsSpan(start, size).ToArray(), device: images.device);
-            var (batch, targets) = ImageAugmentation.Apply(
-                images.index_select(0, indices), labels.index_select(0, indices), options, random);
-            var loss = HasLabels(targets)
-                ? Step(step, batch.to(network.Device), targets.to(network.Device))
-                : 0;
+            var loss = Step(step, Batch(order.AsSpan(start, size).ToArray(), random));
             var epoch = (step + 1) / stepsPerEpoch;
             var goesOn = true;
             if (validation is not null && (step + 1) % stepsPerEpoch == 0)
@@ -102,21 +112,12 @@ internal static class FineTuning
             Compare(before, Measure(), options, warn);
         return (validation?.Best ?? trained).To(network.Device, network.Graph);
 
-        // A crop without any class has nothing to learn from.
-        bool HasLabels(torch.Tensor targets) =>
-            targets.dim() == 1 || targets.ne(Scalars.Keep(ignoredLabel)).any().item<bool>();
-
-        torch.Tensor Loss(torch.Tensor batch, torch.Tensor targets, ForwardMode forward)
+        TrainingBatch Batch(long[] rows, Random shifts)
         {
-            var scores = trained.Forward(batch, forward, dropout);
-            if (!scores.shape.AsSpan(2).SequenceEqual(targets.shape.AsSpan(1)))
-            {
-                throw new InvalidOperationException(
-                    $"The network gives scores of shape {TensorShape.Describe(scores.shape)} for labels of shape "
-                    + $"{TensorShape.Describe(targets.shape)}; a score is needed for each label, so a network that "
-                    + "classifies pixels must resize its scores to the size of the images.");
-            }
-            return torch.nn.functional.cross_entropy(scores, targets, classWeights, ignoredLabel);
+            var indices = torch.tensor(rows, device: images.device);
+            var (batch, targets) = ImageAugmentation.Apply(
+                images.index_select(0, indices), objective.Labels?.index_select(0, indices), options, shifts);
+            return new(indices, batch.to(network.Device), targets?.to(network.Device));
         }
 
         // The same images each time, shifted and cut out in the same way. The network is as it will be used.
@@ -134,15 +135,12 @@ internal static class FineTuning
                 cancellationToken.ThrowIfCancellationRequested();
                 using var batchScope = torch.NewDisposeScope();
                 var size = Math.Min(options.BatchSize, measured - start);
-                var indices = torch.tensor(
-                    Enumerable.Range(start, size).Select(i => (long)i * count / measured).ToArray(),
-                    device: images.device);
-                var (batch, targets) = ImageAugmentation.Apply(
-                    images.index_select(0, indices), labels.index_select(0, indices), options, shifts);
-                if (!HasLabels(targets))
+                var batch = Batch(
+                    [.. Enumerable.Range(start, size).Select(i => (long)i * count / measured)], shifts);
+                if (objective.Loss(trained, batch, ForwardMode.Inference, dropout) is not { } loss)
                     continue;
-                var loss = Loss(batch.to(network.Device), targets.to(network.Device), ForwardMode.Inference);
                 (sum, summed) = (sum + size * loss.item<float>(), summed + size);
+                var targets = batch.Labels!;
                 var (classes, _, counts) = targets[targets.ne(Scalars.Keep(ignoredLabel))]
                     .unique(return_counts: true);
                 foreach (var (number, times) in classes.data<long>().Zip(counts!.data<long>()))
@@ -155,9 +153,16 @@ internal static class FineTuning
             return (sum / summed, -frequencies.Values.Sum(value => value / all * Math.Log(value / all)), summed);
         }
 
-        float Step(int step, torch.Tensor batch, torch.Tensor targets)
+        torch.Tensor Distance() => WeightDistance.Sum(trained.Parameters
+            .Where(parameter => parameter.Value is Parameter)
+            .Select(parameter => ((Parameter)parameter.Value, network.Parameters[parameter.Key])));
+
+        float Step(int step, TrainingBatch batch)
         {
-            var loss = Loss(batch, targets, mode);
+            if (objective.Loss(trained, batch, objective.Mode, dropout) is not { } loss)
+                return 0;
+            if (options.DistanceWeight > 0)
+                loss = loss.add(Distance().mul(Scalars.Keep(options.DistanceWeight)), Scalars.One);
             var value = loss.item<float>();
             if (!float.IsFinite(value))
             {
@@ -168,9 +173,15 @@ internal static class FineTuning
             optimizer.zero_grad();
             loss.backward();
             optimizer.step();
+            objective.EndStep(trained);
             return value;
         }
     }
+
+    /// <summary>The number of steps in which all images are seen once.</summary>
+    /// <inheritdoc cref="NetworkBatches.Of" path="/param"/>
+    public static int StepsPerEpoch(Graph graph, long count, int batchSize) =>
+        NetworkBatches.Of(graph, count, batchSize).Count();
 
     /// <summary>Says so where a network guesses, or was better before.</summary>
     private static void Compare(
@@ -196,11 +207,13 @@ internal static class FineTuning
     /// Makes a copy whose weights are leaves that an optimizer can update. The loss takes logits, and makes
     /// probabilities of them itself.
     /// </summary>
-    private static Network Trainable(Network network) =>
+    private static Network Trainable(Network network, TrainingObjective objective) =>
         new(Logits.Of(network.Graph), network.Graph.Parameters.ToDictionary(parameter => parameter.Name, parameter =>
         {
             var tensor = network.Parameters[parameter.Name].detach().clone();
-            return parameter.Role == ParameterRole.Weight ? new Parameter(tensor) : tensor;
+            return parameter.Role == ParameterRole.Weight && objective.Trains(parameter.Name)
+                ? new Parameter(tensor)
+                : tensor;
         }), network.Device);
 
     /// <summary>The weights that share a learning rate, and that rate.</summary>

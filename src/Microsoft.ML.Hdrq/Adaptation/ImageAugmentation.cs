@@ -8,23 +8,24 @@ internal static class ImageAugmentation
     /// <summary>Changes each image of a batch independently. Data without height and width stays as it is.</summary>
     /// <param name="images">The images, [images, channels, height, width].</param>
     /// <param name="labels">
-    /// The classes of the images, [images], which stay as they are, or class masks, [images, height, width].
+    /// The classes of the images, [images], which stay as they are, or class masks, [images, height, width]; null
+    /// for none.
     /// </param>
     /// <param name="options">The augmentation options.</param>
     /// <param name="random">The source of randomness.</param>
     /// <returns>The images, and the labels as 64-bit integers.</returns>
-    public static (torch.Tensor Images, torch.Tensor Labels) Apply(
-        torch.Tensor images, torch.Tensor labels, AdaptationOptions options, Random random)
+    public static (torch.Tensor Images, torch.Tensor? Labels) Apply(
+        torch.Tensor images, torch.Tensor? labels, AdaptationOptions options, Random random)
     {
         if (images.dim() != 4)
-            return (images, labels.to(torch.ScalarType.Int64));
+            return (images, labels?.to(torch.ScalarType.Int64));
         // Masks are moved as images of one channel: single precision holds class numbers exactly.
-        var hasMasks = labels.dim() > 1;
-        torch.Tensor[] layers = hasMasks ? [images, labels.to(torch.ScalarType.Float32).unsqueeze(1)] : [images];
+        var hasMasks = labels?.dim() > 1;
+        torch.Tensor[] layers = hasMasks ? [images, labels!.to(torch.ScalarType.Float32).unsqueeze(1)] : [images];
         Crop(layers, options, random);
         if (options.HorizontalFlip)
             Flip(layers, random);
-        return (layers[0], (hasMasks ? layers[1].squeeze(1) : labels).to(torch.ScalarType.Int64));
+        return (layers[0], (hasMasks ? layers[1].squeeze(1) : labels)?.to(torch.ScalarType.Int64));
     }
 
     /// <summary>

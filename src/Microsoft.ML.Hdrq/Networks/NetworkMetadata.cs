@@ -64,6 +64,19 @@ public static class NetworkMetadata
     /// </summary>
     public const string Normalization = "hdrq.normalization";
 
+    /// <summary>
+    /// How the network was adapted without labels, and its scores without labels before and after, as JSON; see
+    /// <c>AdaptationReport</c>.
+    /// </summary>
+    public const string Adaptation = "hdrq.adaptation";
+
+    /// <summary>
+    /// How entries begin that hold mean and variance of each channel of a layer's outputs on images of the source; the
+    /// name of the layer's weight follows. <c>RecordStatistics</c> measures them, for networks whose normalizations are
+    /// folded into their layers.
+    /// </summary>
+    public const string LayerStatistics = "hdrq.layer_statistics/";
+
     /// <summary>Whether an entry tells what a step of this library did; a normalization is part of the network.</summary>
     internal static bool IsOfStep(string key) =>
         key.StartsWith("hdrq.", StringComparison.Ordinal) && key != Normalization;

@@ -12,10 +12,13 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>
 /// Adapts a network to a domain: fine-tunes all its weights on the domain's labelled rows, with the cross-entropy of
-/// each image or, if the network classifies pixels, of each pixel.
+/// each image or, if the network classifies pixels, of each pixel; or by a method that needs no labels
+/// (<see cref="AdaptationOptions.Method"/>).
 /// </summary>
 /// <remarks>
-/// Training images are kept in memory. Create it with
+/// Methods without labels read no label column. Whether they have helped is told by scores without labels, which are
+/// logged and travel with the network (<see cref="AdaptationReport"/>); where they say that it did harm, the result is
+/// the network that the step started from, and a warning says so. Training images are kept in memory. Create it with
 /// <see cref="HdrqCatalog.AdaptNetwork(TransformsCatalog, string, string, AdaptationOptions, RowOptions)"/>.
 /// </remarks>
 public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
@@ -25,14 +28,18 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
     internal NetworkAdaptationEstimator(
         IHostEnvironment environment, string outputColumnName, string inputColumnName, AdaptationOptions options,
         RowOptions rows)
-        : base(environment, "AdaptNetwork", outputColumnName, inputColumnName, rows, readsLabels: true)
+        : base(environment, "AdaptNetwork", outputColumnName, inputColumnName, rows,
+            readsLabels: options is null or { Method: AdaptationMethod.Labels })
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
         _options = options;
     }
 
-    private protected override Network Train(Start start)
+    private protected override Network Train(Start start) =>
+        _options.Method == AdaptationMethod.Labels ? TrainOnLabels(start) : TrainWithoutLabels(start);
+
+    private Network TrainOnLabels(Start start)
     {
         var annotation = start.Annotation;
         var input = start.Data.Schema;
@@ -75,13 +82,70 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
                 + "{5:0.0000} after epoch {6}.",
                 start.OutputColumnName, validation.Accuracy, _options.ValidationFraction, epoch, _options.Epochs,
                 validation.BestAccuracy, validation.BestEpoch));
-        trained.Metadata = InputGrams.Without(initial.Metadata)
-            .With((NetworkMetadata.Source, NetworkMetadata.SourceOf(headed ?? annotation.Source)));
+        trained.Metadata = initial.Metadata.With(
+            (NetworkMetadata.Source, NetworkMetadata.SourceOf(headed ?? annotation.Source)));
         if (label.Classes is { AreAdopted: true, Names: var names })
             trained.NameClasses(names);
-        if (_options.KeepInputGrams)
-            InputGrams.Collect(trained, rows.Images, _options.BatchSize, Rows.CancellationToken);
+        Finish(trained, rows.Images);
         return trained;
+    }
+
+    private Network TrainWithoutLabels(Start start)
+    {
+        var annotation = start.Annotation;
+        var initial = annotation.Network;
+        if (Prediction.KindOf(initial) is var kind && kind == PredictionKind.None)
+        {
+            throw new ArgumentException(
+                $"The network's output is {initial.Graph.Outputs[0]}; adapting without labels needs scores of classes, "
+                + "[batch, classes] or [batch, classes, height, width].");
+        }
+        if (kind == PredictionKind.Mask && (_options.Teacher ?? _options).Method == AdaptationMethod.Shot)
+        {
+            throw new ArgumentException(
+                $"{AdaptationMethod.Shot} finds one label for each image, and the network classifies pixels; "
+                + $"{AdaptationMethod.SelfTraining} and {AdaptationMethod.InformationMaximization} do that.");
+        }
+        if (!initial.Graph.Layers.Quantizers.IsEmpty)
+        {
+            throw new ArgumentException(
+                "The network is quantized; without labels a network is adapted in full precision.");
+        }
+        TrainingHost.CheckCrop(initial, start.RowShape, _options.CropSize);
+        CheckClassWeights(initial);
+        FiniteCheck.Parameters(initial);
+        using var rows = start.Read(label: null, defaultRows: null);
+        start.Channel.Info(MessageSensitivity.Schema,
+            "Column '{0}': adapting the network of '{1}' to {2} rows{3} without labels by {4}, {5} epochs, on {6}.",
+            start.OutputColumnName, start.InputColumnName, rows.Images.shape[0], start.OfDomain, _options.Method,
+            _options.Method == AdaptationMethod.Statistics ? 0 : _options.Epochs, start.Device);
+        using var placed = initial.To(start.Device);
+        var (trained, report) = new UnlabelledAdaptation(
+            placed, rows.Images, _options, start.Seed, Warn, Rows.CancellationToken).Run();
+        start.Channel.Info(MessageSensitivity.Schema,
+            "Column '{0}': without labels, before and after: mean entropy {1:0.000} and {2:0.000}, information {3:0.000} "
+            + "and {4:0.000}, neighborhood density {5:0.000} and {6:0.000}; {7:0.0%} of the classes are still those of "
+            + "'{8}'.",
+            start.OutputColumnName, report.Before.MeanEntropy, report.After.MeanEntropy, report.Before.Information,
+            report.After.Information, report.Before.NeighborhoodDensity, report.After.NeighborhoodDensity,
+            report.After.SourceAgreement, start.InputColumnName);
+        if (report.KeptSource is { } reason)
+            Warn($"the network of '{start.InputColumnName}' is kept as it is: {reason}");
+        trained.Metadata = initial.Metadata.With(
+            (NetworkMetadata.Source, NetworkMetadata.SourceOf(annotation.Source)),
+            (NetworkMetadata.Adaptation, report.Write()));
+        Finish(trained, rows.Images);
+        return trained;
+
+        void Warn(string warning) => start.Channel.Warning(
+            MessageSensitivity.Schema, "Column '{0}': {1}", start.OutputColumnName, warning);
+    }
+
+    private void Finish(Network trained, torch.Tensor images)
+    {
+        trained.Metadata = InputGrams.Without(trained.Metadata);
+        if (_options.KeepInputGrams)
+            InputGrams.Collect(trained, images, _options.BatchSize, Rows.CancellationToken);
     }
 
     /// <summary>A network with the rows' classes begins a line of its own: no network before it has its graph.</summary>
@@ -137,7 +201,13 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
                 $"{(isSegmenter ? "masks" : "Key")} of at most the network's {classes} classes",
                 isSegmenter ? $"a mask of class {last.item<long>()}" : type);
         }
-        if (_options.ClassWeights is { } weights && weights.Count != classes)
+        CheckClassWeights(network);
+    }
+
+    private void CheckClassWeights(Network network)
+    {
+        if (network.Graph.Outputs[0].Shape is [_, > 0 and var classes, ..]
+            && _options.ClassWeights is { } weights && weights.Count != classes)
         {
             throw Errors.Option(nameof(AdaptationOptions.ClassWeights), weights.Count,
                 $"{nameof(AdaptationOptions.ClassWeights)} has {weights.Count} weights, "

@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Networks.Torch;
@@ -87,6 +88,8 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
         channel.Info(MessageSensitivity.Schema,
             "Column '{0}' will hold the scores of the network for column '{1}', computed on {2}.",
             _outputColumnName, _inputColumnName, device);
+        channel.Info(MessageSensitivity.Schema, "Column '{0}': the network has {1}.", _outputColumnName,
+            Statistics.Describe(network));
         return transformer;
     }
 

@@ -11,13 +11,4 @@ internal static class ReconstructionLoss
     /// </summary>
     public static torch.Tensor Squared(torch.Tensor output, torch.Tensor target) =>
         torch.nn.functional.mse_loss(output, target).mul(Scalars.Keep(output.shape[1]));
-
-    /// <summary>
-    /// Computes the sum over layers of the Frobenius norm of the difference between a weight and another network's
-    /// weight.
-    /// </summary>
-    public static torch.Tensor Distance(
-        IEnumerable<(TorchSharp.Modules.Parameter Weight, torch.Tensor Source)> layers) => layers
-        .Select(layer => layer.Weight.sub(layer.Source).norm())
-        .Aggregate((sum, norm) => sum.add(norm, Scalars.One));
 }

@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -39,7 +40,7 @@ internal sealed class TorchBlockOptimizer : BlockOptimizer
     public override torch.Tensor AddDistances(torch.Tensor loss)
     {
         foreach (var (coefficient, layers) in _terms)
-            loss = loss.add(ReconstructionLoss.Distance(layers).mul(Scalars.Keep(coefficient)), Scalars.One);
+            loss = loss.add(WeightDistance.Sum(layers).mul(Scalars.Keep(coefficient)), Scalars.One);
         return loss;
     }
 

@@ -20,7 +20,7 @@ public sealed class ImageAugmentationTests
         var (changed, labels) = ImageAugmentation.Apply(images, masks, new() { CropPadding = padding, CropSize = crop, HorizontalFlip = flip }, new Random(2));
 
         CollectionAssert.AreEqual(new long[] { 6, 2, Math.Min(crop ?? 9, 9), Math.Min(crop ?? 12, 12) }, changed.shape);
-        Assert.AreEqual(torch.ScalarType.Int64, labels.dtype);
+        Assert.AreEqual(torch.ScalarType.Int64, labels!.dtype);
         Assert.IsTrue(changed.select(1, 0).equal(labels.to(torch.ScalarType.Float32)).all().item<bool>());
         Assert.IsTrue(changed.select(1, 1).neg().equal(labels.to(torch.ScalarType.Float32)).all().item<bool>());
     }
@@ -46,6 +46,6 @@ public sealed class ImageAugmentationTests
         var rows = torch.rand(3, 7);
         var (changed, labels) = ImageAugmentation.Apply(rows, torch.tensor(new long[] { 2, 1, 0 }), new(), new Random(1));
         Assert.IsTrue(changed.equal(rows).all().item<bool>());
-        CollectionAssert.AreEqual(new long[] { 2, 1, 0 }, labels.data<long>().ToArray());
+        CollectionAssert.AreEqual(new long[] { 2, 1, 0 }, labels!.data<long>().ToArray());
     }
 }

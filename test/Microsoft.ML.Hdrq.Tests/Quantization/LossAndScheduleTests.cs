@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -13,7 +14,7 @@ public sealed class LossAndScheduleTests
         using var scope = torch.NewDisposeScope();
         var golden = GoldenFile.Read("block_loss.json").GetProperty("distance");
         var layers = golden.GetProperty("w").EnumerateArray().Zip(golden.GetProperty("w0").EnumerateArray(), (weight, source) => (new Parameter(Tensor(weight)), Tensor(source))).ToList();
-        var loss = ReconstructionLoss.Distance(layers).mul(golden.GetProperty("hyp").GetDouble());
+        var loss = WeightDistance.Sum(layers).mul(golden.GetProperty("hyp").GetDouble());
         Assert.AreEqual(HdrqTraining.Paper.DistanceWeight, golden.GetProperty("hyp").GetDouble());
         Golden.AssertClose([golden.GetProperty("value").GetSingle()], loss);
         loss.backward();
@@ -32,7 +33,7 @@ public sealed class LossAndScheduleTests
     {
         using var scope = torch.NewDisposeScope();
         var weight = new Parameter(torch.ones(2, 3));
-        ReconstructionLoss.Distance([(weight, torch.ones(2, 3))]).backward();
+        WeightDistance.Sum([(weight, torch.ones(2, 3))]).backward();
         Golden.AssertClose(new float[6], weight.grad!);
     }
 

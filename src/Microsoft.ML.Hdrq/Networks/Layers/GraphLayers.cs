@@ -78,6 +78,27 @@ internal sealed class GraphLayers
         }
     }
 
+    /// <summary>
+    /// The layer that ends the network: between it and the scores, nodes read one value after the other. Null where
+    /// there is none.
+    /// </summary>
+    public Layer? Last
+    {
+        get
+        {
+            var value = _graph.Outputs[0].Name;
+            while (_flow.Definer(value) is { } node)
+            {
+                if (Of(node) is { } layer)
+                    return layer;
+                if (_flow.DataInputs(node).ToList() is not [var input])
+                    return null;
+                value = input;
+            }
+            return null;
+        }
+    }
+
     /// <summary>The names of the scales of all quantizers.</summary>
     public IReadOnlySet<string> Scales { get; }
 

@@ -34,15 +34,32 @@ internal static class OperatorTable
                 MaxInputs = 5,
                 WeightInputs = [1, 2],
                 StatisticInputs = [3, 4],
-                Traits = TwiceDifferentiable,
+                Traits = TwiceDifferentiable | Normalizes,
                 LaterAttributes = [("training_mode", 14)]
             },
             ["GroupNormalization"] = new((type, attributes) => new GroupNormalization(type, attributes))
-            { MinInputs = 3, MaxInputs = 3, WeightInputs = [1, 2], SinceOpset = 21, Traits = TwiceDifferentiable },
+            {
+                MinInputs = 3,
+                MaxInputs = 3,
+                WeightInputs = [1, 2],
+                SinceOpset = 21,
+                Traits = TwiceDifferentiable | Normalizes,
+            },
             ["InstanceNormalization"] = new((type, attributes) => new GroupNormalization(type, attributes))
-            { MinInputs = 3, MaxInputs = 3, WeightInputs = [1, 2], Traits = TwiceDifferentiable },
+            {
+                MinInputs = 3,
+                MaxInputs = 3,
+                WeightInputs = [1, 2],
+                Traits = TwiceDifferentiable | Normalizes,
+            },
             ["LayerNormalization"] = new((type, attributes) => new LayerNormalization(type, attributes))
-            { MinInputs = 2, MaxInputs = 3, WeightInputs = [1, 2], SinceOpset = 17, Traits = TwiceDifferentiable },
+            {
+                MinInputs = 2,
+                MaxInputs = 3,
+                WeightInputs = [1, 2],
+                SinceOpset = 17,
+                Traits = TwiceDifferentiable | Normalizes,
+            },
             ["LpNormalization"] = new((type, attributes) => new LpNormalization(type, attributes)),
             ["LRN"] = new((type, attributes) => new LocalResponseNormalization(type, attributes)),
 

@@ -72,6 +72,12 @@ internal enum OperatorTraits
     /// </summary>
     IsAffine = 1 << 15,
 
+    /// <summary>
+    /// The first input is normalized, then multiplied by the second, the scale, and shifted by the third, if there is
+    /// one.
+    /// </summary>
+    Normalizes = 1 << 16,
+
     /// <summary>The sum of the inputs: it joins branches, or adds a bias.</summary>
     Adds = 1 << 10 | Joins,
 }

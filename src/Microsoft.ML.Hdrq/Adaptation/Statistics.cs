@@ -1,0 +1,190 @@
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Networks.Operators;
+using Microsoft.ML.Hdrq.Networks.Torch;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Adaptation;
+
+/// <summary>
+/// Brings the statistics of a network to the images of a site (Li et al., "Revisiting Batch Normalization for Practical
+/// Domain Adaptation", 2016), mixed with the source's by their number (Schneider et al., NeurIPS 2020).
+/// </summary>
+internal static class Statistics
+{
+    /// <summary>Where normalizations are folded, what their epsilon was is not known; it is this nearly always.</summary>
+    private const double Epsilon = 1e-5;
+
+    /// <summary>Whether a network has statistics that can be brought to a site.</summary>
+    public static bool AreIn(Network network)
+    {
+        using var scope = torch.NewDisposeScope();
+        return Normalizations(network).Any() || Recorded(network).Any();
+    }
+
+    /// <summary>Which statistics a network has.</summary>
+    public static string Describe(Network network)
+    {
+        using var scope = torch.NewDisposeScope();
+        var (own, recorded) = (Normalizations(network).Count(), Recorded(network).Count());
+        return (own, recorded) switch
+        {
+            (0, 0) => "no statistics of the source's images",
+            (_, 0) => $"the statistics of {own} batch normalizations",
+            (0, _) => $"recorded statistics of {recorded} layers",
+            _ => $"the statistics of {own} batch normalizations and recorded ones of {recorded} layers",
+        };
+    }
+
+    /// <summary>
+    /// Measures each normalization's input, or each layer's output, with everything before it brought to the site
+    /// already, and replaces mean and variance by the mixture <c>a site + (1 - a) source</c>. Where a normalization is
+    /// folded, so that its layer's output y has the source's mean m and variance v, <c>(y - mean) sqrt(v / variance) +
+    /// m</c> takes the place of y: scale and shift of the layer.
+    /// </summary>
+    /// <param name="network">The network, on the device to compute on; not changed.</param>
+    /// <param name="images">The site's images, [images, ...].</param>
+    /// <param name="sourceWeight">
+    /// How many of the site's images the source's statistics count as: a is the number of images, divided by their sum.
+    /// </param>
+    /// <param name="batchSize">The number of images in a batch.</param>
+    /// <param name="seed">The seed of the order of the images: those of a batch must not be of one class.</param>
+    /// <param name="cancellationToken">Cancels the computation between two batches.</param>
+    /// <returns>The network, on the same device, owned by the caller.</returns>
+    public static Network Adapt(
+        Network network, torch.Tensor images, double sourceWeight, int batchSize, int seed,
+        CancellationToken cancellationToken)
+    {
+        using var noGradients = torch.no_grad();
+        using var scope = torch.NewDisposeScope();
+        var share = images.shape[0] / (images.shape[0] + sourceWeight);
+        var adapted = network.Clone();
+        try
+        {
+            var places = new Dictionary<string, List<Place>>(StringComparer.Ordinal);
+            foreach (var place in Normalizations(adapted).Concat(Recorded(adapted)))
+            {
+                if (!places.TryGetValue(place.Value, out var list))
+                    places.Add(place.Value, list = []);
+                list.Add(place);
+            }
+            var context = new ComputeContext(ForwardMode.Inference, network.Device) { Watch = Measure };
+            var order = Enumerable.Range(0, (int)images.shape[0]).Select(row => (long)row).ToArray();
+            new Random(seed).Shuffle(order);
+            foreach (var (start, count) in NetworkBatches.Of(network.Graph, images.shape[0], batchSize))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                using var batchScope = torch.NewDisposeScope();
+                var rows = torch.tensor(order.AsSpan((int)start, (int)count).ToArray(), device: images.device);
+                var batch = images.index_select(0, rows).to(network.Device);
+                Measure(network.Graph.Inputs[0].Name, batch);
+                adapted.Run([batch], context);
+            }
+            foreach (var place in places.Values.SelectMany(list => list))
+                place.Finish();
+            return adapted;
+
+            void Measure(string name, torch.Tensor value)
+            {
+                foreach (var place in places.GetValueOrDefault(name) ?? [])
+                {
+                    using var placeScope = torch.NewDisposeScope();
+                    place.Add(value, share, scope);
+                }
+            }
+        }
+        catch
+        {
+            adapted.Dispose();
+            throw;
+        }
+    }
+
+    private static IEnumerable<Place> Normalizations(Network network) =>
+        from node in network.Graph.Nodes
+        where node.Operator is BatchNormalization
+            && network.Parameters.ContainsKey(node.Inputs[3]) && network.Parameters.ContainsKey(node.Inputs[4])
+        select new Normalization(
+            node.Inputs[0], network.Parameters[node.Inputs[3]], network.Parameters[node.Inputs[4]]);
+
+    private static IEnumerable<Place> Recorded(Network network) =>
+        from layer in OutputStatistics.Layers(network.Graph)
+        let recorded = OutputStatistics.Read(
+            network.Metadata, layer.Weight, network.Parameters[layer.Bias!].numel())
+        where recorded is not null
+        select new Folded(
+            layer, network.Parameters[layer.Weight], network.Parameters[layer.Bias!],
+            torch.tensor(recorded.Value.Mean, device: network.Device),
+            torch.tensor(recorded.Value.Variance, device: network.Device));
+
+    /// <summary>A value whose statistics are brought to the site.</summary>
+    /// <param name="value">The name of the value.</param>
+    /// <param name="sourceMean">The mean of each channel on the source's images.</param>
+    /// <param name="sourceVariance">The variance.</param>
+    private abstract class Place(string value, torch.Tensor sourceMean, torch.Tensor sourceVariance)
+    {
+        private ChannelStatistics? _site;
+
+        public string Value => value;
+
+        protected torch.Tensor SourceMean { get; } = sourceMean;
+
+        protected torch.Tensor SourceVariance { get; } = sourceVariance;
+
+        /// <summary>Measures a batch, and lets the nodes that read it see it as they will once the network is done.</summary>
+        public void Add(torch.Tensor batch, double share, DisposeScope scope)
+        {
+            _site ??= new ChannelStatistics(batch.shape[1], batch.device, scope);
+            _site.Add(batch);
+            Use(batch, Mixed(_site.Mean, SourceMean), Mixed(_site.Variance, SourceVariance));
+
+            torch.Tensor Mixed(torch.Tensor site, torch.Tensor source) => site.mul(Scalars.Keep(share))
+                .add(source.mul(Scalars.Keep(1 - share)), Scalars.One).to(source.dtype);
+        }
+
+        /// <summary>Makes the mixture part of the network.</summary>
+        public virtual void Finish()
+        {
+        }
+
+        protected abstract void Use(torch.Tensor batch, torch.Tensor mean, torch.Tensor variance);
+    }
+
+    /// <summary>What a batch normalization reads: it has the mixture as its statistics.</summary>
+    private sealed class Normalization(string value, torch.Tensor mean, torch.Tensor variance)
+        : Place(value, mean.clone(), variance.clone())
+    {
+        protected override void Use(torch.Tensor batch, torch.Tensor mixedMean, torch.Tensor mixedVariance)
+        {
+            mean.copy_(mixedMean);
+            variance.copy_(mixedVariance);
+        }
+    }
+
+    /// <summary>The output of a layer into which a normalization is folded: scaled and shifted.</summary>
+    private sealed class Folded(
+        Layer layer, torch.Tensor weight, torch.Tensor bias, torch.Tensor mean, torch.Tensor variance)
+        : Place(layer.Output, mean, variance)
+    {
+        private readonly torch.Tensor _factor = torch.ones_like(bias);
+        private readonly torch.Tensor _mean = mean.clone();
+
+        protected override void Use(torch.Tensor batch, torch.Tensor mixedMean, torch.Tensor mixedVariance)
+        {
+            _mean.copy_(mixedMean);
+            _factor.copy_(SourceVariance.add(Scalars.Keep(Epsilon), Scalars.One)
+                .div(mixedVariance.add(Scalars.Keep(Epsilon), Scalars.One)).sqrt());
+            long[] perChannel = [1, -1, .. Enumerable.Repeat(1L, (int)batch.dim() - 2)];
+            batch.sub_(_mean.reshape(perChannel)).mul_(_factor.reshape(perChannel))
+                .add_(SourceMean.reshape(perChannel), Scalars.One);
+        }
+
+        public override void Finish()
+        {
+            var (weightShape, factorShape) =
+                layer.Operator.ByOutputChannel(weight.shape, bias.numel())!.Value;
+            weight.copy_(weight.reshape(weightShape).mul(_factor.reshape(factorShape)).reshape(weight.shape));
+            bias.copy_(bias.sub(_mean).mul(_factor).add(SourceMean, Scalars.One));
+        }
+    }
+}

@@ -1,0 +1,48 @@
+using Microsoft.ML.Hdrq.Networks;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Adaptation;
+
+/// <summary>
+/// What a network learns, and which part of it: all that differs between the methods of adapting, which share one loop,
+/// <see cref="FineTuning"/>.
+/// </summary>
+internal abstract class TrainingObjective : IDisposable
+{
+    /// <summary>
+    /// The labels, which are moved with the images they belong to, [images] or [images, height, width]; null if
+    /// the objective has none.
+    /// </summary>
+    public virtual torch.Tensor? Labels => null;
+
+    /// <summary>The mode of the pass that gradients go back through.</summary>
+    public virtual ForwardMode Mode => ForwardMode.Gradient;
+
+    /// <summary>Whether a weight is trained.</summary>
+    public virtual bool Trains(string weight) => true;
+
+    /// <summary>Prepares what the next epoch needs.</summary>
+    /// <param name="network">The network that is trained.</param>
+    /// <param name="cancellationToken">Cancels between two batches.</param>
+    public virtual void StartEpoch(Network network, CancellationToken cancellationToken)
+    {
+    }
+
+    /// <summary>Computes the loss of a batch.</summary>
+    /// <param name="network">The network that is trained; it gives logits.</param>
+    /// <param name="batch">The batch.</param>
+    /// <param name="mode">The purpose of the pass.</param>
+    /// <param name="dropout">The source of randomness of dropout.</param>
+    /// <returns>The loss, a scalar; null if there is nothing to learn from the batch.</returns>
+    public abstract torch.Tensor? Loss(
+        Network network, TrainingBatch batch, ForwardMode mode, torch.Generator dropout);
+
+    /// <summary>Follows the network after a step.</summary>
+    /// <param name="network">The network that is trained.</param>
+    public virtual void EndStep(Network network)
+    {
+    }
+
+    /// <inheritdoc/>
+    public virtual void Dispose() => GC.SuppressFinalize(this);
+}

@@ -1,0 +1,15 @@
+using Microsoft.ML.Hdrq.Networks.Torch;
+using TorchSharp;
+using TorchSharp.Modules;
+
+namespace Microsoft.ML.Hdrq.Networks;
+
+/// <summary>How far weights are from those of another network, as the losses of HDRQ and of fine-tuning have it.</summary>
+internal static class WeightDistance
+{
+    /// <summary>The sum of the Frobenius norms of the differences.</summary>
+    /// <param name="weights">The weights, at least one, each with the other network's.</param>
+    public static torch.Tensor Sum(IEnumerable<(Parameter Weight, torch.Tensor Other)> weights) => weights
+        .Select(pair => pair.Weight.sub(pair.Other).norm())
+        .Aggregate((sum, norm) => sum.add(norm, Scalars.One));
+}
