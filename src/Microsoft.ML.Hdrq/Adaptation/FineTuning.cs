@@ -201,7 +201,8 @@ internal static class FineTuning
         {
             var tensor = network.Parameters[parameter.Name].detach().clone();
             return parameter.Role == ParameterRole.Weight ? new Parameter(tensor) : tensor;
-        }), network.Device);
+        }), network.Device)
+        { MaxValueSize = network.MaxValueSize };
 
     /// <summary>The weights that share a learning rate, and that rate.</summary>
     private static (Parameter[] Weights, double Rate)[] Groups(Network network, AdaptationOptions options)

@@ -54,7 +54,7 @@ internal sealed class LossSurface : IDisposable
                 return folded.Parameters[definition.Name].detach().clone();
             return weights[definition.Name] = new Parameter(layer.Value(folded));
         });
-        _network = new Network(folded.Graph, parameters, folded.Device);
+        _network = new Network(folded.Graph, parameters, folded.Device) { MaxValueSize = folded.MaxValueSize };
         _weights = [.. byWeight.Keys.Select(name => weights[name])];
         _isSmooth = mayDifferentiateTwice
             && folded.Graph.Nodes.All(node => node.Operator.Traits.HasFlag(OperatorTraits.TwiceDifferentiable));

@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks;
@@ -5,6 +7,20 @@ namespace Microsoft.ML.Hdrq.Networks;
 /// <summary>Looks for values that are NaN or infinite before they are computed with.</summary>
 internal static class FiniteCheck
 {
+    /// <summary>Whether all values are finite.</summary>
+    public static bool AreFinite(ReadOnlySpan<float> values)
+    {
+        // A product with 0 is 0, or NaN where the value is not finite.
+        var sums = Vector<float>.Zero;
+        var vectors = MemoryMarshal.Cast<float, Vector<float>>(values);
+        foreach (var vector in vectors)
+            sums += vector * 0;
+        var sum = Vector.Sum(sums);
+        foreach (var value in values[(vectors.Length * Vector<float>.Count)..])
+            sum += value * 0;
+        return sum == 0;
+    }
+
     /// <summary>Checks weights and statistics; constants may be infinite, as those of attention masks are.</summary>
     /// <exception cref="ArgumentException">One is not finite; the message names the parameter.</exception>
     public static void Parameters(Network network)

@@ -49,6 +49,8 @@ internal sealed class NetworkAnalysis : IDisposable
     {
         using var modes = new TorchModes();
         using var analysis = new NetworkAnalysis(environment, data, columnNames, options, rows);
+        using var uses = Network.UseAll(
+            [.. analysis._columns.Select(column => column.Annotation.Network), options.Source]);
         return measure(analysis);
     }
 

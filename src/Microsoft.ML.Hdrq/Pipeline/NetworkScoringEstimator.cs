@@ -71,6 +71,7 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
     internal NetworkTransformer Fit(IDataView input, Network network)
     {
         ArgumentNullException.ThrowIfNull(input);
+        using var use = network.Use();
         using var channel = _environment.Register("ApplyNetwork").Start("Fit");
         using var modes = new TorchModes();
         var shape = InputColumn.RowShape(network.Graph.Inputs[0], InputColumn.Find(input.Schema, _inputColumnName));

@@ -67,6 +67,7 @@ public static class NetworkQuantizer
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
+        using var uses = Network.UseAll(network, options.Source);
         using var modes = new TorchModes(options.Calibration.AllowTf32);
         Check(network, options);
         if (images.dtype != torch.ScalarType.Float32 || images.dim() == 0 || images.shape[0] == 0)

@@ -67,6 +67,7 @@ internal static class InputGrams
         var inputs = layers.ToLookup(layer => layer.Input, StringComparer.Ordinal);
         var sketches = new Dictionary<string, GramSketch>(StringComparer.Ordinal);
         var context = new ComputeContext(ForwardMode.Inference, network.Device);
+        context.Limit(network.MaxValueSize, batchSize);
         var watching = new ComputeContext(ForwardMode.Inference, network.Device) { Watch = Add };
         for (var pass = 0; pass < Passes; pass++)
         {
