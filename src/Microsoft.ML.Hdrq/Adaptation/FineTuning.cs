@@ -89,6 +89,8 @@ internal static class FineTuning
                 : 0;
             var epoch = (step + 1) / stepsPerEpoch;
             var goesOn = true;
+            if ((step + 1) % stepsPerEpoch == 0)
+                CheckWeights(step);
             if (validation is not null && (step + 1) % stepsPerEpoch == 0)
             {
                 goesOn = validation.Try(trained, epoch, cancellationToken);
@@ -99,7 +101,7 @@ internal static class FineTuning
                 break;
         }
         if (warn is not null)
-            Compare(before, Measure(), options, warn);
+            Compare(before, CheckedLoss(Measure()), options, warn);
         return (validation?.Best ?? trained).To(network.Device, network.Graph);
 
         // A crop without any class has nothing to learn from.
@@ -161,6 +163,8 @@ internal static class FineTuning
             var value = loss.item<float>();
             if (!float.IsFinite(value))
             {
+                if (step == 0)
+                    RefuseScores(value, trained.Forward(batch, mode, dropout));
                 throw new InvalidOperationException(
                     $"The loss is {value} in step {step + 1} of {steps}: the learning rate, {options.LearningRate}, "
                     + "is too large for this network.");
@@ -170,6 +174,30 @@ internal static class FineTuning
             optimizer.step();
             return value;
         }
+
+        // Nothing was learned yet: the learning rate has no part in it.
+        void RefuseScores(float loss, torch.Tensor scores)
+        {
+            FiniteCheck.Values(scores, "scores", scores.shape[0], image => order[image]);
+            throw new InvalidOperationException(
+                $"The loss is {loss} before training: the network's scores are too large. Is the normalization right?");
+        }
+
+        // The loss of a step tells of the weights before it, so that nothing tells of those after the last one.
+        void CheckWeights(int step)
+        {
+            if (FiniteCheck.NotFinite(trained) is { } parameter)
+            {
+                throw new InvalidOperationException(
+                    $"Parameter '{parameter}' is not finite after step {step + 1} of {steps}: the learning rate, "
+                    + $"{options.LearningRate}, is too large for this network.");
+            }
+        }
+
+        (double Loss, double Guessing, int Images) CheckedLoss((double Loss, double Guessing, int Images) measured) =>
+            measured.Images == 0 || double.IsFinite(measured.Loss) ? measured : throw new InvalidOperationException(
+                $"The loss is {measured.Loss} after training: the learning rate, {options.LearningRate}, is too large "
+                + "for this network.");
     }
 
     /// <summary>Says so where a network guesses, or was better before.</summary>

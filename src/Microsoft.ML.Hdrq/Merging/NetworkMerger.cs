@@ -85,6 +85,15 @@ public static class NetworkMerger
                 (NetworkMetadata.Merged, string.Join(' ', hashes)),
                 (NetworkMetadata.MergeWeights, string.Join(' ', weights))),
         };
+        try
+        {
+            FiniteCheck.Parameters(result, "the merged network");
+        }
+        catch
+        {
+            result.Dispose();
+            throw;
+        }
         // A network without names does not contradict the others.
         if (names is not null)
             result.NameClasses(names);

@@ -85,6 +85,12 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
             _settings.BatchSize);
         var transformer = new NetworkTransformer(
             Prepare(network, shape, device), null, _outputColumnName, _inputColumnName, _settings, input.Schema);
+        if (FiniteCheck.NotFinite(network) is { } parameter)
+        {
+            channel.Warning(MessageSensitivity.Schema,
+                "Column '{0}': parameter '{1}' of the network holds a value that is not finite; scores may be NaN.",
+                _outputColumnName, parameter);
+        }
         channel.Info(MessageSensitivity.Schema,
             "Column '{0}' will hold the scores of the network for column '{1}', computed on {2}.",
             _outputColumnName, _inputColumnName, device);

@@ -19,9 +19,6 @@ internal sealed class NetworkScorer : IDisposable
     private ScoringEngine? _engine;
     private readonly bool _softmax;
 
-    /// <summary>The most rows that are computed together, so that no value takes more than is allowed.</summary>
-    private readonly int _maxRows;
-
     /// <summary>The batch size that the network was exported for; null if it takes any.</summary>
     private readonly int? _fixedBatch;
     private readonly long[] _inputShape;
@@ -46,7 +43,7 @@ internal sealed class NetworkScorer : IDisposable
         _inputShape = inputShape;
         InputSize = checked((int)TensorShape.ElementCount(inputShape)!.Value);
         _fixedBatch = network.Graph.Inputs[0].Shape[0] is > 0 and var batch ? checked((int)batch) : null;
-        (_scoreShape, _maxRows) = FindScoreShape(network);
+        (_scoreShape, MaxRows) = FindScoreShape(network);
         ScoreSize = checked((int)TensorShape.ElementCount(_scoreShape)!.Value);
         _makeEngine = () => MakeEngine(network, engine, threads);
         _uses = new UseCount(
@@ -76,6 +73,9 @@ internal sealed class NetworkScorer : IDisposable
     /// <summary>The number of values of a row's scores.</summary>
     public int ScoreSize { get; }
 
+    /// <summary>The most rows that are computed together, so that no value takes more than is allowed.</summary>
+    public int MaxRows { get; }
+
     /// <summary>Allocates memory for the inputs of some rows, owned by the caller.</summary>
     public torch.Tensor NewBatch(int rows) =>
         torch.empty([rows, .. _inputShape], torch.ScalarType.Float32).DetachFromDisposeScope();
@@ -98,7 +98,7 @@ internal sealed class NetworkScorer : IDisposable
         using var use = Use();
         using var scope = torch.NewDisposeScope();
         var unknown = ClearNotFinite(batch, rows);
-        var step = _fixedBatch ?? Math.Min(rows, _maxRows);
+        var step = _fixedBatch ?? Math.Min(rows, MaxRows);
         for (var start = 0; start < rows; start += step)
         {
             var count = Math.Min(step, rows - start);

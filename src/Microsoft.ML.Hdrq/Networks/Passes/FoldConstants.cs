@@ -93,6 +93,18 @@ internal static class FoldConstants
     }
 
     /// <summary>
+    /// Whether a graph computes values from parameters alone, which may be as large as no machine's memory: they were
+    /// too large to be computed when the network was read, or are of weights.
+    /// </summary>
+    public static bool LeavesConstants(Graph graph)
+    {
+        var parameters = graph.Parameters.Select(parameter => parameter.Name).ToHashSet(StringComparer.Ordinal);
+        return graph.Nodes.Any(node => node.Operator.Definition.Foldable
+            && !node.Operator.Traits.HasFlag(OperatorTraits.Rearranges)
+            && node.Inputs.All(input => input.Length == 0 || parameters.Contains(input)));
+    }
+
+    /// <summary>
     /// Gives parameters that were moved for some of their readers, and the copies, the roles that they would get in a
     /// file: each has its own readers from now on.
     /// </summary>
