@@ -99,6 +99,8 @@ internal static class FineTuning
             var loss = Step(step, Batch(order.AsSpan(start, size).ToArray(), random));
             var epoch = (step + 1) / stepsPerEpoch;
             var goesOn = true;
+            if ((step + 1) % stepsPerEpoch == 0)
+                CheckWeights(step);
             if (validation is not null && (step + 1) % stepsPerEpoch == 0)
             {
                 goesOn = validation.Try(trained, epoch, cancellationToken);
@@ -109,7 +111,7 @@ internal static class FineTuning
                 break;
         }
         if (warn is not null)
-            Compare(before, Measure(), options, warn);
+            Compare(before, CheckedLoss(Measure()), options, warn);
         return (validation?.Best ?? trained).To(network.Device, network.Graph);
 
         TrainingBatch Batch(long[] rows, Random shifts)
@@ -166,6 +168,8 @@ internal static class FineTuning
             var value = loss.item<float>();
             if (!float.IsFinite(value))
             {
+                if (step == 0)
+                    RefuseScores(value, trained.Forward(batch.Images, objective.Mode, dropout));
                 throw new InvalidOperationException(
                     $"The loss is {value} in step {step + 1} of {steps}: the learning rate, {options.LearningRate}, "
                     + "is too large for this network.");
@@ -176,6 +180,30 @@ internal static class FineTuning
             objective.EndStep(trained);
             return value;
         }
+
+        // Nothing was learned yet: the learning rate has no part in it.
+        void RefuseScores(float loss, torch.Tensor scores)
+        {
+            FiniteCheck.Values(scores, "scores", scores.shape[0], image => order[image]);
+            throw new InvalidOperationException(
+                $"The loss is {loss} before training: the network's scores are too large. Is the normalization right?");
+        }
+
+        // The loss of a step tells of the weights before it, so that nothing tells of those after the last one.
+        void CheckWeights(int step)
+        {
+            if (FiniteCheck.NotFinite(trained) is { } parameter)
+            {
+                throw new InvalidOperationException(
+                    $"Parameter '{parameter}' is not finite after step {step + 1} of {steps}: the learning rate, "
+                    + $"{options.LearningRate}, is too large for this network.");
+            }
+        }
+
+        (double Loss, double Guessing, int Images) CheckedLoss((double Loss, double Guessing, int Images) measured) =>
+            measured.Images == 0 || double.IsFinite(measured.Loss) ? measured : throw new InvalidOperationException(
+                $"The loss is {measured.Loss} after training: the learning rate, {options.LearningRate}, is too large "
+                + "for this network.");
     }
 
     /// <summary>The number of steps in which all images are seen once.</summary>
@@ -214,7 +242,8 @@ internal static class FineTuning
             return parameter.Role == ParameterRole.Weight && objective.Trains(parameter.Name)
                 ? new Parameter(tensor)
                 : tensor;
-        }), network.Device);
+        }), network.Device)
+        { MaxValueSize = network.MaxValueSize };
 
     /// <summary>The weights that share a learning rate, and that rate.</summary>
     private static (Parameter[] Weights, double Rate)[] Groups(Network network, AdaptationOptions options)

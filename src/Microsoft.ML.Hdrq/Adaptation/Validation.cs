@@ -62,6 +62,7 @@ internal sealed class Validation : IDisposable
 
     /// <summary>Tries the network of an epoch.</summary>
     /// <returns>Whether training should go on.</returns>
+    /// <exception cref="InvalidOperationException">The loss is not finite.</exception>
     public bool Try(Network network, int epoch, CancellationToken cancellationToken)
     {
         var (right, labelled, loss) = (0L, 0L, 0.0);
@@ -77,6 +78,12 @@ internal sealed class Validation : IDisposable
             labelled += isLabelled.sum().item<long>();
             loss += torch.nn.functional.cross_entropy(
                 scores, targets, ignore_index: _ignoredLabel, reduction: torch.nn.Reduction.Sum).item<float>();
+        }
+        if (!double.IsFinite(loss))
+        {
+            throw new InvalidOperationException(
+                $"The loss of the rows to validate on is {loss} after epoch {epoch}: the learning rate, "
+                + $"{_options.LearningRate}, is too large for this network.");
         }
         Accuracy = labelled == 0 ? 0 : (double)right / labelled;
         // Few rows give few different accuracies; the loss says which of equal ones is the better.

@@ -47,7 +47,7 @@ public static class NetworkQuantizer
     /// </exception>
     /// <exception cref="InvalidOperationException">
     /// The accuracy falls by more than <see cref="BitBudget.MaxAccuracyDrop"/> even with the maximum number of bits, or
-    /// the network does not choose among classes.
+    /// the network does not choose among classes; or what the network computes, or the loss of a step, is not finite.
     /// </exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <example>
@@ -67,6 +67,7 @@ public static class NetworkQuantizer
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
+        using var uses = Network.UseAll(network, options.Source);
         using var modes = new TorchModes(options.Calibration.AllowTf32);
         Check(network, options);
         if (images.dtype != torch.ScalarType.Float32 || images.dim() == 0 || images.shape[0] == 0)
@@ -108,6 +109,8 @@ public static class NetworkQuantizer
                 nameof(network));
         }
         FiniteCheck.Parameters(network);
+        if (options.Source is { } source)
+            FiniteCheck.Parameters(source, "the source network");
         var names = QuantizerSites.Names(network.Graph);
         if (options.Overrides.FirstOrDefault(exception => !names.Any(exception.Matches)) is { } unmatched)
         {
@@ -145,6 +148,7 @@ public static class NetworkQuantizer
         using var foldedSource = source is null || (training is null && !calibration.UseSourceScales)
             ? null
             : FoldedSource(source, folded);
+        FiniteCheck.Parameters(folded, "the network with its normalizations folded");
         var batches = Split(images, calibration.BatchSize);
         var sites = QuantizerSites.Find(
             folded, options.Placement, options.WeightBits, options.ActivationBits, options.Overrides);
@@ -178,6 +182,7 @@ public static class NetworkQuantizer
             }
             if (options.Placement == QuantizerPlacement.Integer)
                 quantized = ForIntegers(quantized);
+            FiniteCheck.Parameters(quantized, "the quantized network");
             // The Gram matrices of the network in full precision do not describe values on a grid.
             quantized.Metadata = InputGrams.Without(network.Metadata).With(
                 (NetworkMetadata.Method, options.Method),

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Operators;
+using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 using Microsoft.ML.OnnxRuntime;
@@ -61,8 +62,8 @@ internal sealed class OptimizedGraph
                 OptimizedModelFilePath = path,
             })
             {
-                // Folding computes, and what it divides by may be anything.
-                if (IntegerDivisions.HaveUnknownDivisors(graph))
+                // Folding computes, and what it divides by, or how large its constants are, may be anything.
+                if (IntegerDivisions.HaveUnknownDivisors(graph) || FoldConstants.LeavesConstants(graph))
                     options.AddSessionConfigEntry("optimization.disable_specified_optimizers", "ConstantFolding");
                 open(options).Dispose();
             }
