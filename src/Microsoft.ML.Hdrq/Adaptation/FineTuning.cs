@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
@@ -67,14 +68,22 @@ internal static class FineTuning
                 $"{nameof(options.Epochs)} is {options.Epochs}; that are too many for {stepsPerEpoch} steps in each.");
         }
         var steps = options.Epochs * stepsPerEpoch;
+        // Each epoch draws from a generator of its own, so that it can be begun without those before.
+        var epochs = new Random(random.Next());
+        var checkpoints = new EpochCheckpoints(
+            () => new JobHash("epochs").Add(network, images, labels, options, ignoredLabel, seed),
+            options, trained, [.. groups.SelectMany(group => group.Weights)], optimizer, dropout, validation, warn);
         // With images to validate on, their accuracy tells.
         warn = validation is null ? warn : null;
         var before = warn is null ? default : Measure();
-        for (var step = 0; step < steps; step++)
+        var (finished, goesOn) = checkpoints.Restore();
+        for (var epoch = 0; epoch < finished; epoch++)
+            BeginEpoch();
+        for (var step = finished * stepsPerEpoch; step < steps && goesOn; step++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (step % stepsPerEpoch == 0)
-                random.Shuffle(order);
+                BeginEpoch();
             foreach (var (group, (_, rate)) in optimizer.ParamGroups.Zip(groups))
                 group.LearningRate = rate * 0.5 * (1 + Math.Cos(Math.PI * step / steps));
 
@@ -88,19 +97,24 @@ internal static class FineTuning
                 ? Step(step, batch.to(network.Device), targets.to(network.Device))
                 : 0;
             var epoch = (step + 1) / stepsPerEpoch;
-            var goesOn = true;
             if (validation is not null && (step + 1) % stepsPerEpoch == 0)
             {
                 goesOn = validation.Try(trained, epoch, cancellationToken);
                 validated?.Invoke(validation, epoch);
             }
+            if ((step + 1) % stepsPerEpoch == 0)
+                checkpoints.Save(epoch, goesOn);
             options.Progress?.Report(new FineTuningProgress(step + 1, steps, loss, epoch, validation?.Accuracy));
-            if (!goesOn)
-                break;
         }
         if (warn is not null)
             Compare(before, Measure(), options, warn);
         return (validation?.Best ?? trained).To(network.Device, network.Graph);
+
+        void BeginEpoch()
+        {
+            random = new Random(epochs.Next());
+            random.Shuffle(order);
+        }
 
         // A crop without any class has nothing to learn from.
         bool HasLabels(torch.Tensor targets) =>
