@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
@@ -79,16 +80,25 @@ internal static class FineTuning
                 $"{nameof(options.Epochs)} is {options.Epochs}; that are too many for {stepsPerEpoch} steps in each.");
         }
         var steps = options.Epochs * stepsPerEpoch;
+        // Each epoch draws from a generator of its own, so that it can be begun without those before.
+        var epochs = new Random(random.Next());
+        var checkpoints = new EpochCheckpoints(
+            () => new JobHash("epochs").Add(network, images, objective.Labels, options, ignoredLabel, seed),
+            options, trained, [.. groups.SelectMany(group => group.Weights)], optimizer, dropout, objective, validation,
+            warn);
         // With images to validate on, their accuracy tells.
         warn = validation is null && objective.Labels is not null ? warn : null;
         var before = warn is null ? default : Measure();
-        for (var step = 0; step < steps; step++)
+        var (finished, goesOn) = checkpoints.Restore();
+        for (var epoch = 0; epoch < finished; epoch++)
+            BeginEpoch();
+        for (var step = finished * stepsPerEpoch; step < steps && goesOn; step++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (step % stepsPerEpoch == 0)
             {
                 objective.StartEpoch(trained, cancellationToken);
-                random.Shuffle(order);
+                BeginEpoch();
             }
             foreach (var (group, (_, rate)) in optimizer.ParamGroups.Zip(groups))
                 group.LearningRate = rate * 0.5 * (1 + Math.Cos(Math.PI * step / steps));
@@ -98,7 +108,6 @@ internal static class FineTuning
             var size = Math.Min(options.BatchSize, count - start);
             var loss = Step(step, Batch(order.AsSpan(start, size).ToArray(), random));
             var epoch = (step + 1) / stepsPerEpoch;
-            var goesOn = true;
             if ((step + 1) % stepsPerEpoch == 0)
                 CheckWeights(step);
             if (validation is not null && (step + 1) % stepsPerEpoch == 0)
@@ -106,13 +115,19 @@ internal static class FineTuning
                 goesOn = validation.Try(trained, epoch, cancellationToken);
                 validated?.Invoke(validation, epoch);
             }
+            if ((step + 1) % stepsPerEpoch == 0)
+                checkpoints.Save(epoch, goesOn);
             options.Progress?.Report(new FineTuningProgress(step + 1, steps, loss, epoch, validation?.Accuracy));
-            if (!goesOn)
-                break;
         }
         if (warn is not null)
             Compare(before, CheckedLoss(Measure()), options, warn);
         return (validation?.Best ?? trained).To(network.Device, network.Graph);
+
+        void BeginEpoch()
+        {
+            random = new Random(epochs.Next());
+            random.Shuffle(order);
+        }
 
         TrainingBatch Batch(long[] rows, Random shifts)
         {

@@ -68,6 +68,7 @@ internal sealed class UnlabelledAdaptation(
                 ? AdaptationMethod.SelfTraining
                 : AdaptationMethod.Shot,
             BatchSize = options.BatchSize,
+            CheckpointDirectory = options.CheckpointDirectory,
             CropPadding = options.CropPadding,
             CropSize = options.CropSize,
             HorizontalFlip = options.HorizontalFlip,

@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
@@ -94,6 +95,34 @@ internal sealed class Validation : IDisposable
             (BestEpoch, BestAccuracy, _bestLoss) = (epoch, Accuracy.Value, loss);
         }
         return epoch - BestEpoch < (_options.Patience ?? int.MaxValue);
+    }
+
+    /// <summary>Writes what was found out so far.</summary>
+    public void Write(BinaryWriter writer)
+    {
+        writer.Write(Accuracy!.Value);
+        writer.Write(BestEpoch);
+        writer.Write(BestAccuracy);
+        writer.Write(_bestLoss);
+        writer.WriteParameters(Best!, Best!.Parameters.Keys);
+    }
+
+    /// <summary>Reads what <see cref="Write"/> has written.</summary>
+    /// <param name="reader">Where it is.</param>
+    /// <param name="network">The network that is trained.</param>
+    /// <returns>Takes it over.</returns>
+    public Action Read(BinaryReader reader, Network network)
+    {
+        var (accuracy, bestEpoch) = (reader.ReadDouble(), reader.ReadInt32());
+        var (bestAccuracy, bestLoss) = (reader.ReadDouble(), reader.ReadDouble());
+        var copy = reader.ReadParameters(network, network.Parameters.Keys);
+        return () =>
+        {
+            (Accuracy, BestEpoch, BestAccuracy, _bestLoss) = (accuracy, bestEpoch, bestAccuracy, bestLoss);
+            Best?.Dispose();
+            Best = network.Clone();
+            copy(Best);
+        };
     }
 
     public void Dispose()

@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 
@@ -127,7 +128,7 @@ public static class OnnxNetworkExtensions
                 nameof(options));
         }
         var externalTarget = external is null ? null : Path.Combine(Path.GetDirectoryName(target)!, external);
-        var (unfinished, unfinishedExternal) = (Beside(target), Beside(target));
+        var (unfinished, unfinishedExternal) = (WholeFile.Beside(target), WholeFile.Beside(target));
         try
         {
             using (var model = new FileStream(unfinished, FileMode.CreateNew))
@@ -144,12 +145,6 @@ public static class OnnxNetworkExtensions
                 File.Delete(unfinishedExternal);
         }
     }
-
-    /// <summary>
-    /// A name in the same folder that nobody can foresee, and put a link under: what is written would go where it leads.
-    /// </summary>
-    private static string Beside(string target) =>
-        Path.Combine(Path.GetDirectoryName(target)!, $".{Guid.NewGuid():N}.unfinished");
 
     private static bool IsPlainName(string external, string model) =>
         external.Length > 0

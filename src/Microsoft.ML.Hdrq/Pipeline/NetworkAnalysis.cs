@@ -47,7 +47,9 @@ internal sealed class NetworkAnalysis : IDisposable
         IHostEnvironment environment, IDataView data, IReadOnlyList<string> columnNames, AnalysisOptions options,
         RowOptions rows, Func<NetworkAnalysis, T> measure)
     {
-        using var modes = new TorchModes();
+        ArgumentNullException.ThrowIfNull(rows);
+        rows.Check(readsLabels: true);
+        using var modes = new TorchModes(threads: rows.Threads);
         using var analysis = new NetworkAnalysis(environment, data, columnNames, options, rows);
         using var uses = Network.UseAll(
             [.. analysis._columns.Select(column => column.Annotation.Network), options.Source]);
@@ -61,9 +63,7 @@ internal sealed class NetworkAnalysis : IDisposable
         ArgumentNullException.ThrowIfNull(data);
         ArgumentNullException.ThrowIfNull(columnNames);
         ArgumentNullException.ThrowIfNull(options);
-        ArgumentNullException.ThrowIfNull(rows);
         options.Check();
-        rows.Check(readsLabels: true);
         _options = options;
         _cancellationToken = rows.CancellationToken;
         var host = environment.Register("NetworkAnalysis");

@@ -64,7 +64,7 @@ public abstract class NetworkTrainingEstimator : IEstimator<NetworkTransformer>
         ArgumentNullException.ThrowIfNull(input);
         var host = _environment.Register(_name);
         using var channel = host.Start("Fit");
-        using var modes = new TorchModes();
+        using var modes = new TorchModes(threads: Rows.Threads);
         var annotation = TrainingHost.Network(input.Schema, _inputColumnName);
         using var uses = Network.UseAll(annotation.Network, annotation.Source);
         var shape = InputColumn.RowShape(

@@ -30,7 +30,8 @@ public static class NetworkQuantizer
     /// </param>
     /// <param name="seed">
     /// The seed of all random choices, any value; 0 by default. The same network, images, options and seed give the
-    /// same bytes on the same machine's CPU; on a GPU, cuDNN adds some gradients in an order that differs.
+    /// same bytes on the same machine's CPU with the same number of Torch's threads; on a GPU, cuDNN adds some
+    /// gradients in an order that differs.
     /// </param>
     /// <param name="cancellationToken">Stops quantization between two steps; nothing is changed then.</param>
     /// <returns>
@@ -61,7 +62,19 @@ public static class NetworkQuantizer
     /// </example>
     public static Network Quantize(
         Network network, torch.Tensor images, QuantizationOptions options, int seed = 0,
-        CancellationToken cancellationToken = default)
+        CancellationToken cancellationToken = default) =>
+        Quantize(network, images, options, seed, warn: null, cancellationToken);
+
+    /// <summary>Quantizes a copy of a network.</summary>
+    /// <param name="network">The network in full precision.</param>
+    /// <param name="images">The calibration images.</param>
+    /// <param name="options">The method and its options.</param>
+    /// <param name="seed">The seed of all random choices.</param>
+    /// <param name="warn">Told once that no checkpoint can be written; null if nobody asks.</param>
+    /// <param name="cancellationToken">Stops quantization between two steps.</param>
+    internal static Network Quantize(
+        Network network, torch.Tensor images, QuantizationOptions options, int seed, Action<string>? warn,
+        CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(network);
         ArgumentNullException.ThrowIfNull(images);
@@ -85,7 +98,7 @@ public static class NetworkQuantizer
             var overrides = ChooseBits(network, kept, options, budget, cancellationToken);
             options = options with { BitBudget = null, Overrides = overrides };
         }
-        return Apply(network, kept, options, options.BlockTraining, seed, cancellationToken);
+        return Apply(network, kept, options, options.BlockTraining, seed, cancellationToken, warn);
     }
 
     /// <summary>Checks that a network can be quantized with the options, before there are images.</summary>
@@ -130,9 +143,10 @@ public static class NetworkQuantizer
     /// <param name="training">How blocks are trained; null for rounding to nearest.</param>
     /// <param name="seed">The seed.</param>
     /// <param name="cancellationToken">Stops quantization between two steps.</param>
+    /// <param name="warn">Told once that no checkpoint can be written; null if nobody asks.</param>
     internal static Network Apply(
         Network network, torch.Tensor images, QuantizationOptions options, BlockTraining? training, int seed,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, Action<string>? warn = null)
     {
         using var scope = torch.NewDisposeScope();
         var (source, calibration) = (options.Source, options.Calibration);
@@ -164,15 +178,19 @@ public static class NetworkQuantizer
         {
             if (training is not null)
             {
+                var sourceWeights = foldedSource?.Parameters ?? new Dictionary<string, torch.Tensor>();
                 Reconstruction.Apply(
                     quantized,
                     images,
-                    foldedSource?.Parameters ?? new Dictionary<string, torch.Tensor>(),
+                    sourceWeights,
                     training,
                     calibration,
                     seed,
                     options.Progress,
-                    cancellationToken);
+                    cancellationToken,
+                    BlockCheckpoints.Open(
+                        options.CheckpointDirectory, quantized, images, sourceWeights, training, calibration.AllowTf32,
+                        seed, warn));
             }
             if (options.CorrectBiases)
             {
