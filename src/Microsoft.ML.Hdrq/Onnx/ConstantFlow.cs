@@ -14,7 +14,7 @@ namespace Microsoft.ML.Hdrq.Onnx;
 internal sealed class ConstantFlow
 {
     private const int MaxRounds = 1000;
-    private const long MaxNodes = 100_000;
+    private const long MaxNodes = OnnxReader.MaxNodes;
 
     /// <summary>
     /// Sizes of unknown dimensions, the batch and the others, for which a condition has to be the same.

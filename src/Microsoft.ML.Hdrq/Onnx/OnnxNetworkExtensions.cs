@@ -24,7 +24,8 @@ public static class OnnxNetworkExtensions
         /// names the path and the cause.
         /// </exception>
         /// <exception cref="NotSupportedException">
-        /// The model uses operators or an opset that are not supported; the message names all of them.
+        /// The model uses operators or an opset that are not supported, and the message names all of them; or it has more
+        /// than 100,000 nodes.
         /// </exception>
         /// <exception cref="TorchUnavailableException">libtorch cannot be loaded on this machine.</exception>
         public static Network LoadOnnx(string path, OnnxLoadOptions? options = null)
@@ -84,7 +85,8 @@ public static class OnnxNetworkExtensions
         /// The stream does not hold a well-formed ONNX model, or a value takes more memory than the options allow.
         /// </exception>
         /// <exception cref="NotSupportedException">
-        /// The model uses operators or an opset that are not supported; the message names all of them.
+        /// The model uses operators or an opset that are not supported, and the message names all of them; or it has more
+        /// than 100,000 nodes.
         /// </exception>
         /// <exception cref="TorchUnavailableException">libtorch cannot be loaded on this machine.</exception>
         public static Network LoadOnnx(

@@ -15,6 +15,12 @@ internal sealed class OnnxReader
     /// <summary>Said of what cannot be read at all: what the format's parser found means nothing to users.</summary>
     public const string Damaged = "The file is not an ONNX network, or it is damaged.";
 
+    /// <summary>
+    /// The most nodes that are read: several times those of the largest networks for images. Each takes a kilobyte or
+    /// two in memory, and a few bytes in a file.
+    /// </summary>
+    public const int MaxNodes = 100_000;
+
     private readonly ExternalDataDirectory? _external;
     private readonly int _opset;
     private readonly GraphProto _graph;
@@ -43,7 +49,8 @@ internal sealed class OnnxReader
     /// <returns>The network, owned by the caller.</returns>
     /// <exception cref="InvalidDataException">The file is not a well-formed ONNX model.</exception>
     /// <exception cref="NotSupportedException">
-    /// The model uses operators or an opset that are not supported; the message names all of them.
+    /// The model uses operators or an opset that are not supported, and the message names all of them; or it has more
+    /// than <see cref="MaxNodes"/> nodes.
     /// </exception>
     public static Network Read(byte[] bytes, string? externalDataDirectory, long maxValueSize)
     {
@@ -67,7 +74,9 @@ internal sealed class OnnxReader
     /// <inheritdoc cref="Read(byte[], string?, long)" path="/exception"/>
     public static Network Read(ModelProto model, ExternalDataDirectory? external, long maxValueSize)
     {
+        CheckLength(model);
         ConstantFlow.Replace(model, external, maxValueSize);
+        CheckLength(model);
         return new OnnxReader(model, external, maxValueSize).Read();
     }
 
@@ -76,6 +85,15 @@ internal sealed class OnnxReader
         ImmutableSortedDictionary
             .Create<string, string>(StringComparer.Ordinal)
             .SetItems(model.MetadataProps.Select(entry => KeyValuePair.Create(entry.Key, entry.Value)));
+
+    private static void CheckLength(ModelProto model)
+    {
+        if (model.Graph?.Node.Count > MaxNodes)
+        {
+            throw new NotSupportedException(
+                $"The model has {model.Graph.Node.Count} nodes; models of up to {MaxNodes} nodes are read.");
+        }
+    }
 
     private Network Read()
     {

@@ -1,9 +1,7 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
-using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Scoring;
 using TorchSharp;
