@@ -57,9 +57,10 @@ internal static class AdaptCommand
         var validation = Validation();
         var output = Arguments.NewFile("--output", "The ONNX file to write.", ".onnx", isRequired: true);
         var (seed, gpu, json) = (CommonArguments.Seed(), CommonArguments.Gpu(), CommonArguments.Json());
+        var threads = CommonArguments.TrainingThreads();
         var command =
             new CliCommand("adapt", "Adapts a source network to the labelled training images of one place.") { data,
-            domain, epochs, rate, validation, noFlip, balance, output, seed, gpu, json };
+            domain, epochs, rate, validation, noFlip, balance, output, seed, threads, gpu, json };
         foreach (var option in network.Options)
             command.Add(option);
         command.SetAction(result => run(new(result.GetValue(json), session =>
@@ -81,6 +82,7 @@ internal static class AdaptCommand
                 Flip = !result.GetValue(noFlip),
                 BalanceClasses = result.GetValue(balance),
                 Seed = result.GetValue(seed),
+                Threads = result.GetValue(threads),
                 GpuDeviceId = result.GetValue(gpu),
             }, result);
             using var file = options.LoadNetwork();
@@ -91,7 +93,9 @@ internal static class AdaptCommand
             {
                 var bar = board.Add($"adapting to {layout.Domains[0]}");
                 var progress = bar.Reports<Adaptation.FineTuningProgress>(MergeJob.State);
-                using var adapted = Adapt(networks, options, layout.Domains[0], progress, session.CancellationToken);
+                using var adapted = Adapt(
+                    networks, options, layout.Domains[0], progress, CheckpointFolder.Of(target),
+                    session.CancellationToken);
                 NetworkFiles.Save(adapted, target, session.Output);
                 bar.Complete();
                 return true;
@@ -104,11 +108,11 @@ internal static class AdaptCommand
 
     private static Network Adapt(
         DomainNetworks networks, JobOptions options, string domain, IProgress<Adaptation.FineTuningProgress> progress,
-        CancellationToken cancellationToken)
+        string checkpoints, CancellationToken cancellationToken)
     {
         if (options.NewHead)
-            return networks.Source(progress, cancellationToken);
+            return networks.Source(progress, checkpoints, cancellationToken);
         using var source = networks.Read(options.Network!);
-        return networks.Adapt(source, domain, progress, cancellationToken);
+        return networks.Adapt(source, domain, progress, checkpoints, cancellationToken);
     }
 }

@@ -82,7 +82,7 @@ internal sealed class JobCommand
             + "from what it finds there.");
     private readonly Option<int> _seed = CommonArguments.Seed();
     private readonly Option<int> _batchSize = CommonArguments.BatchSize();
-    private readonly Option<int?> _threads = CommonArguments.Threads();
+    private readonly Option<int?> _threads = CommonArguments.TrainingThreads();
     private readonly Option<int?> _gpu = CommonArguments.Gpu();
     private readonly Option<bool> _json = CommonArguments.Json();
     private readonly CliCommand _command;

@@ -81,7 +81,7 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     /// <summary>Reads images.</summary>
     protected abstract PixelPipeline Pixels { get; }
 
-    private NetworkSteps Steps => new(context, Pixels, options.Seed);
+    private NetworkSteps Steps => new(context, Pixels, options.Seed, options.Threads);
 
     /// <summary>The files that a domain's networks are trained and quantized on.</summary>
     public abstract IEnumerable<string> TrainingFiles(string domain);
@@ -104,7 +104,8 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     }
 
     /// <summary>The source network: from its file, or a small one trained on the first domain.</summary>
-    public Network Source(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken)
+    public Network Source(
+        IProgress<FineTuningProgress> progress, string? checkpoints, CancellationToken cancellationToken)
     {
         if (options is { Network: not null, NewHead: false })
             return Read(options.Network);
@@ -122,6 +123,7 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
             // The source network is not merged.
             KeepInputGrams = false,
             ValidationFraction = options.ValidationFraction ?? 0,
+            CheckpointDirectory = checkpoints,
             Progress = progress,
         };
         return Steps.Adapt(
@@ -135,18 +137,26 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
 
     /// <summary>The source network, adapted to the labelled images of a domain.</summary>
     public Network Adapt(
-        Network source, string domain, IProgress<FineTuningProgress> progress, CancellationToken cancellationToken) =>
-            Steps.Adapt(
-        source, Images(domain, DataSplit.Train, cancellationToken),
-            Adaptation with { ValidationFraction = options.ValidationFraction ?? 0, Progress = progress }, new(),
-            cancellationToken);
+        Network source, string domain, IProgress<FineTuningProgress> progress, string? checkpoints,
+        CancellationToken cancellationToken) =>
+        Steps.Adapt(
+            source, Images(domain, DataSplit.Train, cancellationToken),
+            Adaptation with
+            {
+                ValidationFraction = options.ValidationFraction ?? 0,
+                CheckpointDirectory = checkpoints,
+                Progress = progress,
+            },
+            new(), cancellationToken);
 
     /// <summary>An adapted network, quantized on the images of its domain, without their labels.</summary>
     public Network Quantize(
         Network source, Network adapted, string domain, QuantizationOptions settings, int seed,
-        IProgress<QuantizationProgress> progress, CancellationToken cancellationToken) => Steps.Quantize(
-        adapted, Images(domain, DataSplit.Train, cancellationToken),
-            settings with { Source = source, Progress = progress }, seed, options.CalibrationImages, cancellationToken);
+        IProgress<QuantizationProgress> progress, string? checkpoints, CancellationToken cancellationToken) =>
+        Steps.Quantize(
+            adapted, Images(domain, DataSplit.Train, cancellationToken),
+            settings with { Source = source, CheckpointDirectory = checkpoints, Progress = progress }, seed,
+            options.CalibrationImages, cancellationToken);
 
     /// <summary>One network of several, without images.</summary>
     public Network Merge(IReadOnlyList<Network> networks, MergeOptions merging) => Steps.Merge(networks, merging);

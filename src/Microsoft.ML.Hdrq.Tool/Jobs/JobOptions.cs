@@ -127,7 +127,7 @@ internal sealed record JobOptions
     /// <summary>Images scored at once.</summary>
     public int BatchSize { get; init; } = 32;
 
-    /// <summary>Threads that score; null for one for each core.</summary>
+    /// <summary>Threads that train and score; null for one for each core.</summary>
     public int? Threads { get; init; }
 
     /// <summary>Number of the GPU; null for the CPU.</summary>
