@@ -131,6 +131,7 @@ internal sealed class MergeJob
             return Make<FineTuningProgress>(
                 $"adapted-{domain}", row,
                 [source.Recipe, .. Images(domain), Seed(_options.Seed),
+                .. _networks.ReadsLabels(domain) ? Array.Empty<string>() : ["without labels"],
                 .. Training(_options.AdaptationEpochs, _options.AdaptationLearningRate)], State,
                 (progress, checkpoints, token) =>
                     _networks.Adapt(source.Network, domain, progress, checkpoints, token));

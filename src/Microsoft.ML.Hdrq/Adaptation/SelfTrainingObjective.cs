@@ -58,7 +58,8 @@ internal sealed class SelfTrainingObjective : TrainingObjective
             count = scores.shape[1];
             var (confidence, best) = scores.softmax(1).flatten(2 - (scores.dim() == 2 ? 1 : 0)).max(1);
             var step = Math.Max(1, confidence.numel() / size / MaxPredictions);
-            var some = torch.arange(0, confidence.numel(), step, device: confidence.device);
+            var some = torch.arange(
+                Scalars.Keep(0L), Scalars.Keep(confidence.numel()), Scalars.Keep(step), device: confidence.device);
             confidences.Add(confidence.flatten().index_select(0, some).MoveToOtherDisposeScope(scope));
             classes.Add(best.flatten().index_select(0, some).MoveToOtherDisposeScope(scope));
         }

@@ -76,7 +76,8 @@ public sealed record UnlabelledScores
         var count = Math.Min(MaxCompared, probabilities.shape[0]);
         if (count < 2)
             return 0;
-        var rows = torch.arange(0, count, device: probabilities.device).mul(Scalars.Keep(probabilities.shape[0]))
+        var rows = torch.arange(Scalars.Keep(count), device: probabilities.device)
+            .mul(Scalars.Keep(probabilities.shape[0]))
             .div(Scalars.Keep(count), torch.RoundingMode.floor).to(torch.ScalarType.Int64);
         var directions = torch.nn.functional.normalize(probabilities.index_select(0, rows), p: 2, dim: 1);
         var itself = torch.eye(count, dtype: torch.ScalarType.Bool, device: probabilities.device);
@@ -108,7 +109,8 @@ public sealed record UnlabelledScores
                 // The same places of every image, apart from each other.
                 var pixels = probabilities.flatten(2);
                 var step = Math.Max(1, pixels.shape[2] * images.shape[0] / MaxCompared);
-                var places = torch.arange(step / 2, pixels.shape[2], step, device: pixels.device);
+                var places = torch.arange(
+                    Scalars.Keep(step / 2), Scalars.Keep(pixels.shape[2]), Scalars.Keep(step), device: pixels.device);
                 probabilities = pixels.index_select(2, places).transpose(1, 2).flatten(0, 1);
             }
             all.Add(probabilities.MoveToOtherDisposeScope(scope));
