@@ -15,7 +15,24 @@ public static class OnnxNetworkExtensions
         /// Reads a network from an ONNX file of opset 7 to 24. Constant parts of the graph are computed once.
         /// </summary>
         /// <param name="path">The file; tensors in external files are read from its folder.</param>
-        /// <param name="options">The options; null for the defaults.</param>
+        /// <returns>The network, on the CPU, owned by the caller.</returns>
+        /// <exception cref="FileNotFoundException">There is no such file.</exception>
+        /// <exception cref="InvalidDataException">
+        /// The file is not a well-formed ONNX model, or a value takes more memory than the options allow; the message
+        /// names the path and the cause.
+        /// </exception>
+        /// <exception cref="NotSupportedException">
+        /// The model uses operators or an opset that are not supported, and the message names all of them; or it has more
+        /// than 100,000 nodes.
+        /// </exception>
+        /// <exception cref="TorchUnavailableException">libtorch cannot be loaded on this machine.</exception>
+        public static Network LoadOnnx(string path) => LoadOnnx(path, new OnnxLoadOptions());
+
+        /// <summary>
+        /// Reads a network from an ONNX file of opset 7 to 24. Constant parts of the graph are computed once.
+        /// </summary>
+        /// <param name="path">The file; tensors in external files are read from its folder.</param>
+        /// <param name="options">The options.</param>
         /// <returns>The network, on the CPU, owned by the caller.</returns>
         /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
         /// <exception cref="FileNotFoundException">There is no such file.</exception>
@@ -28,10 +45,10 @@ public static class OnnxNetworkExtensions
         /// than 100,000 nodes.
         /// </exception>
         /// <exception cref="TorchUnavailableException">libtorch cannot be loaded on this machine.</exception>
-        public static Network LoadOnnx(string path, OnnxLoadOptions? options = null)
+        public static Network LoadOnnx(string path, OnnxLoadOptions options)
         {
             ArgumentException.ThrowIfNullOrEmpty(path);
-            options ??= new OnnxLoadOptions();
+            ArgumentNullException.ThrowIfNull(options);
             options.Check();
             var file = new FileInfo(path);
             if (file.Exists && file.Length > Array.MaxLength)

@@ -187,7 +187,7 @@ public sealed class ValueSizeTests
     private static Network Loaded(byte[] file, long maxValueSize)
     {
         using var stream = new MemoryStream(file);
-        return Network.LoadOnnx(stream, options: new OnnxLoadOptions { MaxValueSize = maxValueSize });
+        return Network.LoadOnnx(stream, null, new OnnxLoadOptions { MaxValueSize = maxValueSize });
     }
 
     private static TestDataRow<(string, string, byte[])> Constant(string node, string size, params IMessage[] parts) =>
