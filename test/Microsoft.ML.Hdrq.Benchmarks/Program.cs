@@ -20,6 +20,9 @@ switch (args)
     case ["segmentation", ..]:
         SegmentationMemoryBenchmark.Run(Console.Out);
         break;
+    case ["adapting", var images, var network, .. var rest]:
+        AdaptingBenchmark.Run(Console.Out, images, network, rest);
+        break;
     case ["integers", ..]:
         IntegerScoringBenchmark.Run(Console.Out);
         break;

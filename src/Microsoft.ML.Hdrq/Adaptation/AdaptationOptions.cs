@@ -28,11 +28,12 @@ public sealed record AdaptationOptions
     public AdaptationOptions? Teacher { get; init; }
 
     /// <summary>
-    /// How many of the domain's images the source's statistics count as, from 0 to 1,000,000, where
-    /// <see cref="AdaptationMethod.Statistics"/> mixes them with the domain's; 16 by default. Few images say little
-    /// about the statistics.
+    /// How many of the domain's images the source's statistics count as, N0, from 0 to 1,000,000, where
+    /// <see cref="AdaptationMethod.Statistics"/> mixes them with those of the domain's n images; 4 by default. Few
+    /// images say little about the statistics. The domain's share is n / (n + N0), or half of it, whichever the network
+    /// tells the images apart with better (<see cref="UnlabelledScores.Information"/>).
     /// </summary>
-    public int SourceStatisticsWeight { get; init; } = 16;
+    public int SourceStatisticsWeight { get; init; } = 4;
 
     /// <summary>
     /// Whether the source network is kept, with a warning, where a method without labels seems to have done harm; true
@@ -42,8 +43,8 @@ public sealed record AdaptationOptions
 
     /// <summary>
     /// The weight of the distance to the weights that training starts from, from 0 to 1,000,000: it is added to the
-    /// loss as <c>weight sum ||W - W0||</c> over all weights W, as HDRQ has it, so that networks of several domains stay
-    /// near each other. 0 by default.
+    /// loss as <c>weight sum ||W - W0||</c> over all weights W, as HDRQ has it, so that networks of several domains
+    /// stay near each other. 0 by default.
     /// </summary>
     public double DistanceWeight { get; init; }
 

@@ -13,20 +13,26 @@ internal sealed class EntropyObjective : TrainingObjective
     private readonly HashSet<string> _trained;
 
     /// <summary>Finds the normalizations.</summary>
-    /// <exception cref="ArgumentException">There are none.</exception>
-    public EntropyObjective(Graph graph)
+    public EntropyObjective(Graph graph) => _trained = ScalesAndShifts(graph);
+
+    /// <summary>Checks that a network can be adapted.</summary>
+    /// <exception cref="ArgumentException">It has no normalizations.</exception>
+    public static void Check(Graph graph)
     {
-        _trained = graph.Nodes
-            .Where(node => node.Operator.Traits.HasFlag(OperatorTraits.Normalizes))
-            .SelectMany(node => node.Inputs.Skip(1).Take(2))
-            .ToHashSet(StringComparer.Ordinal);
-        if (!graph.Parameters.Any(parameter => parameter.Role == ParameterRole.Weight && Trains(parameter.Name)))
+        var trained = ScalesAndShifts(graph);
+        if (!graph.Parameters.Any(
+            parameter => parameter.Role == ParameterRole.Weight && trained.Contains(parameter.Name)))
         {
             throw new ArgumentException(
                 $"{nameof(AdaptationMethod.Entropy)} trains scale and shift of normalizations, and the network has "
                 + $"none, or has them folded into its layers; {nameof(AdaptationMethod.Shot)} does not need them.");
         }
     }
+
+    private static HashSet<string> ScalesAndShifts(Graph graph) => graph.Nodes
+        .Where(node => node.Operator.Traits.HasFlag(OperatorTraits.Normalizes))
+        .SelectMany(node => node.Inputs.Skip(1).Take(2))
+        .ToHashSet(StringComparer.Ordinal);
 
     public override ForwardMode Mode => ForwardMode.Training;
 

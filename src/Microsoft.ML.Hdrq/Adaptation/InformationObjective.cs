@@ -1,5 +1,4 @@
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
@@ -29,8 +28,24 @@ internal sealed class InformationObjective : TrainingObjective
     {
         (_images, _batchSize) = (images, batchSize);
         _head = network.Graph.Layers.Head;
-        _features = images is null ? null : Features(network.Graph).Input;
-        if (!network.Graph.Parameters.Any(parameter => parameter.Role == ParameterRole.Weight && Trains(parameter.Name)))
+        _features = images is null ? null : network.Graph.Layers.Last!.Input;
+    }
+
+    /// <summary>Checks that a network can be adapted.</summary>
+    /// <param name="graph">The network's graph.</param>
+    /// <param name="findsLabels">Whether pseudo-labels are asked for.</param>
+    /// <exception cref="ArgumentException">It has no features, or nothing before its head.</exception>
+    public static void Check(Graph graph, bool findsLabels)
+    {
+        if (findsLabels && graph.Layers.Last is null)
+        {
+            throw new ArgumentException(
+                $"{nameof(AdaptationMethod.Shot)} needs the features that a network's last layer reads, and this one "
+                + $"does not end in a layer; {nameof(AdaptationMethod.InformationMaximization)} does not need them.");
+        }
+        var head = graph.Layers.Head;
+        if (!graph.Parameters.Any(
+            parameter => parameter.Role == ParameterRole.Weight && !head.Contains(parameter.Name)))
         {
             throw new ArgumentException(
                 $"{nameof(AdaptationMethod.Shot)} and {nameof(AdaptationMethod.InformationMaximization)} train what is "
@@ -88,10 +103,4 @@ internal sealed class InformationObjective : TrainingObjective
         _labels?.Dispose();
         base.Dispose();
     }
-
-    /// <summary>The layer that ends a network.</summary>
-    /// <exception cref="ArgumentException">It ends in none.</exception>
-    private static Layer Features(Graph graph) => graph.Layers.Last ?? throw new ArgumentException(
-        $"{nameof(AdaptationMethod.Shot)} needs the features that a network's last layer reads, and this one does "
-        + $"not end in a layer; {nameof(AdaptationMethod.InformationMaximization)} does not need them.");
 }

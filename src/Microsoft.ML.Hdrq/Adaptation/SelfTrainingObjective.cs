@@ -7,8 +7,8 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Adaptation;
 
 /// <summary>
-/// Self-training: the labels of images, or of pixels, are those that a teacher is sure of, and the teacher is the moving
-/// average of the network that learns. What is sure differs for each class: its own most confident share (Zou et al.,
+/// Self-training: the labels of images, or of pixels, are those that a teacher is sure of, and the teacher is the
+/// moving average of the network that learns. What is sure differs for each class: its own most confident share (Zou et al.,
 /// "Unsupervised Domain Adaptation for Semantic Segmentation via Class-Balanced Self-Training", ECCV 2018).
 /// </summary>
 internal sealed class SelfTrainingObjective : TrainingObjective
@@ -68,7 +68,7 @@ internal sealed class SelfTrainingObjective : TrainingObjective
         _thresholds = thresholds.DetachFromDisposeScope();
     }
 
-    /// <summary>The confidence that the surest share of each class's predictions reaches; 0 for a class of none.</summary>
+    /// <summary>The confidence that the surest share of each class's predictions has; 0 for a class of none.</summary>
     internal static torch.Tensor Thresholds(torch.Tensor classes, torch.Tensor confidences, long count)
     {
         var thresholds = torch.zeros([count], torch.ScalarType.Float32, confidences.device);

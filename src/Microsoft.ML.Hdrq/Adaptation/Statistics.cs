@@ -12,7 +12,7 @@ namespace Microsoft.ML.Hdrq.Adaptation;
 /// </summary>
 internal static class Statistics
 {
-    /// <summary>Where normalizations are folded, what their epsilon was is not known; it is this nearly always.</summary>
+    /// <summary>What the epsilon of folded normalizations was is not known; it is this nearly always.</summary>
     private const double Epsilon = 1e-5;
 
     /// <summary>Whether a network has statistics that can be brought to a site.</summary>
@@ -44,20 +44,17 @@ internal static class Statistics
     /// </summary>
     /// <param name="network">The network, on the device to compute on; not changed.</param>
     /// <param name="images">The site's images, [images, ...].</param>
-    /// <param name="sourceWeight">
-    /// How many of the site's images the source's statistics count as: a is the number of images, divided by their sum.
-    /// </param>
+    /// <param name="share">The share a of the site's statistics, from 0 to 1.</param>
     /// <param name="batchSize">The number of images in a batch.</param>
     /// <param name="seed">The seed of the order of the images: those of a batch must not be of one class.</param>
     /// <param name="cancellationToken">Cancels the computation between two batches.</param>
     /// <returns>The network, on the same device, owned by the caller.</returns>
     public static Network Adapt(
-        Network network, torch.Tensor images, double sourceWeight, int batchSize, int seed,
+        Network network, torch.Tensor images, double share, int batchSize, int seed,
         CancellationToken cancellationToken)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        var share = images.shape[0] / (images.shape[0] + sourceWeight);
         var adapted = network.Clone();
         try
         {
@@ -131,7 +128,7 @@ internal static class Statistics
 
         protected torch.Tensor SourceVariance { get; } = sourceVariance;
 
-        /// <summary>Measures a batch, and lets the nodes that read it see it as they will once the network is done.</summary>
+        /// <summary>Measures a batch, and lets the nodes that read it see it as they will in the end.</summary>
         public void Add(torch.Tensor batch, double share, DisposeScope scope)
         {
             _site ??= new ChannelStatistics(batch.shape[1], batch.device, scope);

@@ -16,6 +16,25 @@ internal sealed class UnlabelledAdaptation(
     Network source, torch.Tensor images, AdaptationOptions options, int seed, Action<string> warn,
     CancellationToken cancellationToken)
 {
+    /// <summary>
+    /// By how much the entropy may rise with the statistics of a site. With those of a domain it falls, or rises by a
+    /// few percent; of one class, of two or of images of something else by a quarter and up to twice as much.
+    /// </summary>
+    private const double MaxEntropyRise = 0.15;
+
+    private const string WithoutStatistics =
+        "the network has no statistics that could be brought to these images: its normalizations are folded into its "
+        + "layers, or of a kind without any. RecordStatistics, on images of the source, gives it some.";
+
+    /// <summary>The share of the classes that a network without statistics must find among the images.</summary>
+    private const double MinClasses = 0.5;
+
+    /// <summary>The share of the images whose class must be the same after training as before.</summary>
+    private const double MinAgreement = 0.5;
+
+    private readonly bool _hasStatistics = Statistics.AreIn(source);
+    private readonly AdaptationOptions _first = First(source, options);
+
     /// <summary>Adapts the network.</summary>
     /// <returns>The network, owned by the caller, and what became of it.</returns>
     /// <exception cref="ArgumentException">The method does not suit the network.</exception>
@@ -24,68 +43,142 @@ internal sealed class UnlabelledAdaptation(
         using var scope = torch.NewDisposeScope();
         var probabilities = Probabilities(source);
         var before = UnlabelledScores.Of(probabilities, probabilities);
-        using var start = Start();
-        var moved = UnlabelledScores.Of(Probabilities(start), probabilities);
-        // Of one class, of few images and of images of something else, the statistics say the wrong thing, and what is
-        // learned from there looks well by any of the scores.
-        if (options.KeepSourceIfWorse && Statistics.AreIn(source) && !(moved.MeanEntropy < before.MeanEntropy))
+        if (!_hasStatistics && _first.Method == AdaptationMethod.Statistics)
+            return Result(source.Clone(), before, WithoutStatistics);
+        var (start, startProbabilities) = Start(probabilities);
+        using (start)
         {
-            return Kept(moved,
-                "with the statistics of these images it is no surer of them (mean entropy "
-                + Change(before.MeanEntropy, moved.MeanEntropy)
-                + "), as where they are of one class, too few, like those of the source, or of something else");
-        }
-        var adapted = options.Method == AdaptationMethod.Student ? Student(start) : Adapt(start, options);
-        try
-        {
-            var after = UnlabelledScores.Of(Probabilities(adapted), probabilities);
-            if (!options.KeepSourceIfWorse || after.Information >= before.Information)
-                return (adapted, new(options.Method, (int)images.shape[0], null, before, after));
-            adapted.Dispose();
-            return Kept(after,
-                "the adapted one tells the images apart less well (information "
-                + Change(before.Information, after.Information) + ")");
-        }
-        catch
-        {
-            adapted.Dispose();
-            throw;
+            var moved = UnlabelledScores.Of(startProbabilities, probabilities);
+            if (options.KeepSourceIfWorse && Harm(before, moved, probabilities.shape) is { } harm)
+                return Result(source.Clone(), moved, harm);
+            var adapted = options.Method == AdaptationMethod.Student ? Student(start) : Adapt(start, options);
+            try
+            {
+                var after = Probabilities(adapted);
+                var scores = UnlabelledScores.Of(after, probabilities);
+                var agreement = UnlabelledScores.Agreement(after, startProbabilities);
+                if (!options.KeepSourceIfWorse || agreement >= MinAgreement)
+                    return Result(adapted, scores, null);
+                adapted.Dispose();
+                return Result(source.Clone(), scores, string.Create(CultureInfo.InvariantCulture,
+                    $"training has left only {agreement:0.0%} of the images in their classes."));
+            }
+            catch
+            {
+                adapted.Dispose();
+                throw;
+            }
         }
 
-        (Network, AdaptationReport) Kept(UnlabelledScores after, string reason) =>
-            (source.Clone(), new(options.Method, (int)images.shape[0], reason, before, after));
+        (Network, AdaptationReport) Result(Network network, UnlabelledScores after, string? kept) =>
+            (network, new(options.Method, (int)images.shape[0], kept, before, after));
+    }
+
+    /// <summary>
+    /// Why the images are not fit to learn from; null if they seem to be. What is learned from images of one class
+    /// looks well by any of the scores once it is learned, so that it has to be told before.
+    /// </summary>
+    private string? Harm(UnlabelledScores before, UnlabelledScores moved, long[] shape)
+    {
+        const string Causes = "as where they are of few classes, too few, or of something else";
+        if (!_hasStatistics)
+        {
+            var (found, possible) = (Math.Exp(before.ClassEntropy), Math.Min(shape[0], shape[1]));
+            return found >= MinClasses * possible ? null : string.Create(CultureInfo.InvariantCulture,
+                $"it finds about {found:0.0} classes of {possible} among these images, {Causes}.");
+        }
+        if (moved.MeanEntropy > (1 + MaxEntropyRise) * before.MeanEntropy)
+        {
+            return "with the statistics of these images it is less sure of them (mean entropy "
+                + $"{Change(before.MeanEntropy, moved.MeanEntropy)}), {Causes}.";
+        }
+        return moved.Information > before.Information
+            ? null
+            : "the statistics of these images tell them apart no better than the source's (information "
+                + $"{Change(before.Information, moved.Information)}).";
     }
 
     private static string Change(double before, double after) =>
         string.Create(CultureInfo.InvariantCulture, $"{before:0.000} before, {after:0.000} after");
 
-    /// <summary>How the network is adapted that learns first.</summary>
-    private AdaptationOptions First => options.Method != AdaptationMethod.Student
-        ? options
-        : options.Teacher ?? new()
-        {
-            Method = source.Graph.Outputs[0].Shape.Length > 2
-                ? AdaptationMethod.SelfTraining
-                : AdaptationMethod.Shot,
-            BatchSize = options.BatchSize,
-            CheckpointDirectory = options.CheckpointDirectory,
-            CropPadding = options.CropPadding,
-            CropSize = options.CropSize,
-            HorizontalFlip = options.HorizontalFlip,
-            SourceStatisticsWeight = options.SourceStatisticsWeight,
-        };
-
-    /// <summary>The network that adapting starts from: with the site's statistics, if it has any.</summary>
-    private Network Start()
+    /// <summary>Checks that a network suits the options, before there are images.</summary>
+    /// <exception cref="ArgumentException">It does not; the message says why.</exception>
+    public static void Check(Network network, AdaptationOptions options)
     {
-        if (Statistics.AreIn(source))
+        if (!network.Graph.Layers.Quantizers.IsEmpty)
         {
-            return Statistics.Adapt(
-                source, images, First.SourceStatisticsWeight, First.BatchSize, seed, cancellationToken);
+            throw new ArgumentException(
+                "The network is quantized; without labels a network is adapted in full precision.");
         }
-        warn("the network has no statistics that could be brought to these images: its normalizations are folded into "
-            + "its layers, or of a kind without any. RecordStatistics, on images of the source, gives it some.");
-        return source.Clone();
+        switch (First(network, options).Method)
+        {
+            case AdaptationMethod.Shot when IsSegmenter(network):
+                throw new ArgumentException(
+                    $"{AdaptationMethod.Shot} finds one label for each image, and the network classifies pixels; "
+                    + $"{AdaptationMethod.SelfTraining} and {AdaptationMethod.InformationMaximization} do that.");
+            case AdaptationMethod.Shot:
+                InformationObjective.Check(network.Graph, findsLabels: true);
+                break;
+            case AdaptationMethod.InformationMaximization:
+                InformationObjective.Check(network.Graph, findsLabels: false);
+                break;
+            case AdaptationMethod.Entropy:
+                EntropyObjective.Check(network.Graph);
+                break;
+        }
+    }
+
+    private static bool IsSegmenter(Network network) => network.Graph.Outputs[0].Shape.Length > 2;
+
+    /// <summary>How a network is adapted that learns first.</summary>
+    private static AdaptationOptions First(Network network, AdaptationOptions options) =>
+        options.Method != AdaptationMethod.Student
+            ? options
+            : options.Teacher ?? new()
+            {
+                Method = IsSegmenter(network) ? AdaptationMethod.SelfTraining : AdaptationMethod.Shot,
+                BatchSize = options.BatchSize,
+                CheckpointDirectory = options.CheckpointDirectory,
+                CropPadding = options.CropPadding,
+                CropSize = options.CropSize,
+                HorizontalFlip = options.HorizontalFlip,
+                SourceStatisticsWeight = options.SourceStatisticsWeight,
+            };
+
+    /// <summary>
+    /// The network that adapting starts from: with the site's statistics, if it has any, and with half their share if
+    /// they are more informative so, as where a domain is not far away.
+    /// </summary>
+    private (Network, torch.Tensor Probabilities) Start(torch.Tensor probabilities)
+    {
+        if (!_hasStatistics)
+        {
+            warn(WithoutStatistics);
+            return (source.Clone(), probabilities);
+        }
+        var share = images.shape[0] / (images.shape[0] + (double)_first.SourceStatisticsWeight);
+        var (whole, wholeProbabilities) = Moved(share);
+        try
+        {
+            var (half, halfProbabilities) = Moved(share / 2);
+            if (Information(halfProbabilities) > Information(wholeProbabilities))
+                (whole, wholeProbabilities, half) = (half, halfProbabilities, whole);
+            half.Dispose();
+            return (whole, wholeProbabilities);
+        }
+        catch
+        {
+            whole.Dispose();
+            throw;
+        }
+
+        (Network, torch.Tensor) Moved(double part)
+        {
+            var moved = Statistics.Adapt(source, images, part, _first.BatchSize, seed, cancellationToken);
+            return (moved, Probabilities(moved));
+        }
+
+        double Information(torch.Tensor of) => UnlabelledScores.Of(of, probabilities).Information;
     }
 
     private torch.Tensor Probabilities(Network network)
@@ -96,11 +189,10 @@ internal sealed class UnlabelledAdaptation(
 
     private Network Student(Network start)
     {
-        var teaching = First;
-        using var teacher = Adapt(start, teaching with { Progress = Stage(0, 0, Steps(options)) });
+        using var teacher = Adapt(start, _first with { Progress = Stage(0, 0, Steps(options)) });
         using var objective = new TeacherObjective(teacher);
-        var epochsBefore = teaching.Method == AdaptationMethod.Statistics ? 0 : teaching.Epochs;
-        return Train(source, objective, options with { Progress = Stage(Steps(teaching), epochsBefore, 0) });
+        var epochsBefore = _first.Method == AdaptationMethod.Statistics ? 0 : _first.Epochs;
+        return Train(source, objective, options with { Progress = Stage(Steps(_first), epochsBefore, 0) });
     }
 
     /// <summary>Adapts a network by a method that needs no other.</summary>

@@ -63,7 +63,14 @@ public sealed record UnlabelledScores
             -Number(probabilities.mul(logs).sum(1).mean()),
             -Number(mean.mul(mean.clamp_min(Scalars.Keep(1e-12)).log()).sum()),
             Density(probabilities),
-            Number(probabilities.argmax(1).eq(source.argmax(1)).to(torch.ScalarType.Float64).mean()));
+            Agreement(probabilities, source));
+    }
+
+    /// <summary>The share of the images that are of the same class for two networks.</summary>
+    internal static double Agreement(torch.Tensor probabilities, torch.Tensor others)
+    {
+        using var scope = torch.NewDisposeScope();
+        return Number(probabilities.argmax(1).eq(others.argmax(1)).to(torch.ScalarType.Float64).mean());
     }
 
     private static double Number(torch.Tensor scalar) => scalar.to(torch.ScalarType.Float64).item<double>();
@@ -76,9 +83,9 @@ public sealed record UnlabelledScores
         var count = Math.Min(MaxCompared, probabilities.shape[0]);
         if (count < 2)
             return 0;
-        var rows = torch.arange(Scalars.Keep(count), device: probabilities.device)
-            .mul(Scalars.Keep(probabilities.shape[0]))
-            .div(Scalars.Keep(count), torch.RoundingMode.floor).to(torch.ScalarType.Int64);
+        var rows = torch.tensor(
+            Enumerable.Range(0, (int)count).Select(i => i * probabilities.shape[0] / count).ToArray(),
+            device: probabilities.device);
         var directions = torch.nn.functional.normalize(probabilities.index_select(0, rows), p: 2, dim: 1);
         var itself = torch.eye(count, dtype: torch.ScalarType.Bool, device: probabilities.device);
         var cosines = directions.matmul(directions.t()).div(Scalars.Keep(Temperature))

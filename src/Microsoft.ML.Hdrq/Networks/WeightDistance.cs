@@ -4,7 +4,7 @@ using TorchSharp.Modules;
 
 namespace Microsoft.ML.Hdrq.Networks;
 
-/// <summary>How far weights are from those of another network, as the losses of HDRQ and of fine-tuning have it.</summary>
+/// <summary>How far weights are from another network's, as the losses of HDRQ and of fine-tuning have it.</summary>
 internal static class WeightDistance
 {
     /// <summary>The sum of the Frobenius norms of the differences.</summary>

@@ -94,23 +94,14 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
     {
         var annotation = start.Annotation;
         var initial = annotation.Network;
-        if (Prediction.KindOf(initial) is var kind && kind == PredictionKind.None)
+        if (Prediction.KindOf(initial) == PredictionKind.None)
         {
             throw new ArgumentException(
                 $"The network's output is {initial.Graph.Outputs[0]}; adapting without labels needs scores of classes, "
                 + "[batch, classes] or [batch, classes, height, width].");
         }
-        if (kind == PredictionKind.Mask && (_options.Teacher ?? _options).Method == AdaptationMethod.Shot)
-        {
-            throw new ArgumentException(
-                $"{AdaptationMethod.Shot} finds one label for each image, and the network classifies pixels; "
-                + $"{AdaptationMethod.SelfTraining} and {AdaptationMethod.InformationMaximization} do that.");
-        }
-        if (!initial.Graph.Layers.Quantizers.IsEmpty)
-        {
-            throw new ArgumentException(
-                "The network is quantized; without labels a network is adapted in full precision.");
-        }
+        UnlabelledAdaptation.Check(initial, _options);
+        TrainingHost.CheckCrop(initial, start.RowShape, Rows.CropSize);
         TrainingHost.CheckCrop(initial, start.RowShape, _options.CropSize);
         CheckClassWeights(initial);
         FiniteCheck.Parameters(initial);
@@ -123,8 +114,8 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
         var (trained, report) = new UnlabelledAdaptation(
             placed, rows.Images, _options, start.Seed, Warn, Rows.CancellationToken).Run();
         start.Channel.Info(MessageSensitivity.Schema,
-            "Column '{0}': without labels, before and after: mean entropy {1:0.000} and {2:0.000}, information {3:0.000} "
-            + "and {4:0.000}, neighborhood density {5:0.000} and {6:0.000}; {7:0.0%} of the classes are still those of "
+            "Column '{0}': without labels, before and after: mean entropy {1:0.000} and {2:0.000}, information "
+            + "{3:0.000} and {4:0.000}, neighborhood density {5:0.000} and {6:0.000}; {7:0.0%} of the classes are still those of "
             + "'{8}'.",
             start.OutputColumnName, report.Before.MeanEntropy, report.After.MeanEntropy, report.Before.Information,
             report.After.Information, report.Before.NeighborhoodDensity, report.After.NeighborhoodDensity,

@@ -19,7 +19,7 @@ public sealed record RowOptions
     /// <summary>
     /// The column of the classes, a key or, for a network that classifies pixels, masks of the images' height and
     /// width, <c>Vector&lt;Byte, height, width&gt;</c>, such as <c>LoadMasks</c> gives; <c>Label</c> by default. Rows
-    /// without a label are skipped. Quantizing reads no labels.
+    /// without a label are skipped. Quantizing and adapting without labels read none.
     /// </summary>
     /// <remarks>
     /// A key with text values is matched to the network's classes by name (<see cref="Network.ClassNames"/>), in any
@@ -45,7 +45,7 @@ public sealed record RowOptions
     /// <summary>
     /// Side of the square that is cut at random out of each image as it is read, in pixels, at least 1; an image that
     /// is lower or narrower is taken whole in that dimension. Null, the default, for whole images. The network must
-    /// take images of any size. Only for quantizing, where no labels are read; adapting has
+    /// take images of any size. Only where no labels are read: adapting on labels has
     /// <see cref="AdaptationOptions.CropSize"/>.
     /// </summary>
     public int? CropSize { get; init; }

@@ -28,8 +28,8 @@ public sealed class StatisticsRecordingEstimator : NetworkTrainingEstimator
         if (layers == 0)
         {
             throw new ArgumentException(
-                "The network has no layers whose statistics could be recorded: its batch normalizations have statistics "
-                + "of their own, or its layers have no bias.");
+                "The network has no layers whose statistics could be recorded: its batch normalizations have "
+                + "statistics of their own, or its layers have no bias.");
         }
         TrainingHost.CheckCrop(start.Annotation.Network, start.RowShape, Rows.CropSize);
         using var rows = start.Read(label: null, defaultRows: null);

@@ -170,9 +170,9 @@ public sealed class ObjectiveTests
             network.Graph.Parameters.Select(parameter => parameter.Name).Where(objective.Trains).ToArray());
         using var layer = Pipeline.TestNetworks.Segmenter();
         Assert.Contains("nothing but a head", Assert.ThrowsExactly<ArgumentException>(
-            () => new InformationObjective(layer, null, 8)).Message);
-        Assert.Contains(
-            "normalizations", Assert.ThrowsExactly<ArgumentException>(() => new EntropyObjective(layer.Graph)).Message);
+            () => InformationObjective.Check(layer.Graph, findsLabels: false)).Message);
+        Assert.Contains("normalizations", Assert.ThrowsExactly<ArgumentException>(
+            () => EntropyObjective.Check(layer.Graph)).Message);
     }
 
     [TestMethod]

@@ -87,14 +87,14 @@ public sealed class NodeTests
         Network network;
         try
         {
-            network = OnnxReader.Read(model.ToByteArray(), null);
+            network = OnnxReader.Read(model.ToByteArray(), null, Network.DefaultMaxValueSize);
         }
         catch (Exception exception) when (inputs.Count > 1 && exception is InvalidDataException or NotSupportedException)
         {
             var constant = model.Clone();
             foreach (var input in inputs.Skip(1))
                 constant.Graph.Initializer.Add(input);
-            network = OnnxReader.Read(constant.ToByteArray(), null);
+            network = OnnxReader.Read(constant.ToByteArray(), null, Network.DefaultMaxValueSize);
         }
         using (network)
         {

@@ -13,8 +13,8 @@ internal static class OutputStatistics
 {
     /// <summary>
     /// The layers whose outputs can have statistics, and whose scale and shift can follow them: those with a weight and
-    /// a bias of their own and channels in dimension 1; but not the last one, whose outputs are scores, and those that a
-    /// batch normalization follows, which has statistics itself.
+    /// a bias of their own and channels in dimension 1; but not the last one, whose outputs are scores, and those that
+    /// a batch normalization follows, which has statistics itself.
     /// </summary>
     public static IEnumerable<Layer> Layers(Graph graph)
     {

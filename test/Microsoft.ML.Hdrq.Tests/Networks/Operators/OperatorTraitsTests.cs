@@ -25,6 +25,7 @@ public sealed class OperatorTraitsTests
         [OperatorTraits.RatesClasses] = run => run.Outputs[0].shape.SequenceEqual(run.Inputs[0]!.shape)
             && (Numbers(run.Outputs[0]).All(value => value is >= 0 and <= 1) || Numbers(run.Outputs[0]).All(value => value <= 0)),
         [OperatorTraits.IsAffine] = run => run.IsAffine(),
+        [OperatorTraits.Normalizes] = run => run.ScalesWithItsWeights(),
         [OperatorTraits.TwiceDifferentiable] = run => run.CanBeDifferentiatedTwice(),
         [OperatorTraits.ReadsShape] = run => run.WithMagnitudes().Zip(run.Outputs).All(pair => pair.First.equal(pair.Second).all().item<bool>()),
         [OperatorTraits.FusedActivation] = run => run.Outputs[0].shape.SequenceEqual(run.Inputs[0]!.shape) && run.IsMonotone(),
@@ -117,6 +118,11 @@ public sealed class OperatorTraitsTests
 
         /// <summary>Whether a larger input never gives a smaller output.</summary>
         public bool IsMonotone() => Operator.Compute([Inputs[0]!.add(Scalars.Keep(1), Scalars.One), .. Inputs[1..]], _context)[0].ge(Outputs[0]).all().item<bool>();
+
+        /// <summary>Whether twice the second and the third input give twice the output.</summary>
+        public bool ScalesWithItsWeights() => Operator.Compute(
+            [.. Inputs.Select((input, i) => i is 1 or 2 ? input?.mul(Scalars.Keep(2)) : input)], _context)[0]
+            .allclose(Outputs[0].mul(Scalars.Keep(2)), rtol: 1e-4, atol: 1e-5);
 
         /// <summary>Whether equal steps of the first input are equal steps of the output.</summary>
         public bool IsAffine()
