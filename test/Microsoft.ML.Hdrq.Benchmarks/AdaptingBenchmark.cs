@@ -37,7 +37,7 @@ public static class AdaptingBenchmark
         var methods = (Values("--methods") ?? ["Statistics", "Shot", "Student"]).Select(Enum.Parse<AdaptationMethod>);
         var seeds = (Values("--seeds") ?? ["1"]).Select(seed => int.Parse(seed, CultureInfo.InvariantCulture));
         using var network = Network.LoadOnnx(networkPath);
-        var input = network.Graph.Inputs[0].Shape;
+        var input = network.Graph.Inputs[0].Shape.ToArray();
         var context = new MLContext(seed: 1);
         foreach (var domain in domains)
         {
@@ -55,8 +55,9 @@ public static class AdaptingBenchmark
                 var seconds = clock.Elapsed.TotalSeconds;
                 var kept = AdaptationReport.Of(adapted.Network)?.KeptSource;
                 output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"{domain}: {method}, seed {seed}: {Accuracy(adapted, test):0.00}, {seconds:0} s"
-                    + (kept is null ? "" : $", source kept: {kept}")));
+                    $"{domain}: {method}, seed {seed}: {Accuracy(adapted, test):0.00}, {seconds:0} s"));
+                if (kept is not null)
+                    output.WriteLine($"  the source is kept: {kept}");
             }
         }
 
