@@ -58,6 +58,10 @@ public sealed class StepsEqualRunTests
             TestImages.WriteMasks(F("data"), ["day", "fog", "night"], ["sky", "road", "car"], train: 3);
             TestNetworks.WriteSegmenter(F("network.onnx"));
         }
+        // A place that has no classes in its folders learns their names from the source network.
+        CommandLine.Run("run", "--data", F("data"), "--network", F("network.onnx"), "--stage", "source", "--output",
+            F("centre")).Done();
+        var source = F("centre", "source.onnx");
         foreach (var domain in new[] { "fog", "night" })
         {
             var train = F("data", domain, "train");
@@ -73,12 +77,12 @@ public sealed class StepsEqualRunTests
                 Directory.Delete(folder);
             }
         }
-        CommandLine.Run("run", "--data", F("data"), "--network", F("network.onnx"), "--labels", "none", "--methods", "rtn",
+        CommandLine.Run("run", "--data", F("data"), "--network", source, "--labels", "none", "--methods", "rtn",
             "--bits", "4,4", "--adaptation-epochs", "1", "--merge", "all", "--output", F("out")).Done();
         Assert.IsTrue(File.Exists(F("out", "rtn-w4a4-merged-fog+night.onnx")));
         foreach (var (name, folder) in new[] { ("a", F("data", "fog")), ("b", F("data", "fog", "train")) })
         {
-            CommandLine.Run("adapt", "--data", folder, "--labels", "none", "--network", F("network.onnx"), "--epochs",
+            CommandLine.Run("adapt", "--data", folder, "--labels", "none", "--network", source, "--epochs",
                 "1", "--output", F($"{name}.onnx")).Done();
             AssertSame(F("out", "adapted-fog.onnx"), F($"{name}.onnx"));
         }
