@@ -96,7 +96,7 @@ internal static class InputGrams
                 foreach (var rows in Rows(layer, value))
                 {
                     if (!sketches.TryGetValue(layer.Weight, out var sketch))
-                        {
+                    {
                         sketch = new GramSketch(layer.Name, rows.shape[1], rows.device, scope);
                         sketches.Add(layer.Weight, sketch);
                     }
