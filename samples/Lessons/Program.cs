@@ -13,6 +13,7 @@ var lessons = new Dictionary<string, (string About, Action<string> Run)>
     ["serving"] = ("A web service predicts posted images with the merged model.", Serving.Run),
     ["masks"] = ("Masks are loaded, measured class by class, and laid over images.", Masks.Run),
     ["bit-budget"] = ("The bits of each layer follow from a size or from an accuracy.", BitBudget.Run),
+    ["pretrained"] = ("A network that knows ImageNet gets a head for your classes.", Pretrained.Run),
     ["merge-cost"] = ("What a merge costs, and why: barriers, curvature, distances.", MergeCost.Run),
 };
 if (args.Length == 0)

@@ -35,6 +35,7 @@ public sealed class OptionsTests
         [typeof(HdrqTraining)] = training => ((BlockTraining)training).Check(),
         [typeof(RoundingTraining)] = training => ((BlockTraining)training).Check(),
         [typeof(QDropTraining)] = training => ((BlockTraining)training).Check(),
+        [typeof(OnnxLoadOptions)] = options => ((OnnxLoadOptions)options).Check(),
         [typeof(OnnxSaveOptions)] = options => Save((OnnxSaveOptions)options),
     };
 
@@ -44,6 +45,7 @@ public sealed class OptionsTests
         ["Seed"] = "both", // Any number is a seed.
         ["MaxRows"] = "above", // All rows.
         ["CacheMemory"] = "above", // All memory.
+        ["MaxValueSize"] = "above",
         ["IgnoredLabel"] = "both", // Any byte.
         ["IgnoredValue"] = "both",
         ["Patience"] = "alone", // Needs another option too.

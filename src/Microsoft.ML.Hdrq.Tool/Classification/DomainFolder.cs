@@ -30,13 +30,16 @@ internal sealed class DomainFolder
     {
         _layout = layout;
         _allowsMissingClasses = classes is not null;
-        Classes = classes ?? [.. layout.Splits
+        Classes = classes ?? [.. layout.Splits.Where(split => layout.HasLabels(layout.Domains[0], split))
             .SelectMany(split =>
                 DomainLayout.Subfolders(Path.Combine(layout.Root, layout.Domains[0], split.FolderName())))
             .Distinct()
             .Order(StringComparer.Ordinal)];
         _files = new(layout, Scan);
     }
+
+    /// <summary>Where the domains are.</summary>
+    public DomainLayout Layout => _layout;
 
     /// <summary>Domain names: the source's first, the others in ordinal order.</summary>
     public IReadOnlyList<string> Domains => _layout.Domains;
@@ -52,12 +55,16 @@ internal sealed class DomainFolder
     /// <exception cref="ArgumentException">The folder has no such domain.</exception>
     public IReadOnlyList<LabeledFile> Files(string domain, DataSplit split) => _files[domain, split];
 
-    /// <summary>The images of all domains and splits that are read.</summary>
+    /// <summary>The images of all domains and splits that are read with labels.</summary>
     public IEnumerable<LabeledFile> AllFiles =>
-        from domain in _layout.Domains from split in _layout.Splits from file in Files(domain, split) select file;
+        from domain in _layout.Domains
+        from split in _layout.Splits
+        where _layout.HasLabels(domain, split)
+        from file in Files(domain, split)
+        select file;
 
     /// <summary>An image for all, where their size is asked for.</summary>
-    public string FirstImage => Files(Domains[0], _layout.Splits[0])[0].Path;
+    public string FirstImage => AllFiles.First().Path;
 
     private List<LabeledFile> Scan(string domain, string folder)
     {

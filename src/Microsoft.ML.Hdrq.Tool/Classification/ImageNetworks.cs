@@ -21,15 +21,8 @@ internal sealed class ImageNetworks : DomainNetworks
 
     private const int ShownSize = 128;
 
-    /// <summary>
-    /// The side of images that networks are trained for with shifts of two pixels; larger images are shifted as much in
-    /// proportion.
-    /// </summary>
-    private const int SmallImage = 32;
-
     private readonly DomainFolder _folder;
     private readonly ImagePipeline _images;
-    private readonly AdaptationOptions _adaptation = new();
     private readonly Dictionary<string, IDataView> _tests = new(StringComparer.Ordinal);
 
     /// <summary>Prepares the images for the source network.</summary>
@@ -63,6 +56,7 @@ internal sealed class ImageNetworks : DomainNetworks
                     + $"folder ({string.Join(", ", folder.Classes)}).");
         }
         PixelPipeline.CheckImages(folder.AllFiles.Select(file => file.Path));
+        PixelPipeline.CheckImages(folder.Layout.Unlabelled.SelectMany(folder.Layout.UnlabelledImages));
         _images = new ImagePipeline(context, folder, height, width);
         ImageSize = height * width;
     }
@@ -77,10 +71,9 @@ internal sealed class ImageNetworks : DomainNetworks
 
     private long ImageSize { get; }
 
-    private int Shift =>
-        Math.Max(_adaptation.CropPadding, _adaptation.CropPadding * _images.Pixels.Height / SmallImage);
+    protected override DomainLayout Layout => _folder.Layout;
 
-    public override IEnumerable<string> TrainingFiles(string domain) => _folder.Files(domain, DataSplit.Train)
+    protected override IEnumerable<string> LabelledFiles(string domain) => _folder.Files(domain, DataSplit.Train)
         .Select(file => file.Path);
 
     public override IEnumerable<string> TestFiles(string domain) => _folder.Files(domain, DataSplit.Test)
@@ -165,15 +158,7 @@ internal sealed class ImageNetworks : DomainNetworks
         WeightDecay = 5e-4,
         UpdateStatistics = true,
         HorizontalFlip = Options.Flip,
-        CropPadding = Shift,
-    };
-
-    protected override AdaptationOptions Adaptation => new()
-    {
-        Epochs = Options.AdaptationEpochs ?? _adaptation.Epochs,
-        LearningRate = Options.AdaptationLearningRate ?? _adaptation.LearningRate,
-        HorizontalFlip = Options.Flip,
-        CropPadding = Shift,
+        CropPadding = Adaptation.CropPadding,
     };
 
     protected override IDataView Images(string domain, DataSplit split, CancellationToken cancellationToken) =>

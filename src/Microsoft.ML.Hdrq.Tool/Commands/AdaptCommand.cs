@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Tool.Data;
 using Microsoft.ML.Hdrq.Tool.Jobs;
@@ -38,6 +39,12 @@ internal static class AdaptCommand
         + "something else."
         };
 
+    /// <summary>Whether labels are read.</summary>
+    public static Option<string?> Labels() =>
+        Arguments.Choice(
+            "--labels", "train: adapt with the labels of training images. none: adapt without labels, to the training "
+            + "images in any folders below train. Default: train.", "train", "none");
+
     /// <summary>Weights of classes.</summary>
     public static Option<bool> BalanceClasses() =>
         new("--balance-classes")
@@ -50,29 +57,54 @@ internal static class AdaptCommand
     {
         var data = Arguments.Folder(
             "--data", $"Folder of the place, <train>/<class>/<image> or <train>/<images|labels>/<frame>, or of several "
-            + "with --domain.", isRequired: true);
+            + "with --domain; with --labels none any folder of images.", isRequired: true);
         var domain = new Option<string?>("--domain") { Description = "The place, where --data has several." };
         var network = new SourceArguments("ONNX file of the source network.", "none.", isRequired: true);
         var (epochs, rate, noFlip, balance) = (Epochs("--epochs"), Rate("--rate"), NoFlip(), BalanceClasses());
-        var validation = Validation();
+        var (validation, labels) = (Validation(), Labels());
         var output = Arguments.NewFile("--output", "The ONNX file to write.", ".onnx", isRequired: true);
         var (seed, gpu, json) = (CommonArguments.Seed(), CommonArguments.Gpu(), CommonArguments.Json());
+        var threads = CommonArguments.TrainingThreads();
         var command =
-            new CliCommand("adapt", "Adapts a source network to the labelled training images of one place.") { data,
-            domain, epochs, rate, validation, noFlip, balance, output, seed, gpu, json };
+            new CliCommand("adapt", "Adapts a source network to the training images of one place, with their labels or "
+            + "without.") { data,
+            domain, labels, epochs, rate, validation, noFlip, balance, output, seed, threads, gpu, json };
         foreach (var option in network.Options)
             command.Add(option);
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var (folder, target) = (result.GetValue(data)!, result.GetValue(output)!);
             Arguments.CheckApart(target, network.Network(result));
+            if (result.GetValue(labels) == "none")
+            {
+                AdaptWithoutLabels(DomainLayout.UnlabelledImages(folder, result.GetValue(domain)));
+                return;
+            }
             var layout = DomainLayout.FindOne(folder, result.GetValue(domain), DataSplit.Train)
                 ?? throw new InvalidDataException(
                     $"'{folder}' holds no training images with labels; expected <train>/<class>/<image>, or "
                     + $"{DomainLayout.Classes}, or the same with masks.");
-            var options = network.Into(new JobOptions
+            var options = Asked(layout.Root);
+            using var file = options.LoadNetwork();
+            if (options.BalanceClasses && !layout.HasMasks)
+                throw new UsageException("--balance-classes is for images with masks.");
+            var networks = DomainNetworks.Of(layout, options, file, session.Output.Warn);
+            session.Output.WithProgress(board =>
             {
-                Data = layout.Root,
+                var bar = board.Add($"adapting to {layout.Domains[0]}");
+                var progress = bar.Reports<FineTuningProgress>(MergeJob.State);
+                using var adapted = Adapt(
+                    networks, options, layout.Domains[0], progress, CheckpointFolder.Of(target),
+                    session.CancellationToken);
+                NetworkFiles.Save(adapted, target, session.Output);
+                bar.Complete();
+                return true;
+            });
+            SayNext();
+
+            JobOptions Asked(string root) => network.Into(new JobOptions
+            {
+                Data = root,
                 SourceEpochs = result.GetValue(epochs),
                 SourceLearningRate = result.GetValue(rate),
                 AdaptationEpochs = result.GetValue(epochs),
@@ -81,34 +113,66 @@ internal static class AdaptCommand
                 Flip = !result.GetValue(noFlip),
                 BalanceClasses = result.GetValue(balance),
                 Seed = result.GetValue(seed),
+                Threads = result.GetValue(threads),
                 GpuDeviceId = result.GetValue(gpu),
             }, result);
-            using var file = options.LoadNetwork();
-            if (options.BalanceClasses && !layout.HasMasks)
-                throw new UsageException("--balance-classes is for images with masks.");
-            var networks = DomainNetworks.Of(layout, options, file, session.Output.Warn);
-            session.Output.WithProgress(board =>
+
+            void AdaptWithoutLabels(IReadOnlyList<string> images)
             {
-                var bar = board.Add($"adapting to {layout.Domains[0]}");
-                var progress = bar.Reports<Adaptation.FineTuningProgress>(MergeJob.State);
-                using var adapted = Adapt(networks, options, layout.Domains[0], progress, session.CancellationToken);
-                NetworkFiles.Save(adapted, target, session.Output);
-                bar.Complete();
-                return true;
-            });
-            session.Output.Say(
+                var options = Asked(folder);
+                RefuseWithoutLabels(options);
+                if (options.NewHead)
+                    throw new UsageException("--labels none: a new head learns from labels only.");
+                using var file = options.LoadNetwork()!;
+                var (height, width) = PixelPipeline.InputSize(file, () => images[0]);
+                PixelPipeline.CheckImages(images);
+                var context = Devices.Context(options.Seed, options.GpuDeviceId);
+                var pixels = new PixelPipeline(context, height, width);
+                var steps = new NetworkSteps(context, pixels, options.Seed, options.Threads);
+                var training = options.Adapting(VisionTask.Of(file).Adaptation(height));
+                session.Output.WithProgress(board =>
+                {
+                    using var source = steps.Read(options.Network!, options.Normalization);
+                    var bar = board.Add($"adapting to {images.Count} images without labels");
+                    using var adapted = steps.Adapt(
+                        source, pixels.Read(images, session.CancellationToken),
+                        training with
+                        {
+                            Method = AdaptationMethod.Student,
+                            CheckpointDirectory = CheckpointFolder.Of(target),
+                            Progress = bar.Reports<FineTuningProgress>(MergeJob.State),
+                        },
+                        new(), session.CancellationToken);
+                    NetworkFiles.Save(adapted, target, session.Output);
+                    bar.Complete();
+                    return true;
+                });
+                SayNext();
+            }
+
+            void SayNext() => session.Output.Say(
                 $"Written: {target}. Next: hdrq quantize --network {target} --source SOURCE.onnx --data {folder}.");
         })));
         return command;
     }
 
+    /// <summary>Refuses what needs labels where there are none.</summary>
+    /// <exception cref="UsageException">It was given.</exception>
+    public static void RefuseWithoutLabels(JobOptions options)
+    {
+        if (options.ValidationFraction is not null)
+            throw new UsageException("--validation needs labels, and --labels none reads none.");
+        if (options.BalanceClasses)
+            throw new UsageException("--balance-classes needs labels, and --labels none reads none.");
+    }
+
     private static Network Adapt(
-        DomainNetworks networks, JobOptions options, string domain, IProgress<Adaptation.FineTuningProgress> progress,
-        CancellationToken cancellationToken)
+        DomainNetworks networks, JobOptions options, string domain, IProgress<FineTuningProgress> progress,
+        string checkpoints, CancellationToken cancellationToken)
     {
         if (options.NewHead)
-            return networks.Source(progress, cancellationToken);
+            return networks.Source(progress, checkpoints, cancellationToken);
         using var source = networks.Read(options.Network!);
-        return networks.Adapt(source, domain, progress, cancellationToken);
+        return networks.Adapt(source, domain, progress, checkpoints, cancellationToken);
     }
 }

@@ -30,11 +30,17 @@ internal static class CommonArguments
     public static Option<int> BatchSize() =>
         Arguments.Integer("--batch-size", "Images scored at once.", 1, LargestBatch, 32);
 
-    /// <summary>Threads.</summary>
+    /// <summary>Threads of what only scores.</summary>
     public static Option<int?> Threads() =>
         Arguments.OptionalInteger(
             "--threads", "Threads that score; 1 where other work shares the cores. Default: one for each core.", 1,
             MostThreads);
+
+    /// <summary>Threads of what trains.</summary>
+    public static Option<int?> TrainingThreads() =>
+        Arguments.OptionalInteger(
+            "--threads", "Threads that train and score; 1 where other work shares the cores. The same number gives the "
+            + "same network, another one differs in the last digits. Default: one for each core.", 1, MostThreads);
 
     /// <summary>The GPU.</summary>
     public static Option<int?> Gpu() =>

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.IO.Compression;
 using System.Text.Json.Nodes;
+using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Scoring;
@@ -124,9 +125,20 @@ internal static class InfoCommand
         facts.Add(("for merging", "gramMatrices", grams > 0
             ? $"Gram matrices of the inputs of {grams} layers: merged by RegMean"
                 : "no Gram matrices: merged by the mean"));
+        if (metadata.Keys.Count(key => key.StartsWith(NetworkMetadata.LayerStatistics, StringComparison.Ordinal)) is > 0
+            and var measured)
+            facts.Add(("for adapting", "layerStatistics",
+                $"statistics of the outputs of {measured} layers on images of the source"));
+        if (AdaptationReport.Of(network) is { } adaptation)
+            facts.Add(("adapted", "adaptation",
+                string.Create(
+                    CultureInfo.InvariantCulture, $"without labels, to {adaptation.Images:N0} images ")
+                + (adaptation.KeptSource is { } reason ? $"of which nothing was learned: {reason}"
+                    : $"by the method {adaptation.Method}")));
         foreach (var (key, value) in metadata.Where(
             pair => !pair.Key.StartsWith(GramPrefix, StringComparison.Ordinal)
-            && pair.Key != NetworkMetadata.ClassNames))
+            && !pair.Key.StartsWith(NetworkMetadata.LayerStatistics, StringComparison.Ordinal)
+            && pair.Key is not (NetworkMetadata.ClassNames or NetworkMetadata.Adaptation)))
             facts.Add((key, key, value));
 
         output.Event("info", () =>

@@ -39,6 +39,7 @@ internal sealed class JobCommand
             "--rate", "Learning rate with which the source network is trained on the source domain. Default: 0.003, "
             + "for segmentation 0.0003, with a new head; else one for networks that are not trained.",
             double.Epsilon, 100);
+    private readonly Option<string?> _labels = AdaptCommand.Labels();
     private readonly Option<string?> _adapted =
         new("--adapted")
         {
@@ -82,7 +83,7 @@ internal sealed class JobCommand
             + "from what it finds there.");
     private readonly Option<int> _seed = CommonArguments.Seed();
     private readonly Option<int> _batchSize = CommonArguments.BatchSize();
-    private readonly Option<int?> _threads = CommonArguments.Threads();
+    private readonly Option<int?> _threads = CommonArguments.TrainingThreads();
     private readonly Option<int?> _gpu = CommonArguments.Gpu();
     private readonly Option<bool> _json = CommonArguments.Json();
     private readonly CliCommand _command;
@@ -100,7 +101,7 @@ internal sealed class JobCommand
         _explain.CustomParser = result => result.Tokens.Count == 0 ? null : parser(result);
         _command = new CliCommand(name, description)
         {
-            _data, _source, _architecture, _epochs, _rate, _adapted, _adaptationEpochs, _adaptationRate, _validation,
+            _data, _source, _labels, _architecture, _epochs, _rate, _adapted, _adaptationEpochs, _adaptationRate, _validation,
                 _noFlip, _balance, _stage, _domains, _merge,
             _bits, _methods, _settings, _iterations, _calibration, _average, _allocation, _explain, _output, _seed,
                 _batchSize, _threads, _gpu, _json,
@@ -188,6 +189,9 @@ internal sealed class JobCommand
             throw new UsageException("--balance-classes is for images with masks.");
         var preset = result.GetValue(_settings) == "paper" ? HdrqOptions.Paper : task.Quantization;
         var images = result.GetValue(_explain);
+        var readsLabels = result.GetValue(_labels) != "none";
+        if (!readsLabels && result.GetValue(_adapted) is not null)
+            throw new UsageException("--labels none is for adapting, and --adapted gives networks that are.");
         var options = _network.Into(new JobOptions
         {
             Data = layout.Root,
@@ -236,6 +240,15 @@ internal sealed class JobCommand
             throw new UsageException(
                 "--rate is for training a source network, and --network gives one; --adaptation-rate is for "
                 + "adapting it.");
+        if (!readsLabels)
+        {
+            AdaptCommand.RefuseWithoutLabels(options);
+            // A source network, or its new head, learns from the first domain's labels.
+            layout = layout with
+            {
+                Unlabelled = [.. layout.Domains.Skip(options is { Network: not null, NewHead: false } ? 0 : 1)],
+            };
+        }
         new JobRunner(layout, options, session.Output).Run(session.CancellationToken);
     }
 

@@ -41,6 +41,7 @@ internal static class QuantizeCommand
             (CommonArguments.Settings(), CommonArguments.Iterations(), CommonArguments.CalibrationImages());
         var output = Arguments.NewFile("--output", "The ONNX file to write.", ".onnx", isRequired: true);
         var (seed, gpu, json) = (CommonArguments.Seed(), CommonArguments.Gpu(), CommonArguments.Json());
+        var threads = CommonArguments.TrainingThreads();
         bits.Arity = ArgumentArity.ExactlyOne;
         bits.AllowMultipleArgumentsPerToken = false;
         var command =
@@ -49,7 +50,7 @@ internal static class QuantizeCommand
                 + "those of other places.")
         {
             data, domain, network, source, normalization, method, bits, average, settings, iterations, calibration,
-                output, seed, gpu, json,
+                output, seed, threads, gpu, json,
         };
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
@@ -81,7 +82,7 @@ internal static class QuantizeCommand
             PixelPipeline.CheckImages(images);
             var context = Devices.Context(plan.Seed, result.GetValue(gpu));
             var pixels = new PixelPipeline(context, height, width);
-            var steps = new NetworkSteps(context, pixels, plan.Seed);
+            var steps = new NetworkSteps(context, pixels, plan.Seed, result.GetValue(threads));
             var scale = CommonArguments.Normalization(result.GetValue(normalization));
             if (result.GetValue(source) is null)
                 session.Output.Warn(
@@ -96,6 +97,7 @@ internal static class QuantizeCommand
                     plan.For(common ?? adapted) with
                     {
                         Source = common,
+                        CheckpointDirectory = CheckpointFolder.Of(target),
                         Progress = bar.Reports<QuantizationProgress>(MergeJob.State)
                     },
                     plan.Seed, result.GetValue(calibration), session.CancellationToken);

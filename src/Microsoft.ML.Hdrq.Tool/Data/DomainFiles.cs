@@ -7,7 +7,7 @@ internal sealed class DomainFiles<T>
     private readonly DomainLayout _layout;
     private readonly Dictionary<(string Domain, DataSplit Split), IReadOnlyList<T>> _files = [];
 
-    /// <summary>Scans all that is asked for.</summary>
+    /// <summary>Scans all that is asked for and has labels.</summary>
     /// <param name="layout">Where the domains are.</param>
     /// <param name="scan">Scans one split's folder of a domain; the folder may not be there.</param>
     public DomainFiles(DomainLayout layout, Func<string, string, IReadOnlyList<T>> scan)
@@ -15,7 +15,7 @@ internal sealed class DomainFiles<T>
         _layout = layout;
         foreach (var domain in layout.Domains)
         {
-            foreach (var split in layout.Splits)
+            foreach (var split in layout.Splits.Where(split => layout.HasLabels(domain, split)))
                 _files.Add((domain, split), scan(domain, Path.Combine(layout.Root, domain, split.FolderName())));
         }
     }

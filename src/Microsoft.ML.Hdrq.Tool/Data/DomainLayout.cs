@@ -23,6 +23,9 @@ internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, 
     /// <summary>The folder of a split that holds masks.</summary>
     public const string MaskFolder = "labels";
 
+    /// <summary>The domains whose training images are read without labels, however they lie in their folders.</summary>
+    public IReadOnlyList<string> Unlabelled { get; init; } = [];
+
     private static readonly string[] _extensions = [".png", ".jpg", ".jpeg", ".bmp"];
 
     private static readonly string[] _sources = ["clean", "clear", "day"];
@@ -34,6 +37,12 @@ internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, 
         return Directory.Exists(Path.Combine(folder, ImageFolder))
             && Directory.Exists(Path.Combine(folder, MaskFolder));
     });
+
+    /// <summary>Whether the images of a split of a domain are read with labels.</summary>
+    public bool HasLabels(string domain, DataSplit split) => split != DataSplit.Train || !Unlabelled.Contains(domain);
+
+    /// <summary>The training images of a domain, without labels.</summary>
+    public IReadOnlyList<string> UnlabelledImages(string domain) => UnlabelledImages(Root, domain);
 
     /// <summary>Finds all domains: the subfolders that hold a <c>train</c> or a <c>test</c> folder.</summary>
     /// <param name="folder">The data folder.</param>

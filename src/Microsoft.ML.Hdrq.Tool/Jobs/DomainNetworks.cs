@@ -81,10 +81,21 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     /// <summary>Reads images.</summary>
     protected abstract PixelPipeline Pixels { get; }
 
-    private NetworkSteps Steps => new(context, Pixels, options.Seed);
+    private NetworkSteps Steps => new(context, Pixels, options.Seed, options.Threads);
+
+    /// <summary>Where the images are.</summary>
+    protected abstract DomainLayout Layout { get; }
 
     /// <summary>The files that a domain's networks are trained and quantized on.</summary>
-    public abstract IEnumerable<string> TrainingFiles(string domain);
+    public IEnumerable<string> TrainingFiles(string domain) => ReadsLabels(domain)
+        ? LabelledFiles(domain)
+        : Layout.UnlabelledImages(domain);
+
+    /// <summary>Whether a domain's networks are trained on labels.</summary>
+    public bool ReadsLabels(string domain) => Layout.HasLabels(domain, DataSplit.Train);
+
+    /// <summary>The training images of a domain, and their masks, if they have such.</summary>
+    protected abstract IEnumerable<string> LabelledFiles(string domain);
 
     /// <summary>The files that networks are measured on in a domain.</summary>
     public abstract IEnumerable<string> TestFiles(string domain);
@@ -104,7 +115,8 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     }
 
     /// <summary>The source network: from its file, or a small one trained on the first domain.</summary>
-    public Network Source(IProgress<FineTuningProgress> progress, CancellationToken cancellationToken)
+    public Network Source(
+        IProgress<FineTuningProgress> progress, string? checkpoints, CancellationToken cancellationToken)
     {
         if (options is { Network: not null, NewHead: false })
             return Read(options.Network);
@@ -122,6 +134,7 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
             // The source network is not merged.
             KeepInputGrams = false,
             ValidationFraction = options.ValidationFraction ?? 0,
+            CheckpointDirectory = checkpoints,
             Progress = progress,
         };
         return Steps.Adapt(
@@ -133,20 +146,29 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     /// <summary>A network from a file, with the normalization of its input as its first nodes.</summary>
     public Network Read(string path) => Steps.Read(path, options.Normalization, Classes);
 
-    /// <summary>The source network, adapted to the labelled images of a domain.</summary>
+    /// <summary>The source network, adapted to the images of a domain, with their labels if these are read.</summary>
     public Network Adapt(
-        Network source, string domain, IProgress<FineTuningProgress> progress, CancellationToken cancellationToken) =>
-            Steps.Adapt(
-        source, Images(domain, DataSplit.Train, cancellationToken),
-            Adaptation with { ValidationFraction = options.ValidationFraction ?? 0, Progress = progress }, new(),
-            cancellationToken);
+        Network source, string domain, IProgress<FineTuningProgress> progress, string? checkpoints,
+        CancellationToken cancellationToken) =>
+        Steps.Adapt(
+            source, TrainingImages(domain, cancellationToken),
+            (ReadsLabels(domain)
+                ? Adaptation with { ValidationFraction = options.ValidationFraction ?? 0 }
+                : Adaptation with { Method = AdaptationMethod.Student, ClassWeights = null }) with
+            {
+                CheckpointDirectory = checkpoints,
+                Progress = progress,
+            },
+            new(), cancellationToken);
 
     /// <summary>An adapted network, quantized on the images of its domain, without their labels.</summary>
     public Network Quantize(
         Network source, Network adapted, string domain, QuantizationOptions settings, int seed,
-        IProgress<QuantizationProgress> progress, CancellationToken cancellationToken) => Steps.Quantize(
-        adapted, Images(domain, DataSplit.Train, cancellationToken),
-            settings with { Source = source, Progress = progress }, seed, options.CalibrationImages, cancellationToken);
+        IProgress<QuantizationProgress> progress, string? checkpoints, CancellationToken cancellationToken) =>
+        Steps.Quantize(
+            adapted, TrainingImages(domain, cancellationToken),
+            settings with { Source = source, CheckpointDirectory = checkpoints, Progress = progress }, seed,
+            options.CalibrationImages, cancellationToken);
 
     /// <summary>One network of several, without images.</summary>
     public Network Merge(IReadOnlyList<Network> networks, MergeOptions merging) => Steps.Merge(networks, merging);
@@ -211,7 +233,12 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     protected abstract AdaptationOptions SourceTraining { get; }
 
     /// <summary>How a source network is adapted to a domain.</summary>
-    protected abstract AdaptationOptions Adaptation { get; }
+    protected virtual AdaptationOptions Adaptation => options.Adapting(Task.Adaptation(Pixels.Height));
+
+    private IDataView TrainingImages(string domain, CancellationToken cancellationToken) =>
+        ReadsLabels(domain)
+            ? Images(domain, DataSplit.Train, cancellationToken)
+            : Pixels.Read(Layout.UnlabelledImages(domain), cancellationToken);
 
     /// <summary>
     /// The images of a domain as <see cref="PixelPipeline.Pixels"/> and <see cref="Label"/>, read when a cursor asks

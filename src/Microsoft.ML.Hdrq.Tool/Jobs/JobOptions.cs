@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
@@ -127,11 +128,19 @@ internal sealed record JobOptions
     /// <summary>Images scored at once.</summary>
     public int BatchSize { get; init; } = 32;
 
-    /// <summary>Threads that score; null for one for each core.</summary>
+    /// <summary>Threads that train and score; null for one for each core.</summary>
     public int? Threads { get; init; }
 
     /// <summary>Number of the GPU; null for the CPU.</summary>
     public int? GpuDeviceId { get; init; }
+
+    /// <summary>How a network is adapted, with what was asked for.</summary>
+    public AdaptationOptions Adapting(AdaptationOptions standard) => standard with
+    {
+        Epochs = AdaptationEpochs ?? standard.Epochs,
+        LearningRate = AdaptationLearningRate ?? standard.LearningRate,
+        HorizontalFlip = Flip,
+    };
 
     /// <summary>Reads the network of the file; null if there is none.</summary>
     public Network? LoadNetwork() => Network is null ? null

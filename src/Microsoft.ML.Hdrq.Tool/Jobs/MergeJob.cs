@@ -131,11 +131,13 @@ internal sealed class MergeJob
             return Make<FineTuningProgress>(
                 $"adapted-{domain}", row,
                 [source.Recipe, .. Images(domain), Seed(_options.Seed),
-                .. Training(_options.AdaptationEpochs, _options.AdaptationLearningRate)], State, (progress, token) =>
-                    _networks.Adapt(source.Network, domain, progress, token));
+                .. _networks.ReadsLabels(domain) ? Array.Empty<string>() : ["without labels"],
+                .. Training(_options.AdaptationEpochs, _options.AdaptationLearningRate)], State,
+                (progress, checkpoints, token) =>
+                    _networks.Adapt(source.Network, domain, progress, checkpoints, token));
         var path = AdaptedPath(_options.Adapted, domain);
         return Make<FineTuningProgress>(
-            $"adapted-{domain}", row, [.. File(path), Normalization], State, (_, _) => _networks.Read(path));
+            $"adapted-{domain}", row, [.. File(path), Normalization], State, (_, _, _) => _networks.Read(path));
     }
 
     private Family Quantize(QuantizationPlan plan, NetworkShelf.Item source, Family adapted)
@@ -168,10 +170,10 @@ internal sealed class MergeJob
                     [source.Recipe, adapted.Networks[domain].Recipe, .. Images(domain), options.ToString(), Rows(plan),
                         first?.Recipe ?? ""],
                     State,
-                    (progress, token) =>
+                    (progress, checkpoints, token) =>
                         _networks.Quantize(
                             source.Network, adapted.Networks[domain].Network, domain, own, plan.Seed, progress,
-                            token)));
+                            checkpoints, token)));
             }
             return quantized;
         }
@@ -196,7 +198,7 @@ internal sealed class MergeJob
                 using var merged =
                     Make<int>($"{family.Name}-merged-{string.Join('+', group)}{suffix}", row,
                     [.. parts.Select(part => part.Recipe), source.Recipe, merging.Name, Seed(seed)], _ => (0, null),
-                    (_, _) => _networks.Merge(
+                    (_, _, _) => _networks.Merge(
                         [.. parts.Select(part => part.Network)], merging.Options(source.Network, seed)));
                 Predict(merged.Network, family, group, merging);
             }
@@ -277,11 +279,12 @@ internal sealed class MergeJob
     /// </summary>
     private NetworkShelf.Item Make<T>(
         string name, ResultRow row, IEnumerable<string> ingredients, Func<T, (double, string?)> state,
-        Func<IProgress<T>, CancellationToken, Network> make)
+        Func<IProgress<T>, string?, CancellationToken, Network> make)
     {
         var bar = _board.Add(name);
         var file = FileNames.Of(name);
-        var item = _shelf.Obtain(file, ingredients, () => make(bar.Reports(state), _cancellationToken));
+        var item = _shelf.Obtain(
+            file, ingredients, checkpoints => make(bar.Reports(state), checkpoints, _cancellationToken));
         bar.Show(1, "measuring");
         var domains = _options.Comparison is null ? _networks.Domains : row.Merged
             ?? (row.Domain is null ? _networks.Domains : [row.Domain]);

@@ -18,6 +18,7 @@ internal static class NetworkFiles
     public static void Save(Network network, string path, Output output)
     {
         WholeFile.Write(path, temporary => network.SaveOnnx(temporary));
+        CheckpointFolder.Delete(path);
         output.Event(
             "written", () =>
                 new JsonObject

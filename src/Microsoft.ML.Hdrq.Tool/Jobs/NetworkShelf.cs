@@ -28,13 +28,13 @@ internal sealed class NetworkShelf(string? folder)
     /// <summary>Takes a network from the shelf, or makes it and puts it there.</summary>
     /// <param name="name">The network's name, which is also its file's.</param>
     /// <param name="ingredients">Everything that decides about the network.</param>
-    /// <param name="make">Makes it.</param>
-    public Item Obtain(string name, IEnumerable<string> ingredients, Func<Network> make)
+    /// <param name="make">Makes it; given the folder for its checkpoints, null to keep none.</param>
+    public Item Obtain(string name, IEnumerable<string> ingredients, Func<string?, Network> make)
     {
         var recipe = Recipe(ingredients);
         if (folder is null)
         {
-            var made = make();
+            var made = make(null);
             using var counted = new MemoryStream();
             made.SaveOnnx(counted);
             return new Item(made, recipe, counted.Length, IsNew: true);
@@ -44,10 +44,11 @@ internal sealed class NetworkShelf(string? folder)
         var isNew = !File.Exists(path) || !File.Exists(recipePath) || File.ReadAllText(recipePath) != recipe;
         if (isNew)
         {
-            using var made = make();
+            using var made = make(CheckpointFolder.Of(path));
             File.Delete(recipePath);
             made.SaveOnnx(path);
             WholeFile.Write(recipePath, Encoding.UTF8.GetBytes(recipe));
+            CheckpointFolder.Delete(path);
         }
         // Read back in any case, so that a run gives the same whether it was stopped or not.
         return new Item(Network.LoadOnnx(path), recipe, new FileInfo(path).Length, isNew);

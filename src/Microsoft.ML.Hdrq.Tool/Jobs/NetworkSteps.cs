@@ -16,7 +16,8 @@ namespace Microsoft.ML.Hdrq.Tool.Jobs;
 /// <param name="context">The context.</param>
 /// <param name="pixels">Reads images.</param>
 /// <param name="seed">The seed.</param>
-internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int seed)
+/// <param name="threads">The threads that train; null for one for each core.</param>
+internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int seed, int? threads = null)
 {
     private const string Score = "Score";
 
@@ -43,7 +44,8 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
         CancellationToken cancellationToken) => Fit(
         context.Transforms.ApplyNetwork("Source", PixelPipeline.Pixels, network, scoring)
             .Append(context.Transforms.AdaptNetwork(
-                Score, "Source", options, new() { Seed = seed, CancellationToken = cancellationToken })),
+                Score, "Source", options,
+                new() { Seed = seed, Threads = threads, CancellationToken = cancellationToken })),
         images);
 
     /// <summary>An adapted network, quantized on images; labels are not read.</summary>
@@ -53,7 +55,13 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
         context.Transforms.ApplyNetwork("Adapted", PixelPipeline.Pixels, adapted)
             .Append(context.Transforms.QuantizeNetwork(
                 Score, "Adapted", options,
-                new() { MaxRows = calibrationImages, Seed = quantizationSeed, CancellationToken = cancellationToken })),
+                new()
+                {
+                    MaxRows = calibrationImages,
+                    Seed = quantizationSeed,
+                    Threads = threads,
+                    CancellationToken = cancellationToken,
+                })),
         images);
 
     /// <summary>One network of several, without images.</summary>

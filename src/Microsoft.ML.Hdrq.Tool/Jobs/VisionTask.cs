@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tool.Comparison;
@@ -7,6 +8,12 @@ namespace Microsoft.ML.Hdrq.Tool.Jobs;
 /// <summary>What networks are asked to do: the words for it, and what is done where nothing else is said.</summary>
 internal sealed record VisionTask
 {
+    /// <summary>
+    /// The side of images that networks are trained for with shifts of two pixels; larger images are shifted as much in
+    /// proportion.
+    /// </summary>
+    private const int SmallImage = 32;
+
     /// <summary>One class an image.</summary>
     public static VisionTask Classification { get; } = new()
     {
@@ -16,6 +23,14 @@ internal sealed record VisionTask
         Architectures = ["resnet-14", "resnet-18", "mobilenet-v2"],
         Methods = MethodChoice.Named("rtn", "hdrq"),
         Bits = [(4, 4)],
+        Adaptation = height =>
+        {
+            var standard = new AdaptationOptions();
+            return standard with
+            {
+                CropPadding = Math.Max(standard.CropPadding, standard.CropPadding * height / SmallImage),
+            };
+        },
     };
 
     /// <summary>A class for every pixel.</summary>
@@ -29,6 +44,13 @@ internal sealed record VisionTask
         Bits = [(8, 8), (4, 4)],
         // A step learns from hundreds of places in an image, where one that is to be classified has few.
         Quantization = new() { Training = new() { Iterations = 100 } },
+        Adaptation = _ => new()
+        {
+            Epochs = 10,
+            BatchSize = 8,
+            Optimizer = FineTuningOptimizer.AdamW,
+            LearningRate = 3e-4,
+        },
     };
 
     /// <summary>The task's name in results.json.</summary>
@@ -51,6 +73,9 @@ internal sealed record VisionTask
 
     /// <summary>How networks are quantized.</summary>
     public HdrqOptions Quantization { get; init; } = new();
+
+    /// <summary>How networks are adapted to images of a height.</summary>
+    public required Func<int, AdaptationOptions> Adaptation { get; init; }
 
     /// <summary>The task of a network, by what it gives.</summary>
     /// <exception cref="InvalidDataException">

@@ -18,7 +18,7 @@ internal sealed class FrameFolder
     private const string ClassFile = "classes.txt";
 
     private readonly DomainFiles<Frame> _frames;
-    private readonly DataSplit _firstSplit;
+    private readonly DomainLayout _layout;
 
     /// <summary>Scans a data folder.</summary>
     /// <param name="layout">Where the domains are.</param>
@@ -34,14 +34,17 @@ internal sealed class FrameFolder
     public FrameFolder(
         DomainLayout layout, IReadOnlyList<string>? classes = null, int? classCount = null, Action<string>? warn = null)
     {
-        (Domains, _firstSplit) = (layout.Domains, layout.Splits[0]);
+        _layout = layout;
         Classes = ReadClasses(Path.Combine(layout.Root, ClassFile), classes)
             ?? classes ?? Assumed(layout.Root, classCount, warn);
         _frames = new(layout, Scan);
     }
 
     /// <summary>Domain names: the source's first, the others in ordinal order.</summary>
-    public IReadOnlyList<string> Domains { get; }
+    public IReadOnlyList<string> Domains => _layout.Domains;
+
+    /// <summary>Where the domains are.</summary>
+    public DomainLayout Layout => _layout;
 
     /// <summary>Class names in the order of their numbers.</summary>
     public IReadOnlyList<string> Classes { get; }
@@ -51,7 +54,8 @@ internal sealed class FrameFolder
     public IReadOnlyList<Frame> Frames(string domain, DataSplit split) => _frames[domain, split];
 
     /// <summary>An image for all, where their size is asked for.</summary>
-    public string FirstImage => Frames(Domains[0], _firstSplit)[0].ImagePath;
+    public string FirstImage =>
+        Frames(Domains[0], _layout.Splits.First(split => _layout.HasLabels(Domains[0], split)))[0].ImagePath;
 
     private static List<Frame> Scan(string domain, string folder)
     {

@@ -14,8 +14,6 @@ namespace Microsoft.ML.Hdrq.Tool.Segmentation;
 /// <summary>Networks that give every pixel a class.</summary>
 internal sealed class SegmentationNetworks : DomainNetworks
 {
-    private const int TrainingBatch = 8;
-
     private readonly FrameFolder _folder;
     private readonly FramePipeline _frames;
     private readonly Lazy<IReadOnlyList<float>?> _classWeights;
@@ -57,7 +55,9 @@ internal sealed class SegmentationNetworks : DomainNetworks
 
     protected override PixelPipeline Pixels => _frames.Pixels;
 
-    public override IEnumerable<string> TrainingFiles(string domain) => Files(domain, DataSplit.Train);
+    protected override DomainLayout Layout => _folder.Layout;
+
+    protected override IEnumerable<string> LabelledFiles(string domain) => Files(domain, DataSplit.Train);
 
     public override IEnumerable<string> TestFiles(string domain) => Files(domain, DataSplit.Test);
 
@@ -112,7 +112,7 @@ internal sealed class SegmentationNetworks : DomainNetworks
 
     protected override double NewHeadRate => 3e-4;
 
-    protected override int NewHeadBatch => TrainingBatch;
+    protected override int NewHeadBatch => Adaptation.BatchSize;
 
     protected override Network CreateSource() => Options.Architecture switch
     {
@@ -125,7 +125,7 @@ internal sealed class SegmentationNetworks : DomainNetworks
     protected override AdaptationOptions SourceTraining => new()
     {
         Epochs = 12,
-        BatchSize = TrainingBatch,
+        BatchSize = Adaptation.BatchSize,
         Optimizer = FineTuningOptimizer.AdamW,
         LearningRate = 2e-3,
         WeightDecay = 1e-2,
@@ -133,14 +133,7 @@ internal sealed class SegmentationNetworks : DomainNetworks
         ClassWeights = _classWeights.Value,
     };
 
-    protected override AdaptationOptions Adaptation => new()
-    {
-        Epochs = Options.AdaptationEpochs ?? 10,
-        BatchSize = TrainingBatch,
-        Optimizer = FineTuningOptimizer.AdamW,
-        LearningRate = Options.AdaptationLearningRate ?? 3e-4,
-        ClassWeights = _classWeights.Value,
-    };
+    protected override AdaptationOptions Adaptation => base.Adaptation with { ClassWeights = _classWeights.Value };
 
     protected override IDataView Images(string domain, DataSplit split, CancellationToken cancellationToken) =>
         _frames.Read(domain, split, cancellationToken);

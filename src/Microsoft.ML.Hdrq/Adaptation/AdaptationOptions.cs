@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 
 namespace Microsoft.ML.Hdrq.Adaptation;
 
@@ -161,9 +162,20 @@ public sealed record AdaptationOptions
     /// <summary>Receives a report after every step, on the training thread; null by default.</summary>
     public IProgress<FineTuningProgress>? Progress { get; init; }
 
+    /// <summary>
+    /// The folder in which the state after the last finished epoch is kept, created if need be; null, the default,
+    /// keeps nothing. When work that was stopped, or killed, is begun again with the same network, rows, options, seed,
+    /// number of threads and build of this library, it goes on after that epoch and gives the same bytes; what others
+    /// have left there, or is damaged, is ignored. Steps may share a folder. It takes two to four times the space of
+    /// the network's weights for each network, until you delete it, once the network is saved. A checkpoint that cannot
+    /// be written is warned of, and training goes on.
+    /// </summary>
+    public string? CheckpointDirectory { get; init; }
+
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
     internal void Check()
     {
+        CheckpointStore.Check(CheckpointDirectory);
         OptionCheck.Defined(nameof(Method), Method, "a method");
         OptionCheck.Count(nameof(Epochs), Epochs, 1, 1_000_000);
         OptionCheck.Count(nameof(SourceStatisticsWeight), SourceStatisticsWeight, 0, MaxSourceWeight);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
@@ -79,16 +80,25 @@ internal static class FineTuning
                 $"{nameof(options.Epochs)} is {options.Epochs}; that are too many for {stepsPerEpoch} steps in each.");
         }
         var steps = options.Epochs * stepsPerEpoch;
+        // Each epoch draws from a generator of its own, so that it can be begun without those before.
+        var epochs = new Random(random.Next());
+        var checkpoints = new EpochCheckpoints(
+            () => new JobHash("epochs").Add(network, images, objective.Labels, options, ignoredLabel, seed),
+            options, trained, [.. groups.SelectMany(group => group.Weights)], optimizer, dropout, objective, validation,
+            warn);
         // With images to validate on, their accuracy tells.
         warn = validation is null && objective.Labels is not null ? warn : null;
         var before = warn is null ? default : Measure();
-        for (var step = 0; step < steps; step++)
+        var (finished, goesOn) = checkpoints.Restore();
+        for (var epoch = 0; epoch < finished; epoch++)
+            BeginEpoch();
+        for (var step = finished * stepsPerEpoch; step < steps && goesOn; step++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (step % stepsPerEpoch == 0)
             {
                 objective.StartEpoch(trained, cancellationToken);
-                random.Shuffle(order);
+                BeginEpoch();
             }
             foreach (var (group, (_, rate)) in optimizer.ParamGroups.Zip(groups))
                 group.LearningRate = rate * 0.5 * (1 + Math.Cos(Math.PI * step / steps));
@@ -98,19 +108,26 @@ internal static class FineTuning
             var size = Math.Min(options.BatchSize, count - start);
             var loss = Step(step, Batch(order.AsSpan(start, size).ToArray(), random));
             var epoch = (step + 1) / stepsPerEpoch;
-            var goesOn = true;
+            if ((step + 1) % stepsPerEpoch == 0)
+                CheckWeights(step);
             if (validation is not null && (step + 1) % stepsPerEpoch == 0)
             {
                 goesOn = validation.Try(trained, epoch, cancellationToken);
                 validated?.Invoke(validation, epoch);
             }
+            if ((step + 1) % stepsPerEpoch == 0)
+                checkpoints.Save(epoch, goesOn);
             options.Progress?.Report(new FineTuningProgress(step + 1, steps, loss, epoch, validation?.Accuracy));
-            if (!goesOn)
-                break;
         }
         if (warn is not null)
-            Compare(before, Measure(), options, warn);
+            Compare(before, CheckedLoss(Measure()), options, warn);
         return (validation?.Best ?? trained).To(network.Device, network.Graph);
+
+        void BeginEpoch()
+        {
+            random = new Random(epochs.Next());
+            random.Shuffle(order);
+        }
 
         TrainingBatch Batch(long[] rows, Random shifts)
         {
@@ -166,6 +183,8 @@ internal static class FineTuning
             var value = loss.item<float>();
             if (!float.IsFinite(value))
             {
+                if (step == 0)
+                    RefuseScores(value, trained.Forward(batch.Images, objective.Mode, dropout));
                 throw new InvalidOperationException(
                     $"The loss is {value} in step {step + 1} of {steps}: the learning rate, {options.LearningRate}, "
                     + "is too large for this network.");
@@ -176,6 +195,30 @@ internal static class FineTuning
             objective.EndStep(trained);
             return value;
         }
+
+        // Nothing was learned yet: the learning rate has no part in it.
+        void RefuseScores(float loss, torch.Tensor scores)
+        {
+            FiniteCheck.Values(scores, "scores", scores.shape[0], image => order[image]);
+            throw new InvalidOperationException(
+                $"The loss is {loss} before training: the network's scores are too large. Is the normalization right?");
+        }
+
+        // The loss of a step tells of the weights before it, so that nothing tells of those after the last one.
+        void CheckWeights(int step)
+        {
+            if (FiniteCheck.NotFinite(trained) is { } parameter)
+            {
+                throw new InvalidOperationException(
+                    $"Parameter '{parameter}' is not finite after step {step + 1} of {steps}: the learning rate, "
+                    + $"{options.LearningRate}, is too large for this network.");
+            }
+        }
+
+        (double Loss, double Guessing, int Images) CheckedLoss((double Loss, double Guessing, int Images) measured) =>
+            measured.Images == 0 || double.IsFinite(measured.Loss) ? measured : throw new InvalidOperationException(
+                $"The loss is {measured.Loss} after training: the learning rate, {options.LearningRate}, is too large "
+                + "for this network.");
     }
 
     /// <summary>The number of steps in which all images are seen once.</summary>
@@ -214,7 +257,8 @@ internal static class FineTuning
             return parameter.Role == ParameterRole.Weight && objective.Trains(parameter.Name)
                 ? new Parameter(tensor)
                 : tensor;
-        }), network.Device);
+        }), network.Device)
+        { MaxValueSize = network.MaxValueSize };
 
     /// <summary>The weights that share a learning rate, and that rate.</summary>
     private static (Parameter[] Weights, double Rate)[] Groups(Network network, AdaptationOptions options)

@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
@@ -104,6 +105,23 @@ internal sealed class SelfTrainingObjective : TrainingObjective
             if (average.is_floating_point())
                 average.mul_(Scalars.Keep(memory)).add_(network.Parameters[name], Scalars.Keep(1 - memory));
         }
+    }
+
+    public override void Write(BinaryWriter writer)
+    {
+        writer.Write(_steps);
+        writer.WriteParameters(Teacher, Teacher.Parameters.Keys);
+    }
+
+    public override Action Read(BinaryReader reader)
+    {
+        var steps = reader.ReadInt32();
+        var copy = reader.ReadParameters(Teacher, Teacher.Parameters.Keys);
+        return () =>
+        {
+            _steps = steps;
+            copy(Teacher);
+        };
     }
 
     public override void Dispose()

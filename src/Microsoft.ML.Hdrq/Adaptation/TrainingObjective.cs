@@ -43,6 +43,15 @@ internal abstract class TrainingObjective : IDisposable
     {
     }
 
+    /// <summary>Writes what the objective keeps from one epoch to the next.</summary>
+    public virtual void Write(BinaryWriter writer)
+    {
+    }
+
+    /// <summary>Reads what <see cref="Write"/> has written.</summary>
+    /// <returns>Takes it over; nothing changes before that.</returns>
+    public virtual Action Read(BinaryReader reader) => static () => { };
+
     /// <inheritdoc/>
     public virtual void Dispose() => GC.SuppressFinalize(this);
 }

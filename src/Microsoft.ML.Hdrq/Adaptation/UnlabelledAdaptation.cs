@@ -136,6 +136,7 @@ internal sealed class UnlabelledAdaptation(
             {
                 Method = IsSegmenter(network) ? AdaptationMethod.SelfTraining : AdaptationMethod.Shot,
                 BatchSize = options.BatchSize,
+                CheckpointDirectory = options.CheckpointDirectory,
                 CropPadding = options.CropPadding,
                 CropSize = options.CropSize,
                 HorizontalFlip = options.HorizontalFlip,

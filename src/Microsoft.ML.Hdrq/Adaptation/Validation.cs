@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
@@ -62,6 +63,7 @@ internal sealed class Validation : IDisposable
 
     /// <summary>Tries the network of an epoch.</summary>
     /// <returns>Whether training should go on.</returns>
+    /// <exception cref="InvalidOperationException">The loss is not finite.</exception>
     public bool Try(Network network, int epoch, CancellationToken cancellationToken)
     {
         var (right, labelled, loss) = (0L, 0L, 0.0);
@@ -78,6 +80,12 @@ internal sealed class Validation : IDisposable
             loss += torch.nn.functional.cross_entropy(
                 scores, targets, ignore_index: _ignoredLabel, reduction: torch.nn.Reduction.Sum).item<float>();
         }
+        if (!double.IsFinite(loss))
+        {
+            throw new InvalidOperationException(
+                $"The loss of the rows to validate on is {loss} after epoch {epoch}: the learning rate, "
+                + $"{_options.LearningRate}, is too large for this network.");
+        }
         Accuracy = labelled == 0 ? 0 : (double)right / labelled;
         // Few rows give few different accuracies; the loss says which of equal ones is the better.
         if (Best is null || Accuracy > BestAccuracy || (Accuracy == BestAccuracy && loss < _bestLoss))
@@ -87,6 +95,34 @@ internal sealed class Validation : IDisposable
             (BestEpoch, BestAccuracy, _bestLoss) = (epoch, Accuracy.Value, loss);
         }
         return epoch - BestEpoch < (_options.Patience ?? int.MaxValue);
+    }
+
+    /// <summary>Writes what was found out so far.</summary>
+    public void Write(BinaryWriter writer)
+    {
+        writer.Write(Accuracy!.Value);
+        writer.Write(BestEpoch);
+        writer.Write(BestAccuracy);
+        writer.Write(_bestLoss);
+        writer.WriteParameters(Best!, Best!.Parameters.Keys);
+    }
+
+    /// <summary>Reads what <see cref="Write"/> has written.</summary>
+    /// <param name="reader">Where it is.</param>
+    /// <param name="network">The network that is trained.</param>
+    /// <returns>Takes it over.</returns>
+    public Action Read(BinaryReader reader, Network network)
+    {
+        var (accuracy, bestEpoch) = (reader.ReadDouble(), reader.ReadInt32());
+        var (bestAccuracy, bestLoss) = (reader.ReadDouble(), reader.ReadDouble());
+        var copy = reader.ReadParameters(network, network.Parameters.Keys);
+        return () =>
+        {
+            (Accuracy, BestEpoch, BestAccuracy, _bestLoss) = (accuracy, bestEpoch, bestAccuracy, bestLoss);
+            Best?.Dispose();
+            Best = network.Clone();
+            copy(Best);
+        };
     }
 
     public void Dispose()

@@ -33,6 +33,7 @@ internal sealed record Evaluation(torch.Tensor Images, torch.Tensor Labels, int 
     {
         using var scope = torch.NewDisposeScope();
         var logarithms = NetworkBatches.Scores(network, Images, BatchSize, cancellationToken).log_softmax(1);
+        FiniteCheck.Values(logarithms, "scores", Count, image => image);
         return -logarithms.exp().mul(logarithms).sum(1).mean().item<float>();
     }
 
@@ -55,6 +56,9 @@ internal sealed record Evaluation(torch.Tensor Images, torch.Tensor Labels, int 
     /// Receives the index of each batch, and the names and values computed in it; may be null.
     /// </param>
     /// <param name="cancellationToken">Ends the measurement between two batches.</param>
+    /// <exception cref="InvalidOperationException">
+    /// The loss of an image is not finite; the message names it.
+    /// </exception>
     public IReadOnlyList<ImageLoss> MeasureImages(
         Network network, Func<FakeQuantize, RoundingScheme>? rounding, Action<int, string, torch.Tensor>? watch,
         CancellationToken cancellationToken)
@@ -75,6 +79,7 @@ internal sealed record Evaluation(torch.Tensor Images, torch.Tensor Labels, int 
             var known = labels.ne(Scalars.Keep(Ignored));
             var losses = torch.nn.functional.cross_entropy(
                 scores, labels, ignore_index: Ignored, reduction: torch.nn.Reduction.None);
+            FiniteCheck.Values(losses, "losses", count, image => start + image);
             var right = scores.argmax(1).eq(labels).logical_and(known);
             images.AddRange(Sums(losses).Zip(Sums(right), Sums(known))
                 .Where(sums => sums.Third > 0)

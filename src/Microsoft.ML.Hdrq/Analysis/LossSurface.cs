@@ -21,6 +21,7 @@ internal sealed class LossSurface : IDisposable
 
     private readonly Network _network;
     private readonly ImmutableArray<Parameter> _weights;
+    private readonly ImmutableArray<string> _names;
     private readonly HashSet<object> _weightQuantizers;
     private readonly Evaluation _evaluation;
     private readonly torch.Tensor? _targets;
@@ -54,7 +55,8 @@ internal sealed class LossSurface : IDisposable
                 return folded.Parameters[definition.Name].detach().clone();
             return weights[definition.Name] = new Parameter(layer.Value(folded));
         });
-        _network = new Network(folded.Graph, parameters, folded.Device);
+        _network = new Network(folded.Graph, parameters, folded.Device) { MaxValueSize = folded.MaxValueSize };
+        _names = [.. byWeight.Keys];
         _weights = [.. byWeight.Keys.Select(name => weights[name])];
         _isSmooth = mayDifferentiateTwice
             && folded.Graph.Nodes.All(node => node.Operator.Traits.HasFlag(OperatorTraits.TwiceDifferentiable));
@@ -83,6 +85,7 @@ internal sealed class LossSurface : IDisposable
     /// <param name="vector">The vector: a tensor for each weight, of its shape.</param>
     /// <param name="cancellationToken">Ends the computation between two batches.</param>
     /// <returns>The product, in the form of the vector, owned by the caller's scope.</returns>
+    /// <exception cref="InvalidOperationException">It is not finite; the message names the weight.</exception>
     public torch.Tensor[] HessianProduct(
         ImmutableArray<int> indices, IReadOnlyList<torch.Tensor> vector, CancellationToken cancellationToken)
     {
@@ -91,6 +94,15 @@ internal sealed class LossSurface : IDisposable
         var product = _isSmooth
             ? BySecondDerivative(weights, vector, cancellationToken)
             : ByDifference(weights, vector, cancellationToken);
+        for (var i = 0; i < product.Length; i++)
+        {
+            if (!FiniteCheck.IsFinite(product[i]))
+            {
+                throw new InvalidOperationException(
+                    $"The second derivative of the loss by weight '{_names[indices[i]]}' is not finite: the values of "
+                    + "the images, or the network's weights, are too large, or the loss has a corner there.");
+            }
+        }
         foreach (var part in product)
             part.MoveToOuterDisposeScope();
         return product;

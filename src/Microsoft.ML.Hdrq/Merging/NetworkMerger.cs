@@ -58,6 +58,7 @@ public static class NetworkMerger
                 nameof(options));
         }
         var names = Check(networks, options);
+        using var uses = Network.UseAll(networks);
         var lambdas = options.Shares(networks.Count);
         using var modes = new TorchModes();
         using var noGradients = torch.no_grad();
@@ -78,11 +79,21 @@ public static class NetworkMerger
         var weights = sources.Select(source => source.Lambda.ToString(CultureInfo.InvariantCulture));
         var result = new Network(graph, merged, networks[0].Device)
         {
+            MaxValueSize = networks.Max(network => network.MaxValueSize),
             Metadata = InputGrams.Without(NetworkMetadata.Common(networks)).With(
                 (NetworkMetadata.MergeMethod, method.Name),
                 (NetworkMetadata.Merged, string.Join(' ', hashes)),
                 (NetworkMetadata.MergeWeights, string.Join(' ', weights))),
         };
+        try
+        {
+            FiniteCheck.Parameters(result, "the merged network");
+        }
+        catch
+        {
+            result.Dispose();
+            throw;
+        }
         // A network without names does not contradict the others.
         if (names is not null)
             result.NameClasses(names);

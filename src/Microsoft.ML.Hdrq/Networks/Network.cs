@@ -10,14 +10,20 @@ namespace Microsoft.ML.Hdrq.Networks;
 
 /// <summary>
 /// A graph with its parameters, on one device. It owns the parameters' memory: dispose it. A network may compute on
-/// several threads at once as long as nobody changes its parameters meanwhile.
+/// several threads at once as long as nobody changes its parameters meanwhile. What computes, copies or saves it on
+/// another thread while it is disposed ends in order, and its memory is freed after that; whatever comes later throws
+/// <see cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed class Network : IDisposable
 {
     private readonly torch.Tensor[] _parameters;
     private readonly ParameterDictionary _byName;
+    private readonly UseCount _uses;
     private ImmutableSortedDictionary<string, string> _metadata = ImmutableSortedDictionary<string, string>.Empty;
-    private bool _disposed;
+    private long _maxValueSize = DefaultMaxValueSize;
+
+    /// <summary>The default of <see cref="MaxValueSize"/>: 1 GiB.</summary>
+    internal const long DefaultMaxValueSize = 1L << 30;
 
     /// <summary>
     /// Creates a network from a graph and tensors. The network takes over the tensors, also from their dispose scopes.
@@ -49,6 +55,9 @@ public sealed class Network : IDisposable
             .. graph.Parameters.Select(definition => Place(parameters[definition.Name], definition, Device)),
         ];
         _byName = new ParameterDictionary(graph, _parameters);
+        _uses = new UseCount(
+            () => new ObjectDisposedException(GetType().FullName),
+            () => Array.ForEach(_parameters, parameter => parameter.Dispose()));
     }
 
     /// <summary>The topology.</summary>
@@ -62,7 +71,7 @@ public sealed class Network : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
+            _uses.Begin().Dispose();
             return _byName;
         }
     }
@@ -88,6 +97,20 @@ public sealed class Network : IDisposable
     }
 
     /// <summary>
+    /// How many bytes one value of the graph may take for each row of a batch, at least 1; 1,073,741,824 (1 GiB) by
+    /// default, that of 64 channels of 2,048 x 2,048 pixels. A node that would give more is refused before memory is
+    /// taken for it: sizes stand in files, and a few bytes there can ask for any memory. Copies of the network keep it.
+    /// When a file is read, <see cref="Onnx.OnnxLoadOptions.MaxValueSize"/> sets it.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    public long MaxValueSize
+    {
+        get => _maxValueSize;
+        set => _maxValueSize = value >= 1 ? value : throw OptionCheck.Error(
+            nameof(MaxValueSize), value, $"{nameof(MaxValueSize)} is {value}; it must be at least 1.");
+    }
+
+    /// <summary>
     /// The names of the classes, in the order of the network's scores: they say which output is which class. Null, the
     /// default, if they are not known. <c>ApplyNetwork</c> gives them to its copy of the network; they are part of
     /// <see cref="Metadata"/>, so ONNX files hold them, and every step keeps them. Labels with names are matched to
@@ -107,7 +130,7 @@ public sealed class Network : IDisposable
     /// <returns>SHA-256 as 64 hexadecimal digits.</returns>
     public string ParametersSha256()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using var use = Use();
         return ParameterHash.Of(this);
     }
 
@@ -118,8 +141,9 @@ public sealed class Network : IDisposable
     /// <param name="input">The batch, of the shape of the graph's only input, on any device.</param>
     /// <returns>The output, on the network's device, owned by the caller.</returns>
     /// <exception cref="ArgumentException">The batch does not have the input's shape or type.</exception>
-    /// <exception cref="InvalidOperationException">A node cannot compute what the graph asks for; the message names
-    /// it.</exception>
+    /// <exception cref="InvalidOperationException">A node cannot compute what the graph asks for, or would take more
+    /// than <see cref="MaxValueSize"/>; the message names it.</exception>
+    /// <exception cref="ObjectDisposedException">The network has been disposed.</exception>
     public torch.Tensor Forward(torch.Tensor input) => Forward(input, ForwardMode.Inference);
 
     /// <summary>Computes the network's first output for a batch.</summary>
@@ -151,8 +175,9 @@ public sealed class Network : IDisposable
     /// <summary>Computes all outputs in a context.</summary>
     internal torch.Tensor[] Run(IReadOnlyList<torch.Tensor> inputs, ComputeContext context)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using var use = Use();
         CheckInputs(inputs);
+        context.Limit(MaxValueSize, inputs[0].dim() == 0 ? 1 : inputs[0].shape[0]);
         // Both are thread-local, so they are opened here and not where the network is made.
         using var noGradients = context.Mode == ForwardMode.Inference ? torch.no_grad() : null;
         using var scope = torch.NewDisposeScope();
@@ -181,7 +206,7 @@ public sealed class Network : IDisposable
     /// <summary>Copies the network to a device, with another graph of the same parameters.</summary>
     internal Network To(torch.Device device, Graph graph)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using var use = Use();
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         return new Network(
@@ -189,7 +214,7 @@ public sealed class Network : IDisposable
             graph.Parameters.ToDictionary(
                 definition => definition.Name, definition => _byName[definition.Name].detach().clone()),
             device)
-        { Metadata = Metadata };
+        { Metadata = Metadata, MaxValueSize = MaxValueSize };
     }
 
     /// <summary>
@@ -212,7 +237,7 @@ public sealed class Network : IDisposable
     /// <exception cref="InvalidOperationException">The network cannot compute; the message names the node.</exception>
     public Network WithClassifier(IReadOnlyList<string> classNames, long seed, string? features = null)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using var use = Use();
         return NewHead.Classifier(this, classNames, seed, features);
     }
 
@@ -231,18 +256,41 @@ public sealed class Network : IDisposable
     /// <inheritdoc cref="WithClassifier" path="/exception"/>
     public Network WithSegmenter(IReadOnlyList<string> classNames, long seed, string? features = null)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using var use = Use();
         return NewHead.Segmenter(this, classNames, seed, features);
     }
 
-    /// <summary>Frees the parameters.</summary>
-    public void Dispose()
+    /// <summary>Frees the parameters; where another thread uses them, as soon as it has ended.</summary>
+    public void Dispose() => _uses.Close();
+
+    /// <summary>Keeps the parameters' memory until the result is disposed.</summary>
+    /// <exception cref="ObjectDisposedException">The network has been disposed.</exception>
+    internal UseCount.Use Use() => _uses.Begin();
+
+    /// <summary>Keeps the memory of several networks, where they are given, until the result is disposed.</summary>
+    /// <inheritdoc cref="Use" path="/exception"/>
+    internal static IDisposable UseAll(params IEnumerable<Network?> networks)
     {
-        if (_disposed)
-            return;
-        _disposed = true;
-        foreach (var parameter in _parameters)
-            parameter.Dispose();
+        var uses = new Uses();
+        try
+        {
+            foreach (var network in networks)
+            {
+                if (network is not null)
+                    uses.Add(network.Use());
+            }
+            return uses;
+        }
+        catch
+        {
+            uses.Dispose();
+            throw;
+        }
+    }
+
+    private sealed class Uses : List<UseCount.Use>, IDisposable
+    {
+        public void Dispose() => ForEach(use => use.Dispose());
     }
 
     private static void Check(ParameterDefinition definition, torch.Tensor? tensor)

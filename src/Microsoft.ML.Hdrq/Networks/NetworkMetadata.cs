@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks;
 
@@ -10,6 +11,12 @@ public static class NetworkMetadata
 {
     /// <summary>The version of this library that adapted, quantized or merged last, for example <c>1.0.0</c>.</summary>
     public const string LibraryVersion = "hdrq.library_version";
+
+    /// <summary>
+    /// The number of Torch's threads on which the last step adapted, quantized or merged. The same step gives the same
+    /// bytes on the same number: sums of many numbers are shared out among threads, and rounded accordingly.
+    /// </summary>
+    public const string Threads = "hdrq.threads";
 
     /// <summary>
     /// How the network was quantized: <c>HDRQ</c>, <c>RTN</c> (rounded to nearest), <c>AdaRound</c>, <c>BRECQ</c>,
@@ -85,12 +92,13 @@ public static class NetworkMetadata
     internal static string SourceOf(Network network) =>
         network.Metadata.GetValueOrDefault(Source) ?? network.ParametersSha256();
 
-    /// <summary>Adds the entries of a step, and the library's version.</summary>
+    /// <summary>Adds the entries of a step, the library's version, and the number of threads.</summary>
     internal static ImmutableSortedDictionary<string, string> With(
         this ImmutableSortedDictionary<string, string> metadata,
         params IEnumerable<(string Key, object Value)> entries) =>
         metadata
             .SetItem(LibraryVersion, typeof(NetworkMetadata).Assembly.GetName().Version?.ToString(3) ?? "")
+            .SetItem(Threads, torch.get_num_threads().ToString(CultureInfo.InvariantCulture))
             .SetItems(entries.Select(entry => KeyValuePair.Create(
                 entry.Key, Convert.ToString(entry.Value, CultureInfo.InvariantCulture) ?? "")));
 

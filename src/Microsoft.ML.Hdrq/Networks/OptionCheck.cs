@@ -14,11 +14,18 @@ internal static class OptionCheck
     /// <summary>The largest side of an image, in pixels.</summary>
     public const int MaxSide = 1 << 16;
 
+    // More than any machine has cores: they would all be made.
+    private const int MaxThreads = 1024;
+
     private const int MaxRepetitions = 1_000_000_000;
 
     /// <summary>Checks a number of rows that are computed together.</summary>
     /// <inheritdoc cref="Range" path="/exception"/>
     public static void BatchSize(string option, int value) => Count(option, value, 1, MaxBatchSize);
+
+    /// <summary>Checks a number of threads; null leaves it to others.</summary>
+    /// <inheritdoc cref="Range" path="/exception"/>
+    public static void Threads(string option, int? value) => Count(option, value ?? 1, 1, MaxThreads);
 
     /// <summary>Checks a learning rate.</summary>
     /// <inheritdoc cref="Range" path="/exception"/>

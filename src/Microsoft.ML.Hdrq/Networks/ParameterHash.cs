@@ -40,9 +40,10 @@ internal static class ParameterHash
             var tensor = network.Parameters[definition.Name].detach();
             if (quantizers[definition.Name].FirstOrDefault() is { } quantizer)
             {
+                var context = new ComputeContext(ForwardMode.Inference, network.Device);
+                context.Limit(network.MaxValueSize);
                 tensor = quantizer.Operator.Compute(
-                    [tensor, network.Parameters[quantizer.Scale]],
-                    new ComputeContext(ForwardMode.Inference, network.Device))[0];
+                    [tensor, network.Parameters[quantizer.Scale]], context)[0];
             }
             hash.AppendData(TensorData.FromTorch(
                 tensor.is_floating_point() ? tensor.add(torch.zeros_like(tensor), Scalars.One) : tensor,

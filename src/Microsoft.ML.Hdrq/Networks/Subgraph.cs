@@ -33,6 +33,7 @@ internal static class Subgraph
             definitions.ToDictionary(
                 definition => definition.Name,
                 definition => parameter(definition, network.Parameters[definition.Name])),
-            network.Device);
+            network.Device)
+        { MaxValueSize = network.MaxValueSize };
     }
 }

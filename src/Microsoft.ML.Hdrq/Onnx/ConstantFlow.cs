@@ -14,7 +14,7 @@ namespace Microsoft.ML.Hdrq.Onnx;
 internal sealed class ConstantFlow
 {
     private const int MaxRounds = 1000;
-    private const long MaxNodes = 100_000;
+    private const long MaxNodes = OnnxReader.MaxNodes;
 
     /// <summary>
     /// Sizes of unknown dimensions, the batch and the others, for which a condition has to be the same.
@@ -24,11 +24,12 @@ internal sealed class ConstantFlow
     private readonly ModelProto _model;
     private readonly GraphProto _graph;
     private readonly ExternalDataDirectory? _external;
+    private readonly long _maxValueSize;
     private readonly UniqueNames _names;
 
-    private ConstantFlow(ModelProto model, ExternalDataDirectory? external)
+    private ConstantFlow(ModelProto model, ExternalDataDirectory? external, long maxValueSize)
     {
-        (_model, _graph, _external) = (model, model.Graph, external);
+        (_model, _graph, _external, _maxValueSize) = (model, model.Graph, external, maxValueSize);
         _names = new UniqueNames(
         [
             .. _graph.Input.Select(input => input.Name),
@@ -40,10 +41,11 @@ internal sealed class ConstantFlow
     /// <summary>Replaces control flow.</summary>
     /// <param name="model">The model; changed in place.</param>
     /// <param name="external">The folder of tensors outside the model file; null when there is none.</param>
-    public static void Replace(ModelProto model, ExternalDataDirectory? external)
+    /// <param name="maxValueSize">The maximum number of bytes of a value.</param>
+    public static void Replace(ModelProto model, ExternalDataDirectory? external, long maxValueSize)
     {
         if (model.Graph?.Node.Any(IsFlow) == true)
-            new ConstantFlow(model, external).Replace();
+            new ConstantFlow(model, external, maxValueSize).Replace();
     }
 
     private static bool IsFlow(NodeProto node) => node.Domain is "" or "ai.onnx" && node.OpType is "If" or "Loop";
@@ -252,7 +254,7 @@ internal sealed class ConstantFlow
         try
         {
             using var scope = torch.NewDisposeScope();
-            using var network = OnnxReader.Read(Slice(name), _external);
+            using var network = OnnxReader.Read(Slice(name), _external, _maxValueSize);
             var graph = network.Graph;
             var output = graph.Outputs[0].Name;
             if (network.Parameters.TryGetValue(output, out var constant))
@@ -266,7 +268,7 @@ internal sealed class ConstantFlow
                     [.. input.Shape.ToArray().Select((size, d) => size >= 0 ? size : d == 0 ? batch : other)],
                     input.ElementType.ToTorch())).ToArray();
                 var value = Integer(network.Run(
-                    inputs, new ComputeContext(ForwardMode.Inference, torch.CPU, maxElements: 1L << 28))[0]);
+                    inputs, new ComputeContext(ForwardMode.Inference, torch.CPU))[0]);
                 if (value is null || result is not null && result != value)
                     return null;
                 result = value;

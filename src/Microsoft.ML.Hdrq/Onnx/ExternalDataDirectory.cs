@@ -7,7 +7,9 @@ namespace Microsoft.ML.Hdrq.Onnx;
 /// The folder of a model, from which tensors outside the model file are read. A file may only name files inside this
 /// folder: no absolute paths, no parent folders, no links that lead out of it.
 /// </summary>
-internal sealed class ExternalDataDirectory(string path)
+/// <param name="path">The folder.</param>
+/// <param name="maxValueSize">The maximum number of bytes of a tensor.</param>
+internal sealed class ExternalDataDirectory(string path, long maxValueSize)
 {
     /// <summary>
     /// How often the bytes of a file may be read: tensors may share bytes, but a small model must not turn one file
@@ -38,6 +40,9 @@ internal sealed class ExternalDataDirectory(string path)
             throw new InvalidDataException(
                 $"Tensor '{tensor.Name}' has {length} bytes of external data; its shape and type need {size}.");
         }
+        // A sparse file takes no room on the disk, whatever its length.
+        if (size > maxValueSize)
+            throw TooLarge(tensor, size, maxValueSize);
         try
         {
             return Read(tensor, location, offset, size);
@@ -49,6 +54,11 @@ internal sealed class ExternalDataDirectory(string path)
                 exception);
         }
     }
+
+    /// <summary>A tensor takes more memory than a value may.</summary>
+    public static InvalidDataException TooLarge(TensorProto tensor, long size, long maxValueSize) =>
+        new($"Tensor '{tensor.Name}' takes {size} bytes, more than the {maxValueSize} bytes that "
+            + $"{nameof(OnnxLoadOptions)}.{nameof(OnnxLoadOptions.MaxValueSize)} allows.");
 
     private byte[] Read(TensorProto tensor, string location, long offset, long size)
     {

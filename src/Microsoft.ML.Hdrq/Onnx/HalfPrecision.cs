@@ -145,7 +145,7 @@ internal static class HalfPrecision
                     ? network.Parameters[parameter.Name].detach().to(torch.ScalarType.Float16)
                     : network.Parameters[parameter.Name].detach().clone()),
             network.Device)
-        { Metadata = network.Metadata };
+        { Metadata = network.Metadata, MaxValueSize = network.MaxValueSize };
 
         bool IsNarrow(ParameterDefinition parameter) =>
             parameter.ElementType == ElementType.Float32 && !kept.Contains(parameter.Name);

@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 
@@ -17,15 +18,38 @@ public static class OnnxNetworkExtensions
         /// <returns>The network, on the CPU, owned by the caller.</returns>
         /// <exception cref="FileNotFoundException">There is no such file.</exception>
         /// <exception cref="InvalidDataException">
-        /// The file is not a well-formed ONNX model; the message names the path and the cause.
+        /// The file is not a well-formed ONNX model, or a value takes more memory than the options allow; the message
+        /// names the path and the cause.
         /// </exception>
         /// <exception cref="NotSupportedException">
-        /// The model uses operators or an opset that are not supported; the message names all of them.
+        /// The model uses operators or an opset that are not supported, and the message names all of them; or it has more
+        /// than 100,000 nodes.
         /// </exception>
         /// <exception cref="TorchUnavailableException">libtorch cannot be loaded on this machine.</exception>
-        public static Network LoadOnnx(string path)
+        public static Network LoadOnnx(string path) => LoadOnnx(path, new OnnxLoadOptions());
+
+        /// <summary>
+        /// Reads a network from an ONNX file of opset 7 to 24. Constant parts of the graph are computed once.
+        /// </summary>
+        /// <param name="path">The file; tensors in external files are read from its folder.</param>
+        /// <param name="options">The options.</param>
+        /// <returns>The network, on the CPU, owned by the caller.</returns>
+        /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+        /// <exception cref="FileNotFoundException">There is no such file.</exception>
+        /// <exception cref="InvalidDataException">
+        /// The file is not a well-formed ONNX model, or a value takes more memory than the options allow; the message
+        /// names the path and the cause.
+        /// </exception>
+        /// <exception cref="NotSupportedException">
+        /// The model uses operators or an opset that are not supported, and the message names all of them; or it has more
+        /// than 100,000 nodes.
+        /// </exception>
+        /// <exception cref="TorchUnavailableException">libtorch cannot be loaded on this machine.</exception>
+        public static Network LoadOnnx(string path, OnnxLoadOptions options)
         {
             ArgumentException.ThrowIfNullOrEmpty(path);
+            ArgumentNullException.ThrowIfNull(options);
+            options.Check();
             var file = new FileInfo(path);
             if (file.Exists && file.Length > Array.MaxLength)
             {
@@ -35,7 +59,7 @@ public static class OnnxNetworkExtensions
             var bytes = File.ReadAllBytes(path);
             try
             {
-                return OnnxReader.Read(bytes, file.DirectoryName);
+                return OnnxReader.Read(bytes, file.DirectoryName, options.MaxValueSize);
             }
             catch (InvalidDataException exception)
             {
@@ -71,18 +95,26 @@ public static class OnnxNetworkExtensions
         /// <param name="externalDataDirectory">
         /// The folder of external files with tensors; null when there are none.
         /// </param>
+        /// <param name="options">The options; null for the defaults.</param>
         /// <returns>The network, on the CPU, owned by the caller.</returns>
-        /// <exception cref="InvalidDataException">The stream does not hold a well-formed ONNX model.</exception>
+        /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+        /// <exception cref="InvalidDataException">
+        /// The stream does not hold a well-formed ONNX model, or a value takes more memory than the options allow.
+        /// </exception>
         /// <exception cref="NotSupportedException">
-        /// The model uses operators or an opset that are not supported; the message names all of them.
+        /// The model uses operators or an opset that are not supported, and the message names all of them; or it has more
+        /// than 100,000 nodes.
         /// </exception>
         /// <exception cref="TorchUnavailableException">libtorch cannot be loaded on this machine.</exception>
-        public static Network LoadOnnx(Stream stream, string? externalDataDirectory = null)
+        public static Network LoadOnnx(
+            Stream stream, string? externalDataDirectory = null, OnnxLoadOptions? options = null)
         {
             ArgumentNullException.ThrowIfNull(stream);
+            options ??= new OnnxLoadOptions();
+            options.Check();
             using var buffer = new MemoryStream();
             stream.CopyTo(buffer);
-            return OnnxReader.Read(buffer.ToArray(), externalDataDirectory);
+            return OnnxReader.Read(buffer.ToArray(), externalDataDirectory, options.MaxValueSize);
         }
     }
 
@@ -99,11 +131,13 @@ public static class OnnxNetworkExtensions
     /// The opset cannot express the network, or does not define an operator on the element types of its inputs (the
     /// message names the node); or the network's tensors do not fit into one file.
     /// </exception>
+    /// <exception cref="ObjectDisposedException">The network has been disposed.</exception>
     public static void SaveOnnx(this Network network, string path, OnnxSaveOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(network);
         ArgumentException.ThrowIfNullOrEmpty(path);
         options ??= new OnnxSaveOptions();
+        using var use = network.Use();
         var target = Path.GetFullPath(path);
         var external = options.ExternalDataFile;
         if (external is not null && !IsPlainName(external, Path.GetFileName(target)))
@@ -113,7 +147,7 @@ public static class OnnxNetworkExtensions
                 nameof(options));
         }
         var externalTarget = external is null ? null : Path.Combine(Path.GetDirectoryName(target)!, external);
-        var (unfinished, unfinishedExternal) = (Beside(target), Beside(target));
+        var (unfinished, unfinishedExternal) = (WholeFile.Beside(target), WholeFile.Beside(target));
         try
         {
             using (var model = new FileStream(unfinished, FileMode.CreateNew))
@@ -130,12 +164,6 @@ public static class OnnxNetworkExtensions
                 File.Delete(unfinishedExternal);
         }
     }
-
-    /// <summary>
-    /// A name in the same folder that nobody can foresee, and put a link under: what is written would go where it leads.
-    /// </summary>
-    private static string Beside(string target) =>
-        Path.Combine(Path.GetDirectoryName(target)!, $".{Guid.NewGuid():N}.unfinished");
 
     private static bool IsPlainName(string external, string model) =>
         external.Length > 0
@@ -155,6 +183,7 @@ public static class OnnxNetworkExtensions
     /// The opset cannot express the network, or does not define an operator on the element types of its inputs (the
     /// message names the node); or the network's tensors do not fit into one file.
     /// </exception>
+    /// <exception cref="ObjectDisposedException">The network has been disposed.</exception>
     public static void SaveOnnx(this Network network, Stream stream, OnnxSaveOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(network);
@@ -166,6 +195,7 @@ public static class OnnxNetworkExtensions
                 "ExternalDataFile needs a path to lie beside; save to a path.",
                 nameof(options));
         }
+        using var use = network.Use();
         OnnxWriter.Write(network, stream, options);
     }
 }

@@ -15,15 +15,23 @@ internal sealed class OnnxReader
     /// <summary>Said of what cannot be read at all: what the format's parser found means nothing to users.</summary>
     public const string Damaged = "The file is not an ONNX network, or it is damaged.";
 
+    /// <summary>
+    /// The most nodes that are read: several times those of the largest networks for images. Each takes a kilobyte or
+    /// two in memory, and a few bytes in a file.
+    /// </summary>
+    public const int MaxNodes = 100_000;
+
     private readonly ExternalDataDirectory? _external;
     private readonly int _opset;
     private readonly GraphProto _graph;
     private readonly ImmutableSortedDictionary<string, string> _metadata;
     private readonly OnnxTensorPool _tensors;
+    private readonly long _maxValueSize;
 
-    private OnnxReader(ModelProto model, ExternalDataDirectory? external)
+    private OnnxReader(ModelProto model, ExternalDataDirectory? external, long maxValueSize)
     {
         _external = external;
+        _maxValueSize = maxValueSize;
         _graph = model.Graph ?? throw new InvalidDataException("The file holds no ONNX graph.");
         _opset = ReadOpset(model);
         _metadata = ReadMetadata(model);
@@ -37,12 +45,14 @@ internal sealed class OnnxReader
     /// <param name="externalDataDirectory">
     /// The folder of tensors outside the model file; null when there is none.
     /// </param>
+    /// <param name="maxValueSize">The maximum number of bytes of a value.</param>
     /// <returns>The network, owned by the caller.</returns>
     /// <exception cref="InvalidDataException">The file is not a well-formed ONNX model.</exception>
     /// <exception cref="NotSupportedException">
-    /// The model uses operators or an opset that are not supported; the message names all of them.
+    /// The model uses operators or an opset that are not supported, and the message names all of them; or it has more
+    /// than <see cref="MaxNodes"/> nodes.
     /// </exception>
-    public static Network Read(byte[] bytes, string? externalDataDirectory)
+    public static Network Read(byte[] bytes, string? externalDataDirectory, long maxValueSize)
     {
         TorchRuntime.EnsureLoaded();
         ModelProto model;
@@ -54,16 +64,20 @@ internal sealed class OnnxReader
         {
             throw new InvalidDataException(Damaged, exception);
         }
-        var external = externalDataDirectory is null ? null : new ExternalDataDirectory(externalDataDirectory);
-        return Read(model, external);
+        var external = externalDataDirectory is null
+            ? null
+            : new ExternalDataDirectory(externalDataDirectory, maxValueSize);
+        return Read(model, external, maxValueSize);
     }
 
     /// <summary>Reads a model; its control flow is replaced where it is constant.</summary>
-    /// <inheritdoc cref="Read(byte[], string?)" path="/exception"/>
-    public static Network Read(ModelProto model, ExternalDataDirectory? external)
+    /// <inheritdoc cref="Read(byte[], string?, long)" path="/exception"/>
+    public static Network Read(ModelProto model, ExternalDataDirectory? external, long maxValueSize)
     {
-        ConstantFlow.Replace(model, external);
-        return new OnnxReader(model, external).Read();
+        CheckLength(model);
+        ConstantFlow.Replace(model, external, maxValueSize);
+        CheckLength(model);
+        return new OnnxReader(model, external, maxValueSize).Read();
     }
 
     /// <summary>The metadata of a model; where a name is given twice, its last value.</summary>
@@ -72,13 +86,27 @@ internal sealed class OnnxReader
             .Create<string, string>(StringComparer.Ordinal)
             .SetItems(model.MetadataProps.Select(entry => KeyValuePair.Create(entry.Key, entry.Value)));
 
+    private static void CheckLength(ModelProto model)
+    {
+        if (model.Graph?.Node.Count > MaxNodes)
+        {
+            throw new NotSupportedException(
+                $"The model has {model.Graph.Node.Count} nodes; models of up to {MaxNodes} nodes are read.");
+        }
+    }
+
     private Network Read()
     {
         RefuseUnsupportedOperators();
         if (_graph.SparseInitializer.Count > 0)
             throw new NotSupportedException("The model has sparse tensors, which are not supported.");
         foreach (var initializer in _graph.Initializer)
-            _tensors.Define(initializer.Name, OnnxTensors.Read(initializer, _external));
+        {
+            var tensor = OnnxTensors.Read(initializer, _external);
+            if (tensor.Bytes.Length > _maxValueSize)
+                throw ExternalDataDirectory.TooLarge(initializer, tensor.Bytes.Length, _maxValueSize);
+            _tensors.Define(initializer.Name, tensor);
+        }
 
         // Before version 4 of the format, initializers were also listed among the inputs.
         var inputs = _graph.Input
@@ -286,7 +314,11 @@ internal sealed class OnnxReader
                 parameter => parameter.Name,
                 parameter => _tensors[parameter.Name].ToTorch(),
                 StringComparer.Ordinal);
-            using var network = new Network(graph, tensors) { Metadata = _metadata };
+            using var network = new Network(graph, tensors)
+            {
+                Metadata = _metadata,
+                MaxValueSize = _maxValueSize,
+            };
             var folded = FoldConstants.Apply(network);
             RefuseHostileNumbers(folded);
             if (FreeBatch.Apply(folded) is not { } free)

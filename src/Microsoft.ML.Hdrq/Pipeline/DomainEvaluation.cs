@@ -1,5 +1,6 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Analysis;
+using Microsoft.ML.Hdrq.Networks;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 
@@ -28,12 +29,21 @@ internal static class DomainEvaluation
             InputColumn.Find(scored.Schema, predictedLabelColumnName),
             InputColumn.Find(scored.Schema, scoreColumnName));
         var domains = new List<string>();
-        using (var cursor = scored.GetRowCursor([scored.Schema[Domain], label]))
+        var score = InputColumn.Find(scored.Schema, scoreColumnName);
+        using (var cursor = scored.GetRowCursor([scored.Schema[Domain], label, score]))
         {
+            var (scores, values) = (cursor.GetGetter<VBuffer<float>>(score), default(VBuffer<float>));
             var domainOf = DomainColumn.Getter(cursor, scored.Schema[Domain]);
             var key = classes is null ? null : RowLabels.KeyGetter(cursor, label);
             while (cursor.MoveNext())
             {
+                scores(ref values);
+                if (!FiniteCheck.AreFinite(values.GetValues()))
+                {
+                    throw new InvalidOperationException(
+                        $"Row {cursor.Position} of column '{scoreColumnName}' has scores that are not finite "
+                        + "(NaN or infinite), so that there is nothing to evaluate.");
+                }
                 var name = domainOf().ToString();
                 if (!domains.Contains(name))
                     domains.Add(name);

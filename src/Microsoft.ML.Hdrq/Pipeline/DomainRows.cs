@@ -77,7 +77,7 @@ internal sealed record DomainRows(torch.Tensor Images, torch.Tensor? Labels) : I
                         + $"has {value.Length} values instead of {size}.");
                 }
                 var row = Crop(value.DenseValues().ToArray(), rowShape, cropShape, random);
-                if (!Array.TrueForAll(row, float.IsFinite))
+                if (!FiniteCheck.AreFinite(row))
                 {
                     throw new InvalidOperationException(
                         $"Row {cursor.Position} of column '{inputColumnName}' has values that are not finite "

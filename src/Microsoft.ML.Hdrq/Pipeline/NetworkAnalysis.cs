@@ -38,17 +38,21 @@ internal sealed class NetworkAnalysis : IDisposable
     /// An option is out of range, or a column is missing or has the wrong type.
     /// </exception>
     /// <exception cref="ArgumentException">
-    /// The networks are applied to different columns, or their classes have different names.
+    /// The networks are applied to different columns, their classes have different names, or a weight is not finite.
     /// </exception>
     /// <exception cref="InvalidOperationException">
-    /// There are no rows, a row cannot be used, or the GPU is not available.
+    /// There are no rows, a row cannot be used, the GPU is not available, or what a network computes is not finite.
     /// </exception>
     public static T Run<T>(
         IHostEnvironment environment, IDataView data, IReadOnlyList<string> columnNames, AnalysisOptions options,
         RowOptions rows, Func<NetworkAnalysis, T> measure)
     {
-        using var modes = new TorchModes();
+        ArgumentNullException.ThrowIfNull(rows);
+        rows.Check(readsLabels: true);
+        using var modes = new TorchModes(threads: rows.Threads);
         using var analysis = new NetworkAnalysis(environment, data, columnNames, options, rows);
+        using var uses = Network.UseAll(
+            [.. analysis._columns.Select(column => column.Annotation.Network), options.Source]);
         return measure(analysis);
     }
 
@@ -59,9 +63,7 @@ internal sealed class NetworkAnalysis : IDisposable
         ArgumentNullException.ThrowIfNull(data);
         ArgumentNullException.ThrowIfNull(columnNames);
         ArgumentNullException.ThrowIfNull(options);
-        ArgumentNullException.ThrowIfNull(rows);
         options.Check();
-        rows.Check(readsLabels: true);
         _options = options;
         _cancellationToken = rows.CancellationToken;
         var host = environment.Register("NetworkAnalysis");
@@ -176,6 +178,7 @@ internal sealed class NetworkAnalysis : IDisposable
         {
             var copy = Logits.Copy(column.Annotation.Network, _device);
             _copies.Add(copy);
+            FiniteCheck.Parameters(copy, $"the network of column '{column.Name}'");
             return (column.Name, copy);
         }),
     ];

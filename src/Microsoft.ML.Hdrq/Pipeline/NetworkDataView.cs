@@ -13,16 +13,26 @@ internal sealed class NetworkDataView(NetworkBinding binding, IDataView input) :
 
     public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null)
     {
-        var active = binding.Active(columnsNeeded);
+        var active = Active(columnsNeeded);
         return new BatchingCursor(binding, input.GetRowCursor(binding.Dependencies(active), rand), active);
     }
 
     public DataViewRowCursor[] GetRowCursorSet(
         IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null)
     {
-        var active = binding.Active(columnsNeeded);
+        var active = Active(columnsNeeded);
         return Array.ConvertAll(
             input.GetRowCursorSet(binding.Dependencies(active), n, rand),
             cursor => (DataViewRowCursor)new BatchingCursor(binding, cursor, active));
+    }
+
+    /// <summary>The columns that are requested. Scores of a disposed transformer are refused before rows are read.</summary>
+    /// <exception cref="ObjectDisposedException">The transformer has been disposed.</exception>
+    private bool[] Active(IEnumerable<DataViewSchema.Column> columnsNeeded)
+    {
+        var active = binding.Active(columnsNeeded);
+        if (binding.NeedsScores(active))
+            binding.Scorer.Use().Dispose();
+        return active;
     }
 }

@@ -139,6 +139,7 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
         IReadOnlyList<Network> networks, IDataView data, string inputColumnName, IHost host, IChannel channel)
     {
         var options = _options;
+        using var uses = Network.UseAll(networks);
         NetworkMerger.Check(networks, options, _columnNames.IsEmpty ? null : _columnNames);
         if (_search is not null)
         {

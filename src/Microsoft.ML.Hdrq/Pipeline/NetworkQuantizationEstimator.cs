@@ -54,7 +54,11 @@ public sealed class NetworkQuantizationEstimator : NetworkTrainingEstimator
             start.OutputColumnName, start.InputColumnName, options.WeightBits, options.ActivationBits, options.Method,
             rows.Images.shape[0], start.OfDomain, options.BlockTraining?.Iterations ?? 0, start.Device);
         using var network = annotation.Network.To(start.Device);
-        var quantized = NetworkQuantizer.Quantize(network, rows.Images, options, start.Seed, Rows.CancellationToken);
+        var quantized = NetworkQuantizer.Quantize(
+            network, rows.Images, options, start.Seed,
+            warning => start.Channel.Warning(
+                MessageSensitivity.Schema, "Column '{0}': {1}", start.OutputColumnName, warning),
+            Rows.CancellationToken);
         if (options.BitBudget is not null)
         {
             start.Channel.Info(MessageSensitivity.Schema, "Column '{0}': bits of layers: {1}.",

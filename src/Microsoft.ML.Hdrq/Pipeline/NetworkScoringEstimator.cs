@@ -72,6 +72,7 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
     internal NetworkTransformer Fit(IDataView input, Network network)
     {
         ArgumentNullException.ThrowIfNull(input);
+        using var use = network.Use();
         using var channel = _environment.Register("ApplyNetwork").Start("Fit");
         using var modes = new TorchModes();
         var shape = InputColumn.RowShape(network.Graph.Inputs[0], InputColumn.Find(input.Schema, _inputColumnName));
@@ -85,6 +86,12 @@ public sealed class NetworkScoringEstimator : IEstimator<NetworkTransformer>
             _settings.BatchSize);
         var transformer = new NetworkTransformer(
             Prepare(network, shape, device), null, _outputColumnName, _inputColumnName, _settings, input.Schema);
+        if (FiniteCheck.NotFinite(network) is { } parameter)
+        {
+            channel.Warning(MessageSensitivity.Schema,
+                "Column '{0}': parameter '{1}' of the network holds a value that is not finite; scores may be NaN.",
+                _outputColumnName, parameter);
+        }
         channel.Info(MessageSensitivity.Schema,
             "Column '{0}' will hold the scores of the network for column '{1}', computed on {2}.",
             _outputColumnName, _inputColumnName, device);

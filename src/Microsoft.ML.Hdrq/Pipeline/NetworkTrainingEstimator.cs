@@ -64,8 +64,9 @@ public abstract class NetworkTrainingEstimator : IEstimator<NetworkTransformer>
         ArgumentNullException.ThrowIfNull(input);
         var host = _environment.Register(_name);
         using var channel = host.Start("Fit");
-        using var modes = new TorchModes();
+        using var modes = new TorchModes(threads: Rows.Threads);
         var annotation = TrainingHost.Network(input.Schema, _inputColumnName);
+        using var uses = Network.UseAll(annotation.Network, annotation.Source);
         var shape = InputColumn.RowShape(
             annotation.Network.Graph.Inputs[0], InputColumn.Find(input.Schema, annotation.InputColumnName));
         var device = CatalogEnvironment.Device(_environment, Rows.GpuDeviceId, Rows.FallbackToCpu);

@@ -22,6 +22,15 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 /// height, width&gt;</c> and a predicted mask, <c>Vector&lt;Byte, height, width&gt;</c>: for each pixel the zero-based
 /// first class with the highest score, or <see cref="MaskLoadingEstimator.Ignored"/> if all scores of the pixel are
 /// NaN. In the saved form the score column has no slot names.
+/// <para>
+/// A row whose input is not finite has NaN for all its scores, with every engine, and leaves other rows alone. The saved
+/// form, which has none of this library, gives such a row what ONNX Runtime makes of it.
+/// </para>
+/// <para>
+/// The transformer may be disposed while others score: what is being scored then is finished, and its memory is freed
+/// after that. Whoever asks for scores later, of data that it has transformed or in a cursor that was opened before,
+/// gets an <see cref="ObjectDisposedException"/> that names it.
+/// </para>
 /// </remarks>
 public sealed class NetworkTransformer : ITransformer, IDisposable
 {
@@ -29,7 +38,6 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
     private readonly NetworkAnnotation _annotation;
     private readonly Prediction _prediction;
     private readonly DataViewSchema _inputSchema;
-    private bool _disposed;
 
     /// <summary>Takes over a network.</summary>
     /// <param name="network">
@@ -54,7 +62,8 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
         {
             var rowShape = InputColumn.RowShape(
                 network.Graph.Inputs[0], InputColumn.Find(inputSchema, inputColumnName));
-            _scorer = new NetworkScorer(network, rowShape, settings.Softmax, settings.Engine, settings.Threads);
+            _scorer = new NetworkScorer(
+                network, rowShape, settings.Softmax, settings.Engine, settings.Threads, Disposed);
             _prediction = Prediction.Of(network, settings, _scorer.ScoreShape);
         }
         catch
@@ -96,12 +105,14 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
     /// <param name="inputSchema">The schema of the data.</param>
     /// <returns>The input's columns, then the score column and the predicted label or mask.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The input column is missing or does not fit.</exception>
+    /// <exception cref="ObjectDisposedException">The transformer has been disposed.</exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => Bind(inputSchema).Schema;
 
     /// <summary>Adds the columns to data. Nothing is computed until a cursor is asked for a score.</summary>
     /// <param name="input">The data.</param>
     /// <returns>The data with the columns that this transformer adds.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The input column is missing or does not fit.</exception>
+    /// <exception cref="ObjectDisposedException">The transformer has been disposed.</exception>
     public IDataView Transform(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -112,6 +123,7 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
     /// <param name="inputSchema">The schema of the rows.</param>
     /// <returns>The mapper.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The input column is missing or does not fit.</exception>
+    /// <exception cref="ObjectDisposedException">The transformer has been disposed.</exception>
     public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => new NetworkRowMapper(Bind(inputSchema));
 
     /// <summary>
@@ -121,35 +133,35 @@ public sealed class NetworkTransformer : ITransformer, IDisposable
     /// <param name="options">How to write it; null for the defaults.</param>
     /// <inheritdoc cref="OnnxReport.Save" path="/returns"/>
     /// <inheritdoc cref="OnnxReport.Save" path="/exception"/>
+    /// <exception cref="ObjectDisposedException">The transformer has been disposed.</exception>
     public OnnxReport SaveOnnx(string path, OnnxSaveOptions? options = null)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using var use = _scorer.Use();
         return OnnxReport.Save(Network, path, options);
     }
 
-    /// <summary>Frees the network. Data that this transformer has transformed cannot be scored any more.</summary>
-    public void Dispose()
-    {
-        if (_disposed)
-            return;
-        _disposed = true;
-        _scorer.Dispose();
-        Network.Dispose();
-    }
+    /// <summary>
+    /// Frees the network; where another thread scores, as soon as it has ended. Data that this transformer has
+    /// transformed cannot be scored any more.
+    /// </summary>
+    public void Dispose() => _scorer.Dispose();
 
     void ICanSaveModel.Save(ModelSaveContext ctx)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using var use = _scorer.Use();
         new ServingChain(_annotation, OutputColumnName, _prediction, _inputSchema, _scorer).Save(ctx);
     }
 
     /// <summary>Whether scores have been requested, so that there is an engine.</summary>
     internal bool HasEngine => _scorer.HasEngine;
 
+    private ObjectDisposedException Disposed() => new(
+        GetType().FullName, $"The transformer of column '{OutputColumnName}' has been disposed: it gives no scores.");
+
     private NetworkBinding Bind(DataViewSchema inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using var use = _scorer.Use();
         return new NetworkBinding(_scorer, _annotation, OutputColumnName, _prediction, inputSchema);
     }
 }

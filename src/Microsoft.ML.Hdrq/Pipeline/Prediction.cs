@@ -86,8 +86,10 @@ internal sealed record Prediction(PredictionKind Kind, ImmutableArray<string> Cl
         }
         if (kind == PredictionKind.None)
             return new Prediction(kind, [], null);
+        // Labels are checked against what is declared.
         if (scoreShape.Length != (kind == PredictionKind.Label ? 1 : 3)
-            || (kind == PredictionKind.Mask && scoreShape[0] > MaxMaskClasses))
+            || (kind == PredictionKind.Mask && scoreShape[0] > MaxMaskClasses)
+            || (network.Graph.Outputs[0].Shape is [_, > 0 and var declared, ..] && declared != scoreShape[0]))
         {
             throw new InvalidOperationException(
                 $"The network's output is declared as {network.Graph.Outputs[0]}, "

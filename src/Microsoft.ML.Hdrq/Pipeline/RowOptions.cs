@@ -4,7 +4,8 @@ using Microsoft.ML.Hdrq.Pipeline.Masks;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
 
-/// <summary>The options of all steps that read rows: which rows, the seed, the device, and cancellation.</summary>
+/// <summary>The options of all steps that read rows: which rows, the seed, the device, its threads, and
+/// cancellation.</summary>
 public sealed record RowOptions
 {
     /// <summary>
@@ -61,6 +62,14 @@ public sealed record RowOptions
     /// </summary>
     public bool? FallbackToCpu { get; init; }
 
+    /// <summary>
+    /// The number of Torch's threads while the step works on a CPU, from 1 to 1,024; null, the default, for that of the
+    /// application, which is one for each core unless <c>torch.set_num_threads</c> says otherwise. What is trained
+    /// depends on it in the last digits, so the same bytes need the same number. It belongs to the process: steps that
+    /// work at the same time need the same.
+    /// </summary>
+    public int? Threads { get; init; }
+
     /// <summary>Cancels the work between two of its steps; nothing is changed then.</summary>
     public CancellationToken CancellationToken { get; init; }
 
@@ -96,6 +105,7 @@ public sealed record RowOptions
                 + "to adapt a network on crops, "
                 + $"set {nameof(AdaptationOptions)}.{nameof(AdaptationOptions.CropSize)}.");
         }
+        OptionCheck.Threads(nameof(Threads), Threads);
         OptionCheck.Count(nameof(GpuDeviceId), GpuDeviceId ?? 0, 0);
     }
 }

@@ -6,9 +6,6 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 /// <summary>How a network is applied.</summary>
 public sealed record ScoringOptions
 {
-    // More than any machine has cores: ONNX Runtime would make them all.
-    private const int MaxThreads = 1024;
-
     /// <summary>The default name of the predicted label's column.</summary>
     internal const string DefaultPredictedLabelColumnName = "PredictedLabel";
 
@@ -94,7 +91,7 @@ public sealed record ScoringOptions
     {
         OptionCheck.BatchSize(nameof(BatchSize), BatchSize);
         OptionCheck.Defined(nameof(Engine), Engine, "an engine");
-        OptionCheck.Count(nameof(Threads), Threads ?? 1, 1, MaxThreads);
+        OptionCheck.Threads(nameof(Threads), Threads);
         OptionCheck.Count(nameof(GpuDeviceId), GpuDeviceId ?? 0, 0);
         if (PredictedLabelColumnName is "" || PredictedLabelColumnName == outputColumnName)
         {

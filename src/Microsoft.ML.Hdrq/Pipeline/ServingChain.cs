@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline.Masks;
 using Microsoft.ML.Hdrq.Scoring;
@@ -25,23 +26,16 @@ internal sealed class ServingChain(
     public void Save(ModelSaveContext context)
     {
         // ML.NET hands ONNX Runtime a file with the network, which it does not delete on every system.
-        var folder = Directory.CreateTempSubdirectory("hdrq-");
-        _ml.TempFilePath = folder.FullName;
+        using var folder = new TemporaryFolder();
+        _ml.TempFilePath = folder.Path;
+        var chain = Create();
         try
         {
-            var chain = Create();
-            try
-            {
-                chain.Save(context);
-            }
-            finally
-            {
-                (chain as IDisposable)?.Dispose();
-            }
+            chain.Save(context);
         }
         finally
         {
-            folder.Delete(recursive: true);
+            (chain as IDisposable)?.Dispose();
         }
     }
 

@@ -19,6 +19,7 @@ internal sealed class BlockReconstruction : IDisposable
     private const int StepsDrawnTogether = 256;
 
     private readonly BlockTraining _training;
+    private readonly string _name;
     private readonly Network _block;
     private readonly RandomPool _pool;
     private readonly Workspace _workspace = new();
@@ -41,6 +42,7 @@ internal sealed class BlockReconstruction : IDisposable
         int seed)
     {
         _training = training;
+        _name = block.Name;
         _random = new Random(seed);
         _pool = new RandomPool(
             _random.Next(), network.Device, NoiseRounding.TableSize, 1 - training.MixingProbability);
@@ -109,12 +111,15 @@ internal sealed class BlockReconstruction : IDisposable
     /// <param name="data">The block's inputs and its output for all images.</param>
     /// <param name="progress">Called after every step with the step and its loss.</param>
     /// <param name="cancellationToken">Stops training between two steps.</param>
+    /// <exception cref="InvalidOperationException">
+    /// The loss of a step, or a weight or a scale after the last one, is not finite.
+    /// </exception>
     public void Train(BlockData data, Action<int, float>? progress, CancellationToken cancellationToken)
     {
         var warmUp = (int)(_training.Iterations * _training.WarmUp);
         var noisy = Scheme(isNoisy: true);
         var rounding = Scheme(isNoisy: false);
-        using var losses = new StepLosses(_block.Device, progress);
+        using var losses = new StepLosses(_block.Device, _name, progress);
         var drawn = new Queue<BatchIndices>();
         torch.Tensor? drawnTogether = null;
         try
@@ -156,6 +161,13 @@ internal sealed class BlockReconstruction : IDisposable
             drawnTogether?.Dispose();
         }
         losses.Flush();
+        // The last step's loss is that before it.
+        if (FiniteCheck.NotFinite(_block) is { } parameter)
+        {
+            throw new InvalidOperationException(
+                $"Parameter '{parameter}' is not finite after the last step of block '{_name}': a learning rate of the "
+                + "training is too large for this network.");
+        }
     }
 
     /// <summary>Runs one step.</summary>

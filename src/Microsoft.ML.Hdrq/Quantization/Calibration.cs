@@ -124,18 +124,30 @@ internal static class Calibration
         Network network, Dictionary<string, QuantizerSite> sites, HashSet<string> signed,
         IEnumerable<torch.Tensor> batches, Func<RangeObserver> createObserver, CancellationToken cancellationToken)
     {
+        var (seen, images) = (0L, 0L);
         var observers = sites.Keys.ToDictionary(name => name, _ => createObserver(), StringComparer.Ordinal);
-        Watch(network, batches, (name, value) =>
+        Watch(network, Counted(), (name, value) =>
         {
             // A view keeps the value in memory, so it must not outlive the value.
             using var scope = torch.NewDisposeScope();
             if (sites.TryGetValue(name, out var site))
             {
+                FiniteCheck.Values(value, $"values '{name}'", images, image => seen + image);
                 var range = new QuantizationRange(site.Bits, signed.Contains(name));
                 observers[name].Observe(value.reshape(1, -1), range);
             }
         }, cancellationToken);
         return observers;
+
+        IEnumerable<torch.Tensor> Counted()
+        {
+            foreach (var batch in batches)
+            {
+                images = batch.shape[0];
+                yield return batch;
+                seen += images;
+            }
+        }
     }
 
     private static void Watch(

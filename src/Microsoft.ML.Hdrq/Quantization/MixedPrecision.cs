@@ -188,15 +188,19 @@ internal sealed class MixedPrecision(
             .transpose(0, axis);
     }
 
-    private torch.Tensor Scores(Network measured) => NetworkBatches.Scores(
-        measured,
-        images.narrow(0, 0, Math.Min(MaxImages, images.shape[0])),
-        options.Calibration.BatchSize,
-        cancellationToken);
+    private torch.Tensor Scores(Network measured) =>
+        Scores(measured, images.narrow(0, 0, Math.Min(MaxImages, images.shape[0])));
+
+    private torch.Tensor Scores(Network measured, torch.Tensor some)
+    {
+        var scores = NetworkBatches.Scores(measured, some, options.Calibration.BatchSize, cancellationToken);
+        FiniteCheck.Values(scores, "scores", some.shape[0], image => image);
+        return scores;
+    }
 
     private torch.Tensor Classes(Network measured)
     {
-        var scores = NetworkBatches.Scores(measured, images, options.Calibration.BatchSize, cancellationToken);
+        var scores = Scores(measured, images);
         return scores.dim() > 1 && scores.shape[1] > 1
             ? scores.argmax(1)
             : throw new InvalidOperationException(

@@ -30,7 +30,8 @@ public static class NetworkQuantizer
     /// </param>
     /// <param name="seed">
     /// The seed of all random choices, any value; 0 by default. The same network, images, options and seed give the
-    /// same bytes on the same machine's CPU; on a GPU, cuDNN adds some gradients in an order that differs.
+    /// same bytes on the same machine's CPU with the same number of Torch's threads; on a GPU, cuDNN adds some
+    /// gradients in an order that differs.
     /// </param>
     /// <param name="cancellationToken">Stops quantization between two steps; nothing is changed then.</param>
     /// <returns>
@@ -47,7 +48,7 @@ public static class NetworkQuantizer
     /// </exception>
     /// <exception cref="InvalidOperationException">
     /// The accuracy falls by more than <see cref="BitBudget.MaxAccuracyDrop"/> even with the maximum number of bits, or
-    /// the network does not choose among classes.
+    /// the network does not choose among classes; or what the network computes, or the loss of a step, is not finite.
     /// </exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <example>
@@ -61,12 +62,25 @@ public static class NetworkQuantizer
     /// </example>
     public static Network Quantize(
         Network network, torch.Tensor images, QuantizationOptions options, int seed = 0,
-        CancellationToken cancellationToken = default)
+        CancellationToken cancellationToken = default) =>
+        Quantize(network, images, options, seed, warn: null, cancellationToken);
+
+    /// <summary>Quantizes a copy of a network.</summary>
+    /// <param name="network">The network in full precision.</param>
+    /// <param name="images">The calibration images.</param>
+    /// <param name="options">The method and its options.</param>
+    /// <param name="seed">The seed of all random choices.</param>
+    /// <param name="warn">Told once that no checkpoint can be written; null if nobody asks.</param>
+    /// <param name="cancellationToken">Stops quantization between two steps.</param>
+    internal static Network Quantize(
+        Network network, torch.Tensor images, QuantizationOptions options, int seed, Action<string>? warn,
+        CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(network);
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
+        using var uses = Network.UseAll(network, options.Source);
         using var modes = new TorchModes(options.Calibration.AllowTf32);
         Check(network, options);
         if (images.dtype != torch.ScalarType.Float32 || images.dim() == 0 || images.shape[0] == 0)
@@ -84,7 +98,7 @@ public static class NetworkQuantizer
             var overrides = ChooseBits(network, kept, options, budget, cancellationToken);
             options = options with { BitBudget = null, Overrides = overrides };
         }
-        return Apply(network, kept, options, options.BlockTraining, seed, cancellationToken);
+        return Apply(network, kept, options, options.BlockTraining, seed, cancellationToken, warn);
     }
 
     /// <summary>Checks that a network can be quantized with the options, before there are images.</summary>
@@ -108,6 +122,8 @@ public static class NetworkQuantizer
                 nameof(network));
         }
         FiniteCheck.Parameters(network);
+        if (options.Source is { } source)
+            FiniteCheck.Parameters(source, "the source network");
         var names = QuantizerSites.Names(network.Graph);
         if (options.Overrides.FirstOrDefault(exception => !names.Any(exception.Matches)) is { } unmatched)
         {
@@ -127,9 +143,10 @@ public static class NetworkQuantizer
     /// <param name="training">How blocks are trained; null for rounding to nearest.</param>
     /// <param name="seed">The seed.</param>
     /// <param name="cancellationToken">Stops quantization between two steps.</param>
+    /// <param name="warn">Told once that no checkpoint can be written; null if nobody asks.</param>
     internal static Network Apply(
         Network network, torch.Tensor images, QuantizationOptions options, BlockTraining? training, int seed,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, Action<string>? warn = null)
     {
         using var scope = torch.NewDisposeScope();
         var (source, calibration) = (options.Source, options.Calibration);
@@ -145,6 +162,7 @@ public static class NetworkQuantizer
         using var foldedSource = source is null || (training is null && !calibration.UseSourceScales)
             ? null
             : FoldedSource(source, folded);
+        FiniteCheck.Parameters(folded, "the network with its normalizations folded");
         var batches = Split(images, calibration.BatchSize);
         var sites = QuantizerSites.Find(
             folded, options.Placement, options.WeightBits, options.ActivationBits, options.Overrides);
@@ -160,15 +178,19 @@ public static class NetworkQuantizer
         {
             if (training is not null)
             {
+                var sourceWeights = foldedSource?.Parameters ?? new Dictionary<string, torch.Tensor>();
                 Reconstruction.Apply(
                     quantized,
                     images,
-                    foldedSource?.Parameters ?? new Dictionary<string, torch.Tensor>(),
+                    sourceWeights,
                     training,
                     calibration,
                     seed,
                     options.Progress,
-                    cancellationToken);
+                    cancellationToken,
+                    BlockCheckpoints.Open(
+                        options.CheckpointDirectory, quantized, images, sourceWeights, training, calibration.AllowTf32,
+                        seed, warn));
             }
             if (options.CorrectBiases)
             {
@@ -178,6 +200,7 @@ public static class NetworkQuantizer
             }
             if (options.Placement == QuantizerPlacement.Integer)
                 quantized = ForIntegers(quantized);
+            FiniteCheck.Parameters(quantized, "the quantized network");
             // The Gram matrices of the network in full precision do not describe values on a grid.
             quantized.Metadata = InputGrams.Without(network.Metadata).With(
                 (NetworkMetadata.Method, options.Method),

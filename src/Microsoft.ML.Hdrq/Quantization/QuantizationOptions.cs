@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -80,6 +81,16 @@ public abstract record QuantizationOptions
     public IProgress<QuantizationProgress>? Progress { get; init; }
 
     /// <summary>
+    /// The folder in which blocks (AdaRound: layers) are kept once they are trained, created if need be; null, the
+    /// default, keeps nothing. When work that was stopped, or killed, is begun again with the same network, images,
+    /// options, seed, number of threads and build of this library, it goes on after them and gives the same bytes; what
+    /// others have left there, or is damaged, is ignored. Steps may share a folder. It takes as much space as the
+    /// network's parameters for each network, until you delete it, once the network is saved. A checkpoint that cannot
+    /// be written is warned of in a pipeline, and training goes on.
+    /// </summary>
+    public string? CheckpointDirectory { get; init; }
+
+    /// <summary>
     /// How blocks are trained; null if nothing is trained: for rounding to nearest, and for 0 iterations.
     /// </summary>
     internal BlockTraining? BlockTraining => GivenTraining is { Iterations: > 0 } training ? training : null;
@@ -107,6 +118,7 @@ public abstract record QuantizationOptions
             OptionCheck.Given($"{nameof(Overrides)}[{i}]", Overrides[i]);
         OptionCheck.Given(nameof(Calibration), Calibration);
         Calibration.Check();
+        CheckpointStore.Check(CheckpointDirectory);
         BitBudget?.Check();
     }
 

@@ -25,12 +25,14 @@ internal static class Reconstruction
     /// <param name="seed">The seed of all random choices.</param>
     /// <param name="progress">Receives a report after every step.</param>
     /// <param name="cancellationToken">Stops training between two steps.</param>
+    /// <param name="checkpoints">Keeps finished blocks; null for none.</param>
     public static void Apply(
         Network network, torch.Tensor images, IReadOnlyDictionary<string, torch.Tensor> source, BlockTraining training,
         CalibrationOptions calibration, int seed, IProgress<QuantizationProgress>? progress,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, BlockCheckpoints? checkpoints = null)
     {
         var random = new Random(seed);
+        checkpoints ??= BlockCheckpoints.None;
         var cacheDirectory = calibration.CacheDirectory ?? Path.GetTempPath();
         var rows = RowValues.Find(network, images);
         var blocks = BlockPartition.Find(network.Graph, training.IsLayerByLayer, rows);
@@ -56,11 +58,21 @@ internal static class Reconstruction
             var targets = store.Compute(original, exact.Of(block), training.BatchSize, BypassRounding.Instance);
             foreach (var unit in units[b])
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 using var unitScope = torch.NewDisposeScope();
-                if (unit == block)
-                    Train(unit, new BlockData(quantized.Of(block), exact.Of(block), targets));
-                else
-                    TrainPart(original, block, unit);
+                // A block whose layers all stay in floating point has nothing to learn.
+                if (unit.Nodes.Any(node => node.Operator is FakeQuantize))
+                {
+                    var unitSeed = random.Next();
+                    if (!checkpoints.Restore(network, unit, index))
+                    {
+                        if (unit == block)
+                            Train(unit, new BlockData(quantized.Of(block), exact.Of(block), targets), unitSeed);
+                        else
+                            TrainPart(original, block, unit, unitSeed);
+                        checkpoints.Save(network, unit, index);
+                    }
+                }
                 index++;
             }
             // Values that are no longer needed are disposed first, to make room for new ones.
@@ -73,12 +85,9 @@ internal static class Reconstruction
             quantized.Forget(b);
         }
 
-        void Train(Block unit, BlockData data)
+        void Train(Block unit, BlockData data, int unitSeed)
         {
-            // A block whose layers all stay in floating point has nothing to learn.
-            if (!unit.Nodes.Any(node => node.Operator is FakeQuantize))
-                return;
-            using var reconstruction = new BlockReconstruction(network, unit, source, training, random.Next());
+            using var reconstruction = new BlockReconstruction(network, unit, source, training, unitSeed);
             reconstruction.Train(data, progress is null ? null : Report, cancellationToken);
             reconstruction.CopyTo(network);
 
@@ -86,7 +95,7 @@ internal static class Reconstruction
                 progress.Report(new QuantizationProgress(unit.Name, index, count, step, training.Iterations, loss));
         }
 
-        void TrainPart(Network original, Block block, Block unit)
+        void TrainPart(Network original, Block block, Block unit, int unitSeed)
         {
             using var partStore = new ActivationStore(images.device, store.Free, cacheDirectory, isPinned);
             var before = unit.Inputs.Select(value => LayerPartition.UpTo(network.Graph, block, value)).ToList();
@@ -96,7 +105,7 @@ internal static class Reconstruction
             var targets = partStore.Compute(exactUnit, exactInputs, training.BatchSize, BypassRounding.Instance);
             var quantizedInputs = before.ConvertAll(part =>
                 Values(partStore, network, part, quantized, NearestRounding.Instance));
-            Train(unit, new BlockData(quantizedInputs, exactInputs, targets));
+            Train(unit, new BlockData(quantizedInputs, exactInputs, targets), unitSeed);
         }
 
         ActivationCache Values(

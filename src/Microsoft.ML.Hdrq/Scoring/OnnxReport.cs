@@ -78,6 +78,8 @@ public sealed class OnnxReport
     /// </exception>
     public static OnnxReport Save(Network network, string path, OnnxSaveOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(network);
+        using var use = network.Use();
         network.SaveOnnx(path, options);
         var external = options?.ExternalDataFile is { } name
             ? new FileInfo(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, name)).Length
@@ -95,6 +97,7 @@ public sealed class OnnxReport
     public static OnnxReport Of(Network network, OnnxSaveOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(network);
+        using var use = network.Use();
         using var file = new MemoryStream();
         network.SaveOnnx(file, options);
         return Of(network, file.Length, OptimizedGraph.Of(file.ToArray(), network.Graph));

@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Networks.Operators;
+using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 using Microsoft.ML.OnnxRuntime;
@@ -52,27 +54,21 @@ internal sealed class OptimizedGraph
 
     private static OptimizedGraph Of(Func<SessionOptions, InferenceSession> open, Graph graph)
     {
-        var path = Path.GetTempFileName();
-        try
+        using var folder = new TemporaryFolder();
+        var path = folder.Combine("optimized.onnx");
+        using (var options = new SessionOptions
         {
-            using (var options = new SessionOptions
-            {
-                LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
-                OptimizedModelFilePath = path,
-            })
-            {
-                // Folding computes, and what it divides by may be anything.
-                if (IntegerDivisions.HaveUnknownDivisors(graph))
-                    options.AddSessionConfigEntry("optimization.disable_specified_optimizers", "ConstantFolding");
-                open(options).Dispose();
-            }
-            using var file = File.OpenRead(path);
-            return new OptimizedGraph(ModelProto.Parser.WithDiscardUnknownFields(true).ParseFrom(file).Graph);
-        }
-        finally
+            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
+            OptimizedModelFilePath = path,
+        })
         {
-            File.Delete(path);
+            // Folding computes, and what it divides by, or how large its constants are, may be anything.
+            if (IntegerDivisions.HaveUnknownDivisors(graph) || FoldConstants.LeavesConstants(graph))
+                options.AddSessionConfigEntry("optimization.disable_specified_optimizers", "ConstantFolding");
+            open(options).Dispose();
         }
+        using var file = File.OpenRead(path);
+        return new OptimizedGraph(ModelProto.Parser.WithDiscardUnknownFields(true).ParseFrom(file).Graph);
     }
 
     /// <summary>Whether integer kernels read a weight, and nothing else does.</summary>

@@ -64,7 +64,7 @@ internal static class ServingForm
             : unknown is null ? AddLabel(value, label)
             : AddMask(value, label, unknown.Value, scoreShape[1..]);
         var serving = predicted is null ? builder.Build(output) : builder.Build(output, predicted);
-        serving.Metadata = network.Metadata;
+        (serving.Metadata, serving.MaxValueSize) = (network.Metadata, network.MaxValueSize);
         return serving;
 
         string Rename(string name)

@@ -33,6 +33,7 @@ internal sealed class TorchEngine(Network network) : ScoringEngine
             pair => pair.Key,
             pair => weights.Contains(pair.Key) && pair.Value.dim() == 4
                 ? pair.Value.detach().permute(0, 2, 3, 1).clone().contiguous().permute(0, 3, 1, 2)
-                : pair.Value.detach().clone()));
+                : pair.Value.detach().clone()))
+        { MaxValueSize = network.MaxValueSize };
     }
 }

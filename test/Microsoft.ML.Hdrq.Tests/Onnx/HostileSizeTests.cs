@@ -75,7 +75,10 @@ public class HostileSizeTests
     [TestMethod]
     public void ForwardRefusesWhatIsTooLargeForAnyMachine()
     {
-        using var network = Load(ModelOf(13, [1], Longs("s", 1L << 40), Node("ConstantOfShape", "s", "c"), Node("Mul", "c x", "y")));
+        using var builder = new NetworkBuilder();
+        builder.Node("ConstantOfShape", "ConstantOfShape-c", [builder.Constant("s", 1L << 40)]);
+        builder.Node("Mul", "y", ["ConstantOfShape-c", builder.Input("x", 1)]);
+        using var network = builder.Build(new GraphValue("y", ElementType.Float32, []));
         using var input = TensorData.Of([1f], 1).ToTorch();
         LiveTensors.AssertUnchanged(() =>
             StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => network.Forward(input)).Message, "'ConstantOfShape-c' (ConstantOfShape)"));

@@ -29,7 +29,7 @@ public sealed class NetworkMetadataTests
         using var quantized = Quantize(source, 4, 1);
         var version = typeof(Network).Assembly.GetName().Version!.ToString(3);
         Assert.AreEqual(
-            $"hdrq.activation_bits=6 hdrq.calibration_images=8 hdrq.library_version={version} hdrq.method=RTN hdrq.source_sha256={source.ParametersSha256()} hdrq.weight_bits=4 license=MIT", Text(quantized));
+            $"hdrq.activation_bits=6 hdrq.calibration_images=8 hdrq.library_version={version} hdrq.method=RTN hdrq.source_sha256={source.ParametersSha256()} hdrq.threads={torch.get_num_threads()} hdrq.weight_bits=4 license=MIT", Text(quantized));
 
         using var directory = new TemporaryDirectory();
         var path = directory.Combine("quantized.onnx");

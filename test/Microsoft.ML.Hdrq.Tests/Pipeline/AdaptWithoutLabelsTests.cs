@@ -72,7 +72,10 @@ public sealed class AdaptWithoutLabelsTests
         {
             using var adapted = Adapt(network, new()
             {
-                Method = method, Epochs = 1, BatchSize = 8, KeepSourceIfWorse = false,
+                Method = method,
+                Epochs = 1,
+                BatchSize = 8,
+                KeepSourceIfWorse = false,
             });
             var head = network.Graph.Layers.Head;
             foreach (var definition in network.Graph.Parameters.Where(p => p.Role != ParameterRole.Constant))
@@ -103,7 +106,10 @@ public sealed class AdaptWithoutLabelsTests
         var warnings = Warnings();
         using var shot = Adapt(network, new()
         {
-            Method = AdaptationMethod.Shot, Epochs = 1, BatchSize = 8, KeepSourceIfWorse = false,
+            Method = AdaptationMethod.Shot,
+            Epochs = 1,
+            BatchSize = 8,
+            KeepSourceIfWorse = false,
         });
         Assert.AreNotEqual(network.ParametersSha256(), shot.ParametersSha256());
         Assert.Contains("RecordStatistics", warnings.Single());
@@ -121,7 +127,8 @@ public sealed class AdaptWithoutLabelsTests
         Assert.AreEqual(network.ParametersSha256(), recorded.Network.ParametersSha256());
         using var moved = Adapt(recorded.Network, new()
         {
-            Method = AdaptationMethod.Statistics, KeepSourceIfWorse = false,
+            Method = AdaptationMethod.Statistics,
+            KeepSourceIfWorse = false,
         });
         Assert.AreNotEqual(network.ParametersSha256(), moved.ParametersSha256());
         Assert.IsEmpty(warnings);
@@ -153,7 +160,8 @@ public sealed class AdaptWithoutLabelsTests
             ("Teacher", "no teacher") => shot with { Teacher = new() { Method = AdaptationMethod.Statistics } },
             ("Teacher", "Epochs is 0") => new()
             {
-                Method = AdaptationMethod.Student, Teacher = shot with { Epochs = 0 },
+                Method = AdaptationMethod.Student,
+                Teacher = shot with { Epochs = 0 },
             },
             ("Teacher", _) => new() { Method = AdaptationMethod.Student, Teacher = new() },
             _ => new() { Method = (AdaptationMethod)99 },
@@ -189,7 +197,12 @@ public sealed class AdaptWithoutLabelsTests
         {
             using var adapted = Adapt(network, new()
             {
-                Method = method, Epochs = 2, BatchSize = 8, CropSize = 5, LearningRate = 0.1, KeepSourceIfWorse = false,
+                Method = method,
+                Epochs = 2,
+                BatchSize = 8,
+                CropSize = 5,
+                LearningRate = 0.1,
+                KeepSourceIfWorse = false,
             });
             Assert.IsTrue(adapted.Parameters["conv.weight"].isfinite().all().item<bool>());
             Assert.AreNotEqual(network.ParametersSha256(), adapted.ParametersSha256(), $"{method}");
@@ -204,7 +217,10 @@ public sealed class AdaptWithoutLabelsTests
         var reports = new List<FineTuningProgress>();
         using var adapted = Adapt(network, new()
         {
-            Method = AdaptationMethod.Student, Epochs = 2, BatchSize = 16, KeepSourceIfWorse = false,
+            Method = AdaptationMethod.Student,
+            Epochs = 2,
+            BatchSize = 16,
+            KeepSourceIfWorse = false,
             Progress = new Report<FineTuningProgress>(reports.Add),
         });
         // Three epochs of the teacher and two of the student, each of three batches.
@@ -227,7 +243,10 @@ public sealed class AdaptWithoutLabelsTests
                 cancellation.Cancel();
             var options = new AdaptationOptions
             {
-                Method = AdaptationMethod.Student, Epochs = 2, BatchSize = 16, KeepSourceIfWorse = false,
+                Method = AdaptationMethod.Student,
+                Epochs = 2,
+                BatchSize = 16,
+                KeepSourceIfWorse = false,
                 Progress = new Report<FineTuningProgress>(report =>
                 {
                     Assert.IsLessThanOrEqualTo(step, report.Step);
@@ -274,7 +293,11 @@ public sealed class AdaptWithoutLabelsTests
         var warnings = Warnings();
         var options = new AdaptationOptions
         {
-            Method = AdaptationMethod.Student, Epochs = 20, LearningRate = 0.1, DistanceWeight = 0, WeightDecay = 1,
+            Method = AdaptationMethod.Student,
+            Epochs = 20,
+            LearningRate = 0.1,
+            DistanceWeight = 0,
+            WeightDecay = 1,
         };
         // Weights that decay to nothing tell nothing apart.
         using var kept = Adapt(network, options, data: Colors(0, 0.1));

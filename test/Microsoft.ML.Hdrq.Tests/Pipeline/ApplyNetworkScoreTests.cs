@@ -151,8 +151,8 @@ public sealed class ApplyNetworkScoreTests
     public void PredictedLabelIsTheFirstBestClass(float[] scores, uint expected)
     {
         var ml = new MLContext(1);
-        using var network = TestNetworks.Identity(3);
-        var data = Images.View(ml, [new ImageRow { Pixels = scores }], 3);
+        using var network = TestNetworks.Decoding(3);
+        var data = Images.View(ml, [new ImageRow { Pixels = TestNetworks.Encoded(scores) }], 3);
         using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data);
 
         var scored = transformer.Transform(data);

@@ -1,5 +1,4 @@
 using Microsoft.ML.Data;
-using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Pipeline.Masks;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;
@@ -36,9 +35,9 @@ public sealed class PredictedMaskTests
     [DataRow(true)]
     public void The_first_of_equal_scores_wins_and_NaN_never_does(bool saved)
     {
-        using var network = Pixels();
+        using var network = TestNetworks.Decoding(3, 2, 2);
         var scores = new[] { 1f, float.NaN, float.NaN, float.NegativeInfinity, 1f, 2f, float.NaN, float.NegativeInfinity, 3f, 1f, float.NaN, float.NegativeInfinity };
-        var data = Images.View(_ml, [new ImageRow { Pixels = scores }], 3, 2, 2);
+        var data = Images.View(_ml, [new ImageRow { Pixels = TestNetworks.Encoded(scores) }], 3, 2, 2);
         using var transformer = _ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data);
         CollectionAssert.AreEqual(new byte[] { 2, 1, MaskLoadingEstimator.Ignored, 0 }, Masks((saved ? Reload(transformer, data.Schema) : transformer).Transform(data)).Single());
     }
@@ -78,15 +77,6 @@ public sealed class PredictedMaskTests
     }
 
     private static byte[][] Masks(IDataView data) => [.. data.GetColumn<VBuffer<byte>>("PredictedMask").Select(mask => mask.DenseValues().ToArray())];
-
-    /// <summary>The input's values as scores: [N, 3, 2, 2] to the same.</summary>
-    private static Network Pixels()
-    {
-        using var builder = new NetworkBuilder();
-        builder.Input("input", -1, 3, 2, 2);
-        builder.Node("Identity", "scores", ["input"]);
-        return builder.Build(new GraphValue("scores", ElementType.Float32, [-1, 3, 2, 2]));
-    }
 
     private static SchemaDefinition Definition()
     {

@@ -74,6 +74,25 @@ public sealed class RefusedInputTests
     }
 
     [TestMethod]
+    [DataRow(10)]
+    [DataRow(2)]
+    public void An_output_that_is_declared_with_other_classes_than_it_has_is_named(long declared)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var builder = new NetworkBuilder();
+        builder.Input("x", -1, 3, 8, 8);
+        var pooled = builder.Node("Flatten", "flat", [builder.Node("GlobalAveragePool", "pool", ["x"])]);
+        builder.Node("MatMul", "scores", [pooled, builder.Parameter("weight", torch.ones(3, 5))]);
+        using var network = builder.Build(new GraphValue("scores", ElementType.Float32, [-1, declared]));
+        var ml = new MLContext(1);
+        var exception = Assert.ThrowsExactly<InvalidOperationException>(
+            () => ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(Images.View(ml, Images.Rows(2))));
+        Assert.AreEqual(
+            $"The network's output is declared as scores: Float32[?, {declared}], and it gave [5] for every row.",
+            exception.Message);
+    }
+
+    [TestMethod]
     public void Networks_of_different_sources_are_merged_only_if_that_is_wanted()
     {
         var data = Data();

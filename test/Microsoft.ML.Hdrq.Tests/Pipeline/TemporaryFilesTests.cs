@@ -18,6 +18,10 @@ public sealed class TemporaryFilesTests
             using var network = TestNetworks.Classifier();
             var data = Images.View(ml, Images.Rows(2));
             using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data);
+            // As a process leaves it that is killed while it saves.
+            Directory.CreateDirectory(Path.Combine(temporary, "hdrq-killed"));
+            File.WriteAllText(Path.Combine(temporary, "hdrq-killed", "model.onnx"), "");
+            File.WriteAllText(Path.Combine(temporary, "hdrq-killed.lock"), "");
             for (var i = 0; i < 100; i++)
                 ml.Model.Save(transformer, data.Schema, folder.Combine("model.zip"));
             transformer.SaveOnnx(folder.Combine("model.onnx"));

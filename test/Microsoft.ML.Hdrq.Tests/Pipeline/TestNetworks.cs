@@ -46,6 +46,29 @@ internal static class TestNetworks
         return builder.Build(new GraphValue("scores", ElementType.Float32, declareOutput ? [-1, values] : []));
     }
 
+    /// <summary>
+    /// The input's values as scores: [N, ...] to the same. Scores that are not finite are computed of finite input, see
+    /// <see cref="Encoded"/>.
+    /// </summary>
+    public static Network Decoding(params long[] shape)
+    {
+        using var builder = new NetworkBuilder();
+        var value = builder.Input("input", [-1, .. shape]);
+        foreach (var (name, score, code) in new[] { ("nan", float.NaN, 1e6f), ("infinity", float.NegativeInfinity, -1e6f) })
+        {
+            builder.Parameter($"{name}.score", torch.tensor(score), ParameterRole.Constant);
+            builder.Parameter($"{name}.code", torch.tensor(code), ParameterRole.Constant);
+            builder.Node("Equal", $"{name}.is", [value, $"{name}.code"]);
+            value = builder.Node("Where", name, [$"{name}.is", $"{name}.score", value]);
+        }
+        builder.Node("Identity", "scores", [value]);
+        return builder.Build(new GraphValue("scores", ElementType.Float32, [-1, .. shape]));
+    }
+
+    /// <summary>The finite input of which <see cref="Decoding"/> makes scores.</summary>
+    public static float[] Encoded(float[] scores) =>
+        Array.ConvertAll(scores, score => float.IsNaN(score) ? 1e6f : float.IsNegativeInfinity(score) ? -1e6f : score);
+
     /// <summary>Two outputs: <c>boxes</c>, the input twice, and <c>scores</c>, the negative input: [N, 3] to [N, 6] and [N, 3].</summary>
     public static Network TwoOutputs()
     {

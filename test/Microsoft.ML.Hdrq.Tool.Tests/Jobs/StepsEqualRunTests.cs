@@ -42,6 +42,55 @@ public sealed class StepsEqualRunTests
         AssertEqual(F("network.onnx"));
     }
 
+    /// <summary>Training images of the places lie in one folder; only the source's have classes.</summary>
+    [TestMethod]
+    [DataRow("classes")]
+    [DataRow("masks")]
+    public void Without_labels(string data)
+    {
+        if (data == "classes")
+        {
+            TestImages.WriteClasses(F("data"), ["clear", "fog", "night"], ["bar", "dot", "ring"], train: 3);
+            TestNetworks.WriteClassifier(F("network.onnx"));
+        }
+        else
+        {
+            TestImages.WriteMasks(F("data"), ["day", "fog", "night"], ["sky", "road", "car"], train: 3);
+            TestNetworks.WriteSegmenter(F("network.onnx"));
+        }
+        // A place that has no classes in its folders learns their names from the source network.
+        CommandLine.Run("run", "--data", F("data"), "--network", F("network.onnx"), "--stage", "source", "--output",
+            F("centre")).Done();
+        var source = F("centre", "source.onnx");
+        foreach (var domain in new[] { "fog", "night" })
+        {
+            var train = F("data", domain, "train");
+            CopyUnlabelled(data == "masks" ? Path.Combine(train, "images") : train, F("plain", domain));
+            Directory.Delete(train, recursive: true);
+            CopyUnlabelled(F("plain", domain), data == "masks" ? Path.Combine(train, "images") : train);
+            if (data == "masks")
+                continue;
+            foreach (var folder in Directory.GetDirectories(train))
+            {
+                foreach (var file in Directory.GetFiles(folder))
+                    File.Move(file, Path.Combine(train, $"{Path.GetFileName(folder)}-{Path.GetFileName(file)}"));
+                Directory.Delete(folder);
+            }
+        }
+        CommandLine.Run("run", "--data", F("data"), "--network", source, "--labels", "none", "--methods", "rtn",
+            "--bits", "4,4", "--adaptation-epochs", "1", "--merge", "all", "--output", F("out")).Done();
+        Assert.IsTrue(File.Exists(F("out", "rtn-w4a4-merged-fog+night.onnx")));
+        foreach (var (name, folder) in new[] { ("a", F("data", "fog")), ("b", F("data", "fog", "train")) })
+        {
+            CommandLine.Run("adapt", "--data", folder, "--labels", "none", "--network", source, "--epochs",
+                "1", "--output", F($"{name}.onnx")).Done();
+            AssertSame(F("out", "adapted-fog.onnx"), F($"{name}.onnx"));
+        }
+        var info = CommandLine.Run("info", F("a.onnx"));
+        info.Done();
+        StringAssert.Contains(info.Out, "without labels, to ");
+    }
+
     private void AssertEqual(string network, params string[] more)
     {
         CommandLine.Run([

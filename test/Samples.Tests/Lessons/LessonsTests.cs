@@ -67,6 +67,16 @@ public sealed class LessonsTests
     }
 
     [TestMethod]
+    public void A_pretrained_network_learns_the_classes_from_few_images()
+    {
+        var output = Run("pretrained");
+        Assert.IsTrue(File.Exists(_folder.Combine("pretrained.onnx")));
+        var accuracy = Regex.Match(output, @"^([\d.]+)\s?% of the test images right, of 4 classes", RegexOptions.Multiline);
+        // 25 % are right by chance.
+        Assert.IsGreaterThan(75.0, Number(accuracy.Groups[1].Value), output);
+    }
+
+    [TestMethod]
     public void Merge_cost_is_measured()
     {
         var output = Run("merge-cost");

@@ -103,6 +103,7 @@ internal static class NewHead
         // What this library noted about the network is about the one with the old head, but for the normalization.
         result.Metadata = network.Metadata
             .RemoveRange(network.Metadata.Keys.Where(NetworkMetadata.IsOfStep));
+        result.MaxValueSize = network.MaxValueSize;
         result.NameClasses(classNames);
         if (network.Device.type == DeviceType.CPU)
             return result;

@@ -18,13 +18,19 @@ internal sealed class GramSketch
     /// <summary>The smallest eigenvalue that counts, relative to the largest.</summary>
     private const double MinEigenvalue = 1e-6;
 
+    private readonly string _layer;
     private readonly torch.Tensor _directions;
     private readonly torch.Tensor _product;
     private readonly torch.Tensor _diagonal;
     private long _count;
 
-    public GramSketch(long size, torch.Device device, DisposeScope scope)
+    /// <param name="layer">The layer's name.</param>
+    /// <param name="size">The number of its inputs.</param>
+    /// <param name="device">The device that holds the sums.</param>
+    /// <param name="scope">The scope that owns them.</param>
+    public GramSketch(string layer, long size, torch.Device device, DisposeScope scope)
     {
+        _layer = layer;
         using var generator = new torch.Generator((ulong)size);
         // All directions, where there are no more of them than the sketch has.
         var directions = size <= SketchSize
@@ -39,6 +45,7 @@ internal sealed class GramSketch
     public void Sharpen()
     {
         using var scope = torch.NewDisposeScope();
+        CheckSums();
         var (orthogonal, _) = torch.linalg.qr(_product.div(Scalars.Keep(_count)));
         _directions.copy_(orthogonal.to(torch.ScalarType.Float32));
         _product.zero_();
@@ -60,6 +67,7 @@ internal sealed class GramSketch
     public string Encode()
     {
         using var scope = torch.NewDisposeScope();
+        CheckSums();
         var (directions, product) =
             (_directions.to(torch.ScalarType.Float64).cpu(), _product.cpu().div(Scalars.Keep(_count)));
         var core = directions.t().mm(product);
@@ -73,5 +81,15 @@ internal sealed class GramSketch
         return InputGram.Of(
             _diagonal.cpu().div(Scalars.Keep(_count)),
             left.narrow(1, 0, kept).mul(singular.narrow(0, 0, kept))).Encode();
+    }
+
+    /// <summary>Squares of values in single precision, and their sums, have a largest one.</summary>
+    private void CheckSums()
+    {
+        if (FiniteCheck.IsFinite(_product) && FiniteCheck.IsFinite(_diagonal))
+            return;
+        throw new InvalidOperationException(
+            $"The inputs of layer '{_layer}' are not finite, or too large for their Gram matrix. Is the normalization "
+            + "right? Without KeepInputGrams none is computed.");
     }
 }

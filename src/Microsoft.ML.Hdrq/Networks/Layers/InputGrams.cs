@@ -55,6 +55,9 @@ internal static class InputGrams
     /// <param name="images">[images, ...], at least one; the first <see cref="MaxImages"/> are used.</param>
     /// <param name="batchSize">The number of images in a batch.</param>
     /// <param name="cancellationToken">Cancels the computation between two batches.</param>
+    /// <exception cref="InvalidOperationException">
+    /// The inputs of a layer are not finite, or too large; the message names it.
+    /// </exception>
     internal static void Collect(
         Network network, torch.Tensor images, int batchSize, CancellationToken cancellationToken)
     {
@@ -67,6 +70,7 @@ internal static class InputGrams
         var inputs = layers.ToLookup(layer => layer.Input, StringComparer.Ordinal);
         var sketches = new Dictionary<string, GramSketch>(StringComparer.Ordinal);
         var context = new ComputeContext(ForwardMode.Inference, network.Device);
+        context.Limit(network.MaxValueSize, batchSize);
         var watching = new ComputeContext(ForwardMode.Inference, network.Device) { Watch = Add };
         for (var pass = 0; pass < Passes; pass++)
         {
@@ -92,7 +96,10 @@ internal static class InputGrams
                 foreach (var rows in Rows(layer, value))
                 {
                     if (!sketches.TryGetValue(layer.Weight, out var sketch))
-                        sketches.Add(layer.Weight, sketch = new GramSketch(rows.shape[1], rows.device, scope));
+                    {
+                        sketch = new GramSketch(layer.Name, rows.shape[1], rows.device, scope);
+                        sketches.Add(layer.Weight, sketch);
+                    }
                     sketch.Add(rows);
                 }
             }

@@ -24,7 +24,7 @@ internal sealed class AveragePooling : Operator
         var data = inputs[0]!;
         var kernel = _window.PoolingKernel(data);
         var dimensions = kernel.Length;
-        var (before, after) = _window.PoolingPadding(data.shape, kernel, context, out var excess);
+        var (before, after) = _window.PoolingPadding(data, kernel, context, out var excess);
         var (strides, dilations) = (_window.Strides(dimensions), _window.Dilations(dimensions));
 
         // Torch supports neither dilations nor uneven padding, and counts differently at the edge in ceil_mode.
@@ -36,6 +36,7 @@ internal sealed class AveragePooling : Operator
             return [Average(data, kernel, strides, before)];
         }
 
+        context.CheckSize(kernel, data.dtype);
         // Otherwise the sums are a convolution with ones, and the counts as well.
         var ones = torch.ones([1, 1, .. kernel], data.dtype, data.device);
         var counted = torch.ones([1, 1, .. data.shape.AsSpan(2)], data.dtype, data.device);

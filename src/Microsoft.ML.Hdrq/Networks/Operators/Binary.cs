@@ -11,7 +11,7 @@ internal sealed class Binary(
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var (a, b) = HostValues.SameDevice(inputs[0]!, inputs[1]!);
-        Broadcasting.Shape(a.shape, b.shape, context);
+        Broadcasting.Shape(a.shape, b.shape, a.dtype, context);
         return [function(a, b)];
     }
 }

@@ -1,3 +1,5 @@
+using TorchSharp;
+
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>
@@ -6,10 +8,15 @@ namespace Microsoft.ML.Hdrq.Networks.Operators;
 internal static class Broadcasting
 {
     /// <summary>The common shape, checked against the limit: two small operands can have a huge result.</summary>
+    /// <param name="a">A shape.</param>
+    /// <param name="b">Another shape.</param>
+    /// <param name="type">The type of the result's elements.</param>
+    /// <param name="context">The pass.</param>
     /// <exception cref="InvalidDataException">
     /// The shapes cannot be broadcast, or the common one is too large.
     /// </exception>
-    public static long[] Shape(ReadOnlySpan<long> a, ReadOnlySpan<long> b, ComputeContext context)
+    public static long[] Shape(
+        ReadOnlySpan<long> a, ReadOnlySpan<long> b, torch.ScalarType type, ComputeContext context)
     {
         var shape = new long[Math.Max(a.Length, b.Length)];
         for (var d = 1; d <= shape.Length; d++)
@@ -22,7 +29,7 @@ internal static class Broadcasting
             }
             shape[^d] = x == 1 ? y : x;
         }
-        context.CheckSize(shape);
+        context.CheckSize(shape, type);
         return shape;
     }
 }

@@ -26,6 +26,8 @@ internal sealed class Cast : Operator
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var data = inputs[0]!;
+        context.CheckSize(
+            data.shape, _target is ElementType.Int4 or ElementType.UInt4 ? torch.ScalarType.Int64 : _target.ToTorch());
         return
         [
             _target switch

@@ -25,7 +25,7 @@ internal sealed class CenterCropPad : Operator
         var shape = data.shape;
         for (var i = 0; i < axes.Length; i++)
             shape[axes[i]] = sizes[i];
-        context.CheckSize(shape);
+        context.CheckSize(shape, data.dtype);
         for (var i = 0; i < axes.Length; i++)
         {
             var (axis, length, size) = (axes[i], data.shape[axes[i]], sizes[i]);

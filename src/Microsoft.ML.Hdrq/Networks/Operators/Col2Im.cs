@@ -44,7 +44,7 @@ internal sealed class Col2Im : Operator
         }
         // Torch pads both sides alike, so the padding is cut away here.
         var (height, width) = (image[0] + _pads[0] + _pads[2], image[1] + _pads[1] + _pads[3]);
-        context.CheckSize([data.shape[0], data.shape[1] / (block[0] * block[1]), height, width]);
+        context.CheckSize([data.shape[0], data.shape[1] / (block[0] * block[1]), height, width], data.dtype);
         var padded = torch.nn.functional.fold(
             data, (height, width), (block[0], block[1]), (_dilations[0], _dilations[1]), (0, 0),
             (_strides[0], _strides[1]));

@@ -27,7 +27,7 @@ internal sealed class ConstantOfShape : Operator
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var shape = HostValues.Integers(inputs[0]!);
-        context.CheckSize(shape);
+        context.CheckSize(shape, _value.ElementType.ToTorch());
         return [_value.ToTorch().to(HostValues.Home(_value.ElementType, context)).reshape([]).expand(shape).clone()];
     }
 }

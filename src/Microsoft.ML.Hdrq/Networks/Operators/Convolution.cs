@@ -31,10 +31,11 @@ internal sealed class Convolution : LayerOperator
         var dimensions = (int)weight.dim() - 2;
         if (dimensions is < 1 or > 3 || data.dim() != weight.dim())
             throw new InvalidDataException("A convolution needs data and weights of 3 to 5 dimensions.");
+        SpatialWindow.CheckWeight(weight);
         var kernel = weight.shape.AsSpan(2);
         var (before, after) = _window.Padding(data.shape.AsSpan(2), kernel);
         var sizes = _window.OutputSizes(data.shape.AsSpan(2), kernel, before, after);
-        context.CheckSize([data.shape[0], weight.shape[0], .. sizes]);
+        context.CheckSize([data.shape[0], weight.shape[0], .. sizes], data.dtype);
         if (!before.AsSpan().SequenceEqual(after))
         {
             data = SpatialWindow.Pad(data, before, after, 0, context);
@@ -75,7 +76,9 @@ internal sealed class Convolution : LayerOperator
         var kernel = weightShape.AsSpan(2);
         var (before, after) = _window.Padding(data.shape.AsSpan(2), kernel);
         var (height, width) = OutputSize(data, weightShape);
-        context.CheckSize([data.shape[0], weightShape[1] * kernel[0] * kernel[1], height / every, width / every]);
+        context.CheckSize(
+            [data.shape[0], weightShape[1] * kernel[0] * kernel[1], height / every, width / every],
+            data.dtype);
         data = SpatialWindow.Pad(data, before, after, 0, context);
         var (strides, dilations) = (_window.Strides(2), _window.Dilations(2));
         if (row > 0 || column > 0)

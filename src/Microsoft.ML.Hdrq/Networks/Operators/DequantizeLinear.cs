@@ -19,10 +19,11 @@ internal sealed class DequantizeLinear(string type, OperatorAttributes attribute
         var (scale, zeroPoint) = (inputs[1]!, inputs.Optional(2));
         // Integer weights are in host memory, but their scales are on the device.
         var data = inputs[0]!.to(scale.device);
+        var target = _target?.ToTorch() ?? scale.dtype;
+        context.CheckSize(data.shape, target);
         var steps = data.to(torch.ScalarType.Int32);
         if (zeroPoint is not null)
             steps = steps.sub(_grid.Spread(zeroPoint, data).to(torch.ScalarType.Int32));
-        var target = _target?.ToTorch() ?? scale.dtype;
         return [steps.to(target).mul(_grid.Spread(scale, data).to(target))];
     }
 }

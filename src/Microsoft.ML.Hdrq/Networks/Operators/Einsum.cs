@@ -33,11 +33,22 @@ internal sealed class Einsum : Operator
         var output = terms.Length == 2
             ? terms[1]
             : string.Concat(terms[0].Where(letter => letter != ',' && terms[0].Count(other => other == letter) == 1));
-        foreach (var (term, tensor) in terms[0].Split(',').Zip(tensors))
+        var factors = terms[0].Split(',');
+        foreach (var (term, tensor) in factors.Zip(tensors))
         {
             foreach (var (letter, size) in term.Zip(tensor.shape))
                 sizes[letter] = Math.Max(size, sizes.GetValueOrDefault(letter));
         }
-        context.CheckSize([.. output.Select(letter => sizes.GetValueOrDefault(letter, 1))]);
+        var type = tensors[0].dtype;
+        context.CheckSize(Shape(output), type);
+        // Factors are multiplied one after the other; what is not summed up yet stays.
+        for (var i = 1; i + 1 < factors.Length; i++)
+        {
+            var later = output + string.Concat(factors[(i + 1)..]);
+            context.CheckSize(Shape(string.Concat(factors[..(i + 1)]).Where(later.Contains).Distinct()), type);
+        }
+
+        long[] Shape(IEnumerable<char> letters) =>
+            [.. letters.Select(letter => sizes.GetValueOrDefault(letter, 1))];
     }
 }

@@ -8,5 +8,10 @@ internal sealed class Expand(string type, OperatorAttributes attributes) : Opera
     internal override bool ReadsAsList(int input) => input == 1;
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context) =>
-        [inputs[0]!.expand(Broadcasting.Shape(inputs[0]!.shape, HostValues.Integers(inputs[1]!), context)).alias()];
+        [
+            inputs[0]!
+                .expand(Broadcasting.Shape(
+                    inputs[0]!.shape, HostValues.Integers(inputs[1]!), inputs[0]!.dtype, context))
+                .alias(),
+        ];
 }

@@ -43,7 +43,15 @@ internal sealed class FakeQuantize : Operator
     }
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context) =>
-        [context.Rounding(this).Apply(inputs[0]!, Spread(inputs[1]!, inputs[0]!), Range)];
+        [context.Rounding(this).Apply(inputs[0]!, Checked(inputs[0]!, Spread(inputs[1]!, inputs[0]!), context), Range)];
+
+    /// <summary>A scale that gives values of no larger shape than the limit allows.</summary>
+    private static torch.Tensor Checked(torch.Tensor data, torch.Tensor scale, ComputeContext context)
+    {
+        if (scale.dim() > 0)
+            Broadcasting.Shape(data.shape, scale.shape, data.dtype, context);
+        return scale;
+    }
 
     /// <summary>The integers that values are rounded to, as a new floating-point tensor.</summary>
     public torch.Tensor Integers(torch.Tensor data, torch.Tensor scale) =>

@@ -24,7 +24,7 @@ internal sealed class Gather(string type, OperatorAttributes attributes) : Opera
         if (Type == "GatherElements")
             return [data.gather(axis, indices)];
         long[] result = [.. shape[..axis], .. indices.shape, .. shape[(axis + 1)..]];
-        context.CheckSize(result);
+        context.CheckSize(result, data.dtype);
         return [data.index_select(axis, indices.reshape(-1)).reshape(result).alias()];
     }
 

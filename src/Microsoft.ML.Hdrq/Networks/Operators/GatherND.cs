@@ -21,7 +21,7 @@ internal sealed class GatherND : Operator
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var (data, indices) = HostValues.SameDevice(inputs[0]!, inputs[1]!.to(torch.ScalarType.Int64));
-        var places = Indices.Linear(data.shape, _shared, indices, context, out var count, out var slice);
+        var places = Indices.Linear(data.shape, _shared, indices, data.dtype, context, out var count, out var slice);
         return
         [
             data.reshape([count, .. slice])

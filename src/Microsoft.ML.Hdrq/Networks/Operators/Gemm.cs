@@ -37,6 +37,7 @@ internal sealed class Gemm : LayerOperator
             throw new InvalidDataException("Gemm needs matrices.");
         a = TransposeA ? a.t() : a;
         b = TransposeB ? b.t() : b;
+        context.CheckSize([a.shape[0], b.shape[1]], a.dtype);
         return [c is null ? Alpha == 1 ? a.mm(b) : a.mm(b).mul(Scalars.Keep(Alpha)) : c.addmm(a, b, Beta, Alpha)];
     }
 }

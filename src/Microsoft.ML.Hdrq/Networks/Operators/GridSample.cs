@@ -42,7 +42,7 @@ internal sealed class GridSample : Operator
                 $"GridSample takes images and a grid of two coordinates, not {TensorShape.Describe(data.shape)} "
                 + $"and {TensorShape.Describe(grid.shape)}.");
         }
-        context.CheckSize([data.shape[0], data.shape[1], grid.shape[1], grid.shape[2]]);
+        context.CheckSize([data.shape[0], data.shape[1], grid.shape[1], grid.shape[2]], data.dtype);
         return [torch.nn.functional.grid_sample(data, grid.to(data.device), _mode, _padding, _alignCorners)];
     }
 }

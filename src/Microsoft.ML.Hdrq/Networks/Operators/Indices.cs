@@ -27,11 +27,13 @@ internal static class Indices
     /// <param name="shape">The shape of the data.</param>
     /// <param name="shared">How many dimensions data and indices share.</param>
     /// <param name="indices">The indices, of 64 bits.</param>
+    /// <param name="type">The type of the elements.</param>
     /// <param name="context">The pass.</param>
     /// <param name="count">The number of places.</param>
     /// <param name="slice">The shape of what is at a place.</param>
     public static torch.Tensor Linear(
-        long[] shape, int shared, torch.Tensor indices, ComputeContext context, out long count, out long[] slice)
+        long[] shape, int shared, torch.Tensor indices, torch.ScalarType type, ComputeContext context, out long count,
+        out long[] slice)
     {
         var depth = indices.dim() == 0 ? 0 : (int)indices.shape[^1];
         if (indices.dim() <= shared || depth < 1 || shared + depth > shape.Length
@@ -42,7 +44,7 @@ internal static class Indices
                 + $"{TensorShape.Describe(shape)}.");
         }
         slice = shape[(shared + depth)..];
-        context.CheckSize([.. indices.shape[..^1], .. slice]);
+        context.CheckSize([.. indices.shape[..^1], .. slice], type);
         var linear = torch.zeros(indices.shape[..^1], torch.ScalarType.Int64, indices.device);
         for (var d = 0; d < depth; d++)
         {

@@ -29,6 +29,9 @@ internal sealed class LayerNormalization : Operator
         var normalized = data.shape[HostValues.Axis(_axis, data.dim())..];
         if (scale.shape.SequenceEqual(normalized) && (bias is null || bias.shape.SequenceEqual(normalized)))
             return [torch.nn.functional.layer_norm(data, normalized, scale, bias, _epsilon)];
+        var shape = Broadcasting.Shape(data.shape, scale.shape, data.dtype, context);
+        if (bias is not null)
+            Broadcasting.Shape(shape, bias.shape, data.dtype, context);
         var result = torch.nn.functional.layer_norm(data, normalized, eps: _epsilon).mul(scale);
         return [bias is null ? result : result.add(bias, Scalars.One)];
     }

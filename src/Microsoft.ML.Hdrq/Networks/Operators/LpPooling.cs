@@ -23,7 +23,7 @@ internal sealed class LpPooling : Operator
     {
         var data = inputs[0]!;
         var kernel = _window.PoolingKernel(data);
-        var (before, after) = _window.PoolingPadding(data.shape, kernel, context, out var excess);
+        var (before, after) = _window.PoolingPadding(data, kernel, context, out var excess);
         var (strides, dilations) = (_window.Strides(kernel.Length), _window.Dilations(kernel.Length));
         var windows = SpatialWindow.Pad(data, before, [.. after.Zip(excess, (size, more) => size + more)], 0, context);
         // Each spatial dimension adds one dimension at the end: the positions in its windows.

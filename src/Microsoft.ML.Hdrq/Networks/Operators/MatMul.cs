@@ -26,7 +26,7 @@ internal sealed class MatMul(string type, OperatorAttributes attributes) : Layer
                 "a matrix product needs two tensors of one type, "
                 + $"not {a.dtype} on {a.device_type} and {b.dtype} on {b.device_type}.");
         }
-        context.CheckSize(ResultShape(a.shape, b.shape));
+        context.CheckSize(ResultShape(a.shape, b.shape), a.dtype);
         return [a.matmul(b)];
     }
 

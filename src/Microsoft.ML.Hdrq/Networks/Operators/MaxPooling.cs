@@ -25,7 +25,7 @@ internal sealed class MaxPooling : Operator
             && type is (torch.ScalarType.Byte or torch.ScalarType.Int8);
         var data = isConverted ? inputs[0]!.to(torch.ScalarType.Float32) : inputs[0]!;
         var kernel = _window.PoolingKernel(data);
-        var (before, after) = _window.PoolingPadding(data.shape, kernel, context, out var excess);
+        var (before, after) = _window.PoolingPadding(data, kernel, context, out var excess);
         // Torch pads evenly on both sides, and at most half a window.
         if (excess.Any(size => size > 0)
             || !before.AsSpan().SequenceEqual(after)

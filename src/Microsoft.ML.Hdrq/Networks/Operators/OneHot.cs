@@ -21,7 +21,8 @@ internal sealed class OneHot(string type, OperatorAttributes attributes) : Opera
             throw new InvalidDataException($"OneHot takes two values, off and on, not {values.numel()}.");
         var axis = HostValues.Axis(_axis, indices.dim() + 1);
         long[] shape = [.. indices.shape[..axis], depth, .. indices.shape[axis..]];
-        context.CheckSize(shape);
+        context.CheckSize(shape, values.dtype);
+        context.CheckSize([depth], torch.ScalarType.Int64);
         var places = torch.arange(Scalars.Keep(depth), device: values.device)
             .reshape([depth, .. Enumerable.Repeat(1L, (int)indices.dim() - axis)]);
         indices = indices.unsqueeze(axis);

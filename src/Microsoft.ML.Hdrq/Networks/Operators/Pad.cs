@@ -42,7 +42,11 @@ internal sealed class Pad : Operator
             return [SpatialWindow.Pad(data, before, after, value, context).alias()];
         }
 
-        context.CheckSize([.. data.shape.Select((size, d) => size + before[d] + after[d])]);
+        long[] shape = [.. data.shape.Select((size, d) => size + before[d] + after[d])];
+        context.CheckSize(shape, data.dtype);
+        // Positions along each axis, too, take memory.
+        foreach (var size in shape)
+            context.CheckSize([size], torch.ScalarType.Int64);
         var result = data.alias();
         for (var d = 0; d < before.Length; d++)
         {

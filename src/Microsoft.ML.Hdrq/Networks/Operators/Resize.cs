@@ -55,7 +55,7 @@ internal sealed class Resize : Operator
             throw new InvalidDataException(
                 $"Resize cannot make shape {TensorShape.Describe(shape)} of {TensorShape.Describe(data.shape)}.");
         }
-        context.CheckSize(shape);
+        context.CheckSize(shape, data.dtype);
 
         if (_sampling.TorchMode(data, shape, scales) is var (mode, alignCorners))
             return [torch.nn.functional.interpolate(data, shape[2..], mode: mode, align_corners: alignCorners)];
@@ -64,7 +64,7 @@ internal sealed class Resize : Operator
         foreach (var axis in axes.OrderBy(axis => scales[axis]))
         {
             if (shape[axis] != data.shape[axis] || scales[axis] != 1)
-                result = _sampling.Resample(result, axis, shape[axis], scales[axis]);
+                result = _sampling.Resample(result, axis, shape[axis], scales[axis], context);
         }
         return [result];
 

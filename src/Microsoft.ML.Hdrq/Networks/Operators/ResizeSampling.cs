@@ -79,8 +79,10 @@ internal sealed class ResizeSampling
     }
 
     /// <summary>Resizes one axis: a differentiable weighted sum of gathered slices.</summary>
-    public torch.Tensor Resample(torch.Tensor data, int axis, long size, float scale)
+    public torch.Tensor Resample(torch.Tensor data, int axis, long size, float scale, ComputeContext context)
     {
+        // Positions along the axis, too, take memory.
+        context.CheckSize([size], torch.ScalarType.Int64);
         if (_mode != "nearest" && !data.is_floating_point())
             throw new InvalidDataException($"Resizing in mode '{_mode}' needs floating-point data.");
         var length = data.shape[axis];
@@ -91,7 +93,7 @@ internal sealed class ResizeSampling
             return Slices(data, axis, [.. places.Select(place => Math.Clamp(Nearest(place), 0, length - 1))]);
 
         if (_antialias && scale < 1)
-            return Filtered(data, axis, places, scale);
+            return Filtered(data, axis, places, scale, context);
         var taps = _mode == "linear" ? Linear(places, length) : Cubic(places, length);
         var broadcast = Enumerable.Repeat(1L, (int)data.dim() - axis - 1);
         torch.Tensor? sum = null;
@@ -109,10 +111,12 @@ internal sealed class ResizeSampling
     /// <summary>
     /// Reduces an axis with the kernel of the mode stretched over all elements that become one.
     /// </summary>
-    private torch.Tensor Filtered(torch.Tensor data, int axis, float[] places, float scale)
+    private torch.Tensor Filtered(
+        torch.Tensor data, int axis, float[] places, float scale, ComputeContext context)
     {
         var length = data.shape[axis];
         var radius = (_mode == "linear" ? 1 : 2) / scale;
+        context.CheckSize([places.Length, length], torch.ScalarType.Float32);
         var matrix = new float[places.Length * length];
         for (var i = 0; i < places.Length; i++)
         {

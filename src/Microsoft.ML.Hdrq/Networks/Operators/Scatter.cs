@@ -50,7 +50,7 @@ internal sealed class Scatter : Operator
 
     private torch.Tensor Slices(torch.Tensor data, torch.Tensor indices, torch.Tensor updates, ComputeContext context)
     {
-        var places = Indices.Linear(data.shape, 0, indices, context, out var count, out var slice);
+        var places = Indices.Linear(data.shape, 0, indices, data.dtype, context, out var count, out var slice);
         var size = slice.Aggregate(1L, (product, length) => product * length);
         if (!updates.shape.AsSpan().SequenceEqual([.. indices.shape[..^1], .. slice]))
         {

@@ -166,15 +166,15 @@ internal sealed class SpatialWindow
     /// checked.
     /// </summary>
     public (long[] Before, long[] After) PoolingPadding(
-        ReadOnlySpan<long> data,
+        torch.Tensor data,
         ReadOnlySpan<long> kernel,
         ComputeContext context,
         out long[] excess)
     {
-        var input = data[2..];
+        var input = data.shape.AsSpan(2);
         var (before, after) = Padding(input, kernel);
         var (sizes, strides) = (OutputSizes(input, kernel, before, after), Strides(kernel.Length));
-        context.CheckSize([data[0], data[1], .. sizes]);
+        context.CheckSize([data.shape[0], data.shape[1], .. sizes], data.dtype);
         excess = new long[kernel.Length];
         for (var d = 0; d < kernel.Length; d++)
             excess[d] = Math.Max(0, (sizes[d] - 1) * strides[d] + Extent(kernel, d) - input[d] - before[d] - after[d]);
@@ -198,8 +198,16 @@ internal sealed class SpatialWindow
             pads[2 * (before.Length - 1 - d) + 1] = after[d];
             shape[shape.Length - before.Length + d] += before[d] + after[d];
         }
-        context.CheckSize(shape);
+        context.CheckSize(shape, input.dtype);
         return torch.nn.functional.pad(input, pads, value: value);
+    }
+
+    /// <summary>Checks that a kernel has elements: libraries end the process on one that has none.</summary>
+    /// <exception cref="InvalidDataException">It has none.</exception>
+    public static void CheckWeight(torch.Tensor weight)
+    {
+        if (weight.numel() == 0)
+            throw new InvalidDataException($"The kernel is empty: its shape is {TensorShape.Describe(weight.shape)}.");
     }
 
     /// <summary>The number of elements that a window spans.</summary>

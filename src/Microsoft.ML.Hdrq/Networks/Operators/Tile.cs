@@ -16,7 +16,7 @@ internal sealed class Tile(string type, OperatorAttributes attributes) : Operato
                 $"Repeats [{string.Join(", ", repeats)}] do not fit data of {data.dim()} dimensions.");
         }
         // All factors are checked, because the product of a size and its repeats could wrap around to a small value.
-        context.CheckSize([.. data.shape, .. repeats]);
+        context.CheckSize([.. data.shape, .. repeats], data.dtype);
         return [data.repeat(repeats)];
     }
 }

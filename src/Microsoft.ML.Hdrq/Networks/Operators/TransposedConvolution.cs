@@ -39,12 +39,13 @@ internal sealed class TransposedConvolution : LayerOperator
         var dimensions = (int)weight.dim() - 2;
         if (dimensions is < 1 or > 3 || data.dim() != weight.dim())
             throw new InvalidDataException("A transposed convolution needs data and weights of 3 to 5 dimensions.");
+        SpatialWindow.CheckWeight(weight);
         var (strides, dilations) = (_window.Strides(dimensions), _window.Dilations(dimensions));
         var (before, after) = _window.TransposedPadding(data.shape.AsSpan(2), weight.shape.AsSpan(2));
         var full = new long[dimensions];
         for (var d = 0; d < dimensions; d++)
             full[d] = strides[d] * (data.shape[d + 2] - 1) + (weight.shape[d + 2] - 1) * dilations[d] + 1;
-        context.CheckSize([data.shape[0], weight.shape[1] * _groups, .. full]);
+        context.CheckSize([data.shape[0], weight.shape[1] * _groups, .. full], data.dtype);
 
         // Padding crops the full result. Torch can only crop the same size on both sides.
         if (before.AsSpan().SequenceEqual(after) && before.All(size => size >= 0))

@@ -15,7 +15,7 @@ internal sealed class Variadic(
         var result = tensors[0].alias();
         foreach (var tensor in tensors.AsSpan(1))
         {
-            Broadcasting.Shape(result.shape, tensor.shape, context);
+            Broadcasting.Shape(result.shape, tensor.shape, result.dtype, context);
             result = function(result, tensor);
         }
         return [Type == "Mean" ? result.div(Scalars.Keep(tensors.Length)) : result];

@@ -10,7 +10,9 @@ internal sealed class Where(string type, OperatorAttributes attributes) : Operat
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var tensors = HostValues.SameDevice(inputs);
-        Broadcasting.Shape(Broadcasting.Shape(tensors[0].shape, tensors[1].shape, context), tensors[2].shape, context);
+        var type = tensors[1].dtype;
+        Broadcasting.Shape(
+            Broadcasting.Shape(tensors[0].shape, tensors[1].shape, type, context), tensors[2].shape, type, context);
         return [torch.where(tensors[0], tensors[1], tensors[2])];
     }
 }

@@ -12,7 +12,7 @@ namespace Microsoft.ML.Hdrq.Networks.Passes;
 internal static class FoldConstants
 {
     // Folding is for shapes and amounts. Larger values, and those beyond the total, are left to the forward pass: a
-    // file must not exhaust memory when it is loaded.
+    // file must not exhaust memory when it is loaded. What no forward pass may compute either is refused.
     private const long MaxInputElements = 1L << 12;
     private const long MaxOutputElements = 1L << 20;
     private const long MaxTotalElements = 1L << 24;
@@ -34,7 +34,8 @@ internal static class FoldConstants
         var folded = 0L;
         foreach (var node in network.Graph.Nodes)
         {
-            if (folded < MaxTotalElements && IsFoldable(node, rewriter) && Compute(node, rewriter) is { } outputs)
+            if (folded < MaxTotalElements && IsFoldable(node, rewriter)
+                && Compute(node, rewriter, network.MaxValueSize) is { } outputs)
             {
                 for (var i = 0; i < node.Outputs.Length; i++)
                 {
@@ -52,7 +53,7 @@ internal static class FoldConstants
                     || readers.Moves(rewriter.Resolve(node.Inputs[0])) * rewriter.Tensor(node.Inputs[0]).numel()
                         <= MaxTotalElements))
             {
-                Move(node, rewriter, readers, copied);
+                Move(node, rewriter, readers, copied, network.MaxValueSize);
             }
             else if (ChangesNothing(node, rewriter) && !rewriter.IsGraphOutput(node.Outputs[0]))
             {
@@ -89,6 +90,18 @@ internal static class FoldConstants
             parameters.Add(node.Outputs[0]);
         }
         return false;
+    }
+
+    /// <summary>
+    /// Whether a graph computes values from parameters alone, which may be as large as no machine's memory: they were
+    /// too large to be computed when the network was read, or are of weights.
+    /// </summary>
+    public static bool LeavesConstants(Graph graph)
+    {
+        var parameters = graph.Parameters.Select(parameter => parameter.Name).ToHashSet(StringComparer.Ordinal);
+        return graph.Nodes.Any(node => node.Operator.Definition.Foldable
+            && !node.Operator.Traits.HasFlag(OperatorTraits.Rearranges)
+            && node.Inputs.All(input => input.Length == 0 || parameters.Contains(input)));
     }
 
     /// <summary>
@@ -134,15 +147,18 @@ internal static class FoldConstants
     /// <param name="rewriter">The rewriter.</param>
     /// <param name="readers">The readers of parameters.</param>
     /// <param name="copied">Receives the names of the parameter and its copy where others read it too.</param>
+    /// <param name="maxValueSize">The maximum number of bytes of a value.</param>
     private static void Move(
-        GraphNode node, GraphRewriter rewriter, ParameterReaders readers, HashSet<string> copied)
+        GraphNode node, GraphRewriter rewriter, ParameterReaders readers, HashSet<string> copied, long maxValueSize)
     {
         var (name, output) = (rewriter.Resolve(node.Inputs[0]), node.Outputs[0]);
         var role = rewriter.Definition(name)!.Role;
         var tensor = rewriter.Tensor(name);
         using var scope = torch.NewDisposeScope();
         var inputs = node.Inputs.Select(input => input.Length == 0 ? null : rewriter.Tensor(input)).ToArray();
-        var moved = Network.Compute(node, inputs, new ComputeContext(ForwardMode.Inference, torch.CPU))[0]
+        var context = new ComputeContext(ForwardMode.Inference, torch.CPU);
+        context.Limit(maxValueSize);
+        var moved = Network.Compute(node, inputs, context)[0]
             .contiguous()
             .MoveToOuterDisposeScope();
         if (!readers.IsOnlyReader(name))
@@ -158,9 +174,10 @@ internal static class FoldConstants
     }
 
     /// <summary>Computes a node on constants; null when the values are too large to keep.</summary>
-    private static torch.Tensor[]? Compute(GraphNode node, GraphRewriter rewriter)
+    private static torch.Tensor[]? Compute(GraphNode node, GraphRewriter rewriter, long maxValueSize)
     {
         var context = new ComputeContext(ForwardMode.Inference, torch.CPU, maxElements: MaxOutputElements);
+        context.Limit(maxValueSize);
         try
         {
             return Network.Compute(

@@ -27,6 +27,7 @@ internal static class FoldWeights
             .Where(weight => !network.Parameters.ContainsKey(weight) && IsOfParameters(weight))
             .ToHashSet(StringComparer.Ordinal);
         var context = new ComputeContext(ForwardMode.Inference, network.Device);
+        context.Limit(network.MaxValueSize);
         var computed = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal);
         foreach (var node in network.Graph.Nodes)
         {

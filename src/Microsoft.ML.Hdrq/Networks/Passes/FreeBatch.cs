@@ -38,7 +38,8 @@ internal sealed class FreeBatch
         _network = network;
         _batch = batch;
         _rewriter = new GraphRewriter(network);
-        _context = new ComputeContext(ForwardMode.Inference, network.Device, maxElements: 1L << 28);
+        _context = new ComputeContext(ForwardMode.Inference, network.Device);
+        _context.Limit(network.MaxValueSize);
         var slots = network.Graph.Plan.SlotCount;
         (_few, _many, _axes) = (new torch.Tensor?[slots], new torch.Tensor?[slots], new int?[slots]);
     }

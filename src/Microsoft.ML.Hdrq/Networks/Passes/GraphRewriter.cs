@@ -81,7 +81,7 @@ internal sealed class GraphRewriter
             parameters.ToDictionary(
                 parameter => parameter.Name, parameter => _tensors[parameter.Name].detach().clone()),
             _network.Device)
-        { Metadata = _network.Metadata };
+        { Metadata = _network.Metadata, MaxValueSize = _network.MaxValueSize };
     }
 
     /// <summary>

@@ -5,7 +5,8 @@ namespace Microsoft.ML.Hdrq.Networks.Torch;
 /// <summary>
 /// Makes Torch compute as this library expects, whatever the application has set around its call: with gradients where
 /// nobody turns them off, single precision by default, and no TF32 in its place unless it is asked for: with it, GPUs
-/// round the numbers of convolutions to 10 bits. Disposing it restores what was set.
+/// round the numbers of convolutions to 10 bits; and, if asked for, with a number of threads. Disposing it restores what
+/// was set.
 /// </summary>
 internal sealed class TorchModes : IDisposable
 {
@@ -24,16 +25,26 @@ internal sealed class TorchModes : IDisposable
 
     private readonly TorchModes? _outer;
     private readonly bool _allowTf32;
+    private readonly int? _threads;
 
     /// <summary>Sets everything.</summary>
     /// <param name="allowTf32">Whether GPUs may use TF32.</param>
-    public TorchModes(bool allowTf32 = false)
+    /// <param name="threads">
+    /// The number of threads, which belongs to the process in part: calls that go on at the same time need the same.
+    /// Null for that of the application.
+    /// </param>
+    public TorchModes(bool allowTf32 = false, int? threads = null)
     {
         TorchRuntime.EnsureLoaded();
         _type = torch.get_default_dtype();
         // It belongs to the process and not to the thread, so it is left alone where it is right.
         if (_type != torch.ScalarType.Float32)
             torch.set_default_dtype(torch.ScalarType.Float32);
+        if (threads is { } count && torch.get_num_threads() is var others && others != count)
+        {
+            _threads = others;
+            torch.set_num_threads(count);
+        }
         (_allowTf32, _outer) = (allowTf32, _innermost);
         _innermost = this;
         lock (_gate)
@@ -52,6 +63,8 @@ internal sealed class TorchModes : IDisposable
         _inference.Dispose();
         if (_type != torch.ScalarType.Float32)
             torch.set_default_dtype(_type);
+        if (_threads is { } threads)
+            torch.set_num_threads(threads);
         _innermost = _outer;
         lock (_gate)
         {

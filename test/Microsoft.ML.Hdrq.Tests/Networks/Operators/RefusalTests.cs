@@ -69,6 +69,23 @@ public sealed class RefusalTests
         ("ConvTranspose", [("output_shape", new long[] { 1 << 30, 1 << 30 })], [Zeros(1, 1, 4, 4), Zeros(1, 1, 1, 1)]),
         ("MaxPool", [("kernel_shape", new long[] { 1 }), ("pads", new long[] { 1 << 30, 0 })], [Zeros(1, 1, 4)]),
         ("AveragePool", [("kernel_shape", new long[] { 1 }), ("pads", new long[] { 0, 1 << 30 })], [Zeros(1, 1, 4)]),
+        ("AveragePool", [("kernel_shape", new long[] { 300 }), ("pads", new long[] { 297, 0 })], [Zeros(1, 1, 4)]),
+        ("LpPool", [("kernel_shape", new long[] { 1 }), ("pads", new long[] { 0, 1 << 30 })], [Zeros(1, 1, 4)]),
+        ("LRN", [("size", 1L << 30)], [Zeros(1, 1, 4)]),
+        ("Expand", [], [Zeros(1), List(1L << 31)]),
+        ("Tile", [], [Zeros(1), List(1L << 31)]),
+        ("Concat", [("axis", 0L)], [Zeros(100), Zeros(100), Zeros(100)]),
+        ("Gemm", [], [Zeros(20, 1), Zeros(1, 20)]),
+        ("MatMul", [], [Zeros(20, 1), Zeros(1, 20)]),
+        ("Einsum", [("equation", "ij,jk->ik")], [Zeros(20, 1), Zeros(1, 20)]),
+        ("Einsum", [("equation", "i,j,ij->")], [Zeros(20), Zeros(20), Zeros(20, 20)]),
+        ("Cast", [("to", (long)ElementType.Float64)], [Zeros(200)]),
+        ("CastLike", [], [Zeros(200), List(1)]),
+        ("LayerNormalization", [], [Zeros(20, 1), Zeros(20)]),
+        ("OneHot", [], [List(1), List(1L << 31), Zeros(2)]),
+        ("CenterCropPad", [], [Zeros(1), List(1L << 31)]),
+        ("DequantizeLinear", [], [TensorData.Of(new byte[400], 400), TensorData.Of([1f])]),
+        ("FakeQuantize", [("minimum", -8L), ("maximum", 7L)], [Zeros(20, 1), Zeros(1, 20)]),
     }.Select(row => new TestDataRow<(string, (string, object)[], TensorData?[])>(row) { DisplayName = $"{row.Type}({string.Join(", ", row.Attributes)}) of {string.Join<TensorData?>(", ", row.Inputs)}" });
 
     [TestMethod]
@@ -76,10 +93,50 @@ public sealed class RefusalTests
     public void SizesBeyondTheLimit(string type, (string, object)[] attributes, TensorData?[] inputs)
     {
         using var scope = torch.NewDisposeScope();
-        var context = new ComputeContext(ForwardMode.Inference, torch.CPU, maxElements: 1000);
+        var context = new ComputeContext(ForwardMode.Inference, torch.CPU);
+        context.Limit(1000);
         var operation = Operator.Create(type, new OperatorAttributes(attributes));
         var refusal = Assert.ThrowsExactly<InvalidDataException>(() => operation.Compute([.. inputs.Select(input => input?.ToTorch())], context));
-        Assert.Contains("1000 elements allowed", refusal.Message);
+        Assert.Contains("more than the 1000 bytes that MaxValueSize allows for 1 row", refusal.Message);
+    }
+
+    /// <summary>So many bytes for each row, and no integer overflows.</summary>
+    [TestMethod]
+    public void TheLimitIsOneOfBytesForEachRow()
+    {
+        var context = new ComputeContext(ForwardMode.Inference, torch.CPU);
+        context.Limit(1000, rows: 3);
+        context.CheckSize([3, 250], torch.ScalarType.Float32);
+        context.CheckSize([3, 125], torch.ScalarType.Float64);
+        context.CheckSize([3000], torch.ScalarType.Bool);
+        foreach (var type in new[] { torch.ScalarType.Float32, torch.ScalarType.Float64, torch.ScalarType.Bool })
+            Assert.ThrowsExactly<InvalidDataException>(() => context.CheckSize([3001], type));
+        context.Limit(long.MaxValue, rows: 3);
+        context.CheckSize([1L << 60], torch.ScalarType.Float32);
+        Assert.AreEqual(
+            "A tensor of shape [4294967296, 4294967296] and type Float32 takes 73786976294838206464 bytes, more than the "
+            + "9223372036854775807 bytes that MaxValueSize allows for 3 rows.",
+            Assert.ThrowsExactly<InvalidDataException>(
+                () => context.CheckSize([1L << 32, 1L << 32], torch.ScalarType.Float32)).Message);
+        Assert.AreEqual(
+            "A tensor cannot have the shape [2, -5].",
+            Assert.ThrowsExactly<InvalidDataException>(
+                () => context.CheckSize([2, -5], torch.ScalarType.Float32)).Message);
+    }
+
+    /// <summary>Libraries end the process there.</summary>
+    [TestMethod]
+    [DataRow("Conv", 0, 2, 3)]
+    [DataRow("Conv", 2, 2, 0)]
+    [DataRow("ConvTranspose", 2, 2, 0)]
+    [DataRow("ConvTranspose", 2, 0, 3)]
+    public void KernelsWithoutElements(string type, int outputs, int inputs, int size)
+    {
+        using var scope = torch.NewDisposeScope();
+        var context = new ComputeContext(ForwardMode.Inference, torch.CPU);
+        var refusal = Assert.ThrowsExactly<InvalidDataException>(() => Operator.Create(type).Compute(
+            [torch.zeros(1, 2, 5, 5), torch.zeros(outputs, inputs, size, size)], context));
+        Assert.StartsWith("The kernel is empty", refusal.Message);
     }
 
     [TestMethod]

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 
-namespace Microsoft.ML.Hdrq.Gpu;
+namespace Microsoft.ML.Hdrq.Tests.Programs;
 
 /// <summary>
 /// Says line by line what happens, before and after it happens, and writes every result as a line of JSON at once: if the
