@@ -115,7 +115,7 @@ internal sealed class Mutants(string corpus, int seed)
         if ((TensorShape.ElementCount(row) ?? long.MaxValue) > LargestRow)
             return;
         using var scope = torch.NewDisposeScope();
-        using var scorer = new NetworkScorer(network, row, softmax: false, engine, threads: 1);
+        using var scorer = new NetworkScorer(network.Clone(), row, softmax: false, engine, threads: 1);
         var scores = new float[2 * scorer.ScoreSize];
         scorer.Score(scorer.NewBatch(2).fill_(0.5f), 2, scores);
     }

@@ -26,7 +26,13 @@ internal static class ParameterMerge
         var targets = method.Targets(graph, inputs);
         var weights = inputs[0].Parameters.Select(definition => definition.Name).ToHashSet(StringComparer.Ordinal);
         var merged = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal);
-        var variances = graph.Nodes.Where(node => node.Operator is BatchNormalization)
+        var sizes = graph.Parameters.ToDictionary(
+            definition => definition.Name, definition => TensorShape.ElementCount(definition.Shape),
+            StringComparer.Ordinal);
+        // A mean may be computed, as any input; then there is no mixture.
+        var variances = graph.Nodes
+            .Where(node => node.Operator is BatchNormalization
+                && sizes.TryGetValue(node.Inputs[3], out var size) && size == sizes.GetValueOrDefault(node.Inputs[4]))
             .ToLookup(node => node.Inputs[4], node => node.Inputs[3], StringComparer.Ordinal);
         var scales = quantized.Values.ToLookup(weight => weight.Scale, StringComparer.Ordinal);
         foreach (var definition in graph.Parameters)

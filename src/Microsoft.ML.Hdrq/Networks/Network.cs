@@ -321,6 +321,13 @@ public sealed class Network : IDisposable
 
     private void CheckInputs(IReadOnlyList<torch.Tensor> inputs)
     {
+        if (inputs.Count != Graph.Inputs.Length)
+        {
+            throw new ArgumentException(
+                $"The network has {Graph.Inputs.Length} inputs, and {inputs.Count} "
+                + $"{(inputs.Count == 1 ? "was" : "were")} given.",
+                nameof(inputs));
+        }
         for (var i = 0; i < inputs.Count; i++)
         {
             var expected = Graph.Inputs[i].Shape;

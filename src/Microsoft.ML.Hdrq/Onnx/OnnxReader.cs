@@ -321,10 +321,14 @@ internal sealed class OnnxReader
             };
             var folded = FoldConstants.Apply(network);
             RefuseHostileNumbers(folded);
-            if (FreeBatch.Apply(folded) is not { } free)
-                return folded;
-            folded.Dispose();
-            return free;
+            var finished = folded;
+            if (FreeBatch.Apply(folded) is { } free)
+            {
+                folded.Dispose();
+                finished = free;
+            }
+            RefuseLargeInputs(finished);
+            return finished;
         }
         catch (Exception exception) when (exception is ArgumentException or InvalidOperationException)
         {
@@ -351,6 +355,26 @@ internal sealed class OnnxReader
         {
             network.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>
+    /// Refuses inputs of which the smallest is larger than a value may be: whoever uses the network allocates them.
+    /// </summary>
+    private static void RefuseLargeInputs(Network network)
+    {
+        foreach (var input in network.Graph.Inputs)
+        {
+            long[] smallest = [.. input.Shape.ToArray().Select(size => Math.Max(size, 1))];
+            var bytes = (TensorShape.ElementCount(smallest) ?? long.MaxValue)
+                * (decimal)input.ElementType.SizeInMemory();
+            if (bytes <= network.MaxValueSize)
+                continue;
+            var shape = TensorShape.Describe(input.Shape);
+            network.Dispose();
+            throw new InvalidDataException(
+                $"Input '{input.Name}' of shape {shape} takes {bytes} bytes, more than the {network.MaxValueSize} that "
+                + $"{nameof(OnnxLoadOptions)}.{nameof(OnnxLoadOptions.MaxValueSize)} allows.");
         }
     }
 

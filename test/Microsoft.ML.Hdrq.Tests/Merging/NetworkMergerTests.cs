@@ -57,6 +57,27 @@ public sealed class NetworkMergerTests
         CollectionAssert.AreEqual(new[] { -1L, long.MaxValue }, TorchIntegers(merged, "limits"));
     }
 
+    /// <summary>A normalization whose mean is computed has a variance, and no mixture.</summary>
+    [TestMethod]
+    public void A_variance_without_a_mean_is_averaged()
+    {
+        using var a = ComputedMean(1, 3);
+        using var b = ComputedMean(5, 4);
+        using var merged = NetworkMerger.Merge([a, b]);
+        CollectionAssert.AreEqual(new[] { 3f, 3.5f }, merged.Parameters["variance"].data<float>().ToArray());
+
+        static Network ComputedMean(params float[] variance)
+        {
+            using var builder = new NetworkBuilder();
+            var x = builder.Input("x", -1, 2, 4, 4);
+            var mean = builder.Node("ReduceMean", "mean", [x, builder.Constant("axes", 0, 2, 3)], ("keepdims", 0L));
+            builder.Node("BatchNormalization", "y", [x, builder.Parameter("gamma", torch.ones(2)),
+                builder.Parameter("beta", torch.zeros(2)), mean,
+                builder.Parameter("variance", torch.tensor(variance), ParameterRole.Statistic)]);
+            return builder.Build(new GraphValue("y", ElementType.Float32, [-1, 2, 4, 4]));
+        }
+    }
+
     [TestMethod]
     [DataRow(2, false)]
     [DataRow(3, false)]

@@ -88,6 +88,24 @@ public class NetworkTests
     }
 
     [TestMethod]
+    public void RefusesOneBatchForTwoInputs()
+    {
+        using var builder = new NetworkBuilder();
+        builder.Input("x", -1, 3);
+        builder.Input("y", -1, 3);
+        builder.Node("Add", "z", ["x", "y"]);
+        using var network = builder.Build(new GraphValue("z", ElementType.Float32, [-1, 3]));
+        using var batch = torch.zeros(2, 3);
+        LiveTensors.AssertUnchanged(() =>
+        {
+            Assert.ThrowsExactly<InvalidOperationException>(() => network.Forward(batch));
+            StringAssert.Contains(
+                Assert.ThrowsExactly<ArgumentException>(() => network.Run([batch], ForwardMode.Inference)).Message,
+                "The network has 2 inputs, and 1 was given.");
+        });
+    }
+
+    [TestMethod]
     public void AFailingNodeIsNamedAndLeavesNothing()
     {
         using var builder = new NetworkBuilder();

@@ -130,6 +130,19 @@ public sealed class ValueSizeTests
             "MaxValueSize", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Loaded(file, 0)).ParamName);
     }
 
+    [TestMethod]
+    public void Inputs_that_cannot_be_small_are_refused()
+    {
+        Assert.AreEqual(
+            "Input 'x' of shape [1048576, 3, 32, ?] takes 402653184 bytes, more than the 402653183 that "
+            + "OnnxLoadOptions.MaxValueSize allows.",
+            Assert.ThrowsExactly<InvalidDataException>(() => Loaded(Wide(), 402_653_183)).Message);
+        Loaded(Wide(), 402_653_184).Dispose();
+
+        static byte[] Wide() => ModelOf(13, [1 << 20, 3, 32, -1], Longs("s", 1 << 20, 3, 32, 7), Node("Expand", "x s", "y"))
+            .ToByteArray();
+    }
+
     /// <summary>Batches are as large as the limit allows, so that no engine takes more.</summary>
     [TestMethod]
     [DataRow(ScoringEngineKind.OnnxRuntime)]
