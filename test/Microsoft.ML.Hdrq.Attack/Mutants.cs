@@ -17,6 +17,12 @@ namespace Microsoft.ML.Hdrq.Attack;
 /// </summary>
 internal sealed class Mutants(string corpus, int seed)
 {
+    /// <summary>
+    /// As an application sets it that reads the files of strangers: a well-formed file may ask for as much work as its
+    /// values are large.
+    /// </summary>
+    private static readonly OnnxLoadOptions _limits = new() { MaxValueSize = 64 << 20 };
+
     /// <summary>A user may ask for rows of any size; more than this says nothing of the file.</summary>
     private const long LargestRow = 1 << 20;
 
@@ -24,18 +30,21 @@ internal sealed class Mutants(string corpus, int seed)
         [.. Directory.GetFiles(corpus).Where(path => path.EndsWith(".onnx", StringComparison.Ordinal)
             || path.EndsWith(".zip", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
 
-    /// <summary>Tries mutants, one line before and one after each.</summary>
+    /// <summary>Tries mutants, one line before each and each thing that is done with it, and one after.</summary>
     public void Run(long first, long end)
     {
         for (var index = first; index < end; index++)
         {
-            Console.WriteLine($"begin {index}");
+            Say("begin", index);
             var (name, bytes) = Make(index);
             var outcome = name.EndsWith(".zip", StringComparison.Ordinal)
                 ? UseModel(bytes, Corpus.SizeOf(name))
-                : Use(bytes);
-            Console.WriteLine($"end {index} {outcome}");
+                : Use(bytes, () => Say("at", index));
+            Say("end", index, outcome);
         }
+
+        static void Say(string what, long index, string? outcome = null) =>
+            Console.WriteLine(FormattableString.Invariant($"{what} {index} {outcome}"));
     }
 
     /// <summary>One mutant, the same for the same corpus, seed and number.</summary>
@@ -84,12 +93,12 @@ internal sealed class Mutants(string corpus, int seed)
     }
 
     /// <summary>What became of a network: where it ended, and by which exception.</summary>
-    private static string Use(byte[] bytes)
+    private static string Use(byte[] bytes, Action begins)
     {
         Network network;
         try
         {
-            network = Network.LoadOnnx(new MemoryStream(bytes));
+            network = Network.LoadOnnx(new MemoryStream(bytes), null, _limits);
         }
         catch (Exception exception) when (exception is InvalidDataException or NotSupportedException)
         {
@@ -101,10 +110,10 @@ internal sealed class Mutants(string corpus, int seed)
         }
         using (network)
         {
-            return Try("score", () => Score(network, ScoringEngineKind.Torch))
-                ?? Try("score in ONNX Runtime", () => Score(network, ScoringEngineKind.OnnxRuntime))
-                ?? Try("merge", () => NetworkMerger.Merge([network, network]).Dispose())
-                ?? Try("write", () => network.SaveOnnx(new MemoryStream()))
+            return Try("score", begins, () => Score(network, ScoringEngineKind.Torch))
+                ?? Try("score in ONNX Runtime", begins, () => Score(network, ScoringEngineKind.OnnxRuntime))
+                ?? Try("merge", begins, () => NetworkMerger.Merge([network, network]).Dispose())
+                ?? Try("write", begins, () => network.SaveOnnx(new MemoryStream()))
                 ?? "used";
         }
     }
@@ -139,8 +148,9 @@ internal sealed class Mutants(string corpus, int seed)
     }
 
     /// <summary>Null where nothing happens, or what the documentation says.</summary>
-    private static string? Try(string what, Action action)
+    private static string? Try(string what, Action begins, Action action)
     {
+        begins();
         try
         {
             action();

@@ -4,8 +4,8 @@ using System.Globalization;
 namespace Microsoft.ML.Hdrq.Attack;
 
 /// <summary>
-/// Runs <see cref="Mutants"/> in child processes: one that dies, takes more than ten seconds for a mutant or too much
-/// memory is ended, the mutant is kept as a file, and another process goes on behind it.
+/// Runs <see cref="Mutants"/> in child processes: one that dies, takes more than ten seconds for one thing that is done
+/// with a mutant, or too much memory, is ended, the mutant is kept as a file, and another process goes on behind it.
 /// </summary>
 internal sealed class Watch(string corpus, string output, int seed, Log log)
 {
@@ -13,9 +13,9 @@ internal sealed class Watch(string corpus, string output, int seed, Log log)
     private const long MemoryLimit = 4L << 30;
 
     /// <summary>Also to begin: loading libtorch on a busy machine takes some of it.</summary>
-    private static readonly TimeSpan s_timeLimit = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _timeLimit = TimeSpan.FromSeconds(10);
 
-    private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan _startLimit = TimeSpan.FromSeconds(60);
 
     private readonly Dictionary<string, long> _outcomes = new(StringComparer.Ordinal);
     private long _largest;
@@ -66,9 +66,11 @@ internal sealed class Watch(string corpus, string output, int seed, Log log)
             lock (gate)
             {
                 current = long.Parse(number, CultureInfo.InvariantCulture);
+                if (isAt && begun.Elapsed > _longest)
+                    _longest = begun.Elapsed;
                 if (what == "end")
-                    Record(current, words[2], begun.Elapsed);
-                isAt = what == "begin";
+                    Record(current, words[2]);
+                isAt = what != "end";
                 begun.Restart();
             }
         };
@@ -88,7 +90,7 @@ internal sealed class Watch(string corpus, string output, int seed, Log log)
             {
                 _largest = Math.Max(_largest, memory);
                 ended = memory > MemoryLimit ? "memory"
-                    : begun.Elapsed > (current < first ? s_startLimit : s_timeLimit) ? "hang"
+                    : begun.Elapsed > (current < first ? _startLimit : _timeLimit) ? "hang"
                     : whole.Elapsed > left ? "time is over"
                     : null;
             }
@@ -102,17 +104,16 @@ internal sealed class Watch(string corpus, string output, int seed, Log log)
         {
             if (!isAt || ended == "time is over")
                 return current + 1;
-            Record(current, ended ?? $"death by exit code {process.ExitCode}: {error.Trim()}", begun.Elapsed);
+            Record(current, ended ?? $"death by exit code {process.ExitCode}: {error.Trim()}");
             return current + 1;
         }
     }
 
-    private void Record(long index, string outcome, TimeSpan time)
+    private void Record(long index, string outcome)
     {
         var kind = outcome.StartsWith("unexpected", StringComparison.Ordinal) ? "unexpected exception"
             : outcome.Split(' ')[0];
         _outcomes[kind] = Count(kind) + 1;
-        _longest = time > _longest ? time : _longest;
         if (kind is "used" or "refused")
             return;
         var (name, bytes) = new Mutants(corpus, seed).Make(index);

@@ -350,11 +350,34 @@ internal sealed class OnnxReader
                         $"Weight '{parameter.Name}' is empty: its shape is {TensorShape.Describe(parameter.Shape)}.");
                 }
             }
+            CheckWeights(network.Graph);
         }
         catch
         {
             network.Dispose();
             throw;
+        }
+    }
+
+    private static void CheckWeights(Graph graph)
+    {
+        var shapes = graph.Parameters.ToDictionary(
+            parameter => parameter.Name, parameter => parameter.Shape.ToArray(), StringComparer.Ordinal);
+        foreach (var node in graph.Nodes)
+        {
+            if (node.Operator is not LayerOperator layer
+                || !shapes.TryGetValue(node.Inputs[LayerOperator.WeightInput], out var shape))
+            {
+                continue;
+            }
+            try
+            {
+                layer.CheckWeight(shape);
+            }
+            catch (InvalidDataException exception)
+            {
+                throw new InvalidDataException($"Node {node}: {exception.Message}", exception);
+            }
         }
     }
 

@@ -68,6 +68,7 @@ public class MalformedModelTests
         Row("a remainder of -1 of constants too many to compute", ModelOf(13, [4], Many("a", long.MinValue), Many("b", -1), Node("Mod", "a b", "c"), Node("Cast", "c", "d", ("to", 1)), Node("ReduceMax", "d", "e", ("keepdims", 0)), Node("Add", "x e", "y")), "'Mod-c' (Mod) divides integers by -1"),
         Row("a division of data by 0", ModelOf(13, [4], Longs("b", 0), Node("Cast", "x", "a", ("to", 7)), Node("Div", "a b", "c"), Node("Cast", "c", "y", ("to", 1))), "'Div-c' (Div) divides integers by 0"),
         Row("a division of data by -1", ModelOf(13, [4], Longs("b", 3, -1, 2, 2), Node("Cast", "x", "a", ("to", 7)), Node("Div", "a b", "c"), Node("Cast", "c", "y", ("to", 1))), "'Div-c' (Div) divides integers by -1"),
+        Row("another kernel than the weight's", ModelOf(13, [1, 1, 8, 8], Floats("w", [2, 1, 1, 1], 1, 2), Node("Conv", "x w", "y", ("kernel_shape", new[] { 1L, 255 }))), "Attribute 'kernel_shape' is [1, 255], and the weight has the shape [2, 1, 1, 1]"),
         Row("an empty kernel", ModelOf(13, [1, 1, 8, 8], Floats("w", [2, 1, 0, 0]), Node("Conv", "x w", "y")), "Weight 'w' is empty: its shape is [2, 1, 0, 0]"),
         Row("a kernel of no channels", ModelOf(13, [1, 2, 8, 8], Floats("w", [2, 0, 3, 3]), Node("ConvTranspose", "x w", "y")), "Weight 'w' is empty"),
         Row("a constant with fewer outputs than asked for", ModelOf(13, [4], Longs("a", 1, 2), Longs("b", 1, 1), Node("Split", "a b", "c d e"), Node("Add", "x e", "y")), "(Split)"),

@@ -25,13 +25,15 @@ internal sealed class Convolution : LayerOperator
 
     public override bool IsMatrixProduct(int weightRank) => Groups == 1 && weightRank == 4;
 
+    public override void CheckWeight(ReadOnlySpan<long> shape) => _window.CheckWeight(shape);
+
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var (data, weight, bias) = (inputs[0]!, inputs[1]!, inputs.Optional(2));
         var dimensions = (int)weight.dim() - 2;
         if (dimensions is < 1 or > 3 || data.dim() != weight.dim())
             throw new InvalidDataException("A convolution needs data and weights of 3 to 5 dimensions.");
-        SpatialWindow.CheckWeight(weight);
+        CheckWeight(weight.shape);
         var kernel = weight.shape.AsSpan(2);
         var (before, after) = _window.Padding(data.shape.AsSpan(2), kernel);
         var sizes = _window.OutputSizes(data.shape.AsSpan(2), kernel, before, after);

@@ -41,6 +41,13 @@ internal abstract class LayerOperator(string type, OperatorAttributes attributes
     /// <param name="weightRank">The number of dimensions of the weight.</param>
     public abstract bool IsMatrixProduct(int weightRank);
 
+    /// <summary>Checks that a weight is one of this operator.</summary>
+    /// <param name="shape">The weight's shape.</param>
+    /// <exception cref="InvalidDataException">It is not.</exception>
+    public virtual void CheckWeight(ReadOnlySpan<long> shape)
+    {
+    }
+
     /// <summary>
     /// The weight's shape with the output channels as separate dimensions, and the shape in which one factor per output
     /// channel multiplies it. Null where dimension 1 of the output does not hold the output channels of the weight.

@@ -202,12 +202,20 @@ internal sealed class SpatialWindow
         return torch.nn.functional.pad(input, pads, value: value);
     }
 
-    /// <summary>Checks that a kernel has elements: libraries end the process on one that has none.</summary>
-    /// <exception cref="InvalidDataException">It has none.</exception>
-    public static void CheckWeight(torch.Tensor weight)
+    /// <summary>
+    /// Checks that a weight has elements, and the kernel that the attribute says: libraries end the process otherwise.
+    /// </summary>
+    /// <exception cref="InvalidDataException">It has none, or another kernel.</exception>
+    public void CheckWeight(ReadOnlySpan<long> weight)
     {
-        if (weight.numel() == 0)
-            throw new InvalidDataException($"The kernel is empty: its shape is {TensorShape.Describe(weight.shape)}.");
+        if (TensorShape.ElementCount(weight) == 0)
+            throw new InvalidDataException($"The kernel is empty: its shape is {TensorShape.Describe(weight)}.");
+        if (!_kernel.IsDefaultOrEmpty && weight.Length > 1 && !weight[2..].SequenceEqual(_kernel.AsSpan()))
+        {
+            throw new InvalidDataException(
+                $"Attribute 'kernel_shape' is [{string.Join(", ", _kernel)}], and the weight has the shape "
+                + $"{TensorShape.Describe(weight)}.");
+        }
     }
 
     /// <summary>The number of elements that a window spans.</summary>

@@ -33,13 +33,15 @@ internal sealed class TransposedConvolution : LayerOperator
                 [_groups, 1, weight[1], .. Enumerable.Repeat(1L, weight.Length - 2)])
             : null;
 
+    public override void CheckWeight(ReadOnlySpan<long> shape) => _window.CheckWeight(shape);
+
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
         var (data, weight, bias) = (inputs[0]!, inputs[1]!, inputs.Optional(2));
         var dimensions = (int)weight.dim() - 2;
         if (dimensions is < 1 or > 3 || data.dim() != weight.dim())
             throw new InvalidDataException("A transposed convolution needs data and weights of 3 to 5 dimensions.");
-        SpatialWindow.CheckWeight(weight);
+        CheckWeight(weight.shape);
         var (strides, dilations) = (_window.Strides(dimensions), _window.Dilations(dimensions));
         var (before, after) = _window.TransposedPadding(data.shape.AsSpan(2), weight.shape.AsSpan(2));
         var full = new long[dimensions];
