@@ -2,8 +2,9 @@ using System.Globalization;
 using Microsoft.ML.Hdrq.Attack;
 
 // Attacks the library as damaged files, kills, full disks and impatient applications do:
-// hdrq-attack [--parts mutants,kills,disk,disposal] [--minutes n] [--seed n] [--mutants n] [--corpus folder]
-// [--output folder]. Exit codes: 0 all checks passed, 1 one failed, 2 wrong arguments.
+// hdrq-attack [--parts mutants,kills,disk,leaks,disposal] [--seed n] [--minutes n] [--mutants n] [--corpus folder]
+// [--kills n] [--repetitions n] [--races n] [--output folder]. Exit codes: 0 all checks passed, 1 one failed, 2 wrong
+// arguments.
 string Option(string name, string otherwise) =>
     Array.IndexOf(args, name) is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : otherwise;
 
@@ -40,6 +41,7 @@ var minutes = Number("--minutes", 2);
         .Run(TimeSpan.FromMinutes(minutes), (long)Number("--mutants", long.MaxValue))),
     ("kills", () => Kills.Run(output, seed, (int)Number("--kills", 5), log)),
     ("disk", () => FullDisk.Run(output, log)),
+    ("leaks", () => Leaks.Run(output, (int)Number("--repetitions", 12), log)),
     ("disposal", () => Disposal.Run(seed, (int)Number("--races", 5), log)),
 ];
 var chosen = Option("--parts", string.Join(',', parts.Select(part => part.Name))).Split(',');
