@@ -63,6 +63,9 @@ internal static class Kills
                     wrong.Add($"exit code {exitCode}: {error.Trim()}");
                 done += exitCode is null ? 1 : 0;
                 // Only the block that it was at is trained again: those that were kept are not written a second time.
+                // Where the network is written, they have been deleted, and the same command makes it anew.
+                if (File.Exists(Path.Combine(folder, name)))
+                    kept = [];
                 var now = Blocks(name);
                 wrong.AddRange(kept.Where(block => now.GetValueOrDefault(block.Key) != block.Value)
                     .Select(block => $"{block.Key} was trained again"));

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
-using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;

@@ -25,36 +25,41 @@ if (args is ["race", ..])
 }
 
 var output = Path.GetFullPath(Option("--output", "attack"));
-Directory.CreateDirectory(output);
-var made = Path.Combine(output, "corpus");
-Corpus.Write(made);
-if (corpus.Length > 0)
-{
-    foreach (var file in Directory.GetFiles(corpus, "*.onnx"))
-        File.Copy(file, Path.Combine(made, Path.GetFileName(file)), overwrite: true);
-}
-using var log = new Log(Path.Combine(output, "results.json"));
-var minutes = Number("--minutes", 2);
-(string Name, Action Run)[] parts =
+(string Name, Action<Log> Run)[] parts =
 [
-    ("mutants", () => new Watch(made, output, seed, log)
-        .Run(TimeSpan.FromMinutes(minutes), (long)Number("--mutants", long.MaxValue))),
-    ("kills", () => Kills.Run(output, seed, (int)Number("--kills", 5), log)),
-    ("disk", () => FullDisk.Run(output, log)),
-    ("leaks", () => Leaks.Run(output, (int)Number("--repetitions", 12), log)),
-    ("disposal", () => Disposal.Run(seed, (int)Number("--races", 5), log)),
+    ("mutants", log => new Watch(MakeCorpus(), output, seed, log)
+        .Run(TimeSpan.FromMinutes(Number("--minutes", 2)), (long)Number("--mutants", long.MaxValue))),
+    ("kills", log => Kills.Run(output, seed, (int)Number("--kills", 5), log)),
+    ("disk", log => FullDisk.Run(output, log)),
+    ("leaks", log => Leaks.Run(output, (int)Number("--repetitions", 12), log)),
+    ("disposal", log => Disposal.Run(seed, (int)Number("--races", 5), log)),
 ];
 var chosen = Option("--parts", string.Join(',', parts.Select(part => part.Name))).Split(',');
 if (chosen.Except(parts.Select(part => part.Name)).FirstOrDefault() is { } unknown)
 {
-    Console.Error.WriteLine($"'{unknown}' is not a part; the parts are {string.Join(", ", parts.Select(part => part.Name))}.");
+    var names = string.Join(", ", parts.Select(part => part.Name));
+    Console.Error.WriteLine($"'{unknown}' is not a part; the parts are {names}.");
     return 2;
 }
+Directory.CreateDirectory(output);
+using var log = new Log(Path.Combine(output, "results.json"));
 foreach (var (name, run) in parts.Where(part => chosen.Contains(part.Name)))
 {
     log.Begin(name);
-    run();
+    run(log);
 }
 log.Begin("all");
 log.Check("checks", log.Failures == 0, $"{log.Checks - log.Failures} of {log.Checks} passed");
 return log.Failures == 0 ? 0 : 1;
+
+string MakeCorpus()
+{
+    var made = Path.Combine(output, "corpus");
+    Corpus.Write(made);
+    if (corpus.Length > 0)
+    {
+        foreach (var file in Directory.GetFiles(corpus, "*.onnx"))
+            File.Copy(file, Path.Combine(made, Path.GetFileName(file)), overwrite: true);
+    }
+    return made;
+}

@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Tests.Pipeline;
 
@@ -44,6 +45,27 @@ public sealed class SaveBesideTests
         Parallel.For(0, 32, _ => network.SaveOnnx(_folder.Combine("x.onnx")));
         Assert.HasCount(1, Directory.GetFiles(_folder.Path));
         Network.LoadOnnx(_folder.Combine("x.onnx")).Dispose();
+    }
+
+    /// <summary>What a process leaves that is killed while it writes is deleted when the same file is written again.</summary>
+    [TestMethod]
+    public void What_a_killed_process_left_is_swept()
+    {
+        using var network = TestNetworks.Classifier();
+        var (left, open, recent, other) = (
+            Unfinished("x.onnx"), Unfinished("x.onnx"), Unfinished("x.onnx"), Unfinished("y.onnx"));
+        foreach (var path in new[] { left, open, other })
+        {
+            File.WriteAllText(path, "half");
+            File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddSeconds(-10));
+        }
+        File.WriteAllText(recent, "half");
+        using (new FileStream(open, FileMode.Open, FileAccess.Read, FileShare.Read))
+            network.SaveOnnx(_folder.Combine("x.onnx"));
+        CollectionAssert.AreEquivalent(
+            new[] { open, other, recent, _folder.Combine("x.onnx") }, Directory.GetFiles(_folder.Path));
+
+        string Unfinished(string name) => WholeFile.Beside(_folder.Combine(name));
     }
 
     [TestMethod]
