@@ -132,7 +132,7 @@ internal static class AdaptCommand
                 var training = options.Adapting(VisionTask.Of(file).Adaptation(height));
                 session.Output.WithProgress(board =>
                 {
-                    using var source = steps.Read(options.Network!, options.Normalization);
+                    using var source = steps.Read(options.Network!, options.Normalization, scores: options.Scores);
                     var bar = board.Add($"adapting to {images.Count} images without labels");
                     using var adapted = steps.Adapt(
                         source, pixels.Read(images, session.CancellationToken),

@@ -22,6 +22,13 @@ internal static class CommonArguments
             Description = "Print events and results for programs, one JSON object a line."
         };
 
+    /// <summary>The name of the option for the output that holds the scores.</summary>
+    public const string ScoresName = "--scores";
+
+    /// <summary>The output that holds the scores.</summary>
+    public static Option<string?> Scores() =>
+        new(ScoresName) { Description = "Name of the output with the scores, where the network has several outputs." };
+
     /// <summary>The seed.</summary>
     public static Option<int> Seed() =>
         Arguments.Integer("--seed", "Seed of weights, orders and random draws.", int.MinValue, int.MaxValue, 1);

@@ -30,12 +30,13 @@ internal static class EvaluateCommand
         var split = Arguments.Choice(
             "--split", "The images to measure on: test or train. Default: test.", "test", "train");
         var normalization = CommonArguments.NormalizationOption("none.");
+        var scores = CommonArguments.Scores();
         var (batchSize, threads, json) =
             (CommonArguments.BatchSize(), CommonArguments.Threads(), CommonArguments.Json());
         var command =
             new CliCommand(
                 "evaluate", "Measures networks on labelled images: accuracy, or mean IoU, domain by domain.") { files,
-                data, domains, split, normalization, batchSize, threads, json };
+                data, domains, split, normalization, scores, batchSize, threads, json };
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var layout = DomainLayout.Find(result.GetValue(data)!);
@@ -49,6 +50,7 @@ internal static class EvaluateCommand
             {
                 Data = layout.Root,
                 Normalization = CommonArguments.Normalization(result.GetValue(normalization)),
+                Scores = result.GetValue(scores),
                 MeasuredSplit = measured,
                 BatchSize = result.GetValue(batchSize),
                 Threads = result.GetValue(threads),
@@ -65,7 +67,7 @@ internal static class EvaluateCommand
                 foreach (var path in result.GetValue(files)!)
                 {
                     var bar = board.Add(Path.GetFileName(path));
-                    using var file = Network.LoadOnnx(path);
+                    using var file = Network.LoadOnnx(path, new OnnxLoadOptions { Output = options.Scores });
                     var networks = DomainNetworks.Of(layout, options with { Network = path }, file);
                     using var network = networks.Read(path);
                     var scores = new List<DomainScore>();
@@ -106,7 +108,7 @@ internal static class EvaluateCommand
     /// <summary>Looks whether a network is one for the images: of several, the last may be wrong.</summary>
     private static void Check(string path, DomainLayout layout, JobOptions options, Action<string>? warn)
     {
-        using var network = Network.LoadOnnx(path);
+        using var network = Network.LoadOnnx(path, new OnnxLoadOptions { Output = options.Scores });
         try
         {
             DomainNetworks.Of(layout, options with { Network = path }, network, warn);

@@ -27,6 +27,7 @@ internal static class QuantizeCommand
                 "--source", "ONNX file of the source network, which all places share. Without it a network may not "
                 + "merge well: nothing keeps it near the others.");
         var normalization = CommonArguments.NormalizationOption("none.");
+        var scores = CommonArguments.Scores();
         var method =
             Arguments.Choice(
                 "--method", $"How to quantize: {string.Join(", ", MethodChoice.All.Select(choice => choice.Name))}. "
@@ -49,7 +50,7 @@ internal static class QuantizeCommand
                 "quantize", "Quantizes a network on unlabelled images of one place, so that it can be merged with "
                 + "those of other places.")
         {
-            data, domain, network, source, normalization, method, bits, average, settings, iterations, calibration,
+            data, domain, network, source, normalization, scores, method, bits, average, settings, iterations, calibration,
                 output, seed, threads, gpu, json,
         };
         command.SetAction(result => run(new(result.GetValue(json), session =>
@@ -57,7 +58,8 @@ internal static class QuantizeCommand
             var (folder, path, target) = (result.GetValue(data)!, result.GetValue(network)!, result.GetValue(output)!);
             Arguments.CheckApart(target, path, result.GetValue(source));
             var images = DomainLayout.UnlabelledImages(folder, result.GetValue(domain));
-            using var file = Network.LoadOnnx(path);
+            var loading = new OnnxLoadOptions { Output = result.GetValue(scores) };
+            using var file = Network.LoadOnnx(path, loading);
             var task = VisionTask.Of(file);
             var preset = result.GetValue(settings) == "paper" ? HdrqOptions.Paper : task.Quantization;
             var plan = MethodChoice.Named(result.GetValue(method) ?? "hdrq")[0].Plan(
@@ -77,7 +79,7 @@ internal static class QuantizeCommand
                     "--average-bits needs --source: bits follow from the source network's weights, so that all places "
                     + "have the same.");
             if (result.GetValue(source) is { } common)
-                CheckSource(common, path, file);
+                CheckSource(common, path, file, loading);
             var (height, width) = PixelPipeline.InputSize(file, () => images[0]);
             PixelPipeline.CheckImages(images);
             var context = Devices.Context(plan.Seed, result.GetValue(gpu));
@@ -90,8 +92,10 @@ internal static class QuantizeCommand
                     + "merged need it.");
             var quantized = session.Output.WithProgress(board =>
             {
-                using var adapted = steps.Read(path, scale);
-                using var common = result.GetValue(source) is { } sourcePath ? steps.Read(sourcePath, scale) : null;
+                using var adapted = steps.Read(path, scale, scores: loading.Output);
+                using var common = result.GetValue(source) is { } sourcePath
+                    ? steps.Read(sourcePath, scale, scores: loading.Output)
+                    : null;
                 var bar = board.Add($"quantizing {Path.GetFileName(path)} on {images.Count} images");
                 var made = steps.Quantize(adapted, pixels.Read(images, session.CancellationToken),
                     plan.For(common ?? adapted) with
@@ -114,9 +118,9 @@ internal static class QuantizeCommand
         return command;
     }
 
-    private static void CheckSource(string source, string path, Network network)
+    private static void CheckSource(string source, string path, Network network, OnnxLoadOptions loading)
     {
-        using var common = Network.LoadOnnx(source);
+        using var common = Network.LoadOnnx(source, loading);
         if (Ends(common) is var ends && ends != Ends(network))
             throw new InvalidDataException(
                 $"'{source}' is not the source network of '{path}': it turns {ends}, and that {Ends(network)}.");

@@ -21,6 +21,7 @@ internal sealed class SourceArguments
             "--head-rate", "Learning rate of a new head. Default: that of the rest.", double.Epsilon, 100);
 
     private readonly Option<string?> _normalization;
+    private readonly Option<string?> _scores = CommonArguments.Scores();
 
     /// <param name="network">What the network is, in help.</param>
     /// <param name="normalization">The default normalization, in help.</param>
@@ -39,7 +40,7 @@ internal sealed class SourceArguments
     }
 
     /// <summary>The options, in the order of help.</summary>
-    public IEnumerable<Option> Options => [_network, _newHead, _headRate, _normalization];
+    public IEnumerable<Option> Options => [_network, _newHead, _headRate, _normalization, _scores];
 
     /// <summary>What was given for the network.</summary>
     public string? Network(ParseResult result) => result.GetValue(_network);
@@ -57,10 +58,14 @@ internal sealed class SourceArguments
             throw new UsageException("--head-rate is for a new head; give --new-head too.");
         if (newHead && network is null)
             throw new UsageException("--new-head is for a network that --network gives.");
+        var scores = result.GetValue(_scores);
+        if (scores is not null && (network is null || PretrainedNetwork.IsMeant(network)))
+            throw new UsageException($"{CommonArguments.ScoresName} is for a file that --network gives.");
         if (!PretrainedNetwork.IsMeant(network))
             return options with
             {
                 Network = network,
+                Scores = scores,
                 NewHead = newHead,
                 Normalization = CommonArguments.Normalization(
                     normalization ?? (network is null ? "imagenet" : "none")),

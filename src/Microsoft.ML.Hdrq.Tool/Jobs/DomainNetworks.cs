@@ -33,6 +33,8 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     public static DomainNetworks Of(
         DomainLayout layout, JobOptions options, Network? network, Action<string>? warn = null)
     {
+        if (network is not null && !options.NewHead)
+            VisionTask.CheckOutput(network);
         var context = Devices.Context(options.Seed, options.GpuDeviceId);
         var classes = options.NewHead ? null : network?.ClassNames;
         if (layout.HasMasks)
@@ -144,7 +146,7 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     }
 
     /// <summary>A network from a file, with the normalization of its input as its first nodes.</summary>
-    public Network Read(string path) => Steps.Read(path, options.Normalization, Classes);
+    public Network Read(string path) => Steps.Read(path, options.Normalization, Classes, options.Scores);
 
     /// <summary>The source network, adapted to the images of a domain, with their labels if these are read.</summary>
     public Network Adapt(

@@ -134,6 +134,9 @@ internal sealed record JobOptions
     /// <summary>Number of the GPU; null for the CPU.</summary>
     public int? GpuDeviceId { get; init; }
 
+    /// <summary>The output of <see cref="Network"/> that holds the scores; null where it has one.</summary>
+    public string? Scores { get; init; }
+
     /// <summary>How a network is adapted, with what was asked for.</summary>
     public AdaptationOptions Adapting(AdaptationOptions standard) => standard with
     {
@@ -144,7 +147,7 @@ internal sealed record JobOptions
 
     /// <summary>Reads the network of the file; null if there is none.</summary>
     public Network? LoadNetwork() => Network is null ? null
-        : IsPretrained ? PretrainedNetwork.Load(Network) : Networks.Network.LoadOnnx(Network);
+        : IsPretrained ? PretrainedNetwork.Load(Network) : Networks.Network.LoadOnnx(Network, new OnnxLoadOptions { Output = Scores });
 
     /// <summary>The ways to quantize.</summary>
     public IReadOnlyList<QuantizationPlan> Plans =>

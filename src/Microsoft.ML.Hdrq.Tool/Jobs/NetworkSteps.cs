@@ -25,9 +25,10 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
     /// A network from a file, with the normalization of its input as its first nodes. A file that has it already keeps
     /// it: the source network comes as it was exported, and those adapted from it with what was put before it.
     /// </summary>
-    public Network Read(string path, ChannelNormalization? normalization, IReadOnlyList<string>? classNames = null)
+    public Network Read(
+        string path, ChannelNormalization? normalization, IReadOnlyList<string>? classNames = null, string? scores = null)
     {
-        using var network = Network.LoadOnnx(path);
+        using var network = Network.LoadOnnx(path, new OnnxLoadOptions { Output = scores });
         return Fit(context.Transforms.ApplyNetwork(
             Score, PixelPipeline.Pixels, network,
             new ScoringOptions { Normalization = Missing(network, normalization), ClassNames = classNames }), NoPixels);

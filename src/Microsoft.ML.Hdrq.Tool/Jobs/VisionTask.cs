@@ -77,13 +77,27 @@ internal sealed record VisionTask
     /// <summary>How networks are adapted to images of a height.</summary>
     public required Func<int, AdaptationOptions> Adaptation { get; init; }
 
+    /// <summary>Checks that it is clear which output holds the scores.</summary>
+    /// <exception cref="InvalidDataException">The network has several outputs.</exception>
+    public static void CheckOutput(Network network)
+    {
+        var outputs = network.Graph.Outputs;
+        if (outputs.Length > 1)
+        {
+            throw new InvalidDataException(
+                $"The network has {outputs.Length} outputs, {string.Join(", ", outputs)}; --scores says which one holds the "
+                + "scores.");
+        }
+    }
+
     /// <summary>The task of a network, by what it gives.</summary>
     /// <exception cref="InvalidDataException">
-    /// It gives neither scores of classes nor those of classes for every pixel.
+    /// It gives neither scores of classes nor those of classes for every pixel, or has several outputs.
     /// </exception>
     public static VisionTask Of(Network network)
     {
         var output = network.Graph.Outputs[0];
+        CheckOutput(network);
         return output.Shape.Length switch
         {
             2 => Classification,

@@ -14,6 +14,12 @@ public sealed record OnnxLoadOptions
     /// </summary>
     public long MaxValueSize { get; init; } = Network.DefaultMaxValueSize;
 
+    /// <summary>
+    /// The name of the only output that is kept, with what it is computed from, such as the scores of a network that
+    /// gives features too; null, the default, keeps all outputs.
+    /// </summary>
+    public string? Output { get; init; }
+
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
     internal void Check()
     {

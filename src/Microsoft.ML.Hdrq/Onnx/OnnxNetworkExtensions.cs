@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Files;
+using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 
@@ -18,8 +19,8 @@ public static class OnnxNetworkExtensions
         /// <returns>The network, on the CPU, owned by the caller.</returns>
         /// <exception cref="FileNotFoundException">There is no such file.</exception>
         /// <exception cref="InvalidDataException">
-        /// The file is not a well-formed ONNX model, or a value takes more memory than the options allow; the message
-        /// names the path and the cause.
+        /// The file is not a well-formed ONNX model, or a value takes more memory than the options allow, or
+        /// there is no output of the name that they give; the message names the path and the cause.
         /// </exception>
         /// <exception cref="NotSupportedException">
         /// The model uses operators or an opset that are not supported, and the message names all of them; or it has more
@@ -59,7 +60,7 @@ public static class OnnxNetworkExtensions
             var bytes = File.ReadAllBytes(path);
             try
             {
-                return OnnxReader.Read(bytes, file.DirectoryName, options.MaxValueSize);
+                return Read(bytes, file.DirectoryName, options);
             }
             catch (InvalidDataException exception)
             {
@@ -99,7 +100,8 @@ public static class OnnxNetworkExtensions
         /// <returns>The network, on the CPU, owned by the caller.</returns>
         /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
         /// <exception cref="InvalidDataException">
-        /// The stream does not hold a well-formed ONNX model, or a value takes more memory than the options allow.
+        /// The stream does not hold a well-formed ONNX model, a value takes more memory than the options allow, or there
+        /// is no output of the name that they give.
         /// </exception>
         /// <exception cref="NotSupportedException">
         /// The model uses operators or an opset that are not supported, and the message names all of them; or it has more
@@ -114,7 +116,7 @@ public static class OnnxNetworkExtensions
             options.Check();
             using var buffer = new MemoryStream();
             stream.CopyTo(buffer);
-            return OnnxReader.Read(buffer.ToArray(), externalDataDirectory, options.MaxValueSize);
+            return Read(buffer.ToArray(), externalDataDirectory, options);
         }
     }
 
@@ -162,6 +164,21 @@ public static class OnnxNetworkExtensions
             File.Delete(unfinished);
             if (externalTarget is not null)
                 File.Delete(unfinishedExternal);
+        }
+    }
+
+    private static Network Read(byte[] bytes, string? externalDataDirectory, OnnxLoadOptions options)
+    {
+        var network = OnnxReader.Read(bytes, externalDataDirectory, options.MaxValueSize);
+        if (options.Output is not { } output)
+            return network;
+        using (network)
+        {
+            var names = network.Graph.Outputs.Select(value => value.Name).ToList();
+            return names.Contains(output)
+                ? ChooseOutput.Apply(network, output)
+                : throw new InvalidDataException(
+                    $"There is no output '{output}'; the outputs are {string.Join(", ", names.Select(name => $"'{name}'"))}.");
         }
     }
 

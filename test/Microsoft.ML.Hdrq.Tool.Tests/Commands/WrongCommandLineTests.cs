@@ -53,6 +53,8 @@ public sealed partial class WrongCommandLineTests
             (Evaluate + " --domains snow", 2, "'snow'"),
             (Evaluate + " --domains fog fog", 2, "'fog' is given twice"),
             (Evaluate + " --split all", 2, "--split all"),
+            ("run --data {f}/data --network resnet18 --scores x --output {f}/new/out", 2, "--scores is for a file"),
+            ("run --data {f}/data --scores x --output {f}/new/out", 2, "--scores is for a file"),
             (Evaluate + " --normalization cifar", 2, "--normalization cifar"),
             ("evaluate {f}/text.onnx --data {f}/data", 3, "{f}/text.onnx"),
             ("evaluate {f}/five.onnx --data {f}/data", 3, "3 classes"),
