@@ -83,6 +83,7 @@ internal static class AdaptCommand
             {
                 Arguments.CheckApart(target, quantized);
                 RefuseTraining();
+                CheckQuantized(quantized);
                 AdaptWithoutLabels(
                     Asked(folder) with { Network = quantized, Normalization = null }, AdaptationMethod.Statistics);
                 session.Output.Say($"Written: {target}.");
@@ -188,6 +189,17 @@ internal static class AdaptCommand
             throw new UsageException("--validation needs labels, and --labels none reads none.");
         if (options.BalanceClasses)
             throw new UsageException("--balance-classes needs labels, and --labels none reads none.");
+    }
+
+    private static void CheckQuantized(string path)
+    {
+        using var network = Network.LoadOnnx(path);
+        if (!network.Graph.Nodes.Any(node => node.Operator.Type == "FakeQuantize"))
+        {
+            throw new InvalidDataException(
+                $"'{path}' is in full precision; --merged is for quantized networks, and --network with --labels none "
+                + "for others.");
+        }
     }
 
     private static Network Adapt(
