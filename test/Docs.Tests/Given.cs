@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using SkiaSharp;
@@ -36,6 +37,7 @@ internal static class Given
         ["photos"] = () => MakeImages("photos", 140, 0),
         ["streets"] = MakeStreets,
         ["source.onnx"] = () => Once("source.onnx", MakeSource),
+        ["classifier.onnx"] = () => Once("classifier.onnx", MakeClassifier),
         ["segmenter.onnx"] = () => Once("segmenter.onnx", MakeSegmenter),
         [Pretrained] = MakePretrained,
         [Common] = () => Once(Common, MakeCommon),
@@ -144,6 +146,13 @@ internal static class Given
         builder.Node("Gemm", "scores", ["flat", "linear.weight", "linear.bias"], ("transB", 1L));
         using var network = builder.Build(new GraphValue("scores", ElementType.Float32, [-1, _classes.Length]));
         network.SaveOnnx("source.onnx");
+    }
+
+    /// <summary>Layers before the head, and normalizations: what adapting without labels needs.</summary>
+    private static void MakeClassifier()
+    {
+        using var network = ResNet.Cifar(8, _classes.Length, seed: 1, width: 4, inputSize: Side);
+        network.SaveOnnx("classifier.onnx");
     }
 
     private static int Blue(int kind) => 90 + 50 * kind;

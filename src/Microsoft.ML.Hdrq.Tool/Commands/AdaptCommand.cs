@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Tool.Data;
 using Microsoft.ML.Hdrq.Tool.Jobs;
 using Microsoft.ML.Hdrq.Tool.Terminal;
@@ -59,7 +60,10 @@ internal static class AdaptCommand
             "--data", $"Folder of the place, <train>/<class>/<image> or <train>/<images|labels>/<frame>, or of several "
             + "with --domain; with --labels none any folder of images.", isRequired: true);
         var domain = new Option<string?>("--domain") { Description = "The place, where --data has several." };
-        var network = new SourceArguments("ONNX file of the source network.", "none.", isRequired: true);
+        var network = new SourceArguments("ONNX file of the source network.", "none.", isRequired: false);
+        var merged = Arguments.File(
+            "--merged", "ONNX file of a quantized network, in place of --network: its scales and biases are brought to "
+            + "the images, without labels and without training; its integers stay.");
         var (epochs, rate, noFlip, balance) = (Epochs("--epochs"), Rate("--rate"), NoFlip(), BalanceClasses());
         var (validation, labels) = (Validation(), Labels());
         var output = Arguments.NewFile("--output", "The ONNX file to write.", ".onnx", isRequired: true);
@@ -71,13 +75,31 @@ internal static class AdaptCommand
             domain, labels, epochs, rate, validation, noFlip, balance, output, seed, threads, gpu, json };
         foreach (var option in network.Options)
             command.Add(option);
+        command.Add(merged);
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var (folder, target) = (result.GetValue(data)!, result.GetValue(output)!);
             Arguments.CheckApart(target, network.Network(result));
+            if (result.GetValue(merged) is { } quantized)
+            {
+                Arguments.CheckApart(target, quantized);
+                RefuseTraining();
+                CheckQuantized(quantized);
+                AdaptWithoutLabels(
+                    Asked(folder) with { Network = quantized, Normalization = null }, AdaptationMethod.Statistics);
+                session.Output.Say($"Written: {target}.");
+                return;
+            }
+            if (network.Network(result) is null)
+                throw new UsageException("Option '--network' is required, or '--merged'.");
             if (result.GetValue(labels) == "none")
             {
-                AdaptWithoutLabels(DomainLayout.UnlabelledImages(folder, result.GetValue(domain)));
+                var asked = Asked(folder);
+                RefuseWithoutLabels(asked);
+                if (asked.NewHead)
+                    throw new UsageException("--labels none: a new head learns from labels only.");
+                AdaptWithoutLabels(asked, AdaptationMethod.Student);
+                SayNext();
                 return;
             }
             var layout = DomainLayout.FindOne(folder, result.GetValue(domain), DataSplit.Train)
@@ -117,16 +139,13 @@ internal static class AdaptCommand
                 GpuDeviceId = result.GetValue(gpu),
             }, result);
 
-            void AdaptWithoutLabels(IReadOnlyList<string> images)
+            void AdaptWithoutLabels(JobOptions options, AdaptationMethod method)
             {
-                var options = Asked(folder);
-                RefuseWithoutLabels(options);
-                if (options.NewHead)
-                    throw new UsageException("--labels none: a new head learns from labels only.");
+                var images = DomainLayout.UnlabelledImages(folder, result.GetValue(domain));
                 using var file = options.LoadNetwork()!;
                 var (height, width) = PixelPipeline.InputSize(file, () => images[0]);
                 PixelPipeline.CheckImages(images);
-                var context = Devices.Context(options.Seed, options.GpuDeviceId);
+                var context = Devices.Context(options.Seed, options.GpuDeviceId, session.Output.Warn);
                 var pixels = new PixelPipeline(context, height, width);
                 var steps = new NetworkSteps(context, pixels, options.Seed, options.Threads);
                 var training = options.Adapting(VisionTask.Of(file).Adaptation(height));
@@ -138,7 +157,7 @@ internal static class AdaptCommand
                         source, pixels.Read(images, session.CancellationToken),
                         training with
                         {
-                            Method = AdaptationMethod.Student,
+                            Method = method,
                             CheckpointDirectory = CheckpointFolder.Of(target),
                             Progress = bar.Reports<FineTuningProgress>(MergeJob.State),
                         },
@@ -147,7 +166,14 @@ internal static class AdaptCommand
                     bar.Complete();
                     return true;
                 });
-                SayNext();
+            }
+
+            void RefuseTraining()
+            {
+                var training = network.Options.Concat([labels, epochs, rate, validation, noFlip, balance])
+                    .FirstOrDefault(option => result.GetResult(option) is { Implicit: false });
+                if (training is not null)
+                    throw new UsageException($"--merged is adapted without training; {training.Name} is not for it.");
             }
 
             void SayNext() => session.Output.Say(
@@ -164,6 +190,17 @@ internal static class AdaptCommand
             throw new UsageException("--validation needs labels, and --labels none reads none.");
         if (options.BalanceClasses)
             throw new UsageException("--balance-classes needs labels, and --labels none reads none.");
+    }
+
+    private static void CheckQuantized(string path)
+    {
+        using var network = Network.LoadOnnx(path);
+        if (!network.Graph.Nodes.Any(node => node.Operator.Type == "FakeQuantize"))
+        {
+            throw new InvalidDataException(
+                $"'{path}' is in full precision; --merged is for quantized networks, and --network with --labels none "
+                + "for others.");
+        }
     }
 
     private static Network Adapt(

@@ -28,14 +28,16 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     /// <param name="layout">The folder.</param>
     /// <param name="options">What is asked for.</param>
     /// <param name="network">The source network; null to train one.</param>
-    /// <param name="warn">Told what was assumed of the images; null where that was said already.</param>
+    /// <param name="warn">
+    /// Told what was assumed of the images, and what steps warn of; null where that was said already.
+    /// </param>
     /// <exception cref="InvalidDataException">The images cannot be used, or the network does not fit them.</exception>
     public static DomainNetworks Of(
         DomainLayout layout, JobOptions options, Network? network, Action<string>? warn = null)
     {
         if (network is not null && !options.NewHead)
             VisionTask.CheckOutput(network);
-        var context = Devices.Context(options.Seed, options.GpuDeviceId);
+        var context = Devices.Context(options.Seed, options.GpuDeviceId, warn);
         var classes = options.NewHead ? null : network?.ClassNames;
         if (layout.HasMasks)
         {

@@ -23,7 +23,8 @@ public enum AdaptationMethod
     /// at the others. Nothing is trained; it takes one pass over the images. Moves the statistics. Where the
     /// normalizations are folded into the layers, as in most exported networks, the source needs statistics of its
     /// layers' outputs, which <c>RecordStatistics</c> adds to it; without either, the network stays as it is, with a
-    /// warning.
+    /// warning. A quantized network, merged or not, is brought to a site too: its integers stay as they are, and the
+    /// scales of weights that have one for each channel, and biases, change.
     /// </summary>
     Statistics,
 

@@ -47,7 +47,7 @@ internal static class Statistics
     /// Measures each normalization's input, or each layer's output, with everything before it brought to the site
     /// already, and replaces mean and variance by the mixture <c>a site + (1 - a) source</c>. Where a normalization is
     /// folded, so that its layer's output y has the source's mean m and variance v, <c>(y - mean) sqrt(v / variance) +
-    /// m</c> takes the place of y: scale and shift of the layer.
+    /// m</c> takes the place of y: scale and shift of the layer. Integers of quantized weights stay as they are.
     /// </summary>
     /// <param name="network">The network, on the device to compute on; not changed.</param>
     /// <param name="images">The site's images, [images, ...].</param>
@@ -114,15 +114,21 @@ internal static class Statistics
         select new Normalization(
             node.Inputs[0], network.Parameters[node.Inputs[3]], network.Parameters[node.Inputs[4]]);
 
-    private static IEnumerable<Place> Recorded(Network network) =>
-        from layer in OutputStatistics.Layers(network.Graph)
-        let recorded = OutputStatistics.Read(
-            network.Metadata, layer.Weight, network.Parameters[layer.Bias!].numel())
-        where recorded is not null
-        select new Folded(
-            layer, network.Parameters[layer.Weight], network.Parameters[layer.Bias!],
-            torch.tensor(recorded.Value.Mean, device: network.Device),
-            torch.tensor(recorded.Value.Variance, device: network.Device));
+    private static IEnumerable<Place> Recorded(Network network)
+    {
+        var biases = IntegerBias.Find(network.Graph).ToDictionary(bias => bias.Layer);
+        return
+            from layer in OutputStatistics.Layers(network.Graph)
+            let recorded = OutputStatistics.Read(
+                network.Metadata, layer.Weight, network.Parameters[layer.Bias!].numel())
+            where recorded is not null
+            let mean = torch.tensor(recorded.Value.Mean, device: network.Device)
+            let variance = torch.tensor(recorded.Value.Variance, device: network.Device)
+            select layer.WeightQuantizer is null
+                ? new Folded(layer, network.Parameters, mean, variance)
+                : new Quantized(
+                    layer, network.Parameters, biases.GetValueOrDefault(layer.Node), mean, variance);
+    }
 
     /// <summary>A value whose statistics are brought to the site.</summary>
     /// <param name="value">The name of the value.</param>
@@ -172,29 +178,86 @@ internal static class Statistics
     }
 
     /// <summary>The output of a layer into which a normalization is folded: scaled and shifted.</summary>
-    private sealed class Folded(
-        Layer layer, torch.Tensor weight, torch.Tensor bias, torch.Tensor mean, torch.Tensor variance)
+    private class Folded(
+        Layer layer, IReadOnlyDictionary<string, torch.Tensor> parameters, torch.Tensor mean, torch.Tensor variance)
         : Place(layer.Output, mean, variance)
     {
-        private readonly torch.Tensor _factor = torch.ones_like(bias);
         private readonly torch.Tensor _mean = mean.clone();
+
+        protected Layer Layer { get; } = layer;
+
+        protected IReadOnlyDictionary<string, torch.Tensor> Parameters { get; } = parameters;
+
+        protected torch.Tensor Weight => Parameters[Layer.Weight];
+
+        protected torch.Tensor Bias => Parameters[Layer.Bias!];
+
+        /// <summary>The factor of each channel.</summary>
+        protected torch.Tensor Factor { get; } = torch.ones_like(mean);
+
+        /// <summary>The bias that the layer gets.</summary>
+        protected torch.Tensor Shifted => Bias.sub(_mean).mul(Factor).add(SourceMean, Scalars.One);
+
+        /// <summary>Whether the channels can be scaled; else they are shifted only.</summary>
+        protected virtual bool Scales => true;
 
         protected override void Use(torch.Tensor batch, torch.Tensor mixedMean, torch.Tensor mixedVariance)
         {
             _mean.copy_(mixedMean);
-            _factor.copy_(SourceVariance.add(Scalars.Keep(Epsilon), Scalars.One)
-                .div(mixedVariance.add(Scalars.Keep(Epsilon), Scalars.One)).sqrt());
+            if (Scales)
+            {
+                Factor.copy_(SourceVariance.add(Scalars.Keep(Epsilon), Scalars.One)
+                    .div(mixedVariance.add(Scalars.Keep(Epsilon), Scalars.One)).sqrt());
+            }
             long[] perChannel = [1, -1, .. Enumerable.Repeat(1L, (int)batch.dim() - 2)];
-            batch.sub_(_mean.reshape(perChannel)).mul_(_factor.reshape(perChannel))
+            batch.sub_(_mean.reshape(perChannel)).mul_(Factor.reshape(perChannel))
                 .add_(SourceMean.reshape(perChannel), Scalars.One);
         }
 
         public override void Finish()
         {
             var (weightShape, factorShape) =
-                layer.Operator.ByOutputChannel(weight.shape, bias.numel())!.Value;
-            weight.copy_(weight.reshape(weightShape).mul(_factor.reshape(factorShape)).reshape(weight.shape));
-            bias.copy_(bias.sub(_mean).mul(_factor).add(SourceMean, Scalars.One));
+                Layer.Operator.ByOutputChannel(Weight.shape, Bias.numel())!.Value;
+            Weight.copy_(Weight.reshape(weightShape).mul(Factor.reshape(factorShape)).reshape(Weight.shape));
+            Bias.copy_(Shifted);
+        }
+    }
+
+    /// <summary>
+    /// The output of a layer with a quantized weight: its integers stay, and their scales take the factors. Where there
+    /// is one scale for all channels, the output is shifted only.
+    /// </summary>
+    private sealed class Quantized(
+        Layer layer, IReadOnlyDictionary<string, torch.Tensor> parameters, IntegerBias? integerBias,
+        torch.Tensor mean, torch.Tensor variance)
+        : Folded(layer, parameters, mean, variance)
+    {
+        /// <summary>The smallest number that single precision has in full.</summary>
+        private const double SmallestScale = 1.17549435e-38;
+
+        private Quantizer Quantizer => Layer.WeightQuantizer!;
+
+        private torch.Tensor Scale => Parameters[Quantizer.Scale];
+
+        protected override bool Scales => Quantizer.Operator.Axis is { } axis
+            && HostValues.Axis(axis, Weight.dim()) == Layer.OutputAxis && Scale.numel() == Bias.numel();
+
+        public override void Finish()
+        {
+            var integers = Quantizer.Operator.Integers(Weight, Scale);
+            var scale = Scales ? Scale.mul(Factor.reshape(Scale.shape)) : Scale.clone();
+            var bias = Shifted;
+            var isInteger = integerBias?.Integers(Parameters) is not null;
+            // A channel whose weights are next to nothing stays as it is where its bias would not be an integer.
+            var fits = scale.reshape(-1).ge(Scalars.Keep(SmallestScale)).logical_and(bias.isfinite());
+            if (isInteger)
+                fits = fits.logical_and(integerBias!.Fits(bias, scale, Parameters));
+            Bias.copy_(torch.where(fits, bias, Bias));
+            if (Scales)
+                Scale.copy_(torch.where(fits.reshape(Scale.shape), scale, Scale));
+            Weight.copy_(integers.mul(Quantizer.Operator.Spread(Scale, Weight)));
+            if (isInteger)
+                integerBias!.RoundAtScale(Parameters);
         }
     }
 }

@@ -104,10 +104,7 @@ internal sealed class UnlabelledAdaptation(
     public static void Check(Network network, AdaptationOptions options)
     {
         if (!network.Graph.Layers.Quantizers.IsEmpty)
-        {
-            throw new ArgumentException(
-                "The network is quantized; without labels a network is adapted in full precision.");
-        }
+            CheckQuantized(network, options);
         switch (First(network, options).Method)
         {
             case AdaptationMethod.Shot when IsSegmenter(network):
@@ -123,6 +120,24 @@ internal sealed class UnlabelledAdaptation(
             case AdaptationMethod.Entropy:
                 EntropyObjective.Check(network.Graph);
                 break;
+        }
+    }
+
+    /// <summary>Of a quantized network, only scales and biases change.</summary>
+    private static void CheckQuantized(Network network, AdaptationOptions options)
+    {
+        if (options.Method != AdaptationMethod.Statistics)
+        {
+            throw new ArgumentException(
+                $"The network is quantized; by {options.Method}, a network is adapted in full precision. "
+                + $"{AdaptationMethod.Statistics} brings scales and biases of a quantized one to a site.");
+        }
+        if (!Statistics.AreIn(network))
+        {
+            throw new ArgumentException(
+                "The network is quantized and carries no statistics of the source's images to compare a site's with. "
+                + "Quantizing keeps those of batch normalizations, and those that RecordStatistics has measured on "
+                + "images of the source.");
         }
     }
 

@@ -16,8 +16,9 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// <c>sum lambda_d q_d s_d / s</c>, rounded by a <see cref="MergeRounding"/>; the merged network holds <c>q s</c>.
 /// Biases that all networks hold as integers, in steps of the scales of input and weight, become integers again. Scales
 /// of activations, other biases and all other floating-point weights become weighted means. Running statistics of
-/// normalizations become those of the mixture of the networks' data, <c>mean = sum lambda_d mean_d</c> and
-/// <c>variance = sum lambda_d (variance_d + mean_d^2) - mean^2</c>. Constants must be equal. Where quantizers of
+/// normalizations, and recorded ones of layers' outputs, become those of the mixture of the networks' data,
+/// <c>mean = sum lambda_d mean_d</c> and <c>variance = sum lambda_d (variance_d + mean_d^2) - mean^2</c>. Constants
+/// must be equal. Where quantizers of
 /// equally many integers have different zero points, the range of the merged one begins at the weighted mean of where
 /// theirs begin.
 /// </para>
@@ -80,7 +81,9 @@ public static class NetworkMerger
         var result = new Network(graph, merged, networks[0].Device)
         {
             MaxValueSize = networks.Max(network => network.MaxValueSize),
-            Metadata = InputGrams.Without(NetworkMetadata.Common(networks)).With(
+            Metadata = OutputStatistics.Merge(
+                InputGrams.Without(NetworkMetadata.Common(networks)),
+                [.. sources.Select(source => (source.Metadata, source.Lambda))]).With(
                 (NetworkMetadata.MergeMethod, method.Name),
                 (NetworkMetadata.Merged, string.Join(' ', hashes)),
                 (NetworkMetadata.MergeWeights, string.Join(' ', weights))),

@@ -135,7 +135,7 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
     private void Finish(Network trained, torch.Tensor images)
     {
         trained.Metadata = InputGrams.Without(trained.Metadata);
-        if (_options.KeepInputGrams)
+        if (_options.KeepInputGrams && trained.Graph.Layers.Quantizers.IsEmpty)
             InputGrams.Collect(trained, images, _options.BatchSize, Rows.CancellationToken);
     }
 

@@ -202,7 +202,7 @@ public static class NetworkQuantizer
                 quantized = ForIntegers(quantized);
             FiniteCheck.Parameters(quantized, "the quantized network");
             // The Gram matrices of the network in full precision do not describe values on a grid.
-            quantized.Metadata = InputGrams.Without(network.Metadata).With(
+            quantized.Metadata = InputGrams.Without(folded.Metadata).With(
                 (NetworkMetadata.Method, options.Method),
                 (NetworkMetadata.WeightBits, options.WeightBits),
                 (NetworkMetadata.ActivationBits, options.ActivationBits),
@@ -257,7 +257,7 @@ public static class NetworkQuantizer
     private static Network Fold(Network network)
     {
         using var weighted = FoldWeights.Apply(network);
-        return FoldBatchNormalization.Apply(weighted);
+        return FoldBatchNormalization.Apply(weighted, keepStatistics: true);
     }
 
     private static List<torch.Tensor> Split(torch.Tensor images, int batchSize)

@@ -59,6 +59,35 @@ public sealed class EpochCheckpointTests
     }
 
     [TestMethod]
+    [DataRow(AdaptationMethod.Shot)]
+    [DataRow(AdaptationMethod.SelfTraining)]
+    [DataRow(AdaptationMethod.Student)]
+    public void Without_labels_it_goes_on_after_the_last_finished_epoch(AdaptationMethod method)
+    {
+        var options = new AdaptationOptions
+        {
+            Method = method,
+            Epochs = 3,
+            BatchSize = 4,
+            LearningRate = 0.05,
+            KeepSourceIfWorse = false,
+        };
+        var (whole, steps) = TrainWithoutLabels(options);
+        CollectionAssert.AreNotEqual(whole, TrainWithoutLabels(options with { LearningRate = 0.04 }).Network);
+        // Before the first epoch is finished, after each epoch and between them.
+        foreach (var stopped in steps.Where(step => step % 3 != 2))
+        {
+            Assert.ThrowsExactly<OperationCanceledException>(
+                () => TrainWithoutLabels(options with { CheckpointDirectory = Checkpoints }, stopped));
+            var (resumed, trained) = TrainWithoutLabels(options with { CheckpointDirectory = Checkpoints });
+            CollectionAssert.AreEqual(whole, resumed, $"step {stopped}");
+            CollectionAssert.AreEqual(
+                steps.Where(step => step > stopped / 3 * 3).ToList(), trained, $"step {stopped}");
+            Directory.Delete(Checkpoints, recursive: true);
+        }
+    }
+
+    [TestMethod]
     public void Only_the_same_job_takes_a_checkpoint_up()
     {
         var options = new AdaptationOptions { Epochs = 2, BatchSize = 4, CheckpointDirectory = Checkpoints };
@@ -101,7 +130,18 @@ public sealed class EpochCheckpointTests
 
     /// <returns>The network as ONNX, and the steps that were done.</returns>
     private (byte[] Network, List<int> Steps) Train(
-        AdaptationOptions options, int seed = 1, int? stopsAfter = null, torch.Tensor? labels = null, Action<string>? warn = null)
+        AdaptationOptions options, int seed = 1, int? stopsAfter = null, torch.Tensor? labels = null,
+        Action<string>? warn = null) =>
+        Run(options, stopsAfter, (stoppable, token) => FineTuning.Train(
+            _network, _images, labels ?? _labels, stoppable, -100, seed, token, warn));
+
+    /// <returns>The network as ONNX, and the steps that were done, of teacher and student together.</returns>
+    private (byte[] Network, List<int> Steps) TrainWithoutLabels(AdaptationOptions options, int? stopsAfter = null) =>
+        Run(options, stopsAfter, (stoppable, token) => new UnlabelledAdaptation(
+            _network, _images, stoppable, 1, _ => { }, token).Run().Network);
+
+    private static (byte[] Network, List<int> Steps) Run(
+        AdaptationOptions options, int? stopsAfter, Func<AdaptationOptions, CancellationToken, Network> train)
     {
         using var end = new CancellationTokenSource();
         var steps = new List<int>();
@@ -111,8 +151,7 @@ public sealed class EpochCheckpointTests
             if (report.Step == stopsAfter)
                 end.Cancel();
         });
-        using var trained = FineTuning.Train(
-            _network, _images, labels ?? _labels, options with { Progress = progress }, -100, seed, end.Token, warn);
+        using var trained = train(options with { Progress = progress }, end.Token);
         // A signal that comes after the last step comes too late.
         end.Token.ThrowIfCancellationRequested();
         using var stream = new MemoryStream();

@@ -9,6 +9,7 @@ public sealed partial class WrongCommandLineTests
 {
     private const string Adapt =
         "adapt --data {f}/data --domain fog --network {f}/network.onnx --output {f}/new/a.onnx";
+    private const string Merged = "adapt --data {f}/data --merged {f}/network.onnx --output {f}/new/a.onnx";
     private const string Quantize =
         "quantize --data {f}/data --domain fog --network {f}/network.onnx --output {f}/new/q.onnx";
     private const string Merge = "merge {f}/a.onnx {f}/b.onnx --output {f}/new/m.onnx";
@@ -86,6 +87,11 @@ public sealed partial class WrongCommandLineTests
             (Adapt + " --labels none --validation 0.2", 2, "--validation needs labels"),
             (Adapt + " --labels none --balance-classes", 2, "--balance-classes needs labels"),
             (Adapt + " --labels none --new-head", 2, "a new head learns from labels only"),
+            (Adapt + " --merged {f}/network.onnx", 2, "--network is not for it"),
+            (Merged + " --epochs 2", 2, "--epochs is not for it"),
+            (Merged + " --labels train", 2, "--labels is not for it"),
+            (Merged + " --domain fog", 3, "in full precision"),
+            ("adapt --data {f}/data --merged {f}/none.onnx --output {f}/new/a.onnx", 2, "there is no such file"),
             (Adapt + " --rate 0", 2, "--rate 0"),
             (Adapt + " --rate NaN", 2, "--rate NaN"),
             (Adapt + " --gpu 7", 2, "--gpu 7"),

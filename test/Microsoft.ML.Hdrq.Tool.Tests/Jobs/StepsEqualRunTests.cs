@@ -91,6 +91,29 @@ public sealed class StepsEqualRunTests
         StringAssert.Contains(info.Out, "without labels, to ");
     }
 
+    /// <summary>Scales and biases of a merged network at a place.</summary>
+    [TestMethod]
+    public void A_merged_network_is_brought_to_a_place()
+    {
+        TestImages.WriteClasses(F("data"), ["clear", "fog", "night"], ["bar", "dot", "ring"], train: 3);
+        TestNetworks.WriteClassifier(F("network.onnx"));
+        foreach (var domain in new[] { "fog", "night" })
+        {
+            CommandLine.Run("quantize", "--data", F("data"), "--domain", domain, "--network", F("network.onnx"),
+                "--source", F("network.onnx"), "--iterations", "0", "--output", F($"{domain}.onnx")).Done();
+        }
+        CommandLine.Run("merge", F("fog.onnx"), F("night.onnx"), "--output", F("merged.onnx")).Done();
+        var outcome = CommandLine.Run("adapt", "--merged", F("merged.onnx"), "--data", F("data", "fog"), "--output",
+            F("adapted.onnx")).Done();
+        var info = CommandLine.Run("info", F("adapted.onnx")).Done();
+        StringAssert.Contains(info.Out, "without labels, to 9 images");
+        StringAssert.Contains(info.Out, "layers on images of the source");
+        // Networks with random weights may be kept, and that is said.
+        Assert.AreEqual(
+            info.Out.Contains("nothing was learned", StringComparison.Ordinal),
+            outcome.Error.Contains("is kept as it is", StringComparison.Ordinal));
+    }
+
     private void AssertEqual(string network, params string[] more)
     {
         CommandLine.Run([

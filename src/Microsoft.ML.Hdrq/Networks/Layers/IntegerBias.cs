@@ -88,9 +88,26 @@ internal sealed record IntegerBias(GraphNode Layer, string Bias, string InputSca
         var (bias, scale) = (parameters[Bias], parameters[WeightScale]);
         var magnitude = scale.numel() == 1 ? bias.abs().max().reshape(scale.shape) : bias.abs();
         scale.copy_(scale.maximum(magnitude.div(parameters[InputScale].reshape([])).div(Scalars.Keep(Largest))));
-        var step = Step(parameters);
+        RoundAtScale(parameters);
+    }
+
+    /// <summary>Rounds the bias to its integers, and leaves the weights' scale as it is.</summary>
+    public void RoundAtScale(IReadOnlyDictionary<string, torch.Tensor> parameters)
+    {
+        using var noGradients = torch.no_grad();
+        using var scope = torch.NewDisposeScope();
+        var (bias, step) = (parameters[Bias], Step(parameters));
         bias.copy_(Floats(Nearest(bias, step), step));
     }
+
+    /// <summary>For each element of a bias, whether it has so few steps that sums have room left.</summary>
+    /// <param name="bias">The bias, as it may become.</param>
+    /// <param name="weightScale">The weight's scale or scales, as they may become.</param>
+    /// <param name="parameters">The parameters, with the input's scale.</param>
+    public torch.Tensor Fits(
+        torch.Tensor bias, torch.Tensor weightScale, IReadOnlyDictionary<string, torch.Tensor> parameters) =>
+        bias.abs().le(
+            parameters[InputScale].detach().reshape([]).mul(weightScale.reshape(-1)).mul(Scalars.Keep(Largest)));
 
     // Adding zero turns negative zeros into positive ones: integers have no negative zero.
     private static torch.Tensor Nearest(torch.Tensor bias, torch.Tensor step) =>

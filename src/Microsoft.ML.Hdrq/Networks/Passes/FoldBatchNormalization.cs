@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
@@ -15,10 +16,14 @@ internal static class FoldBatchNormalization
 {
     /// <summary>Folds all that can be folded.</summary>
     /// <param name="network">The network; it is not changed.</param>
+    /// <param name="keepStatistics">
+    /// Whether the statistics of the normalizations become recorded ones of their layers' outputs, see
+    /// <see cref="OutputStatistics"/>.
+    /// </param>
     /// <returns>A network that computes the same, with parameters of its own, owned by the caller. A layer keeps its
     /// parameters' names; a layer without bias gets one, named like its weight with <c>bias</c> in place of
     /// <c>weight</c>.</returns>
-    public static Network Apply(Network network)
+    public static Network Apply(Network network, bool keepStatistics = false)
     {
         ArgumentNullException.ThrowIfNull(network);
         using var noGradients = torch.no_grad();
@@ -28,6 +33,7 @@ internal static class FoldBatchNormalization
             .SelectMany(node => node.Inputs.Select(input => (input, node)))
             .ToLookup(pair => pair.input, pair => pair.node, StringComparer.Ordinal);
         var folded = new HashSet<GraphNode>();
+        var statistics = keepStatistics ? new FoldedStatistics(network) : null;
         foreach (var node in network.Graph.Nodes)
         {
             if (folded.Contains(node))
@@ -35,18 +41,22 @@ internal static class FoldBatchNormalization
             var layer = node;
             while (!rewriter.IsGraphOutput(layer.Outputs[0])
                 && readers[layer.Outputs[0]].ToList() is [var next]
-                && Fold(layer, next, rewriter, name => readers[name].Count()) is { } longer)
+                && Fold(layer, next, rewriter, name => readers[name].Count(), statistics) is { } longer)
             {
                 folded.Add(next);
                 layer = longer;
             }
             rewriter.AddNode(layer);
         }
-        return rewriter.Build();
+        var result = rewriter.Build();
+        if (statistics is not null)
+            result.Metadata = statistics.Metadata;
+        return result;
     }
 
     private static GraphNode? Fold(
-        GraphNode layer, GraphNode next, GraphRewriter rewriter, Func<string, int> readerCount)
+        GraphNode layer, GraphNode next, GraphRewriter rewriter, Func<string, int> readerCount,
+        FoldedStatistics? statistics)
     {
         if (layer.Operator is not LayerOperator { BiasFactor: 1 } known
             || next.Inputs.Any(input => input != layer.Outputs[0] && rewriter.Definition(input) is null)
@@ -83,6 +93,8 @@ internal static class FoldBatchNormalization
         }
         rewriter.AddParameter(weightName, Scaled(weight, factor, channels), weightDefinition.Role);
         rewriter.AddParameter(biasName, bias.sub(offset).mul(factor).add(shift, Scalars.One), ParameterRole.Weight);
+        var variance = next.Operator is BatchNormalization ? rewriter.Tensor(next.Inputs[4]) : null;
+        statistics?.Fold(layer.Inputs[1], weightName, variance, offset, factor, shift);
         return new GraphNode(
             layer.Name, layer.Operator, [layer.Inputs[0], weightName, biasName], next.Outputs);
     }
