@@ -132,7 +132,7 @@ internal static class OpsetForms
         Func<string, ElementType?> elementType)
     {
         var (type, attributes) = (node.Operator.Type, node.Operator.Attributes);
-        var opset = Math.Max(node.Operator.Definition.SinceOpset, OpsetTypes.Oldest(node, elementType) ?? 1);
+        var opset = Math.Max(ActivationForms.MinimumOpset(node.Operator), OpsetTypes.Oldest(node, elementType) ?? 1);
         foreach (var rule in InputRules)
         {
             if (rule.Type == type
