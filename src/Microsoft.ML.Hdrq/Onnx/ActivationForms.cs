@@ -1,5 +1,4 @@
 using System.Collections.Frozen;
-using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Operators;
 
 namespace Microsoft.ML.Hdrq.Onnx;
@@ -21,6 +20,11 @@ internal static class ActivationForms
     /// <summary>The oldest opset that expresses an operator by itself, or written out.</summary>
     public static int MinimumOpset(Operator operation) =>
         Oldest.TryGetValue(operation.Type, out var oldest) ? oldest : operation.Definition.SinceOpset;
+
+    /// <summary>The oldest opset in which ONNX Runtime computes an activation in few steps.</summary>
+    public static int FastOpset(Operator operation) => IsTanhForm(operation.Attributes)
+        ? operation.Definition.SinceOpset
+        : MinimumOpset(operation);
 
     /// <summary>The nodes that express a node in an opset: the node itself where the opset has its operator.</summary>
     /// <param name="node">The node.</param>
@@ -45,7 +49,7 @@ internal static class ActivationForms
                 Last("Mul", x, Step("Sigmoid", "gate", OperatorAttributes.None, scaled));
                 break;
             default:
-                var gate = node.Attributes.Text("approximate", "none") == "tanh"
+                var gate = IsTanhForm(node.Attributes)
                     ? Step("Tanh", "gate", OperatorAttributes.None, Cubic())
                     : Step("Erf", "gate", OperatorAttributes.None, Binary("Div", "scaled", x, number(Math.Sqrt(2))));
                 Last("Mul", Binary("Mul", "twice", x, Binary("Add", "shifted", gate, number(1))), number(0.5));
@@ -71,4 +75,7 @@ internal static class ActivationForms
         void Last(string type, string a, string b) =>
             nodes.Add(new OnnxNode(node.Name, type, OperatorAttributes.None, [a, b], node.Outputs));
     }
+
+    private static bool IsTanhForm(OperatorAttributes attributes) =>
+        attributes.TryGet("approximate", out var form) && form is "tanh";
 }

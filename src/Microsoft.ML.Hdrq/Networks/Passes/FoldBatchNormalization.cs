@@ -130,7 +130,8 @@ internal static class FoldBatchNormalization
         if (node.Operator is HardSigmoid gate)
         {
             var zeros = torch.zeros(count, device: rewriter.Tensor(layer.Inputs[1]).device);
-            return (zeros, torch.full_like(zeros, gate.Alpha), torch.full_like(zeros, gate.Beta));
+            return (zeros, torch.full_like(zeros, Scalars.Keep(gate.Alpha)),
+                torch.full_like(zeros, Scalars.Keep(gate.Beta)));
         }
         if (!node.Operator.Traits.HasFlag(OperatorTraits.IsAffine)
             || node.Inputs.Where(input => input != layer.Outputs[0]).ToList() is not [var name]
