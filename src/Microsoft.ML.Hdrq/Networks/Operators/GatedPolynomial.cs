@@ -31,6 +31,10 @@ internal sealed record GatedPolynomial(
     public static bool IsGate(Operator operation) =>
         operation.Type is "Clip" or "HardSigmoid" or "Sigmoid" or "Tanh" or "Erf";
 
+    /// <summary>The operators that polynomials are made of.</summary>
+    public static bool IsTerm(Operator operation) =>
+        operation.Type is "Add" or "Sub" or "Mul" or "Div" or "Neg" or "Pow";
+
     /// <summary>A number.</summary>
     public static GatedPolynomial Of(double number) => new([number, 0, 0, 0], Zero);
 

@@ -105,7 +105,8 @@ internal static class CollapseActivations
             List<string> values = [gate.Inputs[0]];
             for (var i = 0; i < values.Count && values.Count < MaxNodes; i++)
             {
-                if (network.Graph.Flow.Definer(values[i]) is { } definer && !Taken.Contains(definer))
+                if (network.Graph.Flow.Definer(values[i]) is { } definer && !Taken.Contains(definer)
+                    && GatedPolynomial.IsTerm(definer.Operator))
                 {
                     values.AddRange(definer.Inputs.Where(input =>
                         input.Length > 0 && !_constants.ContainsKey(input) && !values.Contains(input)));
