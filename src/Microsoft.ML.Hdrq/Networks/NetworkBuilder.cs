@@ -103,7 +103,8 @@ public sealed class NetworkBuilder : IDisposable
 
     /// <summary>
     /// Finishes the network. Where a node only brings a weight into another shape or order, its layer reads the moved
-    /// weight instead, as in a network that was read from a file.
+    /// weight instead, and activations that are written out become single operators, as in a network that was read
+    /// from a file.
     /// </summary>
     /// <param name="outputs">Its outputs, with sizes of -1 where they are known only with the batch.</param>
     /// <returns>The network, owned by the caller, on the CPU.</returns>
@@ -114,10 +115,15 @@ public sealed class NetworkBuilder : IDisposable
         var graph = new Graph([.. _inputs], [.. _parameters], [.. _nodes], [.. outputs]);
         var network = new Network(graph, _tensors);
         _built = true;
-        if (!FoldConstants.MovesParameters(graph))
+        if (FoldConstants.MovesParameters(graph))
+        {
+            using var built = network;
+            network = FoldConstants.Apply(built);
+        }
+        if (CollapseActivations.Apply(network) is not { } collapsed)
             return network;
-        using (network)
-            return FoldConstants.Apply(network);
+        network.Dispose();
+        return collapsed;
     }
 
     /// <summary>Frees the parameters of a network that was not finished.</summary>

@@ -321,12 +321,9 @@ internal sealed class OnnxReader
             };
             var folded = FoldConstants.Apply(network);
             RefuseHostileNumbers(folded);
-            var finished = folded;
-            if (FreeBatch.Apply(folded) is { } free)
-            {
-                folded.Dispose();
-                finished = free;
-            }
+            var finished = Replace(folded, FreeBatch.Apply);
+            var tolerance = isHalf ? CollapseActivations.HalfTolerance : CollapseActivations.Tolerance;
+            finished = Replace(finished, network => CollapseActivations.Apply(network, tolerance));
             RefuseLargeInputs(finished);
             return finished;
         }
@@ -334,6 +331,15 @@ internal sealed class OnnxReader
         {
             throw new InvalidDataException($"The model's graph is not well formed: {exception.Message}", exception);
         }
+    }
+
+    /// <summary>What a pass makes of a network, or the network itself where the pass makes nothing of it.</summary>
+    private static Network Replace(Network network, Func<Network, Network?> pass)
+    {
+        if (pass(network) is not { } replaced)
+            return network;
+        network.Dispose();
+        return replaced;
     }
 
     /// <summary>Refuses parameters on which libtorch or ONNX Runtime might end the process.</summary>

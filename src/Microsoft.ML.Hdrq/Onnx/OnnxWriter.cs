@@ -33,6 +33,8 @@ internal sealed class OnnxWriter
     private readonly Dictionary<string, string> _requantized = new(StringComparer.Ordinal);
     private readonly OnnxTensorPool _added;
     private readonly Dictionary<(ElementType, int, long?), string> _integers = [];
+    private readonly Dictionary<(ElementType?, double), string> _numbers = [];
+    private readonly ValueTypes _types;
     private readonly HashSet<GraphNode> _smallProducts;
     private readonly int _opset;
 
@@ -49,6 +51,7 @@ internal sealed class OnnxWriter
             .. _definitions.Keys,
             .. network.Graph.Nodes.SelectMany(node => node.Outputs),
         ]);
+        _types = new ValueTypes(network.Graph);
         _opset = ChooseOpset();
         FindIntegerBiases();
     }
@@ -106,29 +109,28 @@ internal sealed class OnnxWriter
 
     private int ChooseOpset()
     {
-        var types = new ValueTypes(_network.Graph);
         var opset = _options.Opset ?? _network.Graph.Nodes.Select(SafeOpset).Append(DefaultOldestOpset).Max();
         foreach (var node in _network.Graph.Nodes)
         {
             if (MinimumOpset(node) is var minimum && minimum > opset)
                 throw new NotSupportedException($"Opset {opset} cannot express node {node}; it needs opset {minimum}.");
-            if (!OpsetTypes.Defines(opset, node, types.Of))
+            if (!OpsetTypes.Defines(opset, node, _types.Of))
             {
-                var given = string.Join(", ", node.Inputs.Select(input => types.Of(input)?.ToString() ?? "none"));
+                var given = string.Join(", ", node.Inputs.Select(input => _types.Of(input)?.ToString() ?? "none"));
                 throw new NotSupportedException($"Opset {opset} does not define node {node} on inputs of {given}.");
             }
         }
         return opset;
 
         int MinimumOpset(GraphNode node) => node.Operator is FakeQuantize quantizer
-            ? Math.Max(QuantizerForms.MinimumOpset(quantizer), OpsetTypes.Oldest(node, types.Of) ?? 1)
-            : OpsetForms.MinimumOpset(node, _definitions.GetValueOrDefault, types.Of);
+            ? Math.Max(QuantizerForms.MinimumOpset(quantizer), OpsetTypes.Oldest(node, _types.Of) ?? 1)
+            : OpsetForms.MinimumOpset(node, _definitions.GetValueOrDefault, _types.Of);
 
         int SafeOpset(GraphNode node) => node.Operator is FakeQuantize quantizer
             ? quantizer.Range.Bits <= 4 && _storedWeights.ContainsKey(node.Inputs[0])
                 ? QuantizerForms.FourBitsOpset
                 : MinimumOpset(node)
-            : OpsetForms.SafeOpset(node, _definitions.GetValueOrDefault, types.Of);
+            : OpsetForms.SafeOpset(node, _definitions.GetValueOrDefault, _types.Of);
     }
 
     private ModelProto Write()
@@ -200,7 +202,10 @@ internal sealed class OnnxWriter
     private IEnumerable<OnnxNode> Forms(GraphNode node)
     {
         if (node.Operator is not FakeQuantize quantizer)
-            return LayerForms(node);
+        {
+            return LayerForms(node).SelectMany(form => ActivationForms.Expand(
+                form, _opset, _added.FreshName, number => Number(number, _types.Of(node.Inputs[0]))));
+        }
         var isStored = _storedWeights.ContainsKey(node.Inputs[0]);
         if (!isStored)
             _quantizers[node.Outputs[0]] = node;
@@ -273,6 +278,22 @@ internal sealed class OnnxWriter
                 $"{type}.{value.ToString(CultureInfo.InvariantCulture)}",
                 new TensorData(type, count is { } length ? [length] : [], bytes));
             _integers.Add((type, value, count), name);
+        }
+        return name;
+    }
+
+    /// <summary>The name of a constant that holds a number. Nodes share constants.</summary>
+    private string Number(double value, ElementType? type)
+    {
+        if (!_numbers.TryGetValue((type, value), out var name))
+        {
+            name = _added.Add($"number.{value.ToString("G6", CultureInfo.InvariantCulture)}", type switch
+            {
+                ElementType.Float16 => TensorData.Of<Half>([(Half)value]),
+                ElementType.Float64 => TensorData.Of<double>([value]),
+                _ => TensorData.Of<float>([(float)value]),
+            });
+            _numbers.Add((type, value), name);
         }
         return name;
     }

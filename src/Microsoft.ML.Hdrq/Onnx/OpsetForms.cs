@@ -132,7 +132,7 @@ internal static class OpsetForms
         Func<string, ElementType?> elementType)
     {
         var (type, attributes) = (node.Operator.Type, node.Operator.Attributes);
-        var opset = Math.Max(node.Operator.Definition.SinceOpset, OpsetTypes.Oldest(node, elementType) ?? 1);
+        var opset = Math.Max(ActivationForms.MinimumOpset(node.Operator), OpsetTypes.Oldest(node, elementType) ?? 1);
         foreach (var rule in InputRules)
         {
             if (rule.Type == type
@@ -173,8 +173,8 @@ internal static class OpsetForms
     }
 
     /// <summary>
-    /// The oldest opset that expresses a node for all data. Until opset 17 Split only divides evenly, and whether this
-    /// one does is unknown before runtime. Callers that ask for an older opset guarantee an even split.
+    /// The oldest opset that expresses a node for all data, and well. Until opset 17 Split only divides evenly, and
+    /// whether this one does is unknown before runtime. Callers that ask for an older opset guarantee an even split.
     /// </summary>
     public static int SafeOpset(
         GraphNode node,
@@ -182,7 +182,8 @@ internal static class OpsetForms
         Func<string, ElementType?> elementType)
     {
         var isUneven = node.Operator.Type == "Split" && node.Operator.Attributes.Contains("num_outputs");
-        return Math.Max(MinimumOpset(node, parameter, elementType), isUneven ? 18 : Oldest);
+        var opset = Math.Max(MinimumOpset(node, parameter, elementType), ActivationForms.FastOpset(node.Operator));
+        return Math.Max(opset, isUneven ? 18 : Oldest);
     }
 
     /// <summary>

@@ -179,12 +179,20 @@ public sealed class CurvatureTests
         if (type == "HardSwish")
         {
             // Put together of operators of which no derivative is a formula of its own.
-            using var composed = Smooth(builder => Middle(builder, "Mul", builder.Convolve("conv", "x", 2, 3)));
+            using var composed = Smooth(builder => Middle(builder, builder.Convolve("conv", "x", 2, 3)));
             using var reference = new LossSurface(composed, evaluation, CurvatureLoss.CrossEntropy);
             Assert.AreEqual(Curvature.Measure(reference, settings, 1, null, default).Whole.Trace, actual, 1e-3 * Math.Abs(actual));
         }
 
-        static string Middle(NetworkBuilder builder, string type, string x) => builder.Node(type, "middle", [x, builder.Node("HardSigmoid", "gate", [x], ("alpha", 1 / 6f), ("beta", 0.5f))]);
+        // A graph in which the gate is no single operator, and does not become one.
+        static string Middle(NetworkBuilder builder, string x)
+        {
+            var risen = builder.Node("Relu", "risen", [builder.Node("Add", "more", [x, Number(builder, "three", 3)])]);
+            var beyond = builder.Node("Relu", "beyond", [builder.Node("Sub", "less", [x, Number(builder, "limit", 3)])]);
+            return builder.Node("Mul", "middle", [x, builder.Node("Div", "gate", [builder.Node("Sub", "clipped", [risen, beyond]), Number(builder, "six", 6)])]);
+        }
+
+        static string Number(NetworkBuilder builder, string name, float number) => builder.Parameter(name, torch.tensor(number), ParameterRole.Constant);
     }
 
     [TestMethod]

@@ -72,6 +72,7 @@ internal static class OperatorTable
             ["Softplus"] = Unary(x => x.softplus()) with { Traits = NeverNegative },
             ["Softsign"] = Unary(x => x.div(x.abs().add(Scalars.Keep(1), Scalars.One))),
             ["HardSwish"] = Unary(x => x.hardswish(), since: 14) with { Traits = TwiceDifferentiable },
+            ["Swish"] = Parametric(Swish, since: 24) with { Traits = TwiceDifferentiable },
             ["Mish"] = Unary(x => torch.nn.functional.mish(x), since: 18),
             ["LeakyRelu"] = Unary(("alpha", 0.01f), (x, alpha) => x.leaky_relu(Scalars.Keep(alpha)))
             with
@@ -81,9 +82,8 @@ internal static class OperatorTable
             ["ThresholdedRelu"] = Unary(("alpha", 1), (x, alpha) => torch.nn.functional.threshold(x, alpha, 0), since: 10),
             ["Selu"] = Unary(("alpha", 1.67326319217681884765625f), ("gamma", 1.05070102214813232421875f),
             (x, alpha, gamma) => x.elu(Scalars.Keep(alpha), Scalars.Keep(gamma), Scalars.Keep(1))),
-            ["HardSigmoid"] = Unary(("alpha", 0.2f), ("beta", 0.5f), HardSigmoid)
-            with
-            { Traits = NeverNegative | TwiceDifferentiable },
+            ["HardSigmoid"] = new((type, attributes) => new HardSigmoid(type, attributes))
+            { Foldable = true, Traits = NeverNegative | TwiceDifferentiable },
             ["Gelu"] = Parametric(Gelu, since: 20) with { Traits = TwiceDifferentiable },
             ["PRelu"] = Binary((x, slope) => torch.where(x.lt(Scalars.Keep(0)), x.mul(slope), x))
             with
@@ -399,6 +399,14 @@ internal static class OperatorTable
         var other => throw new InvalidDataException($"Attribute 'approximate' is '{other}'; it must be none or tanh."),
     };
 
+    private static Map Swish(Attributes attributes)
+    {
+        var alpha = attributes.Float("alpha", 1);
+        return alpha == 1
+            ? x => torch.nn.functional.silu(x)
+            : x => x.mul(x.mul(Scalars.Keep(alpha)).sigmoid());
+    }
+
     private static Map IsInfinite(Attributes attributes)
     {
         var negative = attributes.Integer("detect_negative", 1) != 0;
@@ -433,9 +441,6 @@ internal static class OperatorTable
         // Both quotient and remainder by -1 are those by 1 with the other sign.
         return torch.where(isMinusOne, divide(a, one).neg(), divide(a, torch.where(isMinusOne, one, b)));
     }
-
-    private static torch.Tensor HardSigmoid(torch.Tensor x, float alpha, float beta) =>
-        x.mul(Scalars.Keep(alpha)).add(Scalars.Keep(beta), Scalars.One).clamp(Scalars.Keep(0), Scalars.Keep(1));
 
     private static torch.Tensor Product(torch.Tensor x, long[] axes, bool keep) =>
         Reduction.OneByOne(x, axes, keep, (part, axis, keepAxis) => part.prod(axis, keepAxis, part.dtype));

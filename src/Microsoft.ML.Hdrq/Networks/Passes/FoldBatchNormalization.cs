@@ -7,9 +7,10 @@ namespace Microsoft.ML.Hdrq.Networks.Passes;
 
 /// <summary>
 /// Folds what only scales and shifts output channels into the convolution, transposed convolution or linear layer before
-/// it, when nothing else reads that layer's output: batch normalizations, and products and sums with constants or
-/// weights. With <c>f = scale / sqrt(variance + epsilon)</c> per output channel, the weight becomes <c>W f</c> and the
-/// bias <c>(b - mean) f + beta</c>. Inference gives the same scores, up to the rounding of single precision; training
+/// it, when nothing else reads that layer's output: batch normalizations, products and sums with constants or weights,
+/// and what a HardSigmoid does before it clips, so that integer kernels do the rest. With
+/// <c>f = scale / sqrt(variance + epsilon)</c> per output channel, the weight becomes <c>W f</c> and the bias
+/// <c>(b - mean) f + beta</c>. Inference gives the same scores, up to the rounding of single precision; training
 /// afterwards has no statistics to update.
 /// </summary>
 internal static class FoldBatchNormalization
@@ -39,19 +40,40 @@ internal static class FoldBatchNormalization
             if (folded.Contains(node))
                 continue;
             var layer = node;
-            while (!rewriter.IsGraphOutput(layer.Outputs[0])
+            GraphNode? clip = null;
+            while (clip is null && !rewriter.IsGraphOutput(layer.Outputs[0])
                 && readers[layer.Outputs[0]].ToList() is [var next]
                 && Fold(layer, next, rewriter, name => readers[name].Count(), statistics) is { } longer)
             {
                 folded.Add(next);
                 layer = longer;
+                if (next.Operator is HardSigmoid)
+                    (layer, clip) = Clipped(layer, next, rewriter);
             }
             rewriter.AddNode(layer);
+            if (clip is not null)
+                rewriter.AddNode(clip);
         }
         var result = rewriter.Build();
         if (statistics is not null)
             result.Metadata = statistics.Metadata;
         return result;
+    }
+
+    /// <summary>Gives a layer into which the scale and shift of a HardSigmoid are folded its clipping.</summary>
+    private static (GraphNode Layer, GraphNode Clip) Clipped(GraphNode layer, GraphNode next, GraphRewriter rewriter)
+    {
+        var value = rewriter.FreshName($"{next.Outputs[0]}.unclipped");
+        var clip = new GraphNode(
+            next.Name, Operator.Create("Clip"), [value, Bound("minimum", 0), Bound("maximum", 1)], next.Outputs);
+        return (new GraphNode(layer.Name, layer.Operator, layer.Inputs, [value]), clip);
+
+        string Bound(string name, float bound)
+        {
+            var parameter = rewriter.FreshName($"{next.Outputs[0]}.{name}");
+            rewriter.AddParameter(parameter, torch.tensor(bound), ParameterRole.Constant);
+            return parameter;
+        }
     }
 
     private static GraphNode? Fold(
@@ -114,14 +136,21 @@ internal static class FoldBatchNormalization
             return (mean, scale.div(variance.add(Scalars.Keep(operation.Epsilon), Scalars.One).sqrt()), beta);
         }
         // A transposed convolution says only with its groups how many channels it gives.
-        if (!node.Operator.Traits.HasFlag(OperatorTraits.IsAffine) || known is TransposedConvolution
-            || known.Definition.MaxInputs <= LayerOperator.BiasInput
+        if (known is TransposedConvolution || known.Definition.MaxInputs <= LayerOperator.BiasInput)
+            return null;
+        var count = weight[known.OutputAxis(weight.Length)];
+        if (node.Operator is HardSigmoid gate)
+        {
+            var zeros = torch.zeros(count, device: rewriter.Tensor(layer.Inputs[1]).device);
+            return (zeros, torch.full_like(zeros, Scalars.Keep(gate.Alpha)),
+                torch.full_like(zeros, Scalars.Keep(gate.Beta)));
+        }
+        if (!node.Operator.Traits.HasFlag(OperatorTraits.IsAffine)
             || node.Inputs.Where(input => input != layer.Outputs[0]).ToList() is not [var name]
             || rewriter.Definition(name)?.ElementType != ElementType.Float32)
         {
             return null;
         }
-        var count = weight[known.OutputAxis(weight.Length)];
         var value = rewriter.Tensor(name);
         if (!IsPerChannel(value.shape, weight.Length, count))
             return null;

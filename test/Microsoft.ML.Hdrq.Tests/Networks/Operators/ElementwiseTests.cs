@@ -14,7 +14,7 @@ public sealed class ElementwiseTests
     internal static IEnumerable<ParityCase> Cases()
     {
         var v = new ParityValues(3);
-        foreach (var type in new[] { "Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "HardSwish", "Mish", "LeakyRelu", "Elu", "Celu", "ThresholdedRelu", "Selu", "HardSigmoid", "Gelu", "Abs", "Asinh", "Atan", "Ceil", "Cos", "Cosh", "Erf", "Exp", "Floor", "Identity", "Neg", "Reciprocal", "Sign", "Sin", "Sinh", "Tan" })
+        foreach (var type in new[] { "Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "HardSwish", "Swish", "Mish", "LeakyRelu", "Elu", "Celu", "ThresholdedRelu", "Selu", "HardSigmoid", "Gelu", "Abs", "Asinh", "Atan", "Ceil", "Cos", "Cosh", "Erf", "Exp", "Floor", "Identity", "Neg", "Reciprocal", "Sign", "Sin", "Sinh", "Tan" })
             yield return new(type, "defaults", [v.Between(-5, 5, 3, 4, 5)]) { Tolerance = type is "Sinh" or "Cosh" or "Exp" or "Tan" or "Reciprocal" ? 1e-4 : 2e-6 };
         foreach (var type in new[] { "Log", "Sqrt" })
             yield return new(type, "positive numbers", [v.Between(0.1, 5, 3, 4)]);
@@ -27,6 +27,7 @@ public sealed class ElementwiseTests
         yield return new("ThresholdedRelu", "alpha", [v.Floats(3, 4)], ("alpha", 0.3f));
         yield return new("Selu", "alpha and gamma", [v.Floats(3, 4)], ("alpha", 0.5f), ("gamma", 2f));
         yield return new("HardSigmoid", "alpha and beta", [v.Floats(3, 4)], ("alpha", 0.4f), ("beta", 0.1f));
+        yield return new("Swish", "alpha", [v.Floats(3, 4)], ("alpha", 1.702f));
         yield return new("Gelu", "tanh approximation", [v.Floats(3, 4)], ("approximate", "tanh"));
         yield return new("Round", "halves to even", [Fed([0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -2.5f, 1.2f, -1.7f], 8)]);
         yield return new("Abs", "integers", [v.Integers<int>(-9, 9, 3, 4)]);
