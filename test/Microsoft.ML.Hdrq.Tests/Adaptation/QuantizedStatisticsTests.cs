@@ -9,7 +9,6 @@ using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tests.Pipeline;
-using Microsoft.ML.Hdrq.Tests.Quantization;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Adaptation;
