@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
-using Microsoft.ML.Hdrq.Tool.Data;
+using Microsoft.ML.Hdrq.Networks.Files;
 using OxyPlot;
 using OxyPlot.Annotations;
 using OxyPlot.Axes;

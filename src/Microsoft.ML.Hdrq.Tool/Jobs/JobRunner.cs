@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Tool.Comparison;
 using Microsoft.ML.Hdrq.Tool.Data;

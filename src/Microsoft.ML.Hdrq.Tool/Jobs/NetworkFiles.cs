@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Scoring;
 using Microsoft.ML.Hdrq.Tool.Data;
@@ -17,7 +18,7 @@ internal static class NetworkFiles
     /// </summary>
     public static void Save(Network network, string path, Output output)
     {
-        WholeFile.Write(path, temporary => network.SaveOnnx(temporary));
+        WholeFile.Write(path, file => network.SaveOnnx(file));
         CheckpointFolder.Delete(path);
         output.Event(
             "written", () =>

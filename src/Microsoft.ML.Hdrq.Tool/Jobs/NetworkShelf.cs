@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Tool.Data;
 using Microsoft.ML.Hdrq.Tool.Explanations;

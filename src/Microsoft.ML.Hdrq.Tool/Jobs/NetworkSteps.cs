@@ -2,6 +2,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
@@ -88,7 +89,7 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
         var model = pipeline.Fit(pixels.NoFiles);
         try
         {
-            WholeFile.Write(path, temporary => context.Model.Save(model, pixels.NoFiles.Schema, temporary));
+            WholeFile.Write(path, file => context.Model.Save(model, pixels.NoFiles.Schema, file));
         }
         finally
         {

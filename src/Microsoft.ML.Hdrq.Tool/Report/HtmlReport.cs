@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Microsoft.ML.Hdrq.Analysis;
-using Microsoft.ML.Hdrq.Tool.Data;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Tool.Results;
 
 namespace Microsoft.ML.Hdrq.Tool.Report;

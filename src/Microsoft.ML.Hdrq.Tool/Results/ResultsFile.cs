@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using Microsoft.ML.Hdrq.Tool.Data;
+using Microsoft.ML.Hdrq.Networks.Files;
 
 namespace Microsoft.ML.Hdrq.Tool.Results;
 

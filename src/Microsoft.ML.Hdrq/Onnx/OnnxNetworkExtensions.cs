@@ -129,6 +129,7 @@ public static class OnnxNetworkExtensions
     /// <exception cref="ArgumentException">
     /// The options are out of range, or the external file is not a plain name.
     /// </exception>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="NotSupportedException">
     /// The opset cannot express the network, or does not define an operator on the element types of its inputs (the
     /// message names the node); or the network's tensors do not fit into one file.
@@ -141,6 +142,8 @@ public static class OnnxNetworkExtensions
         options ??= new OnnxSaveOptions();
         using var use = network.Use();
         var target = Path.GetFullPath(path);
+        if (!Directory.Exists(Path.GetDirectoryName(target)))
+            throw new DirectoryNotFoundException($"There is no folder '{Path.GetDirectoryName(target)}'.");
         var external = options.ExternalDataFile;
         if (external is not null && !IsPlainName(external, Path.GetFileName(target)))
         {
@@ -149,22 +152,15 @@ public static class OnnxNetworkExtensions
                 nameof(options));
         }
         var externalTarget = external is null ? null : Path.Combine(Path.GetDirectoryName(target)!, external);
-        var (unfinished, unfinishedExternal) = (WholeFile.Beside(target), WholeFile.Beside(target));
-        try
+        if (externalTarget is null)
         {
-            using (var model = new FileStream(unfinished, FileMode.CreateNew))
-            using (var data = externalTarget is null ? null : new FileStream(unfinishedExternal, FileMode.CreateNew))
-                OnnxWriter.Write(network, model, options, data);
-            if (externalTarget is not null)
-                File.Move(unfinishedExternal, externalTarget, overwrite: true);
-            File.Move(unfinished, target, overwrite: true);
+            WholeFile.Write(target, model => OnnxWriter.Write(network, model, options, null));
+            return;
         }
-        finally
-        {
-            File.Delete(unfinished);
-            if (externalTarget is not null)
-                File.Delete(unfinishedExternal);
-        }
+        // The model gets its name last: it refers to the other file.
+        WholeFile.Write(
+            target,
+            model => WholeFile.Write(externalTarget, data => OnnxWriter.Write(network, model, options, data)));
     }
 
     private static Network Read(byte[] bytes, string? externalDataDirectory, OnnxLoadOptions options)

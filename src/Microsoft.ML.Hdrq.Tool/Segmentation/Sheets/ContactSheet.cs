@@ -1,6 +1,6 @@
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Pipeline.Masks;
 using Microsoft.ML.Hdrq.Tool.Charts;
-using Microsoft.ML.Hdrq.Tool.Data;
 using SkiaSharp;
 
 namespace Microsoft.ML.Hdrq.Tool.Segmentation.Sheets;

@@ -42,11 +42,18 @@ internal static class WholeFile
 
     /// <summary>Writes a file, and brings it to the disk.</summary>
     /// <param name="path">The file; its folder is created if need be.</param>
+    /// <param name="bytes">What it shall hold.</param>
+    /// <inheritdoc cref="Write(string, Action{Stream})" path="/exception"/>
+    public static void Write(string path, byte[] bytes) => Write(path, file => file.Write(bytes));
+
+    /// <summary>Writes a file, and brings it to the disk.</summary>
+    /// <param name="path">The file; its folder is created if need be.</param>
     /// <param name="write">Writes the file's content.</param>
     /// <exception cref="IOException">The disk is full or fails.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder cannot be written to.</exception>
     public static void Write(string path, Action<Stream> write)
     {
+        ArgumentException.ThrowIfNullOrEmpty(path);
         var target = Path.GetFullPath(path);
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
         var unfinished = Beside(target);
