@@ -105,7 +105,7 @@ public sealed class ResumeTests
     {
         var stopped = Run("out", _ => true);
         Assert.AreEqual(130, stopped.ExitCode);
-        Assert.IsEmpty(Directory.GetFiles(_folder.Combine("out"), "*.tmp"));
+        Assert.IsEmpty(Directory.GetFiles(_folder.Combine("out"), "*.unfinished"));
         Assert.IsFalse(File.Exists(_folder.Combine("out", ".lock")));
     }
 

@@ -79,7 +79,7 @@ public sealed class ProcessTests
             Assert.AreEqual("", error, said);
             foreach (var line in read.Concat(lines))
                 Assert.IsNotNull(JsonNode.Parse(line)!["event"], said);
-            Assert.IsEmpty(Directory.GetFiles(output, "*.tmp"), said);
+            Assert.IsEmpty(Directory.GetFiles(output, "*.unfinished"), said);
             Assert.IsFalse(File.Exists(Path.Combine(output, ".lock")), said);
             Assert.IsEmpty(Directory.GetFiles(_folder.Path, "core*"), said);
             Directory.Delete(output, recursive: true);
@@ -98,7 +98,11 @@ public sealed class ProcessTests
         Signal(process, "INT");
         var (exitCode, _, error) = End(process);
         Assert.AreEqual(130, exitCode, error);
-        Assert.AreEqual("Cancelled. What was finished is kept: the same command goes on from there.\n", error);
+        // A network that was trained so little may be warned of before.
+        Assert.AreEqual(
+            "Cancelled. What was finished is kept: the same command goes on from there.",
+            error.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Single(line => !line.StartsWith("Warning: ", StringComparison.Ordinal)));
     }
 
     [TestMethod]
