@@ -13,6 +13,7 @@ internal sealed class TemporaryFolder : IDisposable
 {
     private const string Prefix = "hdrq-";
     private const string LockExtension = ".lock";
+    private const int MostAttempts = 20;
 
     private const UnixFileMode Owner = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
@@ -24,8 +25,20 @@ internal sealed class TemporaryFolder : IDisposable
     public TemporaryFolder()
     {
         var root = System.IO.Path.GetTempPath();
-        Path = System.IO.Path.Combine(root, $"{Prefix}{Guid.NewGuid():N}");
-        _lock = Take(Path + LockExtension, FileMode.CreateNew);
+        // Between making a file and locking it another process may take it for one that is left, and sweep it.
+        for (var attempt = 0; ; attempt++)
+        {
+            Path = System.IO.Path.Combine(root, $"{Prefix}{Guid.NewGuid():N}");
+            try
+            {
+                _lock = Take(Path + LockExtension, FileMode.CreateNew);
+                break;
+            }
+            catch (IOException exception)
+                when (attempt < MostAttempts && exception is not (DirectoryNotFoundException or PathTooLongException))
+            {
+            }
+        }
         try
         {
             Sweep(root);
