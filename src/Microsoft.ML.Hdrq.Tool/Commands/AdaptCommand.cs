@@ -177,7 +177,8 @@ internal static class AdaptCommand
             }
 
             void SayNext() => session.Output.Say(
-                $"Written: {target}. Next: hdrq quantize --network {target} --source SOURCE.onnx --data {folder}.");
+                $"Written: {target}. Next: hdrq quantize --network {target} --source SOURCE.onnx --data {folder} "
+                + "--output QUANTIZED.onnx.");
         })));
         return command;
     }

@@ -187,8 +187,21 @@ internal static class Arguments
     public static void CheckApart(string output, params IEnumerable<string?> inputs)
     {
         if (inputs.OfType<string>()
-            .FirstOrDefault(input => Path.GetFullPath(input) == Path.GetFullPath(output)) is not null)
+            .FirstOrDefault(input => RealPath(input) == RealPath(output)) is not null)
             throw new UsageException($"--output {output}: that file is read too; give another name.");
+    }
+
+    /// <summary>The full path of a file or folder, without the links on it; what is not there may be its end.</summary>
+    public static string RealPath(string path)
+    {
+        var full = Path.GetFullPath(path);
+        if (Path.GetDirectoryName(full) is not { } folder)
+            return full;
+        FileSystemInfo entry = Directory.Exists(full) ? new DirectoryInfo(full) : new FileInfo(full);
+        return entry.LinkTarget is not null && entry.ResolveLinkTarget(returnFinalTarget: true) is { } target
+            && target.FullName != full
+                ? RealPath(target.FullName)
+                : Path.Combine(RealPath(folder), Path.GetFileName(full));
     }
 
     /// <summary>A file of an argument.</summary>

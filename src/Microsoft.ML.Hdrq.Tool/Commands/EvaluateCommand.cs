@@ -55,8 +55,9 @@ internal static class EvaluateCommand
                 BatchSize = result.GetValue(batchSize),
                 Threads = result.GetValue(threads),
             };
-            foreach (var (number, path) in result.GetValue(files)!.Index())
-                Check(path, layout, options, number == 0 ? session.Output.Warn : null);
+            var said = new HashSet<string>(StringComparer.Ordinal);
+            foreach (var path in result.GetValue(files)!)
+                Check(path, layout, options, WarnOnce);
             var table = new TextTable(layout.HasMasks ? "Mean IoU, %" : "Top-1 accuracy, %")
                 .Add(new TextTable.Column("network", MinimumWidth: ShortestName));
             foreach (var domain in wanted)
@@ -68,7 +69,7 @@ internal static class EvaluateCommand
                 {
                     var bar = board.Add(Path.GetFileName(path));
                     using var file = Network.LoadOnnx(path, new OnnxLoadOptions { Output = options.Scores });
-                    var networks = DomainNetworks.Of(layout, options with { Network = path }, file);
+                    var networks = DomainNetworks.Of(layout, options with { Network = path }, file, WarnOnce);
                     using var network = networks.Read(path);
                     var scores = new List<DomainScore>();
                     foreach (var score in networks.Measure(network, wanted, session.CancellationToken))
@@ -101,6 +102,12 @@ internal static class EvaluateCommand
                 return true;
             });
             session.Output.Show(table);
+
+            void WarnOnce(string warning)
+            {
+                if (said.Add(warning))
+                    session.Output.Warn(warning);
+            }
         })));
         return command;
     }

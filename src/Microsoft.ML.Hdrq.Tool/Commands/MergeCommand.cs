@@ -180,8 +180,8 @@ internal static partial class MergeCommand
             paths.AddRange(matches.Count > 0 ? matches : throw new UsageException($"'{argument}' matches no file."));
         }
         paths.RemoveAll(
-            path => arguments.All(argument => argument != path) && Path.GetFullPath(path) == Path.GetFullPath(output));
-        if (paths.Select(Path.GetFullPath).CountBy(path => path)
+            path => arguments.All(argument => argument != path) && Arguments.RealPath(path) == Arguments.RealPath(output));
+        if (paths.Select(Arguments.RealPath).CountBy(path => path)
             .FirstOrDefault(count => count.Value > 1) is { Key: { } twice })
             throw new UsageException($"'{twice}' is named twice.");
         return paths.Count > 1 ? paths

@@ -81,6 +81,8 @@ internal static class QuantizeCommand
             if (result.GetValue(source) is { } common)
                 CheckSource(common, path, file, loading);
             var (height, width) = PixelPipeline.InputSize(file, () => images[0]);
+            // A model that reads files needs a size where the network takes any.
+            var isOpen = file.Graph.Inputs[0].Shape[2..].ToArray().Any(size => size < 0);
             PixelPipeline.CheckImages(images);
             var context = Devices.Context(plan.Seed, result.GetValue(gpu));
             var pixels = new PixelPipeline(context, height, width);
@@ -113,7 +115,7 @@ internal static class QuantizeCommand
                 NetworkFiles.SayKernels(quantized, session.Output);
             session.Output.Say(
                 $"Written: {target}. Next: send it to the centre, for hdrq merge *.onnx --output merged.onnx --zip "
-                + "merged.zip.");
+                + $"merged.zip{(isOpen ? $" --size {height}" : "")}.");
         })));
         return command;
     }

@@ -6,6 +6,7 @@ using Microsoft.ML.Hdrq.Scoring;
 using Microsoft.ML.Hdrq.Tool.Data;
 using Microsoft.ML.Hdrq.Tool.Results;
 using Microsoft.ML.Hdrq.Tool.Terminal;
+using Microsoft.ML.OnnxRuntime;
 
 namespace Microsoft.ML.Hdrq.Tool.Jobs;
 
@@ -33,7 +34,17 @@ internal static class NetworkFiles
     /// <summary>Says what became of the layers of a quantized network.</summary>
     public static void SayKernels(Network network, Output output)
     {
-        var report = OnnxReport.Of(network);
+        OnnxReport report;
+        try
+        {
+            report = OnnxReport.Of(network);
+        }
+        catch (OnnxRuntimeException exception)
+        {
+            // The file is written; other programs may run it.
+            output.Warn($"ONNX Runtime does not run this network: {exception.Message.Split('\n')[0].Trim()}");
+            return;
+        }
         foreach (var line in report.Layers.All(layer => layer.WeightBits is null) ? []
             : KernelSummary.Of([("", report)]))
             output.Say(line);

@@ -45,7 +45,9 @@ internal sealed partial record Failure(int ExitCode, string Message)
     }
 
     private static bool IsOfInput(Exception exception) => exception is UsageException or InvalidDataException
-        or NotSupportedException or IOException or UnauthorizedAccessException or ArgumentException;
+        or NotSupportedException or IOException or UnauthorizedAccessException or ArgumentException
+        // What steps document for rows, networks and losses that cannot be used.
+        or InvalidOperationException { Source: "Microsoft.ML.Hdrq" };
 
     private static bool IsDiskFull(IOException exception) =>
         exception.HResult == WindowsDiskFull || (exception.HResult & 0xFFFF) == PosixNoSpace;

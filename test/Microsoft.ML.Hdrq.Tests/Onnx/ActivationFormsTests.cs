@@ -20,7 +20,7 @@ public class ActivationFormsTests
 
     private static readonly IMessage[] _numbers =
     [
-        Scalar("zero", 0), Scalar("half", 0.5f), Scalar("one", 1), Floats("two", [1], 2), Scalar("three", 3), Floats("six", [1], 6), Scalar("sixth", 1 / 6f),
+        Scalar("tiny", 9e-7f), Scalar("zero", 0), Scalar("half", 0.5f), Scalar("one", 1), Floats("two", [1], 2), Scalar("three", 3), Floats("six", [1], 6), Scalar("sixth", 1 / 6f),
         Scalar("root", 1.41421356f), Scalar("inverse", 0.70710678f), Scalar("outer", 0.7978846f), Scalar("inner", 0.044715f), Scalar("quick", 1.702f),
         Scalar("a", 0.3f), Scalar("b", 0.4f), Scalar("near", 2.99f), Scalar("about", 1.4142f), Floats("channels", [3, 1, 1], 3, 3, 3), Floats("four", [1, 1, 1, 1], 3),
     ];
@@ -64,6 +64,7 @@ public class ActivationFormsTests
         Other("a number that may add dimensions", "Add x four s", "Clip s zero six c", "Mul x c m", "Div m six y"),
         Other("an intermediate value that others read", "Add x three s", "Clip s zero six c", "Mul x c m", "Div m six d", "Add d s y"),
         Other("a gate that others read", "Sigmoid x g", "Mul x g m", "Sub m g y"),
+        Other("a small term, which is large for a large input", "Sigmoid x g", "Mul x g m", "Mul x tiny t", "Add m t y"),
         Other("clipping alone", "Clip x zero one y"),
     ];
 

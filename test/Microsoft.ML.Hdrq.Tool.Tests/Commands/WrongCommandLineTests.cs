@@ -310,6 +310,28 @@ public sealed partial class WrongCommandLineTests
             .Replace("{r}", readOnly, StringComparison.Ordinal);
     }
 
+    /// <summary>By way of a link the file that is read would be replaced by the one that is written.</summary>
+    [TestMethod]
+    [DataRow("quantize --data {f}/data --domain fog --network {f}/network.onnx --output {f}/link/network.onnx")]
+    [DataRow("adapt --data {f}/data --domain fog --network {f}/link/network.onnx --output {f}/network.onnx")]
+    [DataRow("merge {f}/network.onnx {f}/five.onnx --output {f}/link/five.onnx")]
+    public void Links_do_not_hide_that_a_file_is_read(string line)
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("Links take rights on Windows.");
+        Directory.CreateSymbolicLink(_folder.Combine("link"), _folder.Path);
+        try
+        {
+            var outcome = CommandLine.Run(line.Replace("{f}", _folder.Path, StringComparison.Ordinal).Split(' '));
+            Assert.AreEqual(2, outcome.ExitCode, outcome.Error);
+            StringAssert.Contains(outcome.Error, "that file is read too; give another name.");
+        }
+        finally
+        {
+            Directory.Delete(_folder.Combine("link"));
+        }
+    }
+
     [TestMethod]
     public void A_folder_that_may_not_be_read_is_named()
     {
