@@ -64,7 +64,7 @@ public class ActivationFormsTests
         Other("a number that may add dimensions", "Add x four s", "Clip s zero six c", "Mul x c m", "Div m six y"),
         Other("an intermediate value that others read", "Add x three s", "Clip s zero six c", "Mul x c m", "Div m six d", "Add d s y"),
         Other("a gate that others read", "Sigmoid x g", "Mul x g m", "Sub m g y"),
-        Other("a small term, which is large for a large input", "Sigmoid x g", "Mul x g m", "Mul x tiny t", "Add m t y"),
+        Other("a small term, which is large for a large input", "Sigmoid x g", "Add g tiny h", "Mul x h y"),
         Other("clipping alone", "Clip x zero one y"),
     ];
 
