@@ -1,7 +1,6 @@
 // One small network for all weathers, from images to a saved model. A network that knows traffic signs in clear weather
-// is adapted to fog, to night and to rain, whose labels are only measured with: sites rarely have any. Each adapted
-// network is quantized to 4 bits on images of its own weather; these are merged, without images, into one. With --data,
-// the domains of a folder take the place of the weathers.
+// is adapted to fog, to night and to rain; each adapted network is quantized to 4 bits on images of its own weather;
+// these are merged, without images, into one. With --data, the domains of a folder take the place of the weathers.
 using System.Diagnostics;
 using Hdrq.Samples;
 using Microsoft.ML;
@@ -11,7 +10,6 @@ using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
-using Microsoft.ML.Runtime;
 using SkiaSharp;
 using static Microsoft.ML.Transforms.Image.ImageResizingEstimator;
 using static Microsoft.ML.Transforms.ValueToKeyMappingEstimator;
@@ -115,17 +113,18 @@ var source = first.LastTransformer.Network;
 pretrained?.Dispose();
 
 // All else is one pipeline. A step starts from the score column of another one, and reads the rows of its domain.
-// Another network finds labels, by SHOT, and a student learns them; the source is kept where that does harm.
-ml.Log += (_, line) => Console.Write(line.Kind == ChannelMessageKind.Warning ? $"{line.RawMessage}\n" : "");
-var student = adaptation with { Method = AdaptationMethod.Student };            // with labels: AdaptationMethod.Labels
 var hdrq = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = iterations } };
 var pipeline = reading.Append(ml.Transforms.ApplyNetwork("source", "Pixels", source, new() { ClassNames = classes }));
 foreach (var domain in targets)
 {
-    var adapting = student with { Progress = new Steps($"Adapted to {domain} without labels", Done) };
-    var quantizing = hdrq with { Progress = new Steps($"Quantized on {domain}", Done) };
-    pipeline = pipeline.Append(ml.Transforms.AdaptNetwork($"{domain}-FP32", "source", adapting, RowsOf(domain)))
-        .Append(ml.Transforms.QuantizeHdrq($"{domain}-W4A4", $"{domain}-FP32", quantizing, RowsOf(domain)));
+    var options = adaptation with { Progress = new Steps($"Adapted to {domain}", Done) };
+    pipeline = pipeline.Append(ml.Transforms.AdaptNetwork($"{domain}-FP32", "source", options, RowsOf(domain)));
+}
+foreach (var domain in targets)
+{
+    var options = hdrq with { Progress = new Steps($"Quantized on {domain}", Done) };
+    var (output4, input32) = ($"{domain}-W4A4", $"{domain}-FP32");
+    pipeline = pipeline.Append(ml.Transforms.QuantizeHdrq(output4, input32, options, RowsOf(domain)));
 }
 using var model = pipeline
     .Append(ml.Transforms.MergeNetworks("merged-FP32", [.. targets.Select(domain => $"{domain}-FP32")]))
@@ -136,8 +135,7 @@ Done("Merged");
 
 // How well the networks do in each domain, and how large their files are.
 var pixels = reading.Fit(train).Transform(test);
-Console.WriteLine($"\nLearned without the labels of {string.Join(", ", targets)}, measured with them:");
-Console.WriteLine($"accuracy, %   {string.Concat(domains.Select(name => $"{name,9}"))}  harmonic mean     bytes");
+Console.WriteLine($"\naccuracy, %   {string.Concat(domains.Select(name => $"{name,9}"))}  harmonic mean     bytes");
 foreach (var network in model.OfType<NetworkTransformer>())
 {
     var name = network.OutputColumnName;

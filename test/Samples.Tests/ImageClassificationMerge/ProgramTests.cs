@@ -34,22 +34,13 @@ public sealed class ProgramTests
     [TestMethod]
     public void Each_step_says_how_long_it_took()
     {
-        string[] domains = ["fog", "night", "rain"];
-        var said = Regex.Matches(_output, @"(?m)^(\w[\w ]*?) +\d+\.\d s\r?$")
-            .Select(match => match.Groups[1].Value).ToList();
-        // A network that was hardly trained may be kept before it is adapted, and that is said in place of the time.
-        var steps = new List<string> { "Trained on clear" };
-        foreach (var domain in domains)
-        {
-            var adapted = $"Adapted to {domain} without labels";
-            if (said.Contains(adapted))
-                steps.Add(adapted);
-            else
-                Assert.Contains($"Column '{domain}-FP32': the network of 'source' is kept as it is: ", _output);
-            steps.Add($"Quantized on {domain}");
-        }
-        steps.AddRange(["Merged", "Measured"]);
-        CollectionAssert.AreEqual(steps, said);
+        string[] steps =
+        [
+            "Trained on clear", "Adapted to fog", "Adapted to night", "Adapted to rain",
+            "Quantized on fog", "Quantized on night", "Quantized on rain", "Merged", "Measured",
+        ];
+        var said = Regex.Matches(_output, @"(?m)^(\w[\w ]*?) +\d+\.\d s\r?$").Select(match => match.Groups[1].Value);
+        CollectionAssert.AreEqual(steps, said.ToArray());
     }
 
     [TestMethod]
