@@ -120,10 +120,14 @@ public sealed class NetworkBuilder : IDisposable
             using var built = network;
             network = FoldConstants.Apply(built);
         }
-        if (CollapseActivations.Apply(network) is not { } collapsed)
-            return network;
-        network.Dispose();
-        return collapsed;
+        foreach (var pass in (Func<Network, Network?>[])[n => CollapseActivations.Apply(n), PadBeforePooling.Apply])
+        {
+            if (pass(network) is not { } replaced)
+                continue;
+            network.Dispose();
+            network = replaced;
+        }
+        return network;
     }
 
     /// <summary>Frees the parameters of a network that was not finished.</summary>

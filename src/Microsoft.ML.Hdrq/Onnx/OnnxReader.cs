@@ -324,6 +324,7 @@ internal sealed class OnnxReader
             var finished = Replace(folded, FreeBatch.Apply);
             var tolerance = isHalf ? CollapseActivations.HalfTolerance : CollapseActivations.Tolerance;
             finished = Replace(finished, network => CollapseActivations.Apply(network, tolerance));
+            finished = Replace(finished, PadBeforePooling.Apply);
             RefuseLargeInputs(finished);
             return finished;
         }

@@ -1,5 +1,6 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
@@ -104,7 +105,8 @@ public static class NetworkQuantizer
     /// <summary>Checks that a network can be quantized with the options, before there are images.</summary>
     /// <exception cref="ArgumentOutOfRangeException">An exception's pattern matches no layer.</exception>
     /// <exception cref="ArgumentException">
-    /// The network does not have exactly one input, is quantized already, or has a weight that is not finite.
+    /// The network does not have exactly one input, is quantized already, has a pooling that no integer kernel computes,
+    /// or has a weight that is not finite.
     /// </exception>
     internal static void Check(Network network, QuantizationOptions options)
     {
@@ -119,6 +121,14 @@ public static class NetworkQuantizer
             throw new ArgumentException(
                 $"The network is quantized already{(method is null ? "" : $", by {method}")}; "
                 + "quantize the network in full precision that it was made from.",
+                nameof(network));
+        }
+        if (network.Graph.Nodes.FirstOrDefault(node =>
+            node.Operator is AveragePooling { ReachesBeyondCountedPadding: true }) is { } pooling)
+        {
+            throw new ArgumentException(
+                $"{pooling} has ceil_mode and count_include_pad, and pads by more than its windows overlap: no integer "
+                + "kernel computes this. Export the network with one of them off.",
                 nameof(network));
         }
         FiniteCheck.Parameters(network);

@@ -91,6 +91,61 @@ public sealed class IntegerKernelTests
         CollectionAssert.AreEqual(network.Forward(images).data<float>().ToArray(), again.Forward(images).data<float>().ToArray());
     }
 
+    // Integer kernels of pooling have code of their own for windows that reach over the edge: what they compute has to
+    // be what floating point computes, or they must not be used.
+    [TestMethod]
+    [DynamicData(nameof(Windows))]
+    public void PoolingAtTheEdgeIsThatOfFloats(
+        string type, int kernel, int stride, int before, int after, int ceiling, int countPadding, int size)
+    {
+        using var scope = torch.NewDisposeScope();
+        (string, object)[] attributes =
+        [
+            ("kernel_shape", new long[] { kernel, kernel }), ("strides", new long[] { stride, stride }),
+            ("pads", new long[] { before, before, after, after }), ("ceil_mode", ceiling),
+            .. type == "AveragePool" ? [("count_include_pad", (object)countPadding)] : Array.Empty<(string, object)>(),
+        ];
+        using var original = Load(ModelOf(
+            19, [4, 3, size, size], Random("a", 1, 4, 3, 1, 1), Random("b", 2, 2, 4, 1, 1),
+            Node("Conv", "x a", "c"), Node("Relu", "c", "r"), Node(type, "r", "p", attributes), Node("Conv", "p b", "y")));
+        var images = SmallNetworks.Random(1, 4, 3, size, size);
+        using var network = Quantize(original, images, 8, 8);
+        using var optimized = new OptimizedModel(Save(network));
+        var simulated = network.Forward(images).data<float>().ToArray();
+        var scores = optimized.Run(images);
+        Assert.HasCount(simulated.Length, scores);
+        var difference = simulated.Zip(scores, (a, b) => Math.Abs(a - b)).Max() / (simulated.Max() - simulated.Min());
+        // Two steps of 256.
+        Assert.IsLessThan(2.1 / 255, difference);
+        Assert.AreEqual(1, type == "MaxPool"
+            ? optimized.Count("NhwcMaxPool") : optimized.Count("QLinearAveragePool"));
+    }
+
+    // Separate padding would give one window more.
+    [TestMethod]
+    public void PoolingThatNoIntegerKernelComputesIsRefused()
+    {
+        using var network = Load(ModelOf(
+            19, [4, 3, 11, 11], Random("a", 1, 4, 3, 1, 1), Node("Conv", "x a", "c"),
+            Node("AveragePool", "c", "y", ("kernel_shape", new[] { 3L, 3 }), ("strides", new[] { 3L, 3 }),
+                ("pads", new[] { 1L, 1, 1, 1 }), ("ceil_mode", 1), ("count_include_pad", 1))));
+        var exception = Assert.ThrowsExactly<ArgumentException>(
+            () => Quantize(network, SmallNetworks.Random(1, 4, 3, 11, 11), 8, 8));
+        Assert.Contains("'AveragePool-y' (AveragePool) has ceil_mode and count_include_pad", exception.Message);
+    }
+
+    private static IEnumerable<object[]> Windows =>
+        from type in new[] { "AveragePool", "MaxPool" }
+        from window in new[] { (2, 2, 0, 0), (3, 2, 0, 0), (3, 2, 1, 1), (3, 1, 1, 1), (2, 2, 1, 0), (3, 2, 0, 1), (2, 2, 0, 1), (4, 3, 1, 1) }
+        from ceiling in new[] { 0, 1 }
+        from countPadding in type == "MaxPool" ? new[] { 0 } : [0, 1]
+        where (ceiling, countPadding, window) is not (1, 1, (2, 2, 0, 1)) // refused: below
+        from size in new[] { 7, 8, 9 }
+        select new object[]
+        {
+            type, window.Item1, window.Item2, window.Item3, window.Item4, ceiling, countPadding, size,
+        };
+
     public required TestContext TestContext { get; init; }
 
     private static Network Quantize(Network network, torch.Tensor images, int weightBits, int activationBits)

@@ -16,8 +16,24 @@ internal sealed class AveragePooling : Operator
     public AveragePooling(string type, OperatorAttributes attributes) : base(type, attributes)
     {
         _window = new SpatialWindow(attributes, pooling: true);
-        _countPadding = attributes.Integer("count_include_pad", 0) != 0;
+        // Without padding it counts nothing, and is the same as absent.
+        if (_window.HasNoPadding)
+            attributes.Record("count_include_pad", isDefault: true);
+        else
+            _countPadding = attributes.Integer("count_include_pad", 0) != 0;
     }
+
+    /// <summary>
+    /// Whether windows may reach beyond padding that is counted: ONNX Runtime's integer kernel divides by another count
+    /// there. Such poolings are not quantized; see <see cref="Passes.PadBeforePooling"/>.
+    /// </summary>
+    internal bool ReachesBeyondCountedPadding => _countPadding && _window.ReachesBeyondPadding;
+
+    /// <summary>
+    /// The padding before and after every spatial dimension, where the same is computed by padding the data first and
+    /// pooling without padding then; null where it is not.
+    /// </summary>
+    internal (long[] Before, long[] After)? SeparablePadding => _countPadding ? _window.SeparablePadding : null;
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {

@@ -132,7 +132,7 @@ internal static class OperatorTable
             ["Sign"] = Unary(x => x.sign()),
             ["Sin"] = Unary(x => x.sin()),
             ["Sinh"] = Unary(x => x.sinh()),
-            ["Sqrt"] = Unary(x => x.sqrt()) with { Traits = NeverNegative | TwiceDifferentiable },
+            ["Sqrt"] = Unary(Roots.Sqrt) with { Traits = NeverNegative | TwiceDifferentiable },
             ["Tan"] = Unary(x => x.tan()),
             ["Cast"] = new((type, attributes) => new Cast(type, attributes))
             { Foldable = true, Traits = TwiceDifferentiable, LaterAttributes = [("saturate", 19), ("round_mode", 24)] },
@@ -154,7 +154,7 @@ internal static class OperatorTable
             ["Div"] = Binary(Quotient)
             with
             { SteeringInputs = [1], Traits = IsAffine | TwiceDifferentiable },
-            ["Pow"] = Binary((a, b) => a.pow(b).to(a.dtype)) with { SteeringInputs = [1], Traits = TwiceDifferentiable },
+            ["Pow"] = Binary(Roots.Power) with { SteeringInputs = [1], Traits = TwiceDifferentiable },
             ["Mod"] = new((type, attributes) => new Binary(type, attributes, Remainder(attributes)))
             { MinInputs = 2, MaxInputs = 2, SinceOpset = 10, Foldable = true },
             ["Equal"] = Binary((a, b) => a.eq(b)) with { SteeringInputs = [0, 1], Traits = TwiceDifferentiable },

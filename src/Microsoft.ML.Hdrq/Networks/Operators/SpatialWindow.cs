@@ -74,6 +74,38 @@ internal sealed class SpatialWindow
         : throw new InvalidDataException(
             $"Attribute 'group' is {attributes.Integer("group", 1)}; it must be positive.");
 
+    /// <summary>
+    /// Whether windows may reach beyond the padding: sizes are rounded up, and are not those of the input.
+    /// </summary>
+    public bool ReachesBeyondPadding => _ceiling && _automaticPadding == "NOTSET";
+
+    /// <summary>Whether nothing is padded, whatever the data's sizes.</summary>
+    public bool HasNoPadding => _automaticPadding == "VALID"
+        || _automaticPadding == "NOTSET" && (_pads.IsDefault || _pads.All(size => size == 0));
+
+    /// <summary>
+    /// The padding before and after every spatial dimension, if the data can be padded first and pooled without padding
+    /// then. In <c>ceil_mode</c> no window starts in the padding after the data: after separate padding one would, if
+    /// the padding is longer than what windows overlap. Null where that can be, or sizes depend on the data.
+    /// </summary>
+    public (long[] Before, long[] After)? SeparablePadding
+    {
+        get
+        {
+            var dimensions = _kernel.Length;
+            if (_automaticPadding != "NOTSET" || _pads.Length != 2 * dimensions)
+                return null;
+            var (before, after) = Explicit(dimensions);
+            var strides = Strides(dimensions);
+            for (var d = 0; d < dimensions; d++)
+            {
+                if (_ceiling && after[d] > Extent(_kernel.AsSpan(), d) - strides[d])
+                    return null;
+            }
+            return (before, after);
+        }
+    }
+
     public long[] Strides(int dimensions) => OrElse("strides", _strides, dimensions, 1);
 
     public long[] Dilations(int dimensions) => OrElse("dilations", _dilations, dimensions, 1);

@@ -14,8 +14,8 @@ internal static class CollapseActivations
     /// <summary>How far constants may be off: the rounding of single precision, after some products.</summary>
     public const double Tolerance = 1e-6;
 
-    /// <summary>The same where constants come from a file in half precision.</summary>
-    public const double HalfTolerance = 2e-3;
+    /// <summary>The same for a file in half precision: products of two constants, each off by 2^-11 of itself.</summary>
+    public const double HalfTolerance = 1e-3;
 
     /// <summary>The most nodes that are looked at before and after a gate; the longest form has 9.</summary>
     private const int MaxNodes = 16;

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Microsoft.ML.Hdrq.Networks.Operators;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Passes;
@@ -31,6 +32,9 @@ internal sealed class FreeBatch
     /// </summary>
     private readonly int?[] _axes;
 
+    /// <summary>Values into which rows were mixed: they are not the same for other rows, but have no batch.</summary>
+    private readonly bool[] _mixed;
+
     private readonly long _batch;
 
     private FreeBatch(Network network, long batch)
@@ -42,6 +46,7 @@ internal sealed class FreeBatch
         _context.Limit(network.MaxValueSize);
         var slots = network.Graph.Plan.SlotCount;
         (_few, _many, _axes) = (new torch.Tensor?[slots], new torch.Tensor?[slots], new int?[slots]);
+        _mixed = new bool[slots];
     }
 
     /// <summary>Frees the batch of a network.</summary>
@@ -81,7 +86,7 @@ internal sealed class FreeBatch
     {
         var plan = _network.Graph.Plan;
         using var generator = new torch.Generator(0);
-        var rows = torch.rand([shape[0] * Factor, .. shape[1..]], generator: generator).to(_network.Device);
+        var rows = Rows([shape[0] * Factor, .. shape[1..]], generator).to(_network.Device);
         (_few[0], _many[0], _axes[0]) = (rows.narrow(0, 0, _batch), rows, 0);
         for (var p = 0; p < _network.Graph.Parameters.Length; p++)
         {
@@ -103,6 +108,8 @@ internal sealed class FreeBatch
                     continue;
                 (_few[slot], _many[slot]) = (few[i], many[i]);
                 _axes[slot] = Axis(node, few[i].shape, many[i].shape);
+                _mixed[slot] = !node.Operator.Traits.HasFlag(OperatorTraits.ReadsShape) && plan.Inputs[n].Any(input =>
+                    input >= 0 && (_mixed[input] || _axes[input] is not null && _axes[slot] is null));
             }
             foreach (var slot in plan.Dying[n])
             {
@@ -115,30 +122,61 @@ internal sealed class FreeBatch
         return WithFreeShapes(built);
     }
 
-    /// <summary>Whether every row of the first output is what the network gives for it alone.</summary>
+    /// <summary>
+    /// Random rows of different ranges, as images may have: what is done with values above 1, or below 0, is done.
+    /// </summary>
+    private static torch.Tensor Rows(long[] shape, torch.Generator generator)
+    {
+        long[] each = [shape[0], .. Enumerable.Repeat(1L, shape.Length - 1)];
+        float[] ranges = [1, 255, 6], minima = [0, 0, -3];
+        return torch.rand(shape, generator: generator)
+            .mul(torch.tensor(Each(ranges), each))
+            .add(torch.tensor(Each(minima), each), Scalars.One);
+
+        float[] Each(float[] values) =>
+            [.. Enumerable.Range(0, (int)shape[0]).Select(row => values[row % values.Length])];
+    }
+
+    /// <summary>
+    /// Whether every row of the first output is what the network gives for it, whatever the rows beside it.
+    /// </summary>
     private void Check(torch.Tensor rows)
     {
         var output = _network.Graph.Plan.GraphOutputs[0];
         if (_axes[output] is not { } axis)
             throw new NotSupportedException("The first output does not depend on the number of rows.");
+        if (_mixed[output])
+            throw new NotSupportedException("A row's scores depend on the rows beside it.");
         foreach (var slot in _network.Graph.Plan.GraphOutputs)
         {
             // Otherwise the scores of all rows would stand one after the other, as those of one row did.
             if (_axes[slot] is { } dimension && (dimension != 0 || _few[slot]!.shape[0] != _batch))
                 throw new NotSupportedException("An output has no dimension of its own for rows.");
         }
-        var size = _few[output]!.shape[axis];
-        foreach (var part in new[] { 0, Factor - 1 })
+        var size = _few[output]!.shape[axis] / _batch;
+        // Neighbours first, then rows that lie apart: each row has other rows beside it.
+        foreach (var step in _batch == 1 ? [1] : new[] { 1, Factor })
         {
-            var expected = _network.Run([rows.narrow(0, part * _batch, _batch)], _context)[0];
-            AssertSame(expected, _many[output]!.narrow(axis, part * size, size));
+            for (var group = 0; group < Factor; group++)
+            {
+                var first = step == 1 ? group * _batch : group;
+                var indices = torch.arange(first, first + step * _batch, step);
+                // Where dimensions of one are removed, the batch may have been among them.
+                var expected = _network.Run([rows.index_select(0, indices.to(rows.device))], _context)[0]
+                    .reshape(_few[output]!.shape);
+                for (var row = 0; row < _batch; row++)
+                {
+                    AssertSame(
+                        expected.narrow(axis, row * size, size),
+                        _many[output]!.narrow(axis, (first + row * step) * size, size));
+                }
+            }
         }
 
         static void AssertSame(torch.Tensor expected, torch.Tensor actual)
         {
-            // Where dimensions of one are removed, the batch may have been among them.
-            var x = expected.to(torch.ScalarType.Float32).reshape(-1);
-            var y = actual.to(torch.ScalarType.Float32).reshape(-1);
+            var x = expected.to(torch.ScalarType.Float32);
+            var y = actual.to(torch.ScalarType.Float32);
             if (x.numel() == 0)
                 return;
             var tolerance = 1e-3 * x.nan_to_num().abs().max().item<float>();

@@ -56,6 +56,22 @@ public sealed class FreeBatchTests
         Assert.IsNull(network.Graph.FirstDifference(again.Graph), name);
     }
 
+    // What mixes rows is behind a gate that small inputs do not open, or mixes what no input of 0 to 1 shows.
+    [TestMethod]
+    [DataRow(1, 2.5f, 0)]
+    [DataRow(4, 2.5f, 0)]
+    [DataRow(4, 1e6f, 0)]
+    [DataRow(4, 100f, 1)]
+    public void RowsThatAreMixedUnseenAreNotFreed(int batch, float gate, int form)
+    {
+        IMessage[] mixing = form == 0
+            ? [Longs("rows", 0), Node("ReduceMax", "r rows", "m")]
+            : [Longs("minus", -1), Longs("end", -1000), Longs("axis", 0), Node("Slice", "r minus end axis minus", "m")];
+        using var network = Load(Model(
+            batch, [Floats("gate", [], gate), Node("Sub", "x gate", "s"), Node("Relu", "s", "r"), .. mixing, Node("Add", "x m", "y")]));
+        Assert.AreEqual(batch, network.Graph.Inputs[0].Shape[0]);
+    }
+
     /// <summary>The sum over the batch: no row has a score of its own.</summary>
     private static byte[] Bound(int batch) => Model(batch,
         Random("w", 1, 4, 2, 3, 3), Longs("axes", 0), Node("Conv", "x w", "c", ("pads", new[] { 1L, 1, 1, 1 })), Node("Relu", "c", "r"),
