@@ -28,8 +28,8 @@ internal static class TestNetworks
     /// <param name="path">The file.</param>
     /// <param name="channels">Channels of the images.</param>
     /// <param name="size">Their height and width; -1 for any.</param>
-    /// <param name="isFlat">Whether scores have the shape [N, classes], else [N, classes, 1].</param>
-    public static string WriteConvolution(string path, int channels = 3, int size = 16, bool isFlat = true)
+    /// <param name="rank">2 for scores of the shape [N, classes], 3 for [N, classes, 1], and so on.</param>
+    public static string WriteConvolution(string path, int channels = 3, int size = 16, int rank = 2)
     {
         using var builder = new NetworkBuilder();
         var pixels = builder.Input("input", -1, channels, size, size);
@@ -37,11 +37,9 @@ internal static class TestNetworks
             builder.Node("Conv", "conv", [pixels, builder.Parameter("weight", torch.rand(3, channels, 3, 3))],
             ("kernel_shape", new long[] { 3, 3 }));
         var pooled = builder.Node("GlobalAveragePool", "pool", [convolved]);
-        var scores = isFlat ? builder.Node("Flatten", "scores", [pooled])
-            : builder.Node("Reshape", "scores", [pooled, builder.Constant("shape", 0, 3, 1)]);
-        using var network =
-            builder.Build(isFlat ? new GraphValue(scores, ElementType.Float32, [-1, 3])
-            : new GraphValue(scores, ElementType.Float32, [-1, 3, 1]));
+        long[] ones = [.. Enumerable.Repeat(1L, rank - 2)];
+        var scores = builder.Node("Reshape", "scores", [pooled, builder.Constant("shape", [0, 3, .. ones])]);
+        using var network = builder.Build(new GraphValue(scores, ElementType.Float32, [-1, 3, .. ones]));
         network.SaveOnnx(path);
         return path;
     }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using System.Text;
 using Microsoft.ML.Hdrq.Tool.Terminal;
 
 namespace Microsoft.ML.Hdrq.Tool.Commands;
@@ -133,7 +134,8 @@ internal static class Arguments
                     result.AddError($"{name} {path}: the name of the file must end in {ending}.");
                 else if (Directory.Exists(path))
                     result.AddError($"{name} {path}: that is a folder; name the file in it.");
-                else if (OutputFolderFault(Path.GetDirectoryName(Path.GetFullPath(path))!) is { } fault)
+                else if ((NameFault(path) ?? OutputFolderFault(Path.GetDirectoryName(Path.GetFullPath(path))!)) is
+                    { } fault)
                     result.AddError($"{name} {path}: {fault}");
                 return path;
             },
@@ -148,7 +150,7 @@ internal static class Arguments
             var path = result.Tokens[^1].Value;
             if (path.Length == 0)
                 result.AddError($"{name}: the name of the folder is empty.");
-            else if (OutputFolderFault(Path.GetFullPath(path)) is { } fault)
+            else if ((NameFault(path) ?? OutputFolderFault(Path.GetFullPath(path))) is { } fault)
                 result.AddError($"{name} {path}: {fault}");
             return path;
         },
@@ -212,6 +214,19 @@ internal static class Arguments
                 Directory.Exists(path) ? $"{name} {path}: that is a folder, not a file."
                 : $"{name} {path}: there is no such file.");
         return path;
+    }
+
+    /// <summary>What is wrong with the names of a path: file systems end them at 255 bytes.</summary>
+    private static string? NameFault(string path)
+    {
+        const int longest = 255;
+        return path.Split(Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar)
+            .Select(Encoding.UTF8.GetByteCount)
+            .FirstOrDefault(length => length > longest) is > 0 and var length
+                ? string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"a name in it is too long, {length} bytes; file systems take at most {longest}.")
+                : null;
     }
 
     private static string? OutputFolderFault(string folder)

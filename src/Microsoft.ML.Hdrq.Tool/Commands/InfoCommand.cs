@@ -192,6 +192,7 @@ internal static class InfoCommand
         return shape switch
         {
             [_, var classes] => $"classification, {Count(classes)}",
+            [_, var classes, 1, 1] => $"scores of one pixel, {Count(classes)}: flattened, those of an image",
             [_, var classes, _, _] => $"segmentation, {Count(classes)}",
             _ => "unknown: its output has neither the shape [N, classes] nor [N, classes, height, width]",
         };

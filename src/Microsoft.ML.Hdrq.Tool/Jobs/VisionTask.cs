@@ -77,16 +77,24 @@ internal sealed record VisionTask
     /// <summary>How networks are adapted to images of a height.</summary>
     public required Func<int, AdaptationOptions> Adaptation { get; init; }
 
-    /// <summary>Checks that it is clear which output holds the scores.</summary>
-    /// <exception cref="InvalidDataException">The network has several outputs.</exception>
+    /// <summary>Checks that it is clear which output holds the scores, and of what.</summary>
+    /// <exception cref="InvalidDataException">
+    /// The network has several outputs, or scores of one pixel, which may be those of an image.
+    /// </exception>
     public static void CheckOutput(Network network)
     {
         var outputs = network.Graph.Outputs;
         if (outputs.Length > 1)
         {
             throw new InvalidDataException(
-                $"The network has {outputs.Length} outputs, {string.Join(", ", outputs)}; --scores says which one holds the "
-                + "scores.");
+                $"The network has {outputs.Length} outputs, {string.Join(", ", outputs)}; "
+                + "--scores says which one holds the scores.");
+        }
+        if (outputs[0].Shape is [_, _, 1, 1])
+        {
+            throw new InvalidDataException(
+                $"The network's output {outputs[0]} has scores of one pixel. If they are those of a whole image, export "
+                + "the network with a Flatten at its end: [N, classes].");
         }
     }
 

@@ -215,6 +215,12 @@ public sealed partial class WrongCommandLineTests
             ("run --data {f}/data --network {f}/network.onnx --output {f}/file.txt/out", 2, "is a file, not a folder"),
             ("run --data {f}/data --network {f}/network.onnx --output {r}/out", 2, "cannot be written to"),
             ("run --data {f}/data --network {f}/network.onnx --output ''", 2, "--output"),
+            ($"run --data {{f}}/data --network {{f}}/network.onnx --output {{f}}/new/{new string('n', 256)}", 2,
+                "256 bytes; file systems take at most 255"),
+            ($"adapt --data {{f}}/data --domain fog --network {{f}}/network.onnx --output {{f}}/{new string('n', 251)}.onnx", 2,
+                "256 bytes; file systems take at most 255"),
+            ("evaluate {f}/pixel.onnx --data {f}/data", 3, "export the network with a Flatten at its end"),
+            ("run --data {f}/data --network {f}/pixel.onnx --output {f}/new/out", 3, "[N, classes]"),
             ("run --data {f}/masks --network {f}/network.onnx --output {f}/new/out", 3, "for every pixel"),
             ("run --data {f}/maskless --network {f}/seg.onnx --output {f}/new/out", 3, "has no mask"),
             ("run --data {f}/masksize --network {f}/seg.onnx --output {f}/new/out", 3, "its mask"),
@@ -265,7 +271,8 @@ public sealed partial class WrongCommandLineTests
         TestNetworks.WriteConvolution(_folder.Combine("grey2.onnx"), channels: 1);
         TestNetworks.WriteConvolution(_folder.Combine("any1.onnx"), size: -1);
         TestNetworks.WriteConvolution(_folder.Combine("any2.onnx"), size: -1);
-        TestNetworks.WriteConvolution(_folder.Combine("rank3.onnx"), isFlat: false);
+        TestNetworks.WriteConvolution(_folder.Combine("rank3.onnx"), rank: 3);
+        TestNetworks.WriteConvolution(_folder.Combine("pixel.onnx"), rank: 4);
         foreach (var domain in new[] { "fog", "night" })
         {
             File.Copy(_folder.Combine("five.onnx"), _folder.Combine("adfive", $"{domain}.onnx"));
