@@ -135,7 +135,7 @@ internal static class Arguments
                 else if (Directory.Exists(path))
                     result.AddError($"{name} {path}: that is a folder; name the file in it.");
                 else if ((NameFault(path) ?? OutputFolderFault(Path.GetDirectoryName(Path.GetFullPath(path))!)) is
-                    { } fault)
+                { } fault)
                     result.AddError($"{name} {path}: {fault}");
                 return path;
             },
