@@ -43,4 +43,24 @@ internal static class TestNetworks
         network.SaveOnnx(path);
         return path;
     }
+
+    /// <summary>Writes one convolution that gives scores of three classes for places of images of 32 x 32 pixels.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="stride">Pixels from place to place.</param>
+    /// <param name="classesLast">Whether the scores of a place follow each other.</param>
+    public static string WritePlaces(string path, int stride, bool classesLast)
+    {
+        using var builder = new NetworkBuilder();
+        var pixels = builder.Input("input", -1, 3, 32, 32);
+        var scores = builder.Node(
+            "Conv", "conv", [pixels, builder.Parameter("weight", torch.rand(3, 3, 1, 1))],
+            ("strides", new long[] { stride, stride }));
+        if (classesLast)
+            scores = builder.Node("Transpose", "last", [scores], ("perm", new long[] { 0, 2, 3, 1 }));
+        long side = 32 / stride;
+        using var network = builder.Build(
+            new GraphValue(scores, ElementType.Float32, classesLast ? [-1, side, side, 3] : [-1, 3, side, side]));
+        network.SaveOnnx(path);
+        return path;
+    }
 }

@@ -198,6 +198,6 @@ internal static class InfoCommand
         };
     }
 
-    private static string Count(long classes) => classes > 0
+    private static string Count(long classes) => classes == 1 ? "1 class" : classes > 0
         ? string.Create(CultureInfo.InvariantCulture, $"{classes} classes") : "any number of classes";
 }

@@ -20,6 +20,13 @@ internal sealed class SourceArguments
         Arguments.OptionalNumber(
             "--head-rate", "Learning rate of a new head. Default: that of the rest.", double.Epsilon, 100);
 
+    private readonly Option<string?> _features =
+        new("--features")
+        {
+            Description = "Name of the value in the network that a new head reads. Default: what the network's last "
+            + "layer reads, or what the network gives where it does not end in one.",
+        };
+
     private readonly Option<string?> _normalization;
     private readonly Option<string?> _scores = CommonArguments.Scores();
 
@@ -40,7 +47,7 @@ internal sealed class SourceArguments
     }
 
     /// <summary>The options, in the order of help.</summary>
-    public IEnumerable<Option> Options => [_network, _newHead, _headRate, _normalization, _scores];
+    public IEnumerable<Option> Options => [_network, _newHead, _headRate, _features, _normalization, _scores];
 
     /// <summary>What was given for the network.</summary>
     public string? Network(ParseResult result) => result.GetValue(_network);
@@ -53,9 +60,15 @@ internal sealed class SourceArguments
     {
         var (network, newHead, normalization) =
             (result.GetValue(_network), result.GetValue(_newHead), result.GetValue(_normalization));
-        options = options with { HeadLearningRate = result.GetValue(_headRate) };
+        options = options with
+        {
+            HeadLearningRate = result.GetValue(_headRate),
+            HeadFeatures = result.GetValue(_features),
+        };
         if (options.HeadLearningRate is not null && !newHead && !PretrainedNetwork.IsMeant(network))
             throw new UsageException("--head-rate is for a new head; give --new-head too.");
+        if (options.HeadFeatures is not null && !newHead)
+            throw new UsageException("--features is for a new head on a file of your own; give --new-head too.");
         if (newHead && network is null)
             throw new UsageException("--new-head is for a network that --network gives.");
         var scores = result.GetValue(_scores);

@@ -42,18 +42,32 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
         if (layout.HasMasks)
         {
             var frames = new FrameFolder(layout, classes, options.NewHead ? null : ClassCount(network), warn);
-            using var headed =
-                options.NewHead ? Sized(network!.WithSegmenter(frames.Classes, options.Seed), options, frames.FirstImage)
-                    : null;
+            using var headed = Headed(
+                source => source.WithSegmenter(frames.Classes, options.Seed, options.HeadFeatures), frames.FirstImage);
             return new SegmentationNetworks(context, frames, options, headed ?? network);
         }
         else
         {
             var folder = new DomainFolder(layout, classes);
-            using var headed =
-                options.NewHead ? Sized(network!.WithClassifier(folder.Classes, options.Seed), options, folder.FirstImage)
-                    : null;
+            using var headed = Headed(
+                source => source.WithClassifier(folder.Classes, options.Seed, options.HeadFeatures), folder.FirstImage);
             return new ImageNetworks(context, folder, options, headed ?? network);
+        }
+
+        Network? Headed(Func<Network, Network> putOn, string image)
+        {
+            if (!options.NewHead)
+                return null;
+            var headed = putOn(network!);
+            // What a network gives may be features, or scores of other classes that something odd was made of.
+            if (!options.IsPretrained && options.HeadFeatures is null
+                && headed.Graph.Nodes.Any(node => node.Outputs.Contains(network!.Graph.Outputs[0].Name)))
+            {
+                warn?.Invoke(
+                    $"The network does not end in a layer: the new head reads what it gives, {network!.Graph.Outputs[0]}. "
+                    + "--features names another value.");
+            }
+            return Sized(headed, options, image);
         }
     }
 

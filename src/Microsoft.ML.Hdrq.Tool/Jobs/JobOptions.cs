@@ -46,6 +46,9 @@ internal sealed record JobOptions
     /// <summary>The learning rate of a new head; null for the default.</summary>
     public double? HeadLearningRate { get; init; }
 
+    /// <summary>The name of the value that a new head reads; null to find it.</summary>
+    public string? HeadFeatures { get; init; }
+
     /// <summary>
     /// The share of a domain's training images that training is validated on; null for none.
     /// </summary>

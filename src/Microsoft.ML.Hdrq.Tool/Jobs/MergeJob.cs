@@ -377,7 +377,8 @@ internal sealed class MergeJob
             : [.. file, .. Images(_networks.Domains[0]), Seed(_options.Seed), _options.Architecture ?? "",
                 .. Training(_options.SourceEpochs, _options.SourceLearningRate),
                 .. _options.HeadLearningRate is { } rate
-                    ? [string.Create(CultureInfo.InvariantCulture, $"head at {rate}")] : Array.Empty<string>()];
+                    ? [string.Create(CultureInfo.InvariantCulture, $"head at {rate}")] : Array.Empty<string>(),
+                .. _options.HeadFeatures is { } features ? [$"head on {features}"] : Array.Empty<string>()];
     }
 
     private IEnumerable<string> Images(string domain) => _networks.TrainingFiles(domain).SelectMany(File);

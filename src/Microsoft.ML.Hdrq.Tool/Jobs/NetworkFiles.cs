@@ -7,12 +7,16 @@ using Microsoft.ML.Hdrq.Tool.Data;
 using Microsoft.ML.Hdrq.Tool.Results;
 using Microsoft.ML.Hdrq.Tool.Terminal;
 using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace Microsoft.ML.Hdrq.Tool.Jobs;
 
 /// <summary>Networks that single steps write.</summary>
 internal static class NetworkFiles
 {
+    /// <summary>The height and width on which a network is tried that takes any.</summary>
+    private const long AnySide = 224;
+
     /// <summary>
     /// Writes a network, whole or not at all; also where another process writes the same file at the same time, as when
     /// a scheduler has started a job again whose node it lost sight of.
@@ -38,6 +42,7 @@ internal static class NetworkFiles
         try
         {
             report = OnnxReport.Of(network);
+            Try(network);
         }
         catch (OnnxRuntimeException exception)
         {
@@ -48,5 +53,21 @@ internal static class NetworkFiles
         foreach (var line in report.Layers.All(layer => layer.WeightBits is null) ? []
             : KernelSummary.Of([("", report)]))
             output.Say(line);
+    }
+
+    /// <summary>Scores one image with ONNX Runtime: what its optimizer makes may be loaded and still not run.</summary>
+    private static void Try(Network network)
+    {
+        var input = network.Graph.Inputs[0];
+        long[] shape = [.. input.Shape.ToArray().Select((size, d) => size != -1 ? size : d == 0 ? 1 : AnySide)];
+        using var file = new MemoryStream();
+        network.SaveOnnx(file);
+        using var options = new SessionOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
+        using var session = new InferenceSession(file.ToArray(), options);
+        using var zeros = OrtValue.CreateAllocatedTensorValue(
+            OrtAllocator.DefaultInstance, TensorElementType.Float, shape);
+        zeros.GetTensorMutableDataAsSpan<float>().Clear();
+        using var run = new RunOptions();
+        using var outputs = session.Run(run, [input.Name], [zeros], session.OutputNames);
     }
 }

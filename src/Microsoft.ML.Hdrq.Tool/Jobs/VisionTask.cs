@@ -79,7 +79,7 @@ internal sealed record VisionTask
 
     /// <summary>Checks that it is clear which output holds the scores, and of what.</summary>
     /// <exception cref="InvalidDataException">
-    /// The network has several outputs, or scores of one pixel, which may be those of an image.
+    /// The network has several outputs, scores of one pixel, which may be those of an image, or pixels before classes.
     /// </exception>
     public static void CheckOutput(Network network)
     {
@@ -95,6 +95,14 @@ internal sealed record VisionTask
             throw new InvalidDataException(
                 $"The network's output {outputs[0]} has scores of one pixel. If they are those of a whole image, export "
                 + "the network with a Flatten at its end: [N, classes].");
+        }
+        if (network.Graph.Inputs[0].Shape is [_, _, > 0 and var height, > 0 and var width]
+            && outputs[0].Shape is [_, var rows, var columns, var last]
+            && (rows, columns) == (height, width) && last != width)
+        {
+            throw new InvalidDataException(
+                $"The network's output {outputs[0]} has the scores of a pixel one after the other, [N, height, width, "
+                + "classes]; export it with a Transpose at its end: [N, classes, height, width].");
         }
     }
 

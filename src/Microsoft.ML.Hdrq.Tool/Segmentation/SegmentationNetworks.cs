@@ -37,6 +37,13 @@ internal sealed class SegmentationNetworks : DomainNetworks
             throw new InvalidDataException(
                 $"The network's output {output} does not have scores of {folder.Classes.Count} classes for every pixel "
                 + "[N, classes, height, width].");
+        if (network?.Graph.Outputs[0] is { Shape: [_, _, var rows, var columns] } scores
+            && (rows > 0 && rows != height || columns > 0 && columns != width))
+        {
+            throw new InvalidDataException(
+                $"The network's output {scores} has scores of {rows} x {columns} places for images of {height} x {width} "
+                + "pixels, and needs one for each pixel: export it with a Resize to the size of the images at its end.");
+        }
         _frames = new FramePipeline(context, folder, height, width);
         // Those of the source domain are for all: what a network is trained for does not change with where it is
         // trained.
@@ -108,7 +115,8 @@ internal sealed class SegmentationNetworks : DomainNetworks
         }
     }
 
-    protected override Network WithHead(Network network) => network.WithSegmenter(_folder.Classes, Options.Seed);
+    protected override Network WithHead(Network network) => 
+        network.WithSegmenter(_folder.Classes, Options.Seed, Options.HeadFeatures);
 
     protected override double NewHeadRate => 3e-4;
 

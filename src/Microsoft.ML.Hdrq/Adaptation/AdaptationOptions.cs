@@ -22,8 +22,9 @@ public sealed record AdaptationOptions
     /// <summary>
     /// How the network is adapted that a <see cref="AdaptationMethod.Student"/> learns from: any method that needs no
     /// labels, but for another student. Null, the default, for <see cref="AdaptationMethod.Shot"/> with its defaults,
-    /// and for networks that classify pixels <see cref="AdaptationMethod.SelfTraining"/>; shifts, crops and flips are
-    /// then those of these options. Only with <see cref="AdaptationMethod.Student"/>.
+    /// <see cref="AdaptationMethod.InformationMaximization"/> for networks that do not end in a layer, and
+    /// <see cref="AdaptationMethod.SelfTraining"/> for those that classify pixels; shifts, crops and flips are then
+    /// those of these options. Only with <see cref="AdaptationMethod.Student"/>.
     /// </summary>
     public AdaptationOptions? Teacher { get; init; }
 

@@ -149,7 +149,10 @@ internal sealed class UnlabelledAdaptation(
             ? options
             : options.Teacher ?? new()
             {
-                Method = IsSegmenter(network) ? AdaptationMethod.SelfTraining : AdaptationMethod.Shot,
+                Method = IsSegmenter(network) ? AdaptationMethod.SelfTraining
+                    // Labels are found among the features that the last layer reads.
+                    : network.Graph.Layers.Last is null ? AdaptationMethod.InformationMaximization
+                    : AdaptationMethod.Shot,
                 BatchSize = options.BatchSize,
                 CheckpointDirectory = options.CheckpointDirectory,
                 CropPadding = options.CropPadding,

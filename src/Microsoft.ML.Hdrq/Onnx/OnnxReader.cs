@@ -27,11 +27,13 @@ internal sealed class OnnxReader
     private readonly ImmutableSortedDictionary<string, string> _metadata;
     private readonly OnnxTensorPool _tensors;
     private readonly long _maxValueSize;
+    private readonly bool _hasFunctions;
 
     private OnnxReader(ModelProto model, ExternalDataDirectory? external, long maxValueSize)
     {
         _external = external;
         _maxValueSize = maxValueSize;
+        _hasFunctions = model.Functions.Count > 0;
         _graph = model.Graph ?? throw new InvalidDataException("The file holds no ONNX graph.");
         _opset = ReadOpset(model);
         _metadata = ReadMetadata(model);
@@ -172,7 +174,10 @@ internal sealed class OnnxReader
         {
             var list = string.Join("; ", unsupported.Take(shownTypes).Select(pair => Describe(pair.Key, pair.Value)));
             var more = unsupported.Count > shownTypes ? $"; and {unsupported.Count - shownTypes} others" : "";
-            throw new NotSupportedException($"The model uses operators that are not supported: {list}{more}.");
+            var remedy = !_hasFunctions ? ""
+                : " Functions of the model's own are not read; let the exporter inline them.";
+            throw new NotSupportedException(
+                $"The model uses operators that are not supported: {list}{more}.{remedy}");
         }
 
         static string Describe(string type, List<NodeProto> nodes)
@@ -325,6 +330,7 @@ internal sealed class OnnxReader
             var tolerance = isHalf ? CollapseActivations.HalfTolerance : CollapseActivations.Tolerance;
             finished = Replace(finished, network => CollapseActivations.Apply(network, tolerance));
             finished = Replace(finished, PadBeforePooling.Apply);
+            finished = Replace(finished, ExplicitAxes.Apply);
             RefuseLargeInputs(finished);
             return finished;
         }

@@ -94,8 +94,25 @@ internal static class OnnxTensors
     public static ElementType ReadElementType(int dataType, string what) => Enum.IsDefined((ElementType)dataType)
         ? (ElementType)dataType
         : throw new InvalidDataException(
-            $"{what} has element type {dataType.ToString(CultureInfo.InvariantCulture)}, "
-            + "which is unknown or not supported.");
+            $"{what} has element type {Name(dataType)}, which is unknown or not supported.");
+
+    /// <summary>The name of a type that ONNX has and this library has not.</summary>
+    private static string Name(int dataType)
+    {
+        var number = dataType.ToString(CultureInfo.InvariantCulture);
+        return dataType switch
+        {
+            4 => $"uint16 ({number})",
+            8 => $"string ({number})",
+            12 => $"uint32 ({number})",
+            13 => $"uint64 ({number})",
+            14 or 15 => $"complex ({number})",
+            16 => $"bfloat16 ({number})",
+            >= 17 and <= 20 => $"float8 ({number})",
+            23 => $"float4 ({number})",
+            _ => number,
+        };
+    }
 
     /// <summary>The elements as a file stores them: two 4-bit integers per byte, the first in the low half.</summary>
     public static ReadOnlySpan<byte> ToRaw(TensorData data)

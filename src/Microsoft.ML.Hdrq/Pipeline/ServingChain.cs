@@ -21,14 +21,25 @@ internal sealed class ServingChain(
 
     /// <summary>Builds the chain and saves it.</summary>
     /// <exception cref="NotSupportedException">
-    /// The network only takes batches of a fixed size other than 1, or ONNX cannot express it.
+    /// The network only takes batches of a fixed size other than 1, ONNX cannot express it, or ONNX Runtime refuses it.
     /// </exception>
     public void Save(ModelSaveContext context)
     {
         // ML.NET hands ONNX Runtime a file with the network, which it does not delete on every system.
         using var folder = new TemporaryFolder();
         _ml.TempFilePath = folder.Path;
-        var chain = Create();
+        ITransformer chain;
+        try
+        {
+            chain = Create();
+        }
+        catch (InvalidOperationException exception)
+        {
+            // ML.NET says that it cannot open the model, and not why.
+            var cause = (exception.InnerException ?? exception).Message.Split('\n')[0].Trim();
+            throw new NotSupportedException(
+                $"ONNX Runtime does not run the network, so that no model can be saved with it: {cause}", exception);
+        }
         try
         {
             chain.Save(context);

@@ -105,8 +105,8 @@ public static class NetworkQuantizer
     /// <summary>Checks that a network can be quantized with the options, before there are images.</summary>
     /// <exception cref="ArgumentOutOfRangeException">An exception's pattern matches no layer.</exception>
     /// <exception cref="ArgumentException">
-    /// The network does not have exactly one input, is quantized already, has a pooling that no integer kernel computes,
-    /// or has a weight that is not finite.
+    /// The network does not have exactly one input, is quantized already, has a pooling that no integer kernel
+    /// computes, or a weight that is in double precision or not finite.
     /// </exception>
     internal static void Check(Network network, QuantizationOptions options)
     {
@@ -123,13 +123,22 @@ public static class NetworkQuantizer
                 + "quantize the network in full precision that it was made from.",
                 nameof(network));
         }
-        if (network.Graph.Nodes.FirstOrDefault(node =>
-            node.Operator is AveragePooling { ReachesBeyondCountedPadding: true }) is { } pooling)
+        if (network.Graph.Parameters.FirstOrDefault(parameter =>
+            parameter is { Role: ParameterRole.Weight, ElementType: ElementType.Float64 }) is { } exact)
         {
             throw new ArgumentException(
-                $"{pooling} has ceil_mode and count_include_pad, and pads by more than its windows overlap: no integer "
-                + "kernel computes this. Export the network with one of them off.",
+                $"Weight '{exact.Name}' is in double precision; networks are quantized from single precision. Export "
+                + "the network without the Cast before its layers.",
                 nameof(network));
+        }
+        foreach (var node in network.Graph.Nodes)
+        {
+            if ((node.Operator as AveragePooling)?.WhyNotInteger is { } why)
+            {
+                throw new ArgumentException(
+                    $"{node} {why}: ONNX Runtime has no integer kernel that computes this. Export the network without.",
+                    nameof(network));
+            }
         }
         FiniteCheck.Parameters(network);
         if (options.Source is { } source)

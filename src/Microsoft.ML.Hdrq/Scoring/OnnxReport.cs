@@ -134,6 +134,10 @@ public sealed class OnnxReport
             _ when !layer.Operator.HasIntegerKernel =>
                 ($"ONNX Runtime has no integer kernel for {layer.Operator.Type}.",
                 "A network with Resize and a convolution in its place would have one."),
+            _ when layer.Operator is MatMul && !IsOutputQuantized(layer) =>
+                ("ONNX Runtime makes one product in floating point of it and the addition behind it, where the number of "
+                    + "rows is fixed.",
+                "Score the ONNX file, whose batch is open."),
             _ when !IsOutputQuantized(layer) => ("Its output is not quantized.", IntegerPlacement),
             _ when layer.Bias is not null && !HasIntegerBias(layer) =>
                 ("Its bias is not a whole number of the steps in which products are summed.", IntegerPlacement),

@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Operators;
@@ -121,17 +122,33 @@ public sealed class IntegerKernelTests
             ? optimized.Count("NhwcMaxPool") : optimized.Count("QLinearAveragePool"));
     }
 
-    // Separate padding would give one window more.
+    // Separate padding would give one window more; QLinearAveragePool has no dilations.
     [TestMethod]
-    public void PoolingThatNoIntegerKernelComputesIsRefused()
+    [DataRow(1, 1, "'AveragePool-y' (AveragePool) has ceil_mode and count_include_pad")]
+    [DataRow(0, 2, "'AveragePool-y' (AveragePool) has dilations")]
+    public void PoolingThatNoIntegerKernelComputesIsRefused(int ceiling, int dilation, string message)
     {
         using var network = Load(ModelOf(
             19, [4, 3, 11, 11], Random("a", 1, 4, 3, 1, 1), Node("Conv", "x a", "c"),
             Node("AveragePool", "c", "y", ("kernel_shape", new[] { 3L, 3 }), ("strides", new[] { 3L, 3 }),
-                ("pads", new[] { 1L, 1, 1, 1 }), ("ceil_mode", 1), ("count_include_pad", 1))));
+                ("pads", new[] { 1L, 1, 1, 1 }), ("dilations", new long[] { dilation, dilation }),
+                ("ceil_mode", ceiling), ("count_include_pad", 1))));
         var exception = Assert.ThrowsExactly<ArgumentException>(
             () => Quantize(network, SmallNetworks.Random(1, 4, 3, 11, 11), 8, 8));
-        Assert.Contains("'AveragePool-y' (AveragePool) has ceil_mode and count_include_pad", exception.Message);
+        Assert.Contains(message, exception.Message);
+    }
+
+    // What is before and after the layers may be; scales and steps are in single precision.
+    [TestMethod]
+    public void LayersInDoublePrecisionAreRefused()
+    {
+        var weight = new TensorProto { Name = "a", DataType = (int)ElementType.Float64, RawData = ByteString.CopyFrom(new byte[8 * 12]) };
+        weight.Dims.AddRange([4L, 3, 1, 1]);
+        using var network = Load(ModelOf(
+            19, [-1, 3, 8, 8], weight, Node("Cast", "x", "d", ("to", 11)), Node("Conv", "d a", "c"), Node("Cast", "c", "y", ("to", 1))));
+        var exception = Assert.ThrowsExactly<ArgumentException>(
+            () => Quantize(network, SmallNetworks.Random(1, 4, 3, 8, 8), 8, 8));
+        Assert.Contains("Weight 'a' is in double precision", exception.Message);
     }
 
     private static IEnumerable<object[]> Windows =>

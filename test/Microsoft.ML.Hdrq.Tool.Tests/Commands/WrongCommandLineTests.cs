@@ -219,6 +219,10 @@ public sealed partial class WrongCommandLineTests
                 "256 bytes; file systems take at most 255"),
             ($"adapt --data {{f}}/data --domain fog --network {{f}}/network.onnx --output {{f}}/{new string('n', 251)}.onnx", 2,
                 "256 bytes; file systems take at most 255"),
+            (Run + " --features pool", 2, "--new-head"),
+            ("run --data {f}/data --network {f}/network.onnx --new-head --features nose --output {f}/new/out", 3, "no value 'nose'"),
+            ("evaluate {f}/last.onnx --data {f}/masks", 3, "[N, classes, height, width]"),
+            ("evaluate {f}/quarter.onnx --data {f}/masks", 3, "needs one for each pixel"),
             ("evaluate {f}/pixel.onnx --data {f}/data", 3, "export the network with a Flatten at its end"),
             ("run --data {f}/data --network {f}/pixel.onnx --output {f}/new/out", 3, "[N, classes]"),
             ("run --data {f}/masks --network {f}/network.onnx --output {f}/new/out", 3, "for every pixel"),
@@ -273,6 +277,8 @@ public sealed partial class WrongCommandLineTests
         TestNetworks.WriteConvolution(_folder.Combine("any2.onnx"), size: -1);
         TestNetworks.WriteConvolution(_folder.Combine("rank3.onnx"), rank: 3);
         TestNetworks.WriteConvolution(_folder.Combine("pixel.onnx"), rank: 4);
+        TestNetworks.WritePlaces(_folder.Combine("last.onnx"), stride: 1, classesLast: true);
+        TestNetworks.WritePlaces(_folder.Combine("quarter.onnx"), stride: 4, classesLast: false);
         foreach (var domain in new[] { "fog", "night" })
         {
             File.Copy(_folder.Combine("five.onnx"), _folder.Combine("adfive", $"{domain}.onnx"));

@@ -217,7 +217,8 @@ internal static class NewHead
                 var isPassed = classifies
                     || traits.HasFlag(OperatorTraits.KeepsElements)
                     || traits.HasFlag(OperatorTraits.Rearranges)
-                    || traits.HasFlag(OperatorTraits.Adds);
+                    || traits.HasFlag(OperatorTraits.Adds)
+                    || node.Operator is Cast;
                 if (inputs.Count != 1 || !isPassed)
                     return value;
                 value = inputs[0];

@@ -107,6 +107,8 @@ internal static class InputGrams
 
         IEnumerable<torch.Tensor> Rows(Layer layer, torch.Tensor value)
         {
+            // Layers may compute in double precision; their moments need none.
+            value = value.to(torch.ScalarType.Float32);
             if (layer.Operator is not Convolution convolution)
             {
                 yield return Some(value.reshape(-1, value.shape[^1]), value.shape[0]);

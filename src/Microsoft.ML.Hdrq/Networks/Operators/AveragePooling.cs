@@ -25,9 +25,18 @@ internal sealed class AveragePooling : Operator
 
     /// <summary>
     /// Whether windows may reach beyond padding that is counted: ONNX Runtime's integer kernel divides by another count
-    /// there. Such poolings are not quantized; see <see cref="Passes.PadBeforePooling"/>.
+    /// there. See <see cref="Passes.PadBeforePooling"/>.
     /// </summary>
     internal bool ReachesBeyondCountedPadding => _countPadding && _window.ReachesBeyondPadding;
+
+    /// <summary>
+    /// What keeps ONNX Runtime's integer kernel from computing this, as the end of a sentence; null if nothing does.
+    /// </summary>
+    internal string? WhyNotInteger =>
+        _window.IsDilated ? "has dilations"
+        : ReachesBeyondCountedPadding
+            ? "has ceil_mode and count_include_pad, and pads by more than its windows overlap"
+            : null;
 
     /// <summary>
     /// The padding before and after every spatial dimension, where the same is computed by padding the data first and

@@ -22,7 +22,7 @@ internal static class Roots
     /// <summary>Each element of <paramref name="x"/> to the power of <paramref name="exponent"/>, of x's type.</summary>
     public static torch.Tensor Power(torch.Tensor x, torch.Tensor exponent)
     {
-        if (!IsDifferentiated(x))
+        if (!IsDifferentiated(x) || !exponent.is_floating_point())
             return x.pow(exponent).to(x.dtype);
         var (zero, one) = (Scalars.Keep(0), Scalars.One);
         var isRoot = exponent.gt(zero).logical_and(exponent.lt(one));

@@ -74,6 +74,9 @@ internal sealed class SpatialWindow
         : throw new InvalidDataException(
             $"Attribute 'group' is {attributes.Integer("group", 1)}; it must be positive.");
 
+    /// <summary>Whether windows have gaps.</summary>
+    public bool IsDilated => !_dilations.IsDefault && _dilations.Any(dilation => dilation != 1);
+
     /// <summary>
     /// Whether windows may reach beyond the padding: sizes are rounded up, and are not those of the input.
     /// </summary>

@@ -32,6 +32,16 @@ public sealed class RootsTests
         }
     }
 
+    // Exporters write x * x as a power of an integer.
+    [TestMethod]
+    public void PowersOfIntegersHaveGradients()
+    {
+        using var scope = torch.NewDisposeScope();
+        var x = torch.tensor(new[] { -3f, 0, 2 }, requires_grad: true);
+        Roots.Power(x, torch.tensor(2L)).sum().backward();
+        CollectionAssert.AreEqual(new[] { -6f, 0, 4 }, x.grad!.data<float>().ToArray());
+    }
+
     // Half of what comes out of a Relu is 0, and noise makes some of it negative: the loss was NaN.
     [TestMethod]
     [DataRow("root")]
