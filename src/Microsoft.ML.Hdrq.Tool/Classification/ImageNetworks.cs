@@ -137,7 +137,7 @@ internal sealed class ImageNetworks : DomainNetworks
         return png.ToArray();
     }
 
-    protected override Network WithHead(Network network) => 
+    protected override Network WithHead(Network network) =>
         network.WithClassifier(_folder.Classes, Options.Seed, Options.HeadFeatures);
 
     protected override double NewHeadRate => 3e-3;

@@ -115,7 +115,7 @@ internal sealed class SegmentationNetworks : DomainNetworks
         }
     }
 
-    protected override Network WithHead(Network network) => 
+    protected override Network WithHead(Network network) =>
         network.WithSegmenter(_folder.Classes, Options.Seed, Options.HeadFeatures);
 
     protected override double NewHeadRate => 3e-4;
