@@ -64,10 +64,14 @@ internal static class CommonArguments
     public static ChannelNormalization? Normalization(string? word) => word == "imagenet"
         ? ChannelNormalization.ImageNet() : null;
 
+    /// <summary>Images each network is quantized on where nothing else is said: the library's default.</summary>
+    public const int StandardCalibrationImages = 256;
+
     /// <summary>Images each network is quantized on.</summary>
     public static Option<int?> CalibrationImages() =>
         Arguments.OptionalInteger(
-            "--calibration-images", "Images that a network is quantized on. Default: 256.", 1, int.MaxValue);
+            "--calibration-images", $"Images that a network is quantized on. Default: {StandardCalibrationImages}.", 1,
+            int.MaxValue);
 
     /// <summary>Settings of quantization.</summary>
     public static Option<string?> Settings() => Arguments.Choice(

@@ -98,7 +98,9 @@ internal static class QuantizeCommand
                 using var common = result.GetValue(source) is { } sourcePath
                     ? steps.Read(sourcePath, scale, scores: loading.Output)
                     : null;
-                var bar = board.Add($"quantizing {Path.GetFileName(path)} on {images.Count} images");
+                var used = Math.Min(
+                    images.Count, result.GetValue(calibration) ?? CommonArguments.StandardCalibrationImages);
+                var bar = board.Add($"quantizing {Path.GetFileName(path)} on {used} of {images.Count} images");
                 var made = steps.Quantize(adapted, pixels.Read(images, session.CancellationToken),
                     plan.For(common ?? adapted) with
                     {
