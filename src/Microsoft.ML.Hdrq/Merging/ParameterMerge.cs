@@ -26,10 +26,10 @@ internal static class ParameterMerge
         var targets = method.Targets(graph, inputs);
         var weights = inputs[0].Parameters.Select(definition => definition.Name).ToHashSet(StringComparer.Ordinal);
         var merged = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal);
-        var sizes = graph.Parameters.ToDictionary(
+        var sizes = graph.Parameters.Where(definition => !MergeSource.IsConstant(definition)).ToDictionary(
             definition => definition.Name, definition => TensorShape.ElementCount(definition.Shape),
             StringComparer.Ordinal);
-        // A mean may be computed, as any input; then there is no mixture.
+        // A mean may be computed, as any input, or be a constant that all networks share; then there is no mixture.
         var variances = graph.Nodes
             .Where(node => node.Operator is BatchNormalization
                 && sizes.TryGetValue(node.Inputs[3], out var size) && size == sizes.GetValueOrDefault(node.Inputs[4]))

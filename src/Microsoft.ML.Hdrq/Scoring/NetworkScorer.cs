@@ -185,6 +185,15 @@ internal sealed class NetworkScorer : IDisposable
     {
         using var scope = torch.NewDisposeScope();
         var rows = _fixedBatch ?? 2;
+        // What is read from a file was checked as far as its sizes are known; images give the rest.
+        var bytes = (decimal)InputSize * sizeof(float) * (_fixedBatch ?? 1);
+        if (bytes > network.MaxValueSize)
+        {
+            throw new InvalidOperationException(
+                $"The network's input takes {bytes} bytes for "
+                + $"{(_fixedBatch is { } batch ? $"the {batch} rows that it was exported for" : "a row")}, more than the "
+                + $"{network.MaxValueSize} that {nameof(Network.MaxValueSize)} allows.");
+        }
         var largest = 1L;
         var context = new ComputeContext(ForwardMode.Inference, network.Device)
         {

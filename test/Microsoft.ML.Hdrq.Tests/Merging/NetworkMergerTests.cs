@@ -57,6 +57,30 @@ public sealed class NetworkMergerTests
         CollectionAssert.AreEqual(new[] { -1L, long.MaxValue }, TorchIntegers(merged, "limits"));
     }
 
+    /// <summary>The same where the mean is a constant, which all networks share.</summary>
+    [TestMethod]
+    public void MergesAVarianceWhoseMeanIsAConstant()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var a = ConstantMean(1, 3);
+        using var b = ConstantMean(5, 4);
+        using var merged = NetworkMerger.Merge([a, b]);
+        CollectionAssert.AreEqual(new[] { 3, 3.5f }, merged.Parameters["variance"].data<float>().ToArray());
+
+        static Network ConstantMean(params float[] variance)
+        {
+            using var builder = new NetworkBuilder();
+            var input = builder.Input("x", -1, 2, 4, 4);
+            builder.Node("BatchNormalization", "y",
+            [
+                input, builder.Parameter("scale", torch.ones(2)), builder.Parameter("bias", torch.zeros(2)),
+                builder.Parameter("mean", torch.zeros(2), ParameterRole.Constant),
+                builder.Parameter("variance", torch.tensor(variance), ParameterRole.Statistic),
+            ]);
+            return builder.Build(new GraphValue("y", ElementType.Float32, []));
+        }
+    }
+
     /// <summary>A normalization whose mean is computed has a variance, and no mixture.</summary>
     [TestMethod]
     public void A_variance_without_a_mean_is_averaged()

@@ -214,4 +214,19 @@ public sealed class ValueSizeTests
         using var process = Process.GetCurrentProcess();
         return process.WorkingSet64;
     }
+
+    // The file says rows and height, the images the width.
+    [TestMethod]
+    public void RowsOfAFixedNumberAreLimitedOnceTheirSizeIsKnown()
+    {
+        using var network = Load(ModelOf(18, [4096, 1, 8, -1], Random("w", 1, 2, 1, 1, 1), Node("Conv", "x w", "c"),
+            Longs("axes", 2, 3), Node("ReduceMean", "c axes", "m", ("keepdims", 0)), Node("Softmax", "m", "y", ("axis", 0))));
+        network.MaxValueSize = 1 << 21;
+        using (new NetworkScorer(network.Clone(), [1, 8, 4], softmax: false, ScoringEngineKind.Torch, threads: 1))
+        {
+        }
+        var exception = Assert.ThrowsExactly<InvalidOperationException>(
+            () => new NetworkScorer(network.Clone(), [1, 8, 17], softmax: false, ScoringEngineKind.Torch, threads: 1));
+        Assert.Contains("takes 2228224 bytes for the 4096 rows that it was exported for", exception.Message);
+    }
 }

@@ -13,10 +13,7 @@ namespace Microsoft.ML.Hdrq.Networks.Passes;
 /// </summary>
 internal sealed class FreeBatch
 {
-    /// <summary>How many times more rows are tried.</summary>
-    private const int Factor = 3;
-
-    private const long MaxInputElements = 1L << 24;
+    private const long MaxInputElements = 1L << 23;
 
     /// <summary>Sizes to try for dimensions of the input that are not known.</summary>
     private static readonly long[] Guesses = [64, 224];
@@ -37,10 +34,13 @@ internal sealed class FreeBatch
 
     private readonly long _batch;
 
+    /// <summary>How many times more rows are tried: at least three, which have different ranges.</summary>
+    private readonly int _factor;
+
     private FreeBatch(Network network, long batch)
     {
         _network = network;
-        _batch = batch;
+        (_batch, _factor) = (batch, batch == 1 ? 3 : 2);
         _rewriter = new GraphRewriter(network);
         _context = new ComputeContext(ForwardMode.Inference, network.Device);
         _context.Limit(network.MaxValueSize);
@@ -86,7 +86,7 @@ internal sealed class FreeBatch
     {
         var plan = _network.Graph.Plan;
         using var generator = new torch.Generator(0);
-        var rows = Rows([shape[0] * Factor, .. shape[1..]], generator).to(_network.Device);
+        var rows = Rows([shape[0] * _factor, .. shape[1..]], generator).to(_network.Device);
         (_few[0], _many[0], _axes[0]) = (rows.narrow(0, 0, _batch), rows, 0);
         for (var p = 0; p < _network.Graph.Parameters.Length; p++)
         {
@@ -153,20 +153,16 @@ internal sealed class FreeBatch
             if (_axes[slot] is { } dimension && (dimension != 0 || _few[slot]!.shape[0] != _batch))
                 throw new NotSupportedException("An output has no dimension of its own for rows.");
         }
-        var many = PerRow(_many[output]!, _batch * Factor);
-        // Neighbours first, then rows that lie apart: each row has other rows beside it.
-        foreach (var step in _batch == 1 ? [1] : new[] { 1, Factor })
+        var many = PerRow(_many[output]!, _batch * _factor);
+        // Neighbours, and rows that lie apart, so that each row has other rows beside it.
+        (long First, long Step)[] groups = _batch == 1 ? [(0, 1), (1, 1), (2, 1)] : [(_batch, 1), (0, _factor)];
+        foreach (var (first, step) in groups)
         {
-            for (var group = 0; group < Factor; group++)
-            {
-                var first = step == 1 ? group * _batch : group;
-                var indices = HostValues.Tensor(
-                    [.. Enumerable.Range(0, (int)_batch).Select(row => first + row * step)]).to(rows.device);
-                // Where dimensions of one are removed, the batch may have been among them.
-                var expected = _network.Run([rows.index_select(0, indices)], _context)[0]
-                    .reshape(_few[output]!.shape);
-                AssertSame(PerRow(expected, _batch), many.index_select(0, indices));
-            }
+            var indices = HostValues.Tensor(
+                [.. Enumerable.Range(0, (int)_batch).Select(row => first + row * step)]).to(rows.device);
+            // Where dimensions of one are removed, the batch may have been among them.
+            var expected = _network.Run([rows.index_select(0, indices)], _context)[0].reshape(_few[output]!.shape);
+            AssertSame(PerRow(expected, _batch), many.index_select(0, indices));
         }
 
         torch.Tensor PerRow(torch.Tensor scores, long count) =>
@@ -236,7 +232,7 @@ internal sealed class FreeBatch
     }
 
     /// <summary>The dimension that grew with the number of rows.</summary>
-    private static int? Axis(GraphNode node, long[] few, long[] many)
+    private int? Axis(GraphNode node, long[] few, long[] many)
     {
         if (few.Length != many.Length)
             throw new NotSupportedException($"The rank of the output of {node} depends on the number of rows.");
@@ -245,7 +241,7 @@ internal sealed class FreeBatch
         {
             if (few[d] == many[d])
                 continue;
-            if (axis is not null || many[d] != Factor * few[d])
+            if (axis is not null || many[d] != _factor * few[d])
                 throw new NotSupportedException($"The shape of the output of {node} does not have a batch.");
             axis = d;
         }
