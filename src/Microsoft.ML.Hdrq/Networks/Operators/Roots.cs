@@ -4,31 +4,27 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
 /// <summary>
-/// Roots and powers that can be trained through. Where gradients are computed, the slope at a base of 0 is 0 and not
-/// infinite: infinity times a gradient of 0, as a Relu before has it, would make every parameter NaN. What has no root
-/// is 0 then: the noise that stands for rounding takes values of 0 to both sides. All other values are libtorch's.
+/// Roots and powers that can be trained through. Where gradients are computed, bases up to 0 are the smallest positive
+/// number instead, with a slope of 0 and not an infinite one: infinity times a gradient of 0, as a Relu before has it,
+/// would make every parameter NaN, and the noise that stands for rounding takes values of 0 to both sides. All other
+/// values are libtorch's.
 /// </summary>
 internal static class Roots
 {
+    private const float Smallest = 1e-36f;
+
     /// <summary>The square root of each element.</summary>
-    public static torch.Tensor Sqrt(torch.Tensor x)
-    {
-        if (!IsDifferentiated(x))
-            return x.sqrt();
-        var flat = x.le(Scalars.Keep(0));
-        return x.masked_fill(flat, Scalars.One).sqrt().masked_fill(flat, Scalars.Keep(0));
-    }
+    public static torch.Tensor Sqrt(torch.Tensor x) =>
+        IsDifferentiated(x) ? x.clamp_min(Scalars.Keep(Smallest)).sqrt() : x.sqrt();
 
     /// <summary>Each element of <paramref name="x"/> to the power of <paramref name="exponent"/>, of x's type.</summary>
     public static torch.Tensor Power(torch.Tensor x, torch.Tensor exponent)
     {
+        // Whole powers have no such places.
         if (!IsDifferentiated(x) || !exponent.is_floating_point())
             return x.pow(exponent).to(x.dtype);
-        var (zero, one) = (Scalars.Keep(0), Scalars.One);
-        var isRoot = exponent.gt(zero).logical_and(exponent.lt(one));
-        var isFraction = exponent.ne(exponent.round());
-        var flat = x.eq(zero).logical_and(isRoot).logical_or(x.lt(zero).logical_and(isFraction));
-        return x.masked_fill(flat, one).pow(exponent).to(x.dtype).masked_fill(flat, zero);
+        var isRoot = exponent.gt(Scalars.Keep(0)).logical_and(exponent.ne(exponent.round()));
+        return torch.where(isRoot, x.clamp_min(Scalars.Keep(Smallest)), x).pow(exponent).to(x.dtype);
     }
 
     private static bool IsDifferentiated(torch.Tensor x) => torch.is_grad_enabled() && x.requires_grad;
