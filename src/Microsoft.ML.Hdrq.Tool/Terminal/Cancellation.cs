@@ -48,15 +48,38 @@ internal sealed partial class Cancellation : IDisposable
         Console.Out.Flush();
         Console.Error.Flush();
         if (OperatingSystem.IsWindows())
+        {
             Environment.Exit(exitCode);
-        else
-            ExitWithoutDestructors(exitCode);
+            return;
+        }
+        DeleteDiagnosticPorts();
+        ExitWithoutDestructors(exitCode);
     }
 
     public void Dispose()
     {
         _registrations.ForEach(registration => registration.Dispose());
         _source.Dispose();
+    }
+
+    /// <summary>
+    /// Deletes the files on which .NET listens to debuggers and dotnet-trace, as it does itself where it ends a process:
+    /// https://learn.microsoft.com/dotnet/core/diagnostics/diagnostic-port names them.
+    /// </summary>
+    private static void DeleteDiagnosticPorts()
+    {
+        try
+        {
+            foreach (var stem in (ReadOnlySpan<string>)["dotnet-diagnostic", "clr-debug-pipe"])
+            {
+                foreach (var port in Directory.GetFiles(Path.GetTempPath(), $"{stem}-{Environment.ProcessId}-*"))
+                    File.Delete(port);
+            }
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // They stay behind, as if the process had been killed.
+        }
     }
 
     private void Listen(PosixSignal signal, int exitCode) =>

@@ -94,8 +94,6 @@ public sealed class NothingLeavesTests
         var places = start.Environment.Keys.Where(name => name.StartsWith("XDG_", StringComparison.Ordinal));
         foreach (var name in places.Concat(s_buildServers).ToList())
             start.Environment.Remove(name);
-        // .NET's own pipes for debuggers, which it leaves where a process ends at once.
-        start.Environment["DOTNET_EnableDiagnostics"] = "0";
         start.Environment[Switch] = telemetry;
         if (telemetry is null)
             start.Environment.Remove(Switch);
