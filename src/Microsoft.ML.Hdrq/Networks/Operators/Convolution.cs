@@ -38,6 +38,7 @@ internal sealed class Convolution : LayerOperator
         var (before, after) = _window.Padding(data.shape.AsSpan(2), kernel);
         var sizes = _window.OutputSizes(data.shape.AsSpan(2), kernel, before, after);
         context.CheckSize([data.shape[0], weight.shape[0], .. sizes], data.dtype);
+        _window.CheckSpan(data.shape.AsSpan(2), kernel, before, after);
         if (!before.AsSpan().SequenceEqual(after))
         {
             data = SpatialWindow.Pad(data, before, after, 0, context);

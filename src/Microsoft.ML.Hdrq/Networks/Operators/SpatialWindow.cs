@@ -9,6 +9,8 @@ namespace Microsoft.ML.Hdrq.Networks.Operators;
 /// </summary>
 internal sealed class SpatialWindow
 {
+    private const long MaxSpan = 1L << 30;
+
     private readonly ImmutableArray<long> _kernel;
     private readonly ImmutableArray<long> _strides;
     private readonly ImmutableArray<long> _dilations;
@@ -197,6 +199,26 @@ internal sealed class SpatialWindow
     }
 
     /// <summary>
+    /// Checks what windows span: libraries count positions with 31 bits, and divide by what is left of more.
+    /// </summary>
+    /// <exception cref="InvalidDataException">It is too much.</exception>
+    public void CheckSpan(
+        ReadOnlySpan<long> input,
+        ReadOnlySpan<long> kernel,
+        ReadOnlySpan<long> before,
+        ReadOnlySpan<long> after)
+    {
+        for (var d = 0; d < input.Length; d++)
+        {
+            if (Extent(kernel, d) <= MaxSpan && input[d] + before[d] + after[d] <= MaxSpan)
+                continue;
+            throw new InvalidDataException(
+                $"A window of {Extent(kernel, d)} on {input[d]} elements with a padding of {before[d]} and {after[d]} "
+                + $"spans more than {MaxSpan}.");
+        }
+    }
+
+    /// <summary>
     /// The padding of pooling, and how far windows extend beyond it in <c>ceil_mode</c>; the size of the output is
     /// checked.
     /// </summary>
@@ -210,6 +232,7 @@ internal sealed class SpatialWindow
         var (before, after) = Padding(input, kernel);
         var (sizes, strides) = (OutputSizes(input, kernel, before, after), Strides(kernel.Length));
         context.CheckSize([data.shape[0], data.shape[1], .. sizes], data.dtype);
+        CheckSpan(input, kernel, before, after);
         excess = new long[kernel.Length];
         for (var d = 0; d < kernel.Length; d++)
             excess[d] = Math.Max(0, (sizes[d] - 1) * strides[d] + Extent(kernel, d) - input[d] - before[d] - after[d]);

@@ -48,6 +48,14 @@ internal sealed class TransposedConvolution : LayerOperator
         for (var d = 0; d < dimensions; d++)
             full[d] = strides[d] * (data.shape[d + 2] - 1) + (weight.shape[d + 2] - 1) * dilations[d] + 1;
         context.CheckSize([data.shape[0], weight.shape[1] * _groups, .. full], data.dtype);
+        for (var d = 0; d < dimensions; d++)
+        {
+            if (before[d] + after[d] >= full[d])
+            {
+                throw new InvalidDataException(
+                    $"A padding of {before[d]} and {after[d]} leaves nothing of a result of {full[d]} elements.");
+            }
+        }
 
         // Padding crops the full result. Torch can only crop the same size on both sides.
         if (before.AsSpan().SequenceEqual(after) && before.All(size => size >= 0))

@@ -100,6 +100,29 @@ public sealed class RefusalTests
         Assert.Contains("more than the 1000 bytes that MaxValueSize allows for 1 row", refusal.Message);
     }
 
+    public static IEnumerable<TestDataRow<(string Type, (string, object)[] Attributes, TensorData?[] Inputs)>> ImmenseSpans => new (string Type, (string, object)[] Attributes, TensorData?[] Inputs)[]
+    {
+        ("Conv", [("auto_pad", "SAME_UPPER"), ("dilations", new long[] { 1, int.MaxValue })], [Zeros(1, 8, 9, 9), Zeros(16, 8, 5, 5)]),
+        ("Conv", [("pads", new long[] { 1 << 30, 1 << 30 }), ("dilations", new long[] { 1 << 30 })], [Zeros(1, 1, 9), Zeros(1, 1, 3)]),
+        ("MaxPool", [("kernel_shape", new long[] { 3 }), ("auto_pad", "SAME_LOWER"), ("dilations", new long[] { 1 << 30 })], [Zeros(1, 1, 4)]),
+        ("AveragePool", [("kernel_shape", new long[] { 3 }), ("auto_pad", "SAME_UPPER"), ("dilations", new long[] { 1 << 30 })], [Zeros(1, 1, 4)]),
+        ("LpPool", [("kernel_shape", new long[] { 3 }), ("auto_pad", "SAME_UPPER"), ("dilations", new long[] { 1 << 30 })], [Zeros(1, 1, 4)]),
+        ("ConvTranspose", [("pads", new long[] { int.MaxValue, int.MaxValue })], [Zeros(1, 1, 4), Zeros(1, 1, 3)]),
+    }.Select(row => new TestDataRow<(string, (string, object)[], TensorData?[])>(row) { DisplayName = $"{row.Type}({string.Join(", ", row.Attributes)})" });
+
+    /// <summary>The result is small, and libraries count what it is computed of with 31 bits: libtorch divided by 0.</summary>
+    [TestMethod]
+    [DynamicData(nameof(ImmenseSpans))]
+    public void SpansBeyondWhatLibrariesCount(string type, (string, object)[] attributes, TensorData?[] inputs)
+    {
+        using var scope = torch.NewDisposeScope();
+        var context = new ComputeContext(ForwardMode.Inference, torch.CPU);
+        context.Limit(1L << 40);
+        var operation = Operator.Create(type, new OperatorAttributes(attributes));
+        var refusal = Assert.ThrowsExactly<InvalidDataException>(() => operation.Compute([.. inputs.Select(input => input?.ToTorch())], context));
+        Assert.Contains("padding of", refusal.Message);
+    }
+
     /// <summary>So many bytes for each row, and no integer overflows.</summary>
     [TestMethod]
     public void TheLimitIsOneOfBytesForEachRow()
