@@ -14,9 +14,12 @@ public sealed partial class CodeTests
     /// <summary>Documents whose commands are run; those of others are read only.</summary>
     private static readonly string[] _run = ["README.md", "docs/guide/command.md"];
 
-    /// <summary>README, the package's README and the guides.</summary>
+    /// <summary>README, the packages' READMEs and the guides.</summary>
     public static IEnumerable<string> Documents =>
-        ["README.md", "src/Microsoft.ML.Hdrq/PACKAGE.md", .. Repository.Guides()];
+        [
+            "README.md", "src/Microsoft.ML.Hdrq/PACKAGE.md", "src/Microsoft.ML.Hdrq.Tool/PACKAGE.md",
+            .. Repository.Guides(),
+        ];
 
     [ClassInitialize]
     public static void UseOneThread(TestContext context) => torch.set_num_threads(1);

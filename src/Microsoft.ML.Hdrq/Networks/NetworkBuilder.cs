@@ -103,8 +103,8 @@ public sealed class NetworkBuilder : IDisposable
 
     /// <summary>
     /// Finishes the network. Where a node only brings a weight into another shape or order, its layer reads the moved
-    /// weight instead, and activations that are written out become single operators, as in a network that was read
-    /// from a file.
+    /// weight instead, activations that are written out become single operators, and paddings and resizes that name
+    /// axes give all sizes, as in a network that was read from a file.
     /// </summary>
     /// <param name="outputs">Its outputs, with sizes of -1 where they are known only with the batch.</param>
     /// <returns>The network, owned by the caller, on the CPU.</returns>
@@ -120,14 +120,7 @@ public sealed class NetworkBuilder : IDisposable
             using var built = network;
             network = FoldConstants.Apply(built);
         }
-        foreach (var pass in (Func<Network, Network?>[])[n => CollapseActivations.Apply(n), PadBeforePooling.Apply])
-        {
-            if (pass(network) is not { } replaced)
-                continue;
-            network.Dispose();
-            network = replaced;
-        }
-        return network;
+        return StandardForms.Apply(network);
     }
 
     /// <summary>Frees the parameters of a network that was not finished.</summary>

@@ -326,11 +326,9 @@ internal sealed class OnnxReader
             };
             var folded = FoldConstants.Apply(network);
             RefuseHostileNumbers(folded);
-            var finished = Replace(folded, FreeBatch.Apply);
-            var tolerance = isHalf ? CollapseActivations.HalfTolerance : CollapseActivations.Tolerance;
-            finished = Replace(finished, network => CollapseActivations.Apply(network, tolerance));
-            finished = Replace(finished, PadBeforePooling.Apply);
-            finished = Replace(finished, ExplicitAxes.Apply);
+            var finished = StandardForms.Replace(folded, FreeBatch.Apply);
+            finished = StandardForms.Apply(
+                finished, isHalf ? CollapseActivations.HalfTolerance : CollapseActivations.Tolerance);
             RefuseLargeInputs(finished);
             return finished;
         }
@@ -338,15 +336,6 @@ internal sealed class OnnxReader
         {
             throw new InvalidDataException($"The model's graph is not well formed: {exception.Message}", exception);
         }
-    }
-
-    /// <summary>What a pass makes of a network, or the network itself where the pass makes nothing of it.</summary>
-    private static Network Replace(Network network, Func<Network, Network?> pass)
-    {
-        if (pass(network) is not { } replaced)
-            return network;
-        network.Dispose();
-        return replaced;
     }
 
     /// <summary>Refuses parameters on which libtorch or ONNX Runtime might end the process.</summary>

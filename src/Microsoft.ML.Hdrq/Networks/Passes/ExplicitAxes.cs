@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using TorchSharp;
 
@@ -12,9 +11,6 @@ namespace Microsoft.ML.Hdrq.Networks.Passes;
 internal static class ExplicitAxes
 {
     private const long MaxInputElements = 1L << 24;
-
-    /// <summary>Sizes to try for dimensions of the input that are not known.</summary>
-    private static readonly long[] Guesses = [64, 224];
 
     /// <summary>Rewrites all such nodes whose data's rank is found by computing one row.</summary>
     /// <param name="network">The network; it is not changed.</param>
@@ -49,14 +45,8 @@ internal static class ExplicitAxes
     {
         if (network.Graph.Inputs is not [{ ElementType: ElementType.Float32, Shape.IsEmpty: false } input])
             return null;
-        foreach (var guess in Guesses)
+        foreach (var shape in TrialShapes.Of(input, rows: 1, MaxInputElements))
         {
-            long[] shape =
-            [
-                .. input.Shape.ToArray().Select((size, d) => size != TensorShape.Dynamic ? size : d == 0 ? 1 : guess),
-            ];
-            if (!(TensorShape.ElementCount(shape) <= MaxInputElements))
-                continue;
             var ranks = new Dictionary<string, int>(StringComparer.Ordinal) { [input.Name] = shape.Length };
             var context = new ComputeContext(ForwardMode.Inference, network.Device)
             {
@@ -68,10 +58,9 @@ internal static class ExplicitAxes
                 _ = network.Run([torch.zeros(shape, device: network.Device)], context);
                 return ranks;
             }
-            catch (Exception exception) when (exception is InvalidOperationException or NotSupportedException
-                or ArgumentException or InvalidDataException or ExternalException)
+            catch (Exception exception) when (TrialShapes.AreWrong(exception))
             {
-                // The graph needs other sizes than these.
+                // The next ones may do.
             }
         }
         return null;

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
@@ -14,9 +13,6 @@ namespace Microsoft.ML.Hdrq.Networks.Passes;
 internal sealed class FreeBatch
 {
     private const long MaxInputElements = 1L << 23;
-
-    /// <summary>Sizes to try for dimensions of the input that are not known.</summary>
-    private static readonly long[] Guesses = [64, 224];
 
     private readonly Network _network;
     private readonly GraphRewriter _rewriter;
@@ -63,20 +59,16 @@ internal sealed class FreeBatch
             return null;
         }
         using var noGradients = torch.no_grad();
-        foreach (var guess in input.Shape.Contains(TensorShape.Dynamic) ? Guesses : Guesses[..1])
+        foreach (var shape in TrialShapes.Of(input, batch, MaxInputElements))
         {
-            long[] shape = [.. input.Shape.ToArray().Select(size => size == TensorShape.Dynamic ? guess : size)];
-            if (!(TensorShape.ElementCount(shape) <= MaxInputElements))
-                continue;
             using var scope = torch.NewDisposeScope();
             try
             {
                 return new FreeBatch(network, batch).Rewrite(shape);
             }
-            catch (Exception exception) when (exception is InvalidOperationException or NotSupportedException
-                or ArgumentException or InvalidDataException or ExternalException)
+            catch (Exception exception) when (TrialShapes.AreWrong(exception))
             {
-                // The graph needs its number of rows, or other sizes than these.
+                // The graph needs its number of rows, or the next sizes do.
             }
         }
         return null;

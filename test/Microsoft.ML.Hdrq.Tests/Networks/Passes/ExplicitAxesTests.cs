@@ -58,6 +58,31 @@ public sealed class ExplicitAxesTests
         }
     }
 
+    [TestMethod]
+    public void ANetworkBuiltByCodeIsScoredAsIntegersToo()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var builder = new NetworkBuilder();
+        builder.Input("x", TensorShape.Dynamic, 3, 8, 8);
+        builder.Parameter("a", SmallNetworks.Random(1, 4, 3, 3, 3));
+        builder.Constant("pads", 1, 2, 0, 1);
+        builder.Constant("axes", 2, 3);
+        builder.Parameter("b", SmallNetworks.Random(2, 2, 4, 1, 1));
+        builder.Node("Conv", "c", ["x", "a"], ("pads", new[] { 1L, 1, 1, 1 }));
+        builder.Node("Relu", "r", ["c"]);
+        builder.Node("Pad", "m", ["r", "pads", "", "axes"]);
+        builder.Node("Conv", "y", ["m", "b"]);
+        using var network = builder.Build(new GraphValue("y", ElementType.Float32, [TensorShape.Dynamic, 2, 9, 11]));
+        var images = SmallNetworks.Random(3, 2, 3, 8, 8);
+
+        using var quantized = NetworkQuantizer.Quantize(
+            network, images, SmallNetworks.Nearest with { WeightBits = 8, ActivationBits = 8 });
+        using var optimized = new OptimizedModel(Save(quantized));
+
+        Assert.HasCount(2 * 2 * 9 * 11, optimized.Run(images));
+        Assert.AreEqual(2, optimized.Count("QLinearConv"));
+    }
+
     private static TestDataRow<(string, IMessage[])> Row(string name, params IMessage[] parts) =>
         new((name, parts)) { DisplayName = name };
 }
