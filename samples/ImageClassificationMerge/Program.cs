@@ -19,7 +19,7 @@ string[] names = ["--data", "--network", "--output", "--epochs", "--iterations"]
 var given = args.Chunk(2).ToLookup(pair => pair[0], pair => pair.ElementAtOrDefault(1));
 var (data, onnx) = (given["--data"].LastOrDefault(), given["--network"].LastOrDefault());
 var output = given["--output"].LastOrDefault() ?? "output";
-var (epochs, iterations) = (Number("--epochs", 4), Number("--iterations", 60));
+var (epochs, iterations) = (Number("--epochs", 3), Number("--iterations", 60));
 var wrong = given.Select(pair => pair.Key).Except(names).FirstOrDefault() is { } unknown
     ? $"'{unknown}' is not an option; the options are {string.Join(", ", names)}, each with a value."
     : args.Length % 2 == 1 ? $"{args[^1]} takes a value."
@@ -89,7 +89,7 @@ var adaptation = new AdaptationOptions
 {
     Epochs = epochs,
     BatchSize = 32,
-    LearningRate = 5e-4,
+    LearningRate = 1e-3,
     HorizontalFlip = false,
     CropPadding = (side + 15) / 16,
 };
