@@ -140,9 +140,7 @@ internal sealed class ImageNetworks : DomainNetworks
     protected override Network WithHead(Network network) =>
         network.WithClassifier(_folder.Classes, Options.Seed, Options.HeadFeatures);
 
-    protected override double NewHeadRate => 3e-3;
-
-    protected override int NewHeadBatch => 32;
+    protected override AdaptationOptions NewHeadTraining => Adaptation with { LearningRate = 1e-3, BatchSize = 16 };
 
     protected override Network CreateSource() => Options.Architecture switch
     {

@@ -141,9 +141,7 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
         using var file = options.LoadNetwork();
         using var created = file is null ? CreateSource()
             : Sized(WithHead(file), options, TrainingFiles(Domains[0]).First());
-        var standard = file is null ? SourceTraining
-            // Statistics follow from the source domain's images and their size, which the network has never seen.
-            : Adaptation with { LearningRate = NewHeadRate, BatchSize = NewHeadBatch, UpdateStatistics = true };
+        var standard = file is null ? SourceTraining : NewHeadTraining;
         var training = standard with
         {
             Epochs = options.SourceEpochs ?? SourceTraining.Epochs,
@@ -238,11 +236,8 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     /// <summary>A source network that has not been trained.</summary>
     protected abstract Network CreateSource();
 
-    /// <summary>The learning rate of what is below a new head.</summary>
-    protected abstract double NewHeadRate { get; }
-
-    /// <summary>The images in a step that trains a new head: few, as there are few epochs.</summary>
-    protected abstract int NewHeadBatch { get; }
+    /// <summary>How a pretrained network is trained with a new head: in small batches, as there are few epochs.</summary>
+    protected abstract AdaptationOptions NewHeadTraining { get; }
 
     /// <summary>A network with a new head for the classes.</summary>
     protected abstract Network WithHead(Network network);

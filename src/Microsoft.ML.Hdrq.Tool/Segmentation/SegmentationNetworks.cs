@@ -118,9 +118,9 @@ internal sealed class SegmentationNetworks : DomainNetworks
     protected override Network WithHead(Network network) =>
         network.WithSegmenter(_folder.Classes, Options.Seed, Options.HeadFeatures);
 
-    protected override double NewHeadRate => 3e-4;
-
-    protected override int NewHeadBatch => Adaptation.BatchSize;
+    // Statistics follow from the source domain's images and their size, which the network has never seen.
+    protected override AdaptationOptions NewHeadTraining =>
+        Adaptation with { LearningRate = 3e-4, UpdateStatistics = true };
 
     protected override Network CreateSource() => Options.Architecture switch
     {
