@@ -266,17 +266,21 @@ public static class HdrqCatalog
     /// How to search the networks' weights on the rows that the estimator is fitted to; null, the default, to use the
     /// weights of the options.
     /// </param>
+    /// <param name="rows">
+    /// Which of the rows that the estimator is fitted to are of the networks' places, to merge better by
+    /// <see cref="MergeOptions.Refinement"/>; null, the default, to merge without rows.
+    /// </param>
     /// <returns>The estimator.</returns>
     /// <exception cref="ArgumentException">
-    /// There are fewer than two columns, or the options' weights do not fit them.
+    /// There are fewer than two columns, or the options' weights or the domains of the rows do not fit them.
     /// </exception>
     public static NetworkMergingEstimator MergeNetworks(
         this TransformsCatalog catalog, string outputColumnName, IReadOnlyList<string> inputColumnNames,
-        MergeOptions options, MergeWeightSearch? search = null)
+        MergeOptions options, MergeWeightSearch? search = null, MergeRows? rows = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         return new NetworkMergingEstimator(
-            CatalogEnvironment.Of(catalog), outputColumnName, inputColumnNames, options, search);
+            CatalogEnvironment.Of(catalog), outputColumnName, inputColumnNames, options, search, rows);
     }
 
     /// <summary>
@@ -313,10 +317,14 @@ public static class HdrqCatalog
     /// How to search the networks' weights on the rows that the estimator is fitted to; null, the default, to use the
     /// weights of the options.
     /// </param>
+    /// <param name="rows">
+    /// Which of the rows that the estimator is fitted to are of the networks' places, to merge better by
+    /// <see cref="MergeOptions.Refinement"/>; null, the default, to merge without rows.
+    /// </param>
     /// <returns>The estimator.</returns>
     /// <exception cref="ArgumentException">
-    /// There are fewer than two networks, or one does not have exactly one input; or the options' weights do not fit
-    /// them.
+    /// There are fewer than two networks, or one does not have exactly one input; or the options' weights or the
+    /// domains of the rows do not fit them.
     /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">
     /// An option of <paramref name="scoring"/> is out of range, or does not fit the networks; the message names it.
@@ -324,12 +332,12 @@ public static class HdrqCatalog
     public static NetworkMergingEstimator MergeNetworks(
         this TransformsCatalog catalog, string outputColumnName, string inputColumnName,
         IReadOnlyList<Network> networks, MergeOptions options, ScoringOptions? scoring = null,
-        MergeWeightSearch? search = null)
+        MergeWeightSearch? search = null, MergeRows? rows = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         return new NetworkMergingEstimator(
             CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, networks, options, scoring ?? new(),
-            search);
+            search, rows);
     }
 
     /// <summary>

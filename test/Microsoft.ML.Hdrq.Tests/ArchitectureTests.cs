@@ -12,7 +12,8 @@ public sealed partial class ArchitectureTests
     private static readonly string[][] _floors =
     [
         ["Networks"],
-        ["Onnx", "Adaptation", "Quantization", "Merging"],
+        ["Onnx", "Adaptation", "Quantization"],
+        ["Merging"],
         ["Scoring", "Analysis"],
         ["Pipeline"],
     ];

@@ -15,7 +15,7 @@ namespace Microsoft.ML.Hdrq.Tool.Commands;
 /// <summary><c>hdrq info</c>: what a file is.</summary>
 internal static class InfoCommand
 {
-    private const string GramPrefix = "hdrq.input_gram/";
+    private const string GramPrefix = "hdrq.input_moments/";
 
     /// <summary>The name that ML.NET's transformer around ONNX Runtime gives to its network in a model.</summary>
     private const string NetworkEntry = "OnnxModel";

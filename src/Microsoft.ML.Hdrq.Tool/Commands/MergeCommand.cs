@@ -13,7 +13,7 @@ using CliCommand = System.CommandLine.Command;
 
 namespace Microsoft.ML.Hdrq.Tool.Commands;
 
-/// <summary><c>hdrq merge</c>: one network of several, without images.</summary>
+/// <summary><c>hdrq merge</c>: one network of several.</summary>
 internal static partial class MergeCommand
 {
     /// <summary>Networks that any image size fits are given this size by a model that reads files.</summary>
@@ -36,12 +36,21 @@ internal static partial class MergeCommand
             Arguments.Choice(
                 "--merging",
                 $"How to merge: {string.Join(", ", MergingChoice.All.Select(choice => choice.Name))}. Default: "
-                + "default.", [.. MergingChoice.All.Select(choice => choice.Name)]);
+                + $"default, and with --data {MergingChoice.WithImages.Name}.", [.. MergingChoice.All.Select(choice => choice.Name)]);
         var weights =
             Arguments.Numbers(
                 "--weights", "How much each network counts, in the order of the files. Default: all the same.", 0,
                 LargestShare);
         var source = Arguments.File("--source", "ONNX file of the source network; for task-arithmetic and ties.");
+        var data = Arguments.Folder(
+            "--data", "Folder of the places, for a merge with unlabelled images of them all: their training images are "
+            + "taken.");
+        var domains = new Option<string[]?>("--domains")
+        {
+            Description = "With --data: the place of each network, in the order of the files.",
+            AllowMultipleArgumentsPerToken = true,
+        };
+        var threads = CommonArguments.TrainingThreads();
         var anySource =
             new Option<bool>(
                 "--allow-different-sources")
@@ -59,8 +68,9 @@ internal static partial class MergeCommand
         var (seed, json) = (CommonArguments.Seed(), CommonArguments.Json());
         var command =
             new CliCommand(
-                "merge", "Merges networks of several places into one, without images and without training.") { files,
-                output, zip, method, weights, source, anySource, classes, size, seed, json };
+                "merge", "Merges networks of several places into one, without images or, better, with unlabelled "
+                + "images of these places.") { files,
+                output, zip, method, data, domains, weights, source, anySource, classes, size, seed, threads, json };
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var paths = Expand(result.GetValue(files)!, result.GetValue(output)!);
@@ -72,7 +82,9 @@ internal static partial class MergeCommand
             if (shares.Length > 0 && shares.All(share => share == 0))
                 throw new UsageException("--weights: one of them at least must be above 0.");
             var choice =
-                MergingChoice.All.Single(way => way.Name == (result.GetValue(method) ?? MergingPlan.Default.Name));
+                MergingChoice.All.Single(way => way.Name == (result.GetValue(method)
+                    ?? (result.GetValue(data) is null ? MergingPlan.Default : MergingChoice.WithImages).Name));
+            var places = Places(choice, result.GetValue(data), result.GetValue(domains), paths.Count);
             if (choice.NeedsSource && result.GetValue(source) is null)
                 throw new UsageException(
                     $"--merging {choice.Name} needs --source, the ONNX file of the network that all others come from.");
@@ -100,7 +112,10 @@ internal static partial class MergeCommand
                 using var common = result.GetValue(source) is { } sourcePath ? Network.LoadOnnx(sourcePath) : null;
                 var context = Devices.Context(result.GetValue(seed), null);
                 var (height, width) = Size(networks[0], result.GetValue(zip) is null ? 1 : result.GetValue(size));
-                var steps = new NetworkSteps(context, new PixelPipeline(context, height, width), result.GetValue(seed));
+                if (places is not null && result.GetValue(zip) is null)
+                    (height, width) = PixelPipeline.InputSize(networks[0], () => places[0].Paths[0]);
+                var steps = new NetworkSteps(
+                    context, new PixelPipeline(context, height, width), result.GetValue(seed), result.GetValue(threads));
                 var options =
                     choice.Options(
                         common ?? networks[0],
@@ -109,9 +124,13 @@ internal static partial class MergeCommand
                 using var merged = session.Output.WithProgress(board =>
                 {
                     var bar = board.Add($"merging {paths.Count} networks");
-                    var made = Merge(
-                        steps, networks, paths, shares.Length == 0 ? options
-                        : options with { NetworkWeights = [.. shares.Select(share => share / shares.Sum())] });
+                    if (shares.Length > 0)
+                        options = options with { NetworkWeights = [.. shares.Select(share => share / shares.Sum())] };
+                    var made = Named(paths, () => places is null
+                        ? steps.Merge(networks, options)
+                        : steps.Merge(
+                            networks, places, options, result.GetValue(seed),
+                            CheckpointFolder.Of(result.GetValue(output)!), bar.Show, session.CancellationToken));
                     NetworkFiles.Save(made, result.GetValue(output)!, session.Output);
                     if (result.GetValue(zip) is { } model)
                         steps.SaveModel(made, names, model);
@@ -132,12 +151,11 @@ internal static partial class MergeCommand
     }
 
     /// <summary>Merges; files are named where the library numbers networks, and options where it names its own.</summary>
-    private static Network Merge(
-        NetworkSteps steps, List<Network> networks, List<string> paths, MergeOptions options)
+    private static Network Named(List<string> paths, Func<Network> merge)
     {
         try
         {
-            return steps.Merge(networks, options);
+            return merge();
         }
         catch (ArgumentException exception) when (Numbered().IsMatch(exception.Message))
         {
@@ -152,6 +170,30 @@ internal static partial class MergeCommand
             string Name(Match match, string group) =>
                 $"'{paths[int.Parse(match.Groups[group].Value, CultureInfo.InvariantCulture)]}'";
         }
+    }
+
+    /// <summary>The images of each network's place; null where none are looked at.</summary>
+    private static List<(string Domain, IReadOnlyList<string> Paths)>? Places(
+        MergingPlan choice, string? folder, string[]? domains, int networks)
+    {
+        if (!choice.NeedsImages)
+        {
+            return folder is null && domains is null ? null : throw new UsageException(
+                $"--merging {choice.Name} looks at no images; --data and --domains are for "
+                + $"{string.Join(" and ", MergingChoice.All.Where(way => way.NeedsImages).Select(way => way.Name))}.");
+        }
+        if (folder is null)
+            throw new UsageException($"--merging {choice.Name} needs --data, a folder of images of all places.");
+        if (domains is not { Length: > 0 })
+        {
+            throw new UsageException(
+                "--domains is missing: it names the place of each network in --data, in the order of the files.");
+        }
+        if (domains.Length != networks)
+            throw new UsageException($"--domains names {domains.Length} places, and there are {networks} networks.");
+        var places = domains.Select(domain => (domain, DomainLayout.UnlabelledImages(folder, domain))).ToList();
+        PixelPipeline.CheckImages(places.SelectMany(place => place.Item2));
+        return places;
     }
 
     [GeneratedRegex(@"[Nn]etworks? (?:(?<first>[0-9]+) and )?(?<last>[0-9]+)")]

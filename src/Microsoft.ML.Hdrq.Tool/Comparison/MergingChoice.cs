@@ -10,13 +10,32 @@ internal static class MergingChoice
     public static IReadOnlyList<MergingPlan> All { get; } =
     [
         MergingPlan.Default,
-        new("mean", false, false, (_, _) => new MergeOptions { Method = MergeMethod.Mean() }),
-        new("nearest", true, false, (_, _) => new MergeOptions { Method = MergeMethod.Mean(MergeRounding.Nearest) }),
-        new("scale-search", true, false, (_, _) => new MergeOptions { Method = MergeMethod.Mean(searchScales: true) }),
-        new("task-arithmetic", false, true,
-            (source, _) => new MergeOptions { Method = MergeMethod.TaskArithmetic(source) }),
-        new("ties", false, true, (source, _) => new MergeOptions { Method = MergeMethod.Ties(source) }),
-        new("best-of-100", true, false,
-            (_, seed) => new MergeOptions { Method = MergeMethod.Mean(MergeRounding.BestOf(100, seed)) }),
+        new("second-round", (_, _) => new MergeOptions()) { NeedsImages = true },
+        new("distilled", (_, _) => new MergeOptions { Refinement = MergeRefinement.Distillation })
+        {
+            NeedsImages = true,
+        },
+        new("mean", (_, _) => new MergeOptions { Method = MergeMethod.Mean() }),
+        new("nearest", (_, _) => new MergeOptions { Method = MergeMethod.Mean(MergeRounding.Nearest) })
+        {
+            IsForIntegers = true,
+        },
+        new("scale-search", (_, _) => new MergeOptions { Method = MergeMethod.Mean(searchScales: true) })
+        {
+            IsForIntegers = true,
+        },
+        new("task-arithmetic", (source, _) => new MergeOptions { Method = MergeMethod.TaskArithmetic(source) })
+        {
+            NeedsSource = true,
+        },
+        new("ties", (source, _) => new MergeOptions { Method = MergeMethod.Ties(source) }) { NeedsSource = true },
+        new("best-of-100",
+            (_, seed) => new MergeOptions { Method = MergeMethod.Mean(MergeRounding.BestOf(100, seed)) })
+        {
+            IsForIntegers = true,
+        },
     ];
+
+    /// <summary>The way that is taken where there are images of all places.</summary>
+    public static MergingPlan WithImages => All.First(way => way.NeedsImages);
 }

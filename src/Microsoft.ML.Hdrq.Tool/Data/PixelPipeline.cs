@@ -41,6 +41,13 @@ internal sealed class PixelPipeline
     public IDataView Read(IReadOnlyList<string> paths, CancellationToken cancellationToken = default) =>
         Read(Reading, paths, path => new ImageRow { ImagePath = path }, cancellationToken);
 
+    /// <summary>Images of several places as pixels, without labels; read when a cursor asks for them.</summary>
+    public IDataView Read(
+        IEnumerable<(string Domain, IReadOnlyList<string> Paths)> places, CancellationToken cancellationToken) =>
+        Read(
+            Reading, [.. places.SelectMany(place => place.Paths.Select(path => (place.Domain, path)))],
+            item => new DomainRow { ImagePath = item.path, Domain = item.Domain }, cancellationToken);
+
     /// <summary>Rows through a pipeline; made when a cursor asks for them.</summary>
     public IDataView Read<T,
         TRow>(IEstimator<ITransformer> pipeline, IReadOnlyList<T> items, Func<T, TRow> row,

@@ -189,6 +189,14 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     /// <summary>One network of several, without images.</summary>
     public Network Merge(IReadOnlyList<Network> networks, MergeOptions merging) => Steps.Merge(networks, merging);
 
+    /// <summary>One network of several, with the training images of their domains, without labels.</summary>
+    public Network Merge(
+        IReadOnlyList<Network> networks, IReadOnlyList<string> domains, MergeOptions merging, int seed,
+        string? checkpoints, Action<double, string?> show, CancellationToken cancellationToken) =>
+        Steps.Merge(
+            networks, [.. domains.Select(domain => (domain, (IReadOnlyList<string>)[.. TrainingFiles(domain)]))],
+            merging, seed, checkpoints, show, cancellationToken);
+
     /// <summary>What a network says of some test images of each of some domains, for people to look at.</summary>
     public virtual IReadOnlyList<SamplePrediction> Predict(
         Network network, IReadOnlyList<string> domains, CancellationToken cancellationToken) => [];

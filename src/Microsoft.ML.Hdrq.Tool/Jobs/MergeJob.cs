@@ -196,10 +196,20 @@ internal sealed class MergeJob
                 var suffix = merging == MergingPlan.Default ? "" : $"-{merging.Name}";
                 var row = family.Shared with { Stage = "merged", Merged = group, Merging = merging.Name };
                 using var merged =
-                    Make<int>($"{family.Name}-merged-{string.Join('+', group)}{suffix}", row,
-                    [.. parts.Select(part => part.Recipe), source.Recipe, merging.Name, Seed(seed)], _ => (0, null),
-                    (_, _, _) => _networks.Merge(
-                        [.. parts.Select(part => part.Network)], merging.Options(source.Network, seed)));
+                    Make<(double, string?)>($"{family.Name}-merged-{string.Join('+', group)}{suffix}", row,
+                    [.. parts.Select(part => part.Recipe), source.Recipe, merging.Name, Seed(seed),
+                        .. merging.NeedsImages ? group.SelectMany(Images) : []],
+                    state => state,
+                    (progress, checkpoints, token) =>
+                    {
+                        var networks = parts.Select(part => part.Network).ToList();
+                        var options = merging.Options(source.Network, seed);
+                        return merging.NeedsImages
+                            ? _networks.Merge(
+                                networks, group, options, seed, checkpoints,
+                                (done, remark) => progress.Report((done, remark)), token)
+                            : _networks.Merge(networks, options);
+                    });
                 Predict(merged.Network, family, group, merging);
             }
         }

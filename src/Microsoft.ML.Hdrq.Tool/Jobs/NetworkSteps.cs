@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Merging;
@@ -7,6 +8,7 @@ using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tool.Data;
+using Microsoft.ML.Hdrq.Tool.Terminal;
 
 namespace Microsoft.ML.Hdrq.Tool.Jobs;
 
@@ -21,6 +23,9 @@ namespace Microsoft.ML.Hdrq.Tool.Jobs;
 internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int seed, int? threads = null)
 {
     private const string Score = "Score";
+
+    /// <summary>The share of the second round in merging and distilling.</summary>
+    private const double RoundShare = 0.2;
 
     /// <summary>
     /// A network from a file, with the normalization of its input as its first nodes. A file that has it already keeps
@@ -69,6 +74,48 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
     /// <summary>One network of several, without images.</summary>
     public Network Merge(IReadOnlyList<Network> networks, MergeOptions merging) =>
         Fit(context.Transforms.MergeNetworks(Score, PixelPipeline.Pixels, networks, merging), NoPixels);
+
+    /// <summary>One network of several, with unlabelled images of their places.</summary>
+    /// <param name="networks">The networks.</param>
+    /// <param name="places">The place of each network, and its images.</param>
+    /// <param name="merging">How to merge.</param>
+    /// <param name="mergingSeed">The seed of all draws.</param>
+    /// <param name="checkpoints">Where training keeps what it has done; null for nowhere.</param>
+    /// <param name="show">Told what share is done, and what is done now.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    public Network Merge(
+        IReadOnlyList<Network> networks, IReadOnlyList<(string Domain, IReadOnlyList<string> Paths)> places,
+        MergeOptions merging, int mergingSeed, string? checkpoints, Action<double, string?> show,
+        CancellationToken cancellationToken)
+    {
+        var rows = new MergeRows
+        {
+            Domains = [.. places.Select(place => place.Domain)],
+            Rows = new()
+            {
+                DomainColumnName = nameof(DomainRow.Domain),
+                Seed = mergingSeed,
+                Threads = threads,
+                CancellationToken = cancellationToken,
+            },
+            Progress = new ProgressReport<MergeProgress>(step => show(
+                (merging.Refinement == MergeRefinement.Distillation ? RoundShare : 1) * step.Step / step.Steps,
+                $"second round, {step.Layer}")),
+        };
+        var options = merging with
+        {
+            Distillation = merging.Distillation with
+            {
+                CheckpointDirectory = checkpoints,
+                Progress = new ProgressReport<FineTuningProgress>(step => show(
+                    RoundShare + (1 - RoundShare) * step.Step / step.Steps,
+                    string.Create(CultureInfo.InvariantCulture, $"distilling, loss {step.Loss:0.000}"))),
+            },
+        };
+        return Fit(
+            context.Transforms.MergeNetworks(Score, PixelPipeline.Pixels, networks, options, rows: rows),
+            pixels.Read(places, cancellationToken));
+    }
 
     /// <summary>
     /// Saves a network as an ML.NET model that reads image files, for applications that have neither this library nor

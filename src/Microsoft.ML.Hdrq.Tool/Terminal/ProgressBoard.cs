@@ -12,7 +12,7 @@ internal abstract class ProgressBoard
     {
         /// <summary>What moves the bar.</summary>
         /// <param name="state">The share that is done, and a remark or null.</param>
-        public IProgress<T> Reports<T>(Func<T, (double Done, string? Remark)> state) => new Report<T>(value =>
+        public IProgress<T> Reports<T>(Func<T, (double Done, string? Remark)> state) => new ProgressReport<T>(value =>
         {
             var (done, remark) = state(value);
             Show(done, remark);
@@ -25,12 +25,5 @@ internal abstract class ProgressBoard
 
         /// <summary>Ends the piece of work.</summary>
         public abstract void Complete();
-    }
-
-    /// <summary>Progress on the thread that reports it: <see cref="Progress{T}"/> would queue each report, out of
-    /// order.</summary>
-    private sealed class Report<T>(Action<T> action) : IProgress<T>
-    {
-        void IProgress<T>.Report(T value) => action(value);
     }
 }

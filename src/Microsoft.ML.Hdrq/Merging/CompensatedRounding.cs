@@ -1,4 +1,7 @@
+using System.Numerics.Tensors;
 using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Networks.Torch;
+using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Merging;
 
@@ -50,6 +53,50 @@ internal static class CompensatedRounding
                 var error = rounded[place] - weight.Means[place];
                 for (var k = 0; k < rank; k++)
                     sum[k] += error * row[k];
+            }
+        }
+        return rounded;
+    }
+
+    /// <summary>Rounds a weight, given a whole matrix.</summary>
+    /// <param name="weight">
+    /// The weight, whose <see cref="MergedWeight.Means"/> are rounded. Scales may differ between output channels, not
+    /// within one.
+    /// </param>
+    /// <param name="gram">G, [inputs, inputs].</param>
+    /// <remarks>
+    /// With the factor <c>U^T U</c> of the inverse of G, U upper triangular, the best change of the weights after the
+    /// i-th is <c>-e_i U_ij / U_ii</c>.
+    /// </remarks>
+    public static int[] Round(MergedWeight weight, torch.Tensor gram)
+    {
+        using var scope = torch.NewDisposeScope();
+        var size = (int)gram.shape[0];
+        var diagonal = gram.diagonal();
+        var values = diagonal.contiguous().data<double>().ToArray();
+        var order = Enumerable.Range(0, size).OrderByDescending(i => values[i]).ToArray();
+        var places = torch.tensor(order.Select(i => (long)i).ToArray());
+        var damping = diagonal.mean().mul(Scalars.Keep(Damping))
+            .add(Scalars.Keep(RegMeanMergeMethod.Tiny), Scalars.One);
+        var damped = gram.index_select(0, places).index_select(1, places)
+            .add(torch.eye(size, dtype: gram.dtype).mul(damping), Scalars.One);
+        // The rows of U, each divided by its diagonal element.
+        var upper = torch.linalg.cholesky(torch.linalg.inv(damped)).t();
+        var reactions = upper.div(upper.diagonal().unsqueeze(1)).contiguous().data<double>().ToArray();
+        var rounded = new int[weight.Count];
+        var wanted = new double[size];
+        for (var channel = 0; channel < weight.Channels; channel++)
+        {
+            for (var n = 0; n < size; n++)
+                wanted[n] = weight.Means[channel * size + order[n]];
+            for (var n = 0; n < size; n++)
+            {
+                var integer = weight.Round(wanted[n]);
+                rounded[channel * size + order[n]] = integer;
+                var error = wanted[n] - integer;
+                TensorPrimitives.MultiplyAdd(
+                    reactions.AsSpan(n * size + n + 1, size - n - 1), -error, wanted.AsSpan(n + 1),
+                    wanted.AsSpan(n + 1));
             }
         }
         return rounded;

@@ -23,6 +23,9 @@ public sealed class MergeInput
     /// <summary>Its share lambda, from 0 to 1; the shares of all networks sum to 1.</summary>
     public double Share => _source.Lambda;
 
+    /// <summary>The graph of the network.</summary>
+    internal Graph Graph => _source.Graph;
+
     /// <summary>The metadata of the network, see <see cref="Network.Metadata"/>.</summary>
     public ImmutableSortedDictionary<string, string> Metadata => _source.Metadata;
 

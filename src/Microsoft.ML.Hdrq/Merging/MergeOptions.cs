@@ -29,11 +29,37 @@ public sealed record MergeOptions
     = MergeMethod.Automatic;
 
     /// <summary>
+    /// What is done with unlabelled images of the networks' places, where a merge is given any;
+    /// <see cref="MergeRefinement.SecondRound"/> by default.
+    /// </summary>
+    public MergeRefinement Refinement { get; init; } = MergeRefinement.SecondRound;
+
+    /// <summary>The options of <see cref="MergeRefinement.Distillation"/>.</summary>
+    /// <exception cref="ArgumentNullException">The value is null.</exception>
+    public DistillationOptions Distillation
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            field = value;
+        }
+    }
+    = new();
+
+    /// <summary>
     /// Whether networks are merged that record different sources (<see cref="NetworkMetadata.Source"/>); false by
     /// default, because networks that do not descend from the same network give a bad one when they are merged.
     /// Networks that record no source are merged in any case.
     /// </summary>
     public bool AllowDifferentSources { get; init; }
+
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
+    internal void Check()
+    {
+        OptionCheck.Defined(nameof(Refinement), Refinement, "a refinement");
+        Distillation.Check();
+    }
 
     /// <summary>Gets the weights of the networks, which sum to 1.</summary>
     /// <param name="count">The number of networks.</param>

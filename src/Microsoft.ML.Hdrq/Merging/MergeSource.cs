@@ -21,17 +21,15 @@ internal sealed class MergeSource : IComparable<MergeSource>
     /// <summary>Reads a network.</summary>
     /// <param name="network">The network.</param>
     /// <param name="lambda">The network's weight.</param>
-    /// <param name="name">The network's name in messages.</param>
+    /// <param name="index">The network's place among those that were given.</param>
     /// <exception cref="ArgumentException">A value is not finite, or a scale is not positive.</exception>
     /// <exception cref="NotSupportedException">
     /// A weight goes through several quantizers that differ, or is held as integers that do not belong to a quantizer.
     /// </exception>
-    public MergeSource(Network network, double lambda, string name)
+    public MergeSource(Network network, double lambda, int index)
     {
         var quantized = _quantized = QuantizedWeight.Find(network.Graph);
-        _network = network;
-        Lambda = lambda;
-        Name = name;
+        (_network, Lambda, Index) = (network, lambda, index);
         var scales = network.Graph.Layers.Scales;
         foreach (var definition in network.Graph.Parameters.Where(definition => definition.ElementType.IsFloat()))
             Check(definition.Name, scales.Contains(definition.Name));
@@ -39,9 +37,16 @@ internal sealed class MergeSource : IComparable<MergeSource>
             _values.Add(definition.Name, Read(definition.Name, quantized.GetValueOrDefault(definition.Name)));
     }
 
+    /// <summary>The network itself.</summary>
+    public Network Network => _network;
+
     public double Lambda { get; }
 
-    public string Name { get; }
+    /// <summary>The network's place among those that were given.</summary>
+    public int Index { get; }
+
+    /// <summary>The network's name in messages.</summary>
+    public string Name => $"network {Index}";
 
     public Graph Graph => _network.Graph;
 

@@ -1,7 +1,4 @@
-using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Networks.Layers;
-using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Merging;
@@ -52,55 +49,54 @@ public static class NetworkMerger
     {
         ArgumentNullException.ThrowIfNull(networks);
         options ??= new MergeOptions();
-        if (string.IsNullOrEmpty(options.Method.Name))
+        using var merge = new MergeWork(networks, options);
+        return merge.Finish(merge.Draft());
+    }
+
+    /// <summary>
+    /// Merges networks, and improves the result on unlabelled images of their places, by
+    /// <see cref="MergeOptions.Refinement"/>.
+    /// </summary>
+    /// <param name="networks">The networks, as for <see cref="Merge(IReadOnlyList{Network}, MergeOptions?)"/>.</param>
+    /// <param name="images">
+    /// For each network, images of its place, [images, ...] as the network takes them, at least one; a few hundred are
+    /// enough. They are not changed, and may be on any device.
+    /// </param>
+    /// <param name="options">The options; null for the defaults.</param>
+    /// <param name="seed">The seed of all draws.</param>
+    /// <param name="progress">Receives a report after each step of merging layers again; null for none.</param>
+    /// <param name="cancellationToken">Cancels the work between two batches.</param>
+    /// <returns>The merged network, on the first network's device, owned by the caller.</returns>
+    /// <exception cref="ArgumentException">
+    /// As without images; or there are more or fewer sets of images than networks, or one is empty; or layers of the
+    /// networks have other inputs than others.
+    /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The loss of training is no longer finite: the learning rate is too large.
+    /// </exception>
+    /// <exception cref="NotSupportedException">As without images.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public static Network Merge(
+        IReadOnlyList<Network> networks, IReadOnlyList<torch.Tensor> images, MergeOptions? options = null,
+        int seed = 0, IProgress<MergeProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(networks);
+        ArgumentNullException.ThrowIfNull(images);
+        options ??= new MergeOptions();
+        options.Check();
+        if (images.Count != networks.Count)
         {
             throw new ArgumentException(
-                $"The merge method {options.Method.GetType().Name} has no name; merged networks record it.",
-                nameof(options));
+                $"There are {networks.Count} networks and images of {images.Count} places.", nameof(images));
         }
-        var names = Check(networks, options);
-        using var uses = Network.UseAll(networks);
-        var lambdas = options.Shares(networks.Count);
-        using var modes = new TorchModes();
-        using var noGradients = torch.no_grad();
-        using var scope = torch.NewDisposeScope();
-        var sources = networks.Select((network, d) => new MergeSource(network, lambdas[d], $"network {d}"))
-            .Order()
-            .ToArray();
-        var graph = MergedRanges.Merge(sources);
-        var inputs = sources.Select(source => new MergeInput(source)).ToArray();
-        var method = options.Method.For(inputs);
-        var merged = ParameterMerge.All(graph, sources, inputs, method);
-        // A bias that all networks hold as integers becomes integers again.
-        var integerBiases = IntegerBias.Find(graph)
-            .Where(bias => networks.All(network => bias.Integers(network.Parameters) is not null));
-        foreach (var bias in integerBiases)
-            bias.Round(merged);
-        var hashes = sources.Select(source => source.Hash);
-        var weights = sources.Select(source => source.Lambda.ToString(CultureInfo.InvariantCulture));
-        var result = new Network(graph, merged, networks[0].Device)
+        for (var d = 0; d < images.Count; d++)
         {
-            MaxValueSize = networks.Max(network => network.MaxValueSize),
-            Metadata = OutputStatistics.Merge(
-                InputGrams.Without(NetworkMetadata.Common(networks)),
-                [.. sources.Select(source => (source.Metadata, source.Lambda))]).With(
-                (NetworkMetadata.MergeMethod, method.Name),
-                (NetworkMetadata.Merged, string.Join(' ', hashes)),
-                (NetworkMetadata.MergeWeights, string.Join(' ', weights))),
-        };
-        try
-        {
-            FiniteCheck.Parameters(result, "the merged network");
+            if (images[d] is null || images[d].dim() == 0 || images[d].shape[0] == 0)
+                throw new ArgumentException($"There are no images for network {d}.", nameof(images));
         }
-        catch
-        {
-            result.Dispose();
-            throw;
-        }
-        // A network without names does not contradict the others.
-        if (names is not null)
-            result.NameClasses(names);
-        return result;
+        using var merge = new MergeWork(networks, options);
+        return merge.Finish(merge.Refined(images, seed, progress, cancellationToken));
     }
 
     /// <summary>Checks that networks can be merged, as far as their values do not matter.</summary>

@@ -41,12 +41,14 @@ internal static class ParameterMerge
             if (quantized.ContainsKey(name) || scales.Contains(name))
                 continue;
             using var parameterScope = torch.NewDisposeScope();
+            var target = weights.Contains(name) ? Target(definition) : null;
             var tensor = MergeSource.IsConstant(definition) ? Constant(definition, graph, sources)
-                : weights.Contains(name) ? ToTorch(Target(definition)?.Values ?? Mean(name, sources), definition)
+                : target is not null ? ToTorch(target.Values, definition)
                 : variances.Contains(name)
                     ? ToTorch(MixtureVariance(name, variances[name].First(), sources), definition)
                 : ToTorch(Mean(name, sources), definition);
-            merged.Add(name, tensor.MoveToOuterDisposeScope());
+            merged.TryAdd(name, tensor.MoveToOuterDisposeScope());
+            AddBias(target, tensor);
         }
         var mean = method as MeanMergeMethod ?? MeanMergeMethod.Default;
         var layer = 0;
@@ -55,12 +57,23 @@ internal static class ParameterMerge
             using var parameterScope = torch.NewDisposeScope();
             var definition = graph.Parameters.Single(parameter => parameter.Name == weight.Weight);
             var scaleDefinition = graph.Parameters.Single(parameter => parameter.Name == weight.Scale);
-            var (tensor, scale) = Quantized(
-                definition, scaleDefinition, weight, layer++, sources, Target(definition), mean);
+            var target = Target(definition);
+            var (tensor, scale) = Quantized(definition, scaleDefinition, weight, layer++, sources, target, mean);
             merged[weight.Weight] = tensor.MoveToOuterDisposeScope();
             merged[weight.Scale] = scale.MoveToOuterDisposeScope();
+            AddBias(target, tensor);
         }
         return merged;
+
+        // What a bias makes up for is known once its weight is.
+        void AddBias(MergeTarget? target, torch.Tensor weight)
+        {
+            if (target?.Bias is not { } bias)
+                return;
+            if (merged.Remove(bias.Name, out var mean))
+                mean.Dispose();
+            merged.Add(bias.Name, Bias(bias, graph, weight).MoveToOuterDisposeScope());
+        }
 
         MergeTarget? Target(ParameterDefinition definition)
         {
@@ -83,6 +96,36 @@ internal static class ParameterMerge
             return target;
         }
     }
+
+    /// <summary>Merges one weight again, with its scales and the bias that goes with it.</summary>
+    /// <param name="definition">The weight.</param>
+    /// <param name="graph">The graph of all networks.</param>
+    /// <param name="sources">The contributions of the networks.</param>
+    /// <param name="target">The wanted values.</param>
+    /// <returns>The tensors by name, owned by the caller's scope.</returns>
+    public static IEnumerable<(string Name, torch.Tensor Value)> One(
+        ParameterDefinition definition, Graph graph, IReadOnlyList<MergeSource> sources, MergeTarget target)
+    {
+        torch.Tensor weight;
+        if (QuantizedWeight.Find(graph).TryGetValue(definition.Name, out var quantized))
+        {
+            var scale = graph.Parameters.Single(parameter => parameter.Name == quantized.Scale);
+            (weight, var scales) = Quantized(
+                definition, scale, quantized, layer: 0, sources, target, MeanMergeMethod.Default);
+            yield return (quantized.Scale, scales);
+        }
+        else
+        {
+            weight = ToTorch(target.Values, definition);
+        }
+        yield return (definition.Name, weight);
+        if (target.Bias is { } bias)
+            yield return (bias.Name, Bias(bias, graph, weight));
+    }
+
+    private static torch.Tensor Bias(MergedBias bias, Graph graph, torch.Tensor weight) => ToTorch(
+        bias.Of(weight.to(torch.ScalarType.Float64).contiguous().data<double>().ToArray()),
+        graph.Parameters.Single(parameter => parameter.Name == bias.Name));
 
     /// <summary>Merges a quantized weight, on its merged grid, and its scales.</summary>
     private static (torch.Tensor Weight, torch.Tensor Scale) Quantized(

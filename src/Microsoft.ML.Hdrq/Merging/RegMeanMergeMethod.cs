@@ -24,10 +24,17 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
     public override MergeRule Prepare(Graph graph, IReadOnlyList<MergeInput> networks)
     {
         var targets = Targets(graph, networks);
+        var weights = graph.Layers.MatrixProducts
+            .Select(layer => new MergedLayer(layer, graph, networks[0].Parameters))
+            .Where(layer => layer.Bias is not null)
+            .ToDictionary(layer => layer.Bias!.Name, layer => layer.Weight, StringComparer.Ordinal);
         return definition =>
         {
             using var scope = torch.NewDisposeScope();
-            return targets(definition)?.Values;
+            if (!weights.TryGetValue(definition.Name, out var weight))
+                return targets(definition)?.Values;
+            // The bias that goes with the weight as it is before it is rounded.
+            return targets(weight) is { Bias: { } bias } target ? bias.Of(target.Values) : null;
         };
     }
 
@@ -46,27 +53,25 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
         var layers = graph.Layers.MatrixProducts.ToDictionary(layer => layer.Weight, StringComparer.Ordinal);
         return definition => layers.TryGetValue(definition.Name, out var layer)
             && networks.Any(network => InputGrams.AreIn(network.Metadata, definition.Name))
-                ? Solve(definition, layer, networks)
+                ? Solve(new(layer, graph, networks[0].Parameters), networks)
                 : null;
     }
 
-    private MergeTarget Solve(ParameterDefinition definition, Layer layer, IReadOnlyList<MergeInput> networks)
+    private MergeTarget Solve(MergedLayer layer, IReadOnlyList<MergeInput> networks)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        // Only matrices can have their outputs along another axis than the first.
-        var isTransposed = layer.OutputAxis != 0;
-        var outputs = definition.Shape[layer.OutputAxis];
-        var inputs = layer.InputSize;
+        var (outputs, inputs) = (layer.Outputs, layer.Inputs);
+        var sites = networks.Select(network => Site(layer, network)).ToArray();
+        // With a bias, which takes up what the means say, inputs and outputs count from their common means.
+        var (inputMean, outputMean) = layer.Bias is null
+            ? (torch.zeros([inputs], torch.ScalarType.Float64), torch.zeros([outputs], torch.ScalarType.Float64))
+            : (Mean(site => site.Gram.Mean), Mean(site => site.Outputs));
         var product = torch.zeros([outputs, inputs], torch.ScalarType.Float64);
         var rest = torch.zeros([inputs], torch.ScalarType.Float64);
         var factors = new List<torch.Tensor>();
-        foreach (var network in networks)
+        foreach (var (share, weight, gram, siteOutputs) in sites)
         {
-            var gram = InputGrams.Read(network.Metadata, definition.Name, inputs)
-                ?? throw new ArgumentException(
-                    $"RegMean needs the Gram matrix of the inputs of '{definition.Name}', of {inputs} rows, "
-                    + $"and {network.Name} has none.");
             var kept = gram.Factor.square().sum(1);
             var damping = gram.Rest.add(kept, Scalars.One)
                 .mean()
@@ -75,13 +80,17 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
             // What the correlation factor takes off beside the diagonal stays on the diagonal.
             var diagonal = gram.Rest.add(kept, Scalars.Keep(1 - correlation))
                 .add(damping, Scalars.One)
-                .mul(Scalars.Keep(network.Share));
-            var factor = gram.Factor.mul(Scalars.Keep(Math.Sqrt(correlation * network.Share)));
-            var weight = torch.tensor(network.Values(definition).ToArray());
-            weight = isTransposed ? weight.reshape(inputs, outputs).t().contiguous() : weight.reshape(outputs, inputs);
-            product.add_(weight.mul(diagonal), Scalars.One).add_(weight.mm(factor).mm(factor.t()), Scalars.One);
+                .mul(Scalars.Keep(share));
+            var factor = gram.Factor.mul(Scalars.Keep(Math.Sqrt(correlation * share)));
+            var root = Scalars.Keep(Math.Sqrt(share));
+            var inputOffset = gram.Mean.sub(inputMean).mul(root).unsqueeze(1);
+            var outputOffset = siteOutputs.sub(outputMean).mul(root).unsqueeze(1);
+            product.add_(weight.mul(diagonal), Scalars.One)
+                .add_(weight.mm(factor).mm(factor.t()), Scalars.One)
+                .add_(outputOffset.mm(inputOffset.t()), Scalars.One);
             rest.add_(diagonal, Scalars.One);
             factors.Add(factor);
+            factors.Add(inputOffset);
         }
         // W (diag(rest) + F F^T) = product, by Woodbury's identity: no tensor here has inputs x inputs elements.
         var all = torch.cat(factors, 1);
@@ -89,14 +98,35 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
         var first = product.div(rest);
         var core = torch.eye(all.shape[1], dtype: torch.ScalarType.Float64).add(all.t().mm(scaled), Scalars.One);
         var solved = first.sub(torch.linalg.solve(core, first.mm(all).t()).t().mm(scaled.t()));
-        var values = (isTransposed ? solved.t() : solved).contiguous().data<double>().ToArray();
-        var total = new InputGram(rest.MoveToOuterDisposeScope(), all.MoveToOuterDisposeScope());
-        // With scales along another axis than that of the outputs, one output has no steps of its own.
-        return new(values)
-        {
-            Round = (merged, axis) => axis == layer.OutputAxis
-                ? CompensatedRounding.Round(merged, total)
-                : merged.Nearest(),
-        };
+        var total = new InputGram(
+            inputMean.MoveToOuterDisposeScope(), rest.MoveToOuterDisposeScope(), all.MoveToOuterDisposeScope());
+        return layer.Target(
+            solved, inputMean, outputMean.MoveToOuterDisposeScope(),
+            weight => CompensatedRounding.Round(weight, total));
+
+        torch.Tensor Mean(Func<SiteLayer, torch.Tensor> of) => sites
+            .Select(site => of(site).mul(Scalars.Keep(site.Share)))
+            .Aggregate((sum, next) => sum.add(next, Scalars.One));
+    }
+
+    /// <summary>What is known of a layer in one network.</summary>
+    /// <param name="Share">The network's share.</param>
+    /// <param name="Weight">Its weight, [outputs, inputs].</param>
+    /// <param name="Gram">Its inputs.</param>
+    /// <param name="Outputs">The mean of its outputs, [outputs].</param>
+    private sealed record SiteLayer(double Share, torch.Tensor Weight, InputGram Gram, torch.Tensor Outputs);
+
+    private static SiteLayer Site(MergedLayer layer, MergeInput network)
+    {
+        var name = layer.Weight.Name;
+        var gram = InputGrams.Read(network.Metadata, name, layer.Inputs)
+            ?? throw new ArgumentException(
+                $"RegMean needs the Gram matrix of the inputs of '{name}', of {layer.Inputs} rows, "
+                + $"and {network.Name} has none.");
+        var weight = layer.Matrix([.. network.Values(layer.Weight)]);
+        var means = weight.mv(gram.Mean);
+        if (layer.Bias is { } bias)
+            means = means.add(torch.tensor(network.Values(bias).ToArray()), Scalars.One);
+        return new(network.Share, weight, gram, means);
     }
 }

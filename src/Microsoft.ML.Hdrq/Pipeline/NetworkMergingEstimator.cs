@@ -7,8 +7,8 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.Hdrq.Pipeline;
 
 /// <summary>
-/// Merges networks with the same graph into one; it reads data only to search their weights. See
-/// <see cref="NetworkMerger"/>.
+/// Merges networks with the same graph into one. It reads data only to search their weights, or where it is given rows
+/// of their places. See <see cref="NetworkMerger"/>.
 /// </summary>
 /// <remarks>
 /// It merges the networks behind score columns of the same pipeline, or given networks, such as ONNX files of other
@@ -23,13 +23,14 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
     private readonly MergeOptions _options;
     private readonly NetworkScoringEstimator? _scoring;
     private readonly MergeWeightSearch? _search;
+    private readonly MergeRows? _rows;
     private readonly string? _inputColumnName;
 
     /// <summary>Merges the networks behind score columns.</summary>
     internal NetworkMergingEstimator(
         IHostEnvironment environment, string outputColumnName, IReadOnlyList<string> columnNames, MergeOptions options,
-        MergeWeightSearch? search)
-        : this(environment, outputColumnName, options, search)
+        MergeWeightSearch? search, MergeRows? rows)
+        : this(environment, outputColumnName, options, search, rows)
     {
         ArgumentNullException.ThrowIfNull(columnNames);
         if (columnNames.Count < 2)
@@ -38,6 +39,7 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
                 $"There are {columnNames.Count} score columns to merge; it takes at least 2.", nameof(columnNames));
         }
         _ = options.Shares(columnNames.Count);
+        rows?.Check(columnNames.Count);
         _columnNames = [.. columnNames];
         _networks = [];
     }
@@ -45,8 +47,8 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
     /// <summary>Merges given networks, and applies the result to a column.</summary>
     internal NetworkMergingEstimator(
         IHostEnvironment environment, string outputColumnName, string inputColumnName, IReadOnlyList<Network> networks,
-        MergeOptions options, ScoringOptions scoring, MergeWeightSearch? search)
-        : this(environment, outputColumnName, options, search)
+        MergeOptions options, ScoringOptions scoring, MergeWeightSearch? search, MergeRows? rows)
+        : this(environment, outputColumnName, options, search, rows)
     {
         ArgumentException.ThrowIfNullOrEmpty(inputColumnName);
         ArgumentNullException.ThrowIfNull(networks);
@@ -64,6 +66,7 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
                 $"There are {networks.Count} networks to merge; it takes at least 2.", nameof(networks));
         }
         _ = options.Shares(networks.Count);
+        rows?.Check(networks.Count);
         foreach (var network in networks)
             InputColumn.CheckNetwork(network);
         _columnNames = [];
@@ -75,19 +78,22 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
     }
 
     private NetworkMergingEstimator(
-        IHostEnvironment environment, string outputColumnName, MergeOptions options, MergeWeightSearch? search)
+        IHostEnvironment environment, string outputColumnName, MergeOptions options, MergeWeightSearch? search,
+        MergeRows? rows)
     {
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
         ArgumentNullException.ThrowIfNull(options);
         _environment = environment;
         _outputColumnName = outputColumnName;
         search?.Check();
-        _options = options;
-        _search = search;
+        options.Check();
+        (_options, _search, _rows) = (options, search, rows);
     }
 
-    /// <summary>Merges the networks. Reads data only if weights are searched.</summary>
-    /// <param name="input">Data with the score columns, or with the input column of given networks.</param>
+    /// <summary>Merges the networks. Reads data only if weights are searched, or where rows are given.</summary>
+    /// <param name="input">
+    /// Data with the score columns, or with the input column of given networks, and with the columns that are read.
+    /// </param>
     /// <returns>The transformer; it owns the merged network: dispose it.</returns>
     /// <exception cref="ArgumentOutOfRangeException">
     /// A column is missing, has no network, or does not fit; or an option is out of range.
@@ -95,12 +101,16 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
     /// <exception cref="ArgumentException">
     /// The networks cannot be merged; the message names the first difference.
     /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// There are no rows of a domain, a row cannot be read, the GPU is not available, or a loss is no longer finite.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled; nothing was changed.</exception>
     public NetworkTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
         var host = _environment.Register("MergeNetworks");
         using var channel = host.Start("Fit");
-        using var modes = new TorchModes();
+        using var modes = new TorchModes(threads: _rows?.Rows.Threads);
         if (_scoring is not null)
         {
             using var fromElsewhere = Merge(_networks, input, _inputColumnName!, host, channel);
@@ -146,9 +156,32 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
             var seed = TrainingHost.Seed(host, _search.Seed);
             options = _options with { NetworkWeights = _search.Find(networks, _options, data, inputColumnName, seed) };
         }
-        var merged = NetworkMerger.Merge(networks, options);
+        var merged = _rows is null
+            ? NetworkMerger.Merge(networks, options)
+            : MergeOnRows(networks, options, data, inputColumnName, TrainingHost.Seed(host, _rows.Rows.Seed));
         channel.Info(MessageSensitivity.Schema,
             "Column '{0}': merged {1} networks.", _outputColumnName, networks.Count);
         return merged;
+    }
+
+    private Network MergeOnRows(
+        IReadOnlyList<Network> networks, MergeOptions options, IDataView data, string inputColumnName, int seed)
+    {
+        var device = CatalogEnvironment.Device(_environment, _rows!.Rows.GpuDeviceId, _rows.Rows.FallbackToCpu);
+        var rows = _rows.Read(networks[0], data, inputColumnName, seed);
+        var copies = new List<Network>();
+        try
+        {
+            copies.AddRange(networks.Select(network => network.To(device)));
+            return NetworkMerger.Merge(
+                copies, [.. rows.Select(domain => domain.Images)], options, seed, _rows.Progress,
+                _rows.Rows.CancellationToken);
+        }
+        finally
+        {
+            copies.ForEach(network => network.Dispose());
+            foreach (var domain in rows)
+                domain.Dispose();
+        }
     }
 }

@@ -19,7 +19,7 @@ public sealed class CompensatedRoundingTests
         using var generator = new torch.Generator((ulong)seed);
         const int size = 40;
         const int channels = 12;
-        var gram = new InputGram(torch.rand([size], torch.ScalarType.Float64, generator: generator).add(0.05), torch.randn([size, rank], torch.ScalarType.Float64, generator: generator));
+        var gram = new InputGram(torch.zeros([size], torch.ScalarType.Float64), torch.rand([size], torch.ScalarType.Float64, generator: generator).add(0.05), torch.randn([size, rank], torch.ScalarType.Float64, generator: generator));
         var means = torch.randn([channels, size], torch.ScalarType.Float64, generator: generator).mul(3);
         var weight = new MergedWeight([new int[channels * size]], [[1.0]], [1.0], [1.0], new QuantizationRange(4, true), channels, 1, means.data<double>().ToArray());
 
@@ -38,6 +38,8 @@ public sealed class CompensatedRoundingTests
         }
         var back = torch.zeros_like(expected).index_copy_(1, order, expected);
         CollectionAssert.AreEqual(back.data<double>().Select(value => (int)value).ToArray(), CompensatedRounding.Round(weight, gram));
+        CollectionAssert.AreEqual(
+            back.data<double>().Select(value => (int)value).ToArray(), CompensatedRounding.Round(weight, whole));
     }
 
     [TestMethod]
@@ -45,9 +47,10 @@ public sealed class CompensatedRoundingTests
     {
         using var scope = torch.NewDisposeScope();
         using var generator = new torch.Generator(4);
-        var gram = new InputGram(torch.zeros([54], torch.ScalarType.Float64), torch.randn([54, 2], torch.ScalarType.Float64, generator: generator));
+        var gram = new InputGram(torch.zeros([54], torch.ScalarType.Float64), torch.zeros([54], torch.ScalarType.Float64), torch.randn([54, 2], torch.ScalarType.Float64, generator: generator));
         var integers = Enumerable.Range(0, 108).Select(i => (i * 7 % 16) - 8).ToArray();
         var weight = new MergedWeight([integers, integers], [[0.1, 0.2], [0.1, 0.2]], [0.1, 0.2], [0.5, 0.5], new QuantizationRange(4, true), 2, 9);
         CollectionAssert.AreEqual(integers, CompensatedRounding.Round(weight, gram));
+        CollectionAssert.AreEqual(integers, CompensatedRounding.Round(weight, gram.Factor.mm(gram.Factor.t())));
     }
 }

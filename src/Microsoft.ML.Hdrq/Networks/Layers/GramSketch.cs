@@ -4,8 +4,9 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Networks.Layers;
 
 /// <summary>
-/// Accumulates a sketch of a Gram matrix without computing the matrix itself: <c>Y = G Q</c> for a few directions Q,
-/// and the diagonal.
+/// Accumulates a sketch of a covariance C without computing the matrix itself: <c>Y = C Q</c> for a few directions Q,
+/// its diagonal, and the mean. Sums are of differences from the mean of the sketch before it, so that they stay exact
+/// where the mean is large.
 /// </summary>
 internal sealed class GramSketch
 {
@@ -22,6 +23,8 @@ internal sealed class GramSketch
     private readonly torch.Tensor _directions;
     private readonly torch.Tensor _product;
     private readonly torch.Tensor _diagonal;
+    private readonly torch.Tensor _sum;
+    private readonly torch.Tensor _origin;
     private long _count;
 
     /// <param name="layer">The layer's name.</param>
@@ -39,25 +42,30 @@ internal sealed class GramSketch
         _directions = directions.to(torch.ScalarType.Float32).to(device).MoveToOtherDisposeScope(scope);
         _product = torch.zeros(_directions.shape, torch.ScalarType.Float64, device).MoveToOtherDisposeScope(scope);
         _diagonal = torch.zeros([size], torch.ScalarType.Float64, device).MoveToOtherDisposeScope(scope);
+        _sum = torch.zeros_like(_diagonal).MoveToOtherDisposeScope(scope);
+        _origin = torch.zeros([size], torch.ScalarType.Float32, device).MoveToOtherDisposeScope(scope);
     }
 
     /// <summary>Starts again, with the directions that the sums so far point to.</summary>
     public void Sharpen()
     {
         using var scope = torch.NewDisposeScope();
-        CheckSums();
-        var (orthogonal, _) = torch.linalg.qr(_product.div(Scalars.Keep(_count)));
+        var (mean, product, _) = Moments();
+        var (orthogonal, _) = torch.linalg.qr(product);
         _directions.copy_(orthogonal.to(torch.ScalarType.Float32));
-        _product.zero_();
-        _diagonal.zero_();
+        _origin.add_(mean.to(torch.ScalarType.Float32), Scalars.One);
+        foreach (var sum in new[] { _product, _diagonal, _sum })
+            sum.zero_();
         _count = 0;
     }
 
     public void Add(torch.Tensor rows)
     {
         using var scope = torch.NewDisposeScope();
+        rows = rows.sub(_origin);
         _product.add_(rows.t().mm(rows.mm(_directions)), Scalars.One);
         _diagonal.add_(rows.square().sum(dim: 0), Scalars.One);
+        _sum.add_(rows.sum(dim: 0), Scalars.One);
         _count += rows.shape[0];
     }
 
@@ -67,9 +75,9 @@ internal sealed class GramSketch
     public string Encode()
     {
         using var scope = torch.NewDisposeScope();
-        CheckSums();
-        var (directions, product) =
-            (_directions.to(torch.ScalarType.Float64).cpu(), _product.cpu().div(Scalars.Keep(_count)));
+        var (mean, product, variances) = Moments();
+        var directions = _directions.to(torch.ScalarType.Float64).cpu();
+        product = product.cpu();
         var core = directions.t().mm(product);
         var (values, vectors) = torch.linalg.eigh(core.add(core.t(), Scalars.One).div(Scalars.Keep(2)));
         // Eigenvalues near 0 are rounding errors of single precision.
@@ -79,8 +87,21 @@ internal sealed class GramSketch
         var (left, singular, _) = torch.linalg.svd(factor, fullMatrices: false);
         var kept = Math.Min(InputGrams.Rank, singular.shape[0]);
         return InputGram.Of(
-            _diagonal.cpu().div(Scalars.Keep(_count)),
+            mean.add(_origin, Scalars.One).cpu(), variances.cpu(),
             left.narrow(1, 0, kept).mul(singular.narrow(0, 0, kept))).Encode();
+    }
+
+    /// <summary>The mean, from the origin, and the covariance's product with the directions and diagonal.</summary>
+    private (torch.Tensor Mean, torch.Tensor Product, torch.Tensor Variances) Moments()
+    {
+        CheckSums();
+        var count = Scalars.Keep(_count);
+        var mean = _sum.div(count);
+        var along = mean.unsqueeze(0).mm(_directions.to(torch.ScalarType.Float64));
+        return (
+            mean,
+            _product.div(count).sub(mean.unsqueeze(1).mul(along)),
+            _diagonal.div(count).sub(mean.square()).clamp_min(Scalars.Keep(0.0)));
     }
 
     /// <summary>Squares of values in single precision, and their sums, have a largest one.</summary>

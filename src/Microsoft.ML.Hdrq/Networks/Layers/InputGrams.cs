@@ -1,20 +1,19 @@
 using System.Collections.Immutable;
-using Microsoft.ML.Hdrq.Networks.Operators;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Layers;
 
 /// <summary>
-/// Gram matrices of the inputs of layers, <c>G = mean of x x^T</c>, where x are the inputs of one output position;
-/// merging by regression needs them from every site. Only the diagonal and <see cref="Rank"/> directions of each matrix
-/// are kept, <c>G = diag(d) + F F^T</c>, from which no image can be recovered: a few bytes for each input of a layer,
-/// while its weights take a few bytes for each pair of input and output. They are stored in
-/// <see cref="Network.Metadata"/>, and so in ONNX files, under names that begin with <see cref="Prefix"/>.
+/// Gram matrices of the inputs of layers and 1, <c>E [x; 1][x; 1]^T</c>, where x are the inputs of one output position;
+/// merging by regression needs them from every site. Kept are the means, and of the covariance only the diagonal and
+/// <see cref="Rank"/> directions, <c>diag(d) + F F^T</c>: a few bytes for each input of a layer, while its weights take
+/// a few bytes for each pair of input and output. They are stored in <see cref="Network.Metadata"/>, and so in ONNX
+/// files, under names that begin with <see cref="Prefix"/>.
 /// </summary>
 internal static class InputGrams
 {
     /// <summary>The prefix of the entries' names; the weight's name follows.</summary>
-    public const string Prefix = "hdrq.input_gram/";
+    public const string Prefix = "hdrq.input_moments/";
 
     /// <summary>The number of directions kept of each matrix: those of its largest eigenvalues.</summary>
     public const int Rank = 8;
@@ -27,15 +26,6 @@ internal static class InputGrams
     /// random ones.
     /// </summary>
     private const int Passes = 2;
-
-    /// <summary>
-    /// The number of output positions, of all images together, on which a layer is measured (or all, where there are
-    /// fewer): convolutions have many in each image.
-    /// </summary>
-    private const int EnoughRows = 32_768;
-
-    /// <summary>The maximum number of elements of a convolution's windows at a time.</summary>
-    private const long MaxElements = 1 << 24;
 
     /// <summary>Whether metadata has Gram matrices.</summary>
     internal static bool AreIn(ImmutableSortedDictionary<string, string> metadata) =>
@@ -64,13 +54,13 @@ internal static class InputGrams
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         var count = Math.Min(images.shape[0], MaxImages);
-        // The choice of positions depends only on their number.
-        var random = new Random(0);
         var layers = network.Graph.Layers.MatrixProducts.ToList();
         var inputs = layers.ToLookup(layer => layer.Input, StringComparer.Ordinal);
         var sketches = new Dictionary<string, GramSketch>(StringComparer.Ordinal);
         var context = new ComputeContext(ForwardMode.Inference, network.Device);
         context.Limit(network.MaxValueSize, batchSize);
+        // The choice of positions depends only on their number.
+        var positions = new LayerRows(count, context, new Random(0));
         var watching = new ComputeContext(ForwardMode.Inference, network.Device) { Watch = Add };
         for (var pass = 0; pass < Passes; pass++)
         {
@@ -93,7 +83,7 @@ internal static class InputGrams
             foreach (var layer in inputs[name])
             {
                 using var layerScope = torch.NewDisposeScope();
-                foreach (var rows in Rows(layer, value))
+                foreach (var (rows, _) in positions.Of(layer, value))
                 {
                     if (!sketches.TryGetValue(layer.Weight, out var sketch))
                     {
@@ -103,44 +93,6 @@ internal static class InputGrams
                     sketch.Add(rows);
                 }
             }
-        }
-
-        IEnumerable<torch.Tensor> Rows(Layer layer, torch.Tensor value)
-        {
-            // Layers may compute in double precision; their moments need none.
-            value = value.to(torch.ScalarType.Float32);
-            if (layer.Operator is not Convolution convolution)
-            {
-                yield return Some(value.reshape(-1, value.shape[^1]), value.shape[0]);
-                yield break;
-            }
-            var weight = layer.Parameter!.Shape.ToArray();
-            var (height, width) = convolution.OutputSize(value, weight);
-            // The positions are restricted to a grid before some are drawn, so that most windows need not be computed.
-            var every = Math.Clamp(
-                (int)Math.Sqrt(height * width / Math.Max(1, EnoughRows / count)), 1, (int)Math.Min(height, width));
-            var step = Math.Max(1,
-                MaxElements / (weight[1] * weight[2] * weight[3] * (height / every + 1) * (width / every + 1)));
-            for (long image = 0; image < value.shape[0]; image += step)
-            {
-                using var chunkScope = torch.NewDisposeScope();
-                var part = Math.Min(step, value.shape[0] - image);
-                yield return Some(
-                    convolution.Windows(value.narrow(0, image, part), weight, context, every,
-                        random.Next(every), random.Next(every)),
-                    part);
-            }
-        }
-
-        torch.Tensor Some(torch.Tensor rows, long images)
-        {
-            var wanted = Math.Max(1, EnoughRows / count) * images;
-            if (rows.shape[0] <= wanted)
-                return rows;
-            var places = new long[wanted];
-            for (var i = 0; i < places.Length; i++)
-                places[i] = random.NextInt64(rows.shape[0]);
-            return rows.index_select(0, torch.tensor(places, device: rows.device));
         }
     }
 

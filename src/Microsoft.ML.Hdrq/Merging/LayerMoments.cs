@@ -1,0 +1,130 @@
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Networks.Torch;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Merging;
+
+/// <summary>
+/// First and second moments of what a layer reads in one network, x, and of the outputs t that are wanted for it, all
+/// in double precision.
+/// </summary>
+/// <param name="InputMean">The mean of x, [inputs].</param>
+/// <param name="OutputMean">The mean of t, [outputs].</param>
+/// <param name="Inputs">The covariance of x, [inputs, inputs].</param>
+/// <param name="Cross">The covariance of t and x, [outputs, inputs].</param>
+internal sealed record LayerMoments(
+    torch.Tensor InputMean, torch.Tensor OutputMean, torch.Tensor Inputs, torch.Tensor Cross)
+{
+    /// <summary>The number of images in a batch, where a network takes any number.</summary>
+    private const int BatchSize = 32;
+
+    /// <summary>Measures layers of a merged network that is to do what another one does.</summary>
+    /// <param name="merged">The merged network, whose inputs of layers count.</param>
+    /// <param name="site">The network whose outputs of layers are wanted, with the same graph.</param>
+    /// <param name="images">The site's images, [images, ...].</param>
+    /// <param name="layers">The layers, by their names.</param>
+    /// <param name="cancellationToken">Cancels the computation between two batches.</param>
+    /// <returns>The moments by the names of the layers' weights, on the CPU, owned by the caller's scope.</returns>
+    public static IReadOnlyDictionary<string, LayerMoments> Measure(
+        Network merged, Network site, torch.Tensor images, IReadOnlyList<Layer> layers,
+        CancellationToken cancellationToken)
+    {
+        using var scope = torch.NewDisposeScope();
+        var count = images.shape[0];
+        var context = new ComputeContext(ForwardMode.Inference, merged.Device);
+        context.Limit(merged.MaxValueSize, BatchSize);
+        // Graphs are equal if their nodes are, in this order; values may have other names.
+        var outputs = layers.ToDictionary(
+            layer => layer.Weight, layer => site.Graph.Nodes[merged.Graph.Nodes.IndexOf(layer.Node)].Outputs[0]);
+        // The positions of a layer depend on nothing but itself, and so not on which others are measured with it.
+        var rows = layers.ToDictionary(layer => layer.Weight, _ => new LayerRows(count, context, new Random(0)));
+        var sums = new Dictionary<string, Sums>(StringComparer.Ordinal);
+        foreach (var (start, size) in NetworkBatches.Of(merged.Graph, count, BatchSize))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            using var batchScope = torch.NewDisposeScope();
+            var batch = images.narrow(0, start, size).to(merged.Device);
+            var read = Values(merged, batch, layers.Select(layer => layer.Input), batchScope);
+            var wanted = Values(site, batch, outputs.Values, batchScope);
+            foreach (var layer in layers)
+            {
+                foreach (var (x, t) in rows[layer.Weight].Of(layer, read[layer.Input], wanted[outputs[layer.Weight]]))
+                {
+                    if (!sums.TryGetValue(layer.Weight, out var sum))
+                        sums.Add(layer.Weight, sum = new Sums(x, t!, scope));
+                    sum.Add(x, t!);
+                }
+            }
+        }
+        return sums.ToDictionary(sum => sum.Key, sum => sum.Value.Moments(), StringComparer.Ordinal);
+    }
+
+    /// <summary>Moves the moments to the outer scope.</summary>
+    private LayerMoments Keep()
+    {
+        foreach (var tensor in new[] { InputMean, OutputMean, Inputs, Cross })
+            tensor.MoveToOuterDisposeScope();
+        return this;
+    }
+
+    private static Dictionary<string, torch.Tensor> Values(
+        Network network, torch.Tensor batch, IEnumerable<string> names, DisposeScope scope)
+    {
+        var wanted = names.ToHashSet(StringComparer.Ordinal);
+        var values = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal)
+        {
+            [network.Graph.Inputs[0].Name] = batch.alias(),
+        };
+        network.Run([batch], new ComputeContext(ForwardMode.Inference, network.Device) { Watch = Keep });
+        return values;
+
+        // Values are freed once the network needs them no longer.
+        void Keep(string name, torch.Tensor value)
+        {
+            if (wanted.Contains(name))
+                values[name] = value.alias().MoveToOtherDisposeScope(scope);
+        }
+    }
+
+    /// <summary>Sums of differences from the first rows' means, so that they stay exact where means are large.</summary>
+    private sealed class Sums
+    {
+        private readonly torch.Tensor _inputOrigin, _outputOrigin, _inputs, _outputs, _products, _cross;
+        private long _count;
+
+        public Sums(torch.Tensor x, torch.Tensor t, DisposeScope scope)
+        {
+            (_inputOrigin, _outputOrigin) = (Own(x.mean([0])), Own(t.mean([0])));
+            (_inputs, _outputs) = (Zeros(x.shape[1]), Zeros(t.shape[1]));
+            (_products, _cross) = (Zeros(x.shape[1], x.shape[1]), Zeros(t.shape[1], x.shape[1]));
+
+            torch.Tensor Own(torch.Tensor tensor) => tensor.MoveToOtherDisposeScope(scope);
+
+            torch.Tensor Zeros(params long[] shape) => Own(torch.zeros(shape, torch.ScalarType.Float64, x.device));
+        }
+
+        public void Add(torch.Tensor x, torch.Tensor t)
+        {
+            using var scope = torch.NewDisposeScope();
+            (x, t) = (x.sub(_inputOrigin), t.sub(_outputOrigin));
+            _inputs.add_(x.sum(dim: 0), Scalars.One);
+            _outputs.add_(t.sum(dim: 0), Scalars.One);
+            _products.add_(x.t().mm(x), Scalars.One);
+            _cross.add_(t.t().mm(x), Scalars.One);
+            _count += x.shape[0];
+        }
+
+        public LayerMoments Moments()
+        {
+            using var scope = torch.NewDisposeScope();
+            var count = Scalars.Keep(_count);
+            var (x, t) = (_inputs.div(count), _outputs.div(count));
+            return new LayerMoments(
+                x.add(_inputOrigin, Scalars.One).cpu(),
+                t.add(_outputOrigin, Scalars.One).cpu(),
+                _products.div(count).sub(x.outer(x)).cpu(),
+                _cross.div(count).sub(t.outer(x)).cpu()).Keep().Keep();
+        }
+    }
+}

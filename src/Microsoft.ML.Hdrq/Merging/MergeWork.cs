@@ -1,0 +1,160 @@
+using System.Globalization;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Networks.Torch;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Merging;
+
+/// <summary>One merge, from its networks to the merged one.</summary>
+internal sealed class MergeWork : IDisposable
+{
+    private readonly IReadOnlyList<Network> _networks;
+    private readonly MergeOptions _options;
+    private readonly IReadOnlyList<string>? _classNames;
+    private readonly MergeSource[] _sources;
+    private readonly MergeMethod _method;
+    private readonly Stack<IDisposable> _scopes = new();
+    private string _name;
+
+    /// <summary>Checks and reads the networks.</summary>
+    /// <param name="networks">The networks.</param>
+    /// <param name="options">The options.</param>
+    public MergeWork(IReadOnlyList<Network> networks, MergeOptions options)
+    {
+        if (string.IsNullOrEmpty(options.Method.Name))
+        {
+            throw new ArgumentException(
+                $"The merge method {options.Method.GetType().Name} has no name; merged networks record it.",
+                nameof(options));
+        }
+        (_networks, _options) = (networks, options);
+        _classNames = NetworkMerger.Check(networks, options);
+        var lambdas = options.Shares(networks.Count);
+        try
+        {
+            _scopes.Push(Network.UseAll(networks));
+            _scopes.Push(new TorchModes());
+            _scopes.Push(torch.no_grad());
+            _scopes.Push(torch.NewDisposeScope());
+            _sources = [.. networks.Select((network, d) => new MergeSource(network, lambdas[d], d)).Order()];
+            _method = options.Method.For([.. _sources.Select(source => new MergeInput(source))]);
+            _name = _method.Name;
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Merges by the method.</summary>
+    public Network Draft()
+    {
+        var graph = MergedRanges.Merge(_sources);
+        var inputs = _sources.Select(source => new MergeInput(source)).ToArray();
+        var merged = ParameterMerge.All(graph, _sources, inputs, _method);
+        // A bias that all networks hold as integers becomes integers again.
+        var integerBiases = IntegerBias.Find(graph)
+            .Where(bias => _networks.All(network => bias.Integers(network.Parameters) is not null));
+        foreach (var bias in integerBiases)
+            bias.Round(merged);
+        return new Network(graph, merged, _networks[0].Device)
+        {
+            MaxValueSize = _networks.Max(network => network.MaxValueSize),
+        };
+    }
+
+    /// <summary>Merges by the method, and improves the result on images.</summary>
+    /// <param name="images">Images of each network's place, in the order of the networks.</param>
+    /// <param name="seed">The seed of all draws.</param>
+    /// <param name="progress">Told of each step of the second round.</param>
+    /// <param name="cancellationToken">Cancels between two batches.</param>
+    public Network Refined(
+        IReadOnlyList<torch.Tensor> images, int seed, IProgress<MergeProgress>? progress,
+        CancellationToken cancellationToken)
+    {
+        var draft = Draft();
+        try
+        {
+            if (_options.Refinement == MergeRefinement.None)
+                return draft;
+            // All on one device, in an order that does not depend on that of the networks.
+            var sites = _sources
+                .Select(source => (
+                    Network: source.Network.Device.ToString() == draft.Device.ToString()
+                        ? source.Network : source.Network.To(draft.Device),
+                    Images: images[source.Index]))
+                .ToArray();
+            try
+            {
+                SecondRound(draft, sites, progress, cancellationToken);
+                if (_options.Refinement == MergeRefinement.SecondRound)
+                    return draft;
+                _name += ", distilled";
+                using var gradients = torch.enable_grad();
+                var distilled = Distillation.Train(draft, sites, _options.Distillation, seed, cancellationToken);
+                draft.Dispose();
+                return distilled;
+            }
+            finally
+            {
+                foreach (var (network, _) in sites.Where(site => !_networks.Contains(site.Network)))
+                    network.Dispose();
+            }
+        }
+        catch
+        {
+            draft.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Says in a merged network's metadata what it is.</summary>
+    /// <param name="merged">The network; disposed where something is wrong with it.</param>
+    public Network Finish(Network merged)
+    {
+        try
+        {
+            merged.Metadata = OutputStatistics.Merge(
+                InputGrams.Without(NetworkMetadata.Common(_networks)),
+                [.. _sources.Select(source => (source.Metadata, source.Lambda))]).With(
+                (NetworkMetadata.MergeMethod, _name),
+                (NetworkMetadata.Merged, string.Join(' ', _sources.Select(source => source.Hash))),
+                (NetworkMetadata.MergeWeights, string.Join(' ', _sources.Select(source =>
+                    source.Lambda.ToString(CultureInfo.InvariantCulture)))));
+            FiniteCheck.Parameters(merged, "the merged network");
+            // A network without names does not contradict the others.
+            if (_classNames is not null)
+                merged.NameClasses(_classNames);
+            return merged;
+        }
+        catch
+        {
+            merged.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        while (_scopes.TryPop(out var scope))
+            scope.Dispose();
+    }
+
+    private void SecondRound(
+        Network draft, IReadOnlyList<(Network Network, torch.Tensor Images)> sites,
+        IProgress<MergeProgress>? progress, CancellationToken cancellationToken)
+    {
+        var round = new SecondRound(draft, _sources);
+        var steps = Merging.SecondRound.Steps(draft.Graph);
+        for (var n = 0; n < steps.Count; n++)
+        {
+            using var scope = torch.NewDisposeScope();
+            round.Merge(steps[n], [.. sites.Select(site =>
+                LayerMoments.Measure(draft, site.Network, site.Images, steps[n], cancellationToken))]);
+            progress?.Report(new(n + 1, steps.Count, steps[n][^1].Name));
+        }
+        _name += ", second round";
+    }
+}

@@ -1,0 +1,211 @@
+using Microsoft.ML.Hdrq.Merging;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Networks.Passes;
+using Microsoft.ML.Hdrq.Quantization;
+using TorchSharp;
+
+namespace Microsoft.ML.Hdrq.Tests.Merging;
+
+/// <summary>Merging with unlabelled images: the second round and distilling.</summary>
+[TestClass]
+public sealed class RefinedMergeTests
+{
+    private static readonly MergeOptions _secondRound = new()
+    {
+        Method = MergeMethod.Mean(),
+        AllowDifferentSources = true,
+    };
+
+    private static readonly MergeOptions _distilled = _secondRound with
+    {
+        Refinement = MergeRefinement.Distillation,
+        Distillation = new() { Steps = 40, ImagesPerNetwork = 16, LearningRate = 1e-3 },
+    };
+
+    /// <summary>
+    /// One linear layer: what comes out is the least squares solution over the rows of both sites, as Torch's own
+    /// solver finds it, but for the small pull to the merged weights.
+    /// </summary>
+    [TestMethod]
+    public void One_layer_becomes_the_least_squares_solution()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var generator = new torch.Generator(1);
+        Network[] networks = [Linear(1), Linear(2)];
+        // Of the same size, so that they count alike.
+        torch.Tensor[] images =
+        [
+            torch.randn([300, 4], generator: generator).add(1), torch.randn([300, 4], generator: generator).sub(2),
+        ];
+        using var merged = NetworkMerger.Merge(networks, images, _secondRound);
+
+        var ones = torch.ones([300, 1]);
+        var scales = images.Select(rows => 1 / Covariance(rows).square().sum().sqrt().sqrt().item<float>()).ToArray();
+        var rows = torch.cat([.. images.Select((image, d) => torch.cat([image, ones], 1).mul(scales[d]))]);
+        var wanted = torch.cat([.. networks.Select((network, d) => network.Forward(images[d]).mul(scales[d]))]);
+        var (solution, _, _, _) = torch.linalg.lstsq(rows, wanted);
+        Assert.IsLessThan(0.02, merged.Parameters["weight"].sub(solution.narrow(0, 0, 4).t()).abs().max().item<float>());
+        Assert.IsLessThan(0.05, merged.Parameters["bias"].sub(solution[4]).abs().max().item<float>());
+        Assert.AreEqual("mean, second round", merged.Metadata[NetworkMetadata.MergeMethod]);
+        Array.ForEach(networks, network => network.Dispose());
+
+        static torch.Tensor Covariance(torch.Tensor rows)
+        {
+            var centred = rows.sub(rows.mean([0]));
+            return centred.t().mm(centred).div(rows.shape[0]);
+        }
+    }
+
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void Merged_networks_come_nearer_to_those_of_the_sites(bool isQuantized)
+    {
+        using var scope = torch.NewDisposeScope();
+        var (networks, images) = Sites(isQuantized);
+        using var plain = NetworkMerger.Merge(networks, _secondRound);
+        using var again = NetworkMerger.Merge(networks, images, _secondRound);
+        using var distilled = NetworkMerger.Merge(networks, images, _distilled);
+        Assert.IsLessThan(0.7 * Distance(plain), Distance(again));
+        Assert.IsLessThan(0.9 * Distance(again), Distance(distilled));
+        Assert.AreEqual("mean, second round, distilled", distilled.Metadata[NetworkMetadata.MergeMethod]);
+        Array.ForEach(networks, network => network.Dispose());
+
+        double Distance(Network network) => networks
+            .Select((site, d) => site.Forward(images[d]).softmax(1).sub(network.Forward(images[d]).softmax(1))
+                .square().mean().item<float>())
+            .Sum();
+    }
+
+    /// <summary>Whether weights are on their grids: what a file would keep is what was computed with.</summary>
+    [TestMethod]
+    public void Quantized_networks_stay_on_their_grids()
+    {
+        using var scope = torch.NewDisposeScope();
+        var (networks, images) = Sites(isQuantized: true);
+        foreach (var options in new[] { _secondRound, _distilled })
+        {
+            using var merged = NetworkMerger.Merge(networks, images, options);
+            using var onGrid = MergeCase.OnGrid(merged);
+            Assert.IsTrue(merged.Forward(images[0]).allclose(onGrid.Forward(images[0]), 1e-5, 1e-5));
+            foreach (var name in merged.Parameters.Keys)
+                Assert.IsTrue(merged.Parameters[name].allclose(onGrid.Parameters[name], 1e-5, 1e-7), name);
+        }
+        Array.ForEach(networks, network => network.Dispose());
+    }
+
+    [TestMethod]
+    public void The_order_of_the_sites_does_not_matter()
+    {
+        using var scope = torch.NewDisposeScope();
+        var (networks, images) = Sites(isQuantized: true);
+        using var merged = NetworkMerger.Merge(networks, images, _secondRound);
+        using var reversed = NetworkMerger.Merge([.. networks.Reverse()], [.. images.Reverse()], _secondRound);
+        MergeCase.AssertSame(merged, reversed);
+        using var distilled = NetworkMerger.Merge(networks, images, _distilled, seed: 3);
+        using var otherwise = NetworkMerger.Merge([.. networks.Reverse()], [.. images.Reverse()], _distilled, seed: 3);
+        MergeCase.AssertSame(distilled, otherwise);
+        Array.ForEach(networks, network => network.Dispose());
+    }
+
+    [TestMethod]
+    public void Nothing_is_kept_and_nothing_of_the_callers_is_changed()
+    {
+        using var scope = torch.NewDisposeScope();
+        var (networks, images) = Sites(isQuantized: false);
+        var before = networks.Select(network => network.ParametersSha256()).ToArray();
+        LiveTensors.AssertUnchanged(() =>
+        {
+            foreach (var options in new[] { _secondRound, _distilled })
+                NetworkMerger.Merge(networks, images, options).Dispose();
+        });
+        CollectionAssert.AreEqual(before, networks.Select(network => network.ParametersSha256()).ToArray());
+        Array.ForEach(networks, network => network.Dispose());
+    }
+
+    [TestMethod]
+    public void Layers_that_do_not_depend_on_each_other_are_measured_together()
+    {
+        using var network = ResNet.Cifar(8, 3, seed: 1, width: 2, inputSize: 8);
+        var steps = SecondRound.Steps(network.Graph);
+        // The shortcuts have no weights: 7 convolutions and a linear layer, one after the other.
+        Assert.HasCount(8, steps);
+        using var builder = new NetworkBuilder();
+        using var scope = torch.NewDisposeScope();
+        var input = builder.Input("x", -1, 4);
+        var left = builder.Node("MatMul", "left", [input, builder.Parameter("l", torch.randn([4, 4]))]);
+        var right = builder.Node("MatMul", "right", [input, builder.Parameter("r", torch.randn([4, 4]))]);
+        builder.Node("MatMul", "y", [builder.Node("Add", "sum", [left, right]), builder.Parameter("w", torch.randn([4, 2]))]);
+        using var branched = builder.Build(new GraphValue("y", ElementType.Float32, [-1, 2]));
+        CollectionAssert.AreEqual(
+            new[] { "l,r", "w" },
+            SecondRound.Steps(branched.Graph)
+                .Select(step => string.Join(',', step.Select(layer => layer.Weight).Order())).ToArray());
+    }
+
+    [TestMethod]
+    public void What_cannot_be_done_is_refused_before_any_work()
+    {
+        using var scope = torch.NewDisposeScope();
+        var (networks, images) = Sites(isQuantized: false);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.Merge(networks, [images[0]])).Message,
+            "2 networks and images of 1");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentException>(
+                () => NetworkMerger.Merge(networks, [images[0], images[1].narrow(0, 0, 0)])).Message,
+            "no images for network 1");
+        foreach (var options in new[]
+        {
+            new DistillationOptions { Steps = 0 }, new() { ImagesPerNetwork = 0 }, new() { LearningRate = 0 },
+            new() { Temperature = 0 },
+        })
+        {
+            Assert.Throws<ArgumentOutOfRangeException>(
+                () => NetworkMerger.Merge(networks, images, new() { Distillation = options }));
+        }
+        using var cancelled = new CancellationTokenSource();
+        cancelled.Cancel();
+        Assert.Throws<OperationCanceledException>(
+            () => NetworkMerger.Merge(networks, images, cancellationToken: cancelled.Token));
+        Array.ForEach(networks, network => network.Dispose());
+    }
+
+    private static (Network[] Networks, torch.Tensor[] Images) Sites(bool isQuantized)
+    {
+        using var generator = new torch.Generator(7);
+        var images = torch.randn([2, 48, 3, 8, 8], generator: generator);
+        torch.Tensor[] sites = [images[0].mul(1.5).add(0.5), images[1].sub(0.7)];
+        using var source = ResNet.Cifar(8, 3, seed: 1, width: 4, inputSize: 8);
+        var networks = sites.Select((rows, d) =>
+        {
+            using var other = ResNet.Cifar(8, 3, seed: 2 + d, width: 4, inputSize: 8);
+            using var own = source.Clone();
+            using var noGradients = torch.no_grad();
+            foreach (var parameter in source.Graph.Parameters.Where(one => one.Role == ParameterRole.Weight))
+            {
+                own.Parameters[parameter.Name]
+                    .mul_(0.7).add_(other.Parameters[parameter.Name].mul(0.3));
+            }
+            using var folded = FoldBatchNormalization.Apply(own);
+            return isQuantized
+                ? NetworkQuantizer.Quantize(folded, rows, new RoundToNearestOptions { WeightBits = 4, ActivationBits = 8 }, 1)
+                : folded.Clone();
+        }).ToArray();
+        return (networks, sites);
+    }
+
+    private static Network Linear(ulong seed)
+    {
+        using var generator = new torch.Generator(seed);
+        using var builder = new NetworkBuilder();
+        builder.Node("Gemm", "y",
+            [
+                builder.Input("x", -1, 4), builder.Parameter("weight", torch.randn([3, 4], generator: generator)),
+                builder.Parameter("bias", torch.randn([3], generator: generator)),
+            ],
+            ("transB", 1L));
+        return builder.Build(new GraphValue("y", ElementType.Float32, [-1, 3]));
+    }
+}
