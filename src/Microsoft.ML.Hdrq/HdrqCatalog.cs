@@ -341,6 +341,44 @@ public static class HdrqCatalog
     }
 
     /// <summary>
+    /// Measures the next layers of a merged draft on the unlabelled rows of a place, so that they are merged again
+    /// elsewhere: <see cref="NetworkMerger.MergeAgain"/>.
+    /// </summary>
+    /// <param name="catalog">The model operations of an <see cref="MLContext"/>.</param>
+    /// <param name="data">The rows, with the column that the networks read.</param>
+    /// <param name="inputColumnName">That column.</param>
+    /// <param name="draft">The draft.</param>
+    /// <param name="network">The place's own network, one of those that were merged.</param>
+    /// <param name="rows">
+    /// Which rows to read, 256 drawn at random by default; the seed, the device, its threads, and cancellation. Null for
+    /// the defaults.
+    /// </param>
+    /// <returns>The moments, owned by the caller.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// An option is out of range, or a column is missing or has the wrong type.
+    /// </exception>
+    /// <exception cref="ArgumentException">
+    /// There are fewer rows than <see cref="MergeMoments.MinImages"/>, the draft is finished or no merged network, or
+    /// the network is none of those that were merged.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// There are no rows, a row cannot be read, or the GPU is not available.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public static MergeMoments MeasureForMerge(
+        this ModelOperationsCatalog catalog, IDataView data, string inputColumnName, Network draft, Network network,
+        RowOptions? rows = null)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentException.ThrowIfNullOrEmpty(inputColumnName);
+        ArgumentNullException.ThrowIfNull(draft);
+        ArgumentNullException.ThrowIfNull(network);
+        return MergeMeasurement.Run(
+            CatalogEnvironment.Of(catalog), data, inputColumnName, draft, network, rows ?? new());
+    }
+
+    /// <summary>
     /// Evaluates a classifier for each domain with ML.NET, and gives the harmonic mean of the domains' accuracies
     /// (<see cref="MulticlassClassificationMetrics.MicroAccuracy"/>).
     /// </summary>

@@ -18,6 +18,7 @@ internal static class HdrqCommand
         AdaptCommand.Create(run),
         QuantizeCommand.Create(run),
         MergeCommand.Create(run),
+        MeasureCommand.Create(run),
         JobCommand.Run(run),
         JobCommand.Compare(run),
         JobCommand.Explain(run),

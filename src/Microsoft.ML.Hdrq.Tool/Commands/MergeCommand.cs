@@ -51,6 +51,13 @@ internal static partial class MergeCommand
             AllowMultipleArgumentsPerToken = true,
         };
         var threads = CommonArguments.TrainingThreads();
+        var draft = Arguments.File(
+            "--draft", "A merged draft of the same networks, whose next layers are merged again; with --moments.");
+        var moments = new Option<string[]?>("--moments")
+        {
+            Description = "With --draft: for each network, the file that hdrq measure wrote for the draft at its place.",
+            AllowMultipleArgumentsPerToken = true,
+        };
         var anySource =
             new Option<bool>(
                 "--allow-different-sources")
@@ -70,7 +77,7 @@ internal static partial class MergeCommand
             new CliCommand(
                 "merge", "Merges networks of several places into one, without images or, better, with unlabelled "
                 + "images of these places.") { files,
-                output, zip, method, data, domains, weights, source, anySource, classes, size, seed, threads, json };
+                output, zip, method, data, domains, draft, moments, weights, source, anySource, classes, size, seed, threads, json };
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var paths = Expand(result.GetValue(files)!, result.GetValue(output)!);
@@ -84,6 +91,13 @@ internal static partial class MergeCommand
             var choice =
                 MergingChoice.All.Single(way => way.Name == (result.GetValue(method)
                     ?? (result.GetValue(data) is null ? MergingPlan.Default : MergingChoice.WithImages).Name));
+            var again = result.GetValue(draft);
+            var measured = result.GetValue(moments) ?? [];
+            if ((again is null) != (measured.Length == 0))
+                throw new UsageException("--draft and --moments belong together; only one of them is given.");
+            if (again is not null && (result.GetValue(method) is not null || result.GetValue(data) is not null))
+                throw new UsageException("--draft says how networks were merged; --merging and --data are not for it.");
+            Arguments.CheckApart(result.GetValue(output)!, [again, .. measured]);
             var places = Places(choice, result.GetValue(data), result.GetValue(domains), paths.Count);
             if (choice.NeedsSource && result.GetValue(source) is null)
                 throw new UsageException(
@@ -126,8 +140,8 @@ internal static partial class MergeCommand
                     var bar = board.Add($"merging {paths.Count} networks");
                     if (shares.Length > 0)
                         options = options with { NetworkWeights = [.. shares.Select(share => share / shares.Sum())] };
-                    var made = Named(paths, () => places is null
-                        ? steps.Merge(networks, options)
+                    var made = Named(paths, () => again is not null ? Again(again, networks, measured, options)
+                        : places is null ? steps.Merge(networks, options)
                         : steps.Merge(
                             networks, places, options, result.GetValue(seed),
                             CheckpointFolder.Of(result.GetValue(output)!), bar.Show, session.CancellationToken));
@@ -138,6 +152,13 @@ internal static partial class MergeCommand
                     return made;
                 });
                 NetworkFiles.SayKernels(merged, session.Output);
+                if (merged.Metadata.GetValueOrDefault(NetworkMetadata.MergeStep) is { } done)
+                {
+                    session.Output.Say(
+                        $"Written: {result.GetValue(output)}, a draft after step {done}. Next: hdrq measure at each "
+                        + "place, and hdrq merge --draft.");
+                    return;
+                }
                 session.Output.Say($"Written: {result.GetValue(output)}, for ONNX Runtime"
                     + (result.GetValue(zip) is { } written ? $"; {written}, for mlContext.Model.Load."
                         : ". --zip FILE also writes an ML.NET model."));
@@ -169,6 +190,27 @@ internal static partial class MergeCommand
 
             string Name(Match match, string group) =>
                 $"'{paths[int.Parse(match.Groups[group].Value, CultureInfo.InvariantCulture)]}'";
+        }
+    }
+
+    private static Network Again(
+        string draft, List<Network> networks, IReadOnlyList<string> files, MergeOptions options)
+    {
+        var moments = new List<MergeMoments>();
+        try
+        {
+            foreach (var file in files)
+                moments.Add(MergeMoments.Load(file));
+            using var start = Network.LoadOnnx(draft);
+            return NetworkMerger.MergeAgain(start, networks, moments, options);
+        }
+        catch (ArgumentException exception) when (!Numbered().IsMatch(exception.Message))
+        {
+            throw new InvalidDataException(exception.Message.Split(" (Parameter")[0], exception);
+        }
+        finally
+        {
+            moments.ForEach(one => one.Dispose());
         }
     }
 

@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
@@ -14,7 +15,7 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// <param name="Inputs">The covariance of x, [inputs, inputs].</param>
 /// <param name="Cross">The covariance of t and x, [outputs, inputs].</param>
 internal sealed record LayerMoments(
-    torch.Tensor InputMean, torch.Tensor OutputMean, torch.Tensor Inputs, torch.Tensor Cross)
+    torch.Tensor InputMean, torch.Tensor OutputMean, torch.Tensor Inputs, torch.Tensor Cross) : IDisposable
 {
     /// <summary>The number of images in a batch, where a network takes any number.</summary>
     private const int BatchSize = 32;
@@ -60,10 +61,46 @@ internal sealed record LayerMoments(
         return sums.ToDictionary(sum => sum.Key, sum => sum.Value.Moments(), StringComparer.Ordinal);
     }
 
+    /// <summary>Takes the moments out of their scope: the caller owns them.</summary>
+    public LayerMoments Detach()
+    {
+        foreach (var tensor in Tensors)
+            tensor.DetachFromDisposeScope();
+        return this;
+    }
+
+    /// <summary>Writes the moments.</summary>
+    public void Write(BinaryWriter writer)
+    {
+        writer.Write(InputMean.shape[0]);
+        writer.Write(OutputMean.shape[0]);
+        foreach (var tensor in Tensors)
+            writer.WriteTensor(tensor);
+    }
+
+    /// <summary>Reads what <see cref="Write"/> has written.</summary>
+    public static LayerMoments Read(BinaryReader reader)
+    {
+        using var scope = torch.NewDisposeScope();
+        var (inputs, outputs) = (reader.ReadInt64(), reader.ReadInt64());
+        return new LayerMoments(Tensor(inputs), Tensor(outputs), Tensor(inputs, inputs), Tensor(outputs, inputs)).Keep();
+
+        torch.Tensor Tensor(params long[] shape) =>
+            reader.ReadTensor(torch.zeros(shape, torch.ScalarType.Float64)).ToTorch();
+    }
+
+    public void Dispose()
+    {
+        foreach (var tensor in Tensors)
+            tensor.Dispose();
+    }
+
+    private torch.Tensor[] Tensors => [InputMean, OutputMean, Inputs, Cross];
+
     /// <summary>Moves the moments to the outer scope.</summary>
     private LayerMoments Keep()
     {
-        foreach (var tensor in new[] { InputMean, OutputMean, Inputs, Cross })
+        foreach (var tensor in Tensors)
             tensor.MoveToOuterDisposeScope();
         return this;
     }

@@ -16,6 +16,7 @@ internal sealed class MergeWork : IDisposable
     private readonly MergeMethod _method;
     private readonly Stack<IDisposable> _scopes = new();
     private string _name;
+    private int? _step;
 
     /// <summary>Checks and reads the networks.</summary>
     /// <param name="networks">The networks.</param>
@@ -110,6 +111,49 @@ internal sealed class MergeWork : IDisposable
         }
     }
 
+    /// <summary>Merges the next layers of a draft again.</summary>
+    /// <param name="draft">The draft; not changed.</param>
+    /// <param name="moments">What each network's place has measured in the draft, in any order.</param>
+    public Network Again(Network draft, IReadOnlyList<MergeMoments> moments)
+    {
+        var (steps, step) = (Merging.SecondRound.Steps(draft.Graph), MergeMoments.StepOf(draft));
+        var hash = draft.ParametersSha256();
+        if (draft.Metadata.GetValueOrDefault(NetworkMetadata.Merged) != Hashes || step >= steps.Count)
+        {
+            throw new ArgumentException(
+                "The draft was not merged from these networks, or all its layers are merged again already.",
+                nameof(draft));
+        }
+        var measured = _sources.Select(source => moments.Where(one => one.Network == source.Hash).ToList() is [var own]
+            ? own : throw new ArgumentException(
+                $"It takes the moments of each network once, and those of {source.Name} are given "
+                + $"{moments.Count(one => one.Network == source.Hash)} times.", nameof(moments))).ToList();
+        if (moments.FirstOrDefault(one => one.Draft != hash || one.Step != step) is { } other)
+        {
+            throw new ArgumentException(
+                $"Moments of step {other.Step + 1} were measured in another draft than this one, which is at step "
+                + $"{step + 1} of {steps.Count}.", nameof(moments));
+        }
+        var places = MergeMoments.Places(draft.Graph);
+        var merged = draft.Clone();
+        try
+        {
+            new SecondRound(merged, _sources).Merge(steps[step], [.. measured.Select(site => steps[step]
+                .ToDictionary(layer => layer.Weight, layer => site.Layers[places[layer.Weight]]))]);
+            _name = draft.Metadata[NetworkMetadata.MergeMethod];
+            if (step + 1 == steps.Count)
+                _name += Merging.SecondRound.Suffix;
+            else
+                _step = step + 1;
+            return merged;
+        }
+        catch
+        {
+            merged.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Says in a merged network's metadata what it is.</summary>
     /// <param name="merged">The network; disposed where something is wrong with it.</param>
     public Network Finish(Network merged)
@@ -120,9 +164,12 @@ internal sealed class MergeWork : IDisposable
                 InputGrams.Without(NetworkMetadata.Common(_networks)),
                 [.. _sources.Select(source => (source.Metadata, source.Lambda))]).With(
                 (NetworkMetadata.MergeMethod, _name),
-                (NetworkMetadata.Merged, string.Join(' ', _sources.Select(source => source.Hash))),
+                (NetworkMetadata.Merged, Hashes),
                 (NetworkMetadata.MergeWeights, string.Join(' ', _sources.Select(source =>
                     source.Lambda.ToString(CultureInfo.InvariantCulture)))));
+            merged.Metadata = _step is { } step
+                ? merged.Metadata.With((NetworkMetadata.MergeStep, step))
+                : merged.Metadata.Remove(NetworkMetadata.MergeStep);
             FiniteCheck.Parameters(merged, "the merged network");
             // A network without names does not contradict the others.
             if (_classNames is not null)
@@ -142,6 +189,8 @@ internal sealed class MergeWork : IDisposable
             scope.Dispose();
     }
 
+    private string Hashes => string.Join(' ', _sources.Select(source => source.Hash));
+
     private void SecondRound(
         Network draft, IReadOnlyList<(Network Network, torch.Tensor Images)> sites,
         IProgress<MergeProgress>? progress, CancellationToken cancellationToken)
@@ -155,6 +204,6 @@ internal sealed class MergeWork : IDisposable
                 LayerMoments.Measure(draft, site.Network, site.Images, steps[n], cancellationToken))]);
             progress?.Report(new(n + 1, steps.Count, steps[n][^1].Name));
         }
-        _name += ", second round";
+        _name += Merging.SecondRound.Suffix;
     }
 }

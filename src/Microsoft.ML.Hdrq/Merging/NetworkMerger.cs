@@ -99,6 +99,40 @@ public static class NetworkMerger
         return merge.Finish(merge.Refined(images, seed, progress, cancellationToken));
     }
 
+    /// <summary>
+    /// Merges the next layers of a merged draft again, from what each place has measured in it: one step of
+    /// <see cref="MergeRefinement.SecondRound"/> where images may not meet. After the last step the result is, bit for
+    /// bit, that of merging with all images at hand.
+    /// </summary>
+    /// <param name="draft">
+    /// The draft: what <see cref="Merge(IReadOnlyList{Network}, MergeOptions?)"/> or this method gave for the same
+    /// networks; not changed.
+    /// </param>
+    /// <param name="networks">The networks that the draft was merged from.</param>
+    /// <param name="moments">
+    /// For each network, what its place has measured in the draft, in any order; see <see cref="MergeMoments.Measure"/>.
+    /// </param>
+    /// <param name="options">The options that the draft was merged with; null for the defaults.</param>
+    /// <returns>
+    /// The draft of the next step, or the merged network after the last one, owned by the caller.
+    /// <see cref="NetworkMetadata.MergeStep"/> says which: it is there as long as steps are left.
+    /// </returns>
+    /// <exception cref="ArgumentException">
+    /// The networks are not those of the draft, moments are of other networks or of another draft, or none is left to
+    /// be done.
+    /// </exception>
+    public static Network MergeAgain(
+        Network draft, IReadOnlyList<Network> networks, IReadOnlyList<MergeMoments> moments,
+        MergeOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(draft);
+        ArgumentNullException.ThrowIfNull(networks);
+        ArgumentNullException.ThrowIfNull(moments);
+        using var uses = draft.Use();
+        using var merge = new MergeWork(networks, options ?? new MergeOptions());
+        return merge.Finish(merge.Again(draft, moments));
+    }
+
     /// <summary>Checks that networks can be merged, as far as their values do not matter.</summary>
     /// <param name="networks">The networks.</param>
     /// <param name="options">The options.</param>

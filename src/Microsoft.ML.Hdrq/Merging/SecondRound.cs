@@ -20,6 +20,9 @@ internal sealed class SecondRound
     /// </summary>
     private const double Anchor = 0.003;
 
+    /// <summary>What the name of the method ends with in a network whose layers are all merged again.</summary>
+    public const string Suffix = ", second round";
+
     private readonly Network _merged;
     private readonly IReadOnlyList<MergeSource> _sources;
     private readonly IReadOnlyList<ParameterDefinition> _parameters;

@@ -50,7 +50,7 @@ public static class NetworkMetadata
 
     /// <summary>
     /// How networks were merged: <c>mean</c>, <c>task arithmetic</c>, <c>TIES</c>, <c>RegMean</c>, or the name of a
-    /// custom method.
+    /// custom method; followed by <c>, second round</c> and <c>, distilled</c> where images made the result better.
     /// </summary>
     public const string MergeMethod = "hdrq.merge_method";
 
@@ -58,6 +58,12 @@ public static class NetworkMetadata
     /// The weights of the merged networks, in the order of <see cref="Merged"/>, separated by spaces.
     /// </summary>
     public const string MergeWeights = "hdrq.merge_weights";
+
+    /// <summary>
+    /// The number of steps of a second round that were done with a merged draft, as long as more are left; see
+    /// <c>MergeMoments</c>.
+    /// </summary>
+    public const string MergeStep = "hdrq.merge_step";
 
     /// <summary>
     /// The names of the classes, in the order of the network's scores, as a JSON array; see

@@ -12,7 +12,7 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 public sealed record MergeRows
 {
     /// <summary>The number of rows of each domain where the options do not set it.</summary>
-    private const int DefaultRows = 256;
+    internal const int DefaultRows = 256;
 
     /// <summary>
     /// The domains, one for each network and in their order: values of <see cref="RowOptions.DomainColumnName"/>.

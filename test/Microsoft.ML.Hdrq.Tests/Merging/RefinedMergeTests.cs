@@ -2,6 +2,7 @@ using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Passes;
+using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
 
@@ -109,6 +110,93 @@ public sealed class RefinedMergeTests
         Array.ForEach(networks, network => network.Dispose());
     }
 
+    /// <summary>Sites that send moments, step by step and through files, get what one place with all images gets.</summary>
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void Through_files_it_is_the_same(bool isQuantized)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var folder = new TemporaryDirectory();
+        var (networks, images) = Sites(isQuantized);
+        using var together = NetworkMerger.Merge(networks, images, _secondRound);
+        for (var d = 0; d < networks.Length; d++)
+            networks[d].SaveOnnx(folder.Combine($"{d}.onnx"));
+        var sent = networks.Select((_, d) => Network.LoadOnnx(folder.Combine($"{d}.onnx"))).ToArray();
+        var draft = NetworkMerger.Merge(sent, _secondRound);
+        var steps = 0;
+        do
+        {
+            draft.SaveOnnx(folder.Combine("draft.onnx"));
+            draft.Dispose();
+            draft = Network.LoadOnnx(folder.Combine("draft.onnx"));
+            var moments = sent.Select((network, d) =>
+            {
+                using var measured = MergeMoments.Measure(draft, network, images[d]);
+                measured.Save(folder.Combine($"{d}.moments"));
+                return MergeMoments.Load(folder.Combine($"{d}.moments"));
+            }).ToArray();
+            Assert.AreEqual(steps++, moments[0].Step);
+            Assert.AreEqual(48, moments[0].Images);
+            var next = NetworkMerger.MergeAgain(draft, sent, [.. moments.Reverse()], _secondRound);
+            // The draft is another one now.
+            if (next.Metadata.ContainsKey(NetworkMetadata.MergeStep))
+            {
+                StringAssert.Contains(
+                    Assert.ThrowsExactly<ArgumentException>(
+                        () => NetworkMerger.MergeAgain(next, sent, moments, _secondRound)).Message,
+                    "another draft");
+            }
+            Array.ForEach(moments, one => one.Dispose());
+            draft.Dispose();
+            draft = next;
+        }
+        while (draft.Metadata.ContainsKey(NetworkMetadata.MergeStep));
+        Assert.AreEqual(8, steps);
+        MergeCase.AssertSame(together, draft);
+        Assert.AreEqual(together.Metadata[NetworkMetadata.MergeMethod], draft.Metadata[NetworkMetadata.MergeMethod]);
+        Assert.ThrowsExactly<ArgumentException>(() => MergeMoments.Measure(draft, sent[0], images[0]));
+        draft.Dispose();
+        Array.ForEach([.. networks, .. sent], network => network.Dispose());
+    }
+
+    [TestMethod]
+    public void Moments_that_are_damaged_or_of_few_images_are_refused()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var folder = new TemporaryDirectory();
+        var (networks, images) = Sites(isQuantized: false);
+        using var draft = NetworkMerger.Merge(networks, _secondRound);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentException>(
+                () => MergeMoments.Measure(draft, networks[0], images[0].narrow(0, 0, 31))).Message,
+            "31 images");
+        using var stranger = ResNet.Cifar(8, 3, seed: 9, width: 4, inputSize: 8);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentException>(
+                () => MergeMoments.Measure(draft, stranger, images[0])).Message, "none of those");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentException>(
+                () => MergeMoments.Measure(networks[0], networks[0], images[0])).Message, "not a merged network");
+        using var moments = MergeMoments.Measure(draft, networks[0], images[0]);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentException>(
+                () => NetworkMerger.MergeAgain(draft, networks, [moments], _secondRound)).Message, "each network once");
+        var path = folder.Combine("a.moments");
+        moments.Save(path);
+        var bytes = File.ReadAllBytes(path);
+        foreach (var place in new[] { 3, 40, bytes.Length / 2, bytes.Length - 1 })
+        {
+            var damaged = (byte[])bytes.Clone();
+            damaged[place] ^= 1;
+            File.WriteAllBytes(path, damaged);
+            Assert.ThrowsExactly<InvalidDataException>(() => MergeMoments.Load(path));
+        }
+        File.WriteAllBytes(path, bytes[..20]);
+        Assert.ThrowsExactly<InvalidDataException>(() => MergeMoments.Load(path));
+        Array.ForEach(networks, network => network.Dispose());
+    }
+
     [TestMethod]
     public void Nothing_is_kept_and_nothing_of_the_callers_is_changed()
     {
@@ -119,6 +207,10 @@ public sealed class RefinedMergeTests
         {
             foreach (var options in new[] { _secondRound, _distilled })
                 NetworkMerger.Merge(networks, images, options).Dispose();
+            using var draft = NetworkMerger.Merge(networks, _secondRound);
+            using var first = MergeMoments.Measure(draft, networks[0], images[0]);
+            using var second = MergeMoments.Measure(draft, networks[1], images[1]);
+            NetworkMerger.MergeAgain(draft, networks, [first, second], _secondRound).Dispose();
         });
         CollectionAssert.AreEqual(before, networks.Select(network => network.ParametersSha256()).ToArray());
         Array.ForEach(networks, network => network.Dispose());

@@ -1,0 +1,28 @@
+using Microsoft.ML.Hdrq.Merging;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Torch;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.Hdrq.Pipeline;
+
+/// <summary>Measures a merged draft on rows, see <see cref="MergeMoments"/>.</summary>
+internal static class MergeMeasurement
+{
+    public static MergeMoments Run(
+        IHostEnvironment environment, IDataView data, string inputColumnName, Network draft, Network network,
+        RowOptions rows)
+    {
+        rows.Check(readsLabels: false);
+        var host = environment.Register("MeasureForMerge");
+        using var modes = new TorchModes(threads: rows.Threads);
+        var device = CatalogEnvironment.Device(environment, rows.GpuDeviceId, rows.FallbackToCpu);
+        var shape = InputColumn.RowShape(draft.Graph.Inputs[0], InputColumn.Find(data.Schema, inputColumnName));
+        TrainingHost.CheckCrop(draft, shape, rows.CropSize);
+        using var read = DomainRows.Read(
+            data, inputColumnName, shape, label: null, rows.DomainColumnName, rows.Domain,
+            new(rows.MaxRows ?? MergeRows.DefaultRows, TrainingHost.Seed(host, rows.Seed), rows.CropSize),
+            rows.CancellationToken);
+        using var placed = draft.To(device);
+        return MergeMoments.Measure(placed, network, read.Images, rows.CancellationToken);
+    }
+}
