@@ -22,6 +22,7 @@ public sealed class OptionsTests
         [typeof(AnalysisOptions)] = options => ((AnalysisOptions)options).Check(),
         [typeof(ScoringOptions)] = options => ((ScoringOptions)options).ToSettings("Score"),
         [typeof(RowOptions)] = options => ((RowOptions)options).Check(readsLabels: false),
+        [typeof(DistillationOptions)] = options => ((DistillationOptions)options).Check(),
         [typeof(MergeWeightSearch)] = options => ((MergeWeightSearch)options).Check(),
         [typeof(MaskColoringOptions)] = options => ((MaskColoringOptions)options).Check(),
         [typeof(MaskLoadingOptions)] = options => ((MaskLoadingOptions)options).Check(),

@@ -97,8 +97,10 @@ internal static partial class MergeCommand
                 throw new UsageException("--draft and --moments belong together; only one of them is given.");
             if (again is not null && (result.GetValue(method) is not null || result.GetValue(data) is not null))
                 throw new UsageException("--draft says how networks were merged; --merging and --data are not for it.");
+            if (measured.FirstOrDefault(file => !File.Exists(file)) is { } missing)
+                throw new UsageException($"--moments {missing}: there is no such file.");
             Arguments.CheckApart(result.GetValue(output)!, [again, .. measured]);
-            var places = Places(choice, result.GetValue(data), result.GetValue(domains), paths.Count);
+            var places = Places(choice, result.GetValue(data), result.GetValue(domains) ?? [], paths.Count);
             if (choice.NeedsSource && result.GetValue(source) is null)
                 throw new UsageException(
                     $"--merging {choice.Name} needs --source, the ONNX file of the network that all others come from.");
@@ -216,17 +218,17 @@ internal static partial class MergeCommand
 
     /// <summary>The images of each network's place; null where none are looked at.</summary>
     private static List<(string Domain, IReadOnlyList<string> Paths)>? Places(
-        MergingPlan choice, string? folder, string[]? domains, int networks)
+        MergingPlan choice, string? folder, string[] domains, int networks)
     {
         if (!choice.NeedsImages)
         {
-            return folder is null && domains is null ? null : throw new UsageException(
+            return folder is null && domains.Length == 0 ? null : throw new UsageException(
                 $"--merging {choice.Name} looks at no images; --data and --domains are for "
                 + $"{string.Join(" and ", MergingChoice.All.Where(way => way.NeedsImages).Select(way => way.Name))}.");
         }
         if (folder is null)
             throw new UsageException($"--merging {choice.Name} needs --data, a folder of images of all places.");
-        if (domains is not { Length: > 0 })
+        if (domains.Length == 0)
         {
             throw new UsageException(
                 "--domains is missing: it names the place of each network in --data, in the order of the files.");

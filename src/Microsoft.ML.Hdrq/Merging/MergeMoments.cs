@@ -68,27 +68,18 @@ public sealed class MergeMoments : IDisposable
         ArgumentNullException.ThrowIfNull(draft);
         ArgumentNullException.ThrowIfNull(network);
         ArgumentNullException.ThrowIfNull(images);
+        var hash = Check(draft, network);
         if (images.dim() == 0 || images.shape[0] < MinImages)
         {
             throw new ArgumentException(
                 $"There are {(images.dim() == 0 ? 0 : images.shape[0])} images; moments of fewer than {MinImages} tell "
                 + "too much of single ones.", nameof(images));
         }
-        var hash = network.ParametersSha256();
-        if (!draft.Metadata.TryGetValue(NetworkMetadata.Merged, out var merged))
-            throw new ArgumentException("The draft is not a merged network.", nameof(draft));
-        if (!merged.Split(' ').Contains(hash))
-        {
-            throw new ArgumentException(
-                "The network is none of those that the draft was merged from.", nameof(network));
-        }
         using var uses = Networks.Network.UseAll(draft, network);
         using var modes = new TorchModes();
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         var (steps, step) = (SecondRound.Steps(draft.Graph), StepOf(draft));
-        if (step >= steps.Count)
-            throw new ArgumentException("All layers of the draft are merged again already.", nameof(draft));
         using var here = network.To(draft.Device);
         var measured = LayerMoments.Measure(draft, here, images, steps[step], cancellationToken);
         var places = Places(draft.Graph);
@@ -147,6 +138,23 @@ public sealed class MergeMoments : IDisposable
         for (var count = reader.ReadInt32(); count > 0; count--)
             layers.Add(reader.ReadInt32(), LayerMoments.Read(reader).Detach());
         return new(step, steps, images, draft, network, layers);
+    }
+
+    /// <summary>Checks that a network can measure a draft, before there are images.</summary>
+    /// <returns>The hash of the network.</returns>
+    /// <exception cref="ArgumentException">It cannot; the message says why.</exception>
+    internal static string Check(Network draft, Network network)
+    {
+        if (!draft.Metadata.TryGetValue(NetworkMetadata.Merged, out var merged))
+            throw new ArgumentException("The draft is not a merged network.", nameof(draft));
+        var hash = network.ParametersSha256();
+        if (!merged.Split(' ').Contains(hash))
+        {
+            throw new ArgumentException(
+                "The network is none of those that the draft was merged from.", nameof(network));
+        }
+        return StepOf(draft) < SecondRound.Steps(draft.Graph).Count ? hash
+            : throw new ArgumentException("All layers of the draft are merged again already.", nameof(draft));
     }
 
     /// <summary>The number of steps of a second round that were done with a draft.</summary>

@@ -67,18 +67,20 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
         var (inputMean, outputMean) = layer.Bias is null
             ? (torch.zeros([inputs], torch.ScalarType.Float64), torch.zeros([outputs], torch.ScalarType.Float64))
             : (Mean(site => site.Gram.Mean), Mean(site => site.Outputs));
+        // Inputs may be the same on all images of each site, and differ from site to site: then these differences count.
+        var damping = Mean(site => site.Gram.Rest
+            .add(site.Gram.Factor.square().sum(1), Scalars.One)
+            .add(site.Gram.Mean.sub(inputMean).square(), Scalars.One))
+            .mean()
+            .mul(Scalars.Keep(Damping))
+            .add(Scalars.Keep(Tiny), Scalars.One);
         var product = torch.zeros([outputs, inputs], torch.ScalarType.Float64);
         var rest = torch.zeros([inputs], torch.ScalarType.Float64);
         var factors = new List<torch.Tensor>();
         foreach (var (share, weight, gram, siteOutputs) in sites)
         {
-            var kept = gram.Factor.square().sum(1);
-            var damping = gram.Rest.add(kept, Scalars.One)
-                .mean()
-                .mul(Scalars.Keep(Damping))
-                .add(Scalars.Keep(Tiny), Scalars.One);
             // What the correlation factor takes off beside the diagonal stays on the diagonal.
-            var diagonal = gram.Rest.add(kept, Scalars.Keep(1 - correlation))
+            var diagonal = gram.Rest.add(gram.Factor.square().sum(1), Scalars.Keep(1 - correlation))
                 .add(damping, Scalars.One)
                 .mul(Scalars.Keep(share));
             var factor = gram.Factor.mul(Scalars.Keep(Math.Sqrt(correlation * share)));

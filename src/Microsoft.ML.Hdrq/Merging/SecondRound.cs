@@ -20,6 +20,9 @@ internal sealed class SecondRound
     /// </summary>
     private const double Anchor = 0.003;
 
+    /// <summary>The smallest size of a covariance, relative to the squared mean.</summary>
+    private const double MinSize = 0.03;
+
     /// <summary>What the name of the method ends with in a network whose layers are all merged again.</summary>
     public const string Suffix = ", second round";
 
@@ -86,10 +89,7 @@ internal sealed class SecondRound
     private MergeTarget Target(MergedLayer layer, IReadOnlyList<(LayerMoments Moments, double Share)> sites)
     {
         // Each site's matrix is divided by its size, so that one with large inputs does not decide alone.
-        var shares = sites
-            .Select(site => site.Share
-                / Math.Max(site.Moments.Inputs.square().sum().sqrt().item<double>(), RegMeanMergeMethod.Tiny))
-            .ToArray();
+        var shares = sites.Select(site => site.Share / Size(site.Moments)).ToArray();
         var all = shares.Sum();
         var merged = layer.Matrix(_merged.Parameters[layer.Weight.Name].detach()
             .to(torch.ScalarType.Float64).cpu().contiguous().data<double>().ToArray());
@@ -109,6 +109,11 @@ internal sealed class SecondRound
         return layer.Target(
             torch.linalg.solve(left, right.t()).t(), inputMean, outputMean,
             weight => CompensatedRounding.Round(weight, inputs));
+
+        // One whose inputs hardly vary does not decide alone either.
+        static double Size(LayerMoments moments) => Math.Max(
+            moments.Inputs.square().sum().sqrt().item<double>(),
+            MinSize * moments.InputMean.square().sum().item<double>() + RegMeanMergeMethod.Tiny);
 
         torch.Tensor Sum(Func<LayerMoments, torch.Tensor> of) => sites
             .Select((site, d) => of(site.Moments).mul(Scalars.Keep(shares[d] / all)))

@@ -13,6 +13,7 @@ internal static class MergeMeasurement
         RowOptions rows)
     {
         rows.Check(readsLabels: false);
+        MergeMoments.Check(draft, network);
         var host = environment.Register("MeasureForMerge");
         using var modes = new TorchModes(threads: rows.Threads);
         var device = CatalogEnvironment.Device(environment, rows.GpuDeviceId, rows.FallbackToCpu);

@@ -1,6 +1,7 @@
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Quantization;
@@ -56,6 +57,34 @@ public sealed class RefinedMergeTests
             var centred = rows.sub(rows.mean([0]));
             return centred.t().mm(centred).div(rows.shape[0]);
         }
+    }
+
+    /// <summary>
+    /// Inputs that are the same on all images of a site say something by differing from site to site, and where they
+    /// do not differ, the mean is left.
+    /// </summary>
+    [TestMethod]
+    [DataRow(0f)]
+    [DataRow(3f)]
+    public void Inputs_that_do_not_vary_do_no_harm(float difference)
+    {
+        using var scope = torch.NewDisposeScope();
+        Network[] networks = [Linear(1), Linear(2)];
+        torch.Tensor[] images = [torch.ones([64, 4]), torch.ones([64, 4]).add(difference)];
+        for (var d = 0; d < 2; d++)
+            InputGrams.Collect(networks[d], images[d], 32, default);
+        using var plain = NetworkMerger.Merge(networks, new() { Method = MergeMethod.RegMean() });
+        using var again = NetworkMerger.Merge(networks, images, _secondRound);
+        var wanted = networks.Select((network, d) => network.Forward(images[d]).mean([0])).ToArray();
+        foreach (var merged in new[] { plain, again })
+        {
+            for (var d = 0; d < 2; d++)
+            {
+                var expected = difference > 0 ? wanted[d] : wanted[0].add(wanted[1]).div(2);
+                Assert.IsLessThan(0.05, merged.Forward(images[d]).mean([0]).sub(expected).abs().max().item<float>());
+            }
+        }
+        Array.ForEach(networks, network => network.Dispose());
     }
 
     [TestMethod]

@@ -118,6 +118,38 @@ public sealed class MergeTests
         }
     }
 
+    /// <summary>
+    /// With images of all places at hand, and with places that send what they measured, the same network comes out.
+    /// </summary>
+    [TestMethod]
+    public void Images_of_all_places_and_moments_of_each_give_the_same_network()
+    {
+        TestImages.WriteClasses(F("data"), ["fog", "night"], ["bar", "dot", "ring"], train: 12, test: 1);
+        string[] networks = [F("sites", "Z.onnx"), F("sites", "b.onnx")];
+        Run([.. networks, "--data", F("data"), "--domains", "fog", "night", "--output", F("together.onnx")]);
+        Run([.. networks, "--output", F("draft.onnx")]);
+        var steps = 0;
+        for (var isDraft = true; isDraft; steps++)
+        {
+            foreach (var (domain, network) in new[] { "fog", "night" }.Zip(networks))
+            {
+                StringAssert.Contains(
+                    CommandLine.Run("measure", F("draft.onnx"), "--network", network, "--data", F("data"), "--domain",
+                        domain, "--output", F($"{domain}.moments")).Done().Out,
+                    $"step {steps + 1} of ");
+            }
+            Run([.. networks, "--draft", F("draft.onnx"), "--moments", F("night.moments"), F("fog.moments"), "--output",
+                F("next.onnx")]);
+            File.Move(F("next.onnx"), F("draft.onnx"), overwrite: true);
+            using var next = Network.LoadOnnx(F("draft.onnx"));
+            isDraft = next.Metadata.ContainsKey(NetworkMetadata.MergeStep);
+        }
+        Assert.IsGreaterThan(3, steps);
+        CollectionAssert.AreEqual(File.ReadAllBytes(F("together.onnx")), File.ReadAllBytes(F("draft.onnx")));
+        using var merged = Network.LoadOnnx(F("draft.onnx"));
+        Assert.AreEqual("mean, second round", merged.Metadata[NetworkMetadata.MergeMethod]);
+    }
+
     private static void Run(params string[] arguments) => CommandLine.Run(["merge", .. arguments]).Done();
 
     private string F(params string[] parts) => _folder.Combine(parts);

@@ -112,6 +112,7 @@ public sealed class NumericOptionTests
         {
             "adapt" or "quantize" => [command, "--data", data, "--network", file, "--output", output],
             "merge" => [command, file, file, "--output", output],
+            "measure" => [command, file, "--data", data, "--network", file, "--output", _folder.Combine("a.moments")],
             "evaluate" => [command, file, "--data", data],
             _ => [command, "--data", data],
         };
