@@ -21,7 +21,10 @@ internal static class Given
 
     private const int Side = 32;
 
-    private const int ImagesPerClass = 2;
+    /// <summary>So many that those of a place are enough to measure a merged draft.</summary>
+    private const int ImagesPerClass = 12;
+
+    private const int Frames = 2;
 
     private static readonly string[] _classes = ["cat", "dog", "horse"];
 
@@ -84,7 +87,8 @@ internal static class Given
         for (var i = 0; i < ImagesPerClass; i++)
         {
             using var bitmap = new SKBitmap(40, 30);
-            bitmap.Erase(new SKColor((byte)(brightness + 40 * kind), (byte)(brightness + 30 * i), (byte)Blue(kind)));
+            bitmap.Erase(new SKColor(
+                (byte)(brightness + 40 * kind), (byte)(brightness + 30 * (i % 2) + i), (byte)Blue(kind)));
             Save(bitmap, Path.Combine(folder, $"{i}.png"));
         }
     }
@@ -100,7 +104,7 @@ internal static class Given
                 var folder = Path.Combine("streets", side, split);
                 Directory.CreateDirectory(Path.Combine(folder, "images"));
                 Directory.CreateDirectory(Path.Combine(folder, "labels"));
-                for (var i = 0; i < ImagesPerClass; i++)
+                for (var i = 0; i < Frames; i++)
                 {
                     using var image = new SKBitmap(96, 64);
                     image.Erase(new SKColor((byte)(200 - 110 * number), (byte)(100 - 50 * number), (byte)(40 * i)));
