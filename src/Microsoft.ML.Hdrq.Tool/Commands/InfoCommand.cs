@@ -93,7 +93,9 @@ internal static class InfoCommand
             rejected = exception.Message;
         }
         var metadata = network.Metadata;
-        var grams = metadata.Keys.Count(key => key.StartsWith(GramPrefix, StringComparison.Ordinal));
+        var moments = metadata.Where(entry => entry.Key.StartsWith(GramPrefix, StringComparison.Ordinal)).ToList();
+        var grams = moments.Count;
+        var size = moments.Sum(entry => entry.Value.Length).ToString("N0", CultureInfo.InvariantCulture);
         var normalizations = graph.Nodes.Count(node => node.Operator.Type == "BatchNormalization");
         var parameters = network.Parameters.Values.Sum(tensor => tensor.numel());
         var quantized = report?.Layers.Any(layer => layer.WeightBits is not null) == true;
@@ -123,7 +125,7 @@ internal static class InfoCommand
             ? $"{normalizations} BatchNormalization with statistics of their own"
                 : "no BatchNormalization: folded into the layers, or of another kind"));
         facts.Add(("for merging", "gramMatrices", grams > 0
-            ? $"Gram matrices of the inputs of {grams} layers: merged by RegMean"
+            ? $"Gram matrices of the inputs of {grams} layers, {size} bytes: merged by RegMean"
                 : "no Gram matrices: merged by the mean"));
         if (metadata.Keys.Count(key => key.StartsWith(NetworkMetadata.LayerStatistics, StringComparison.Ordinal)) is > 0
             and var measured)

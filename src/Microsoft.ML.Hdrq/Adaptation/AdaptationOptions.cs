@@ -142,7 +142,8 @@ public sealed record AdaptationOptions
     /// <summary>
     /// Whether the adapted network carries the Gram matrices of its layers' inputs, as a few values for each input in
     /// <see cref="Network.Metadata"/>, so that networks merged in full precision can be merged by RegMean; true by
-    /// default. They are second moments of the images and their activations; no image can be recovered from them.
+    /// default. They are means and variances of the images and their activations, and a few directions in which these
+    /// vary most: of a single image they would tell much, of hundreds little.
     /// </summary>
     public bool KeepInputGrams { get; init; } = true;
 

@@ -11,7 +11,7 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 /// into its layers (<see cref="AdaptationMethod.Statistics"/>). The weights stay as they are.
 /// </summary>
 /// <remarks>
-/// No image can be recovered from them. Images are kept in memory; a few hundred are enough. Create it with
+/// They are means and variances over all images. Images are kept in memory; a few hundred are enough. Create it with
 /// <see cref="HdrqCatalog.RecordStatistics"/>.
 /// </remarks>
 public sealed class StatisticsRecordingEstimator : NetworkTrainingEstimator

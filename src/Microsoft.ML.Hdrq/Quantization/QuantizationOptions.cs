@@ -62,11 +62,11 @@ public abstract record QuantizationOptions
 
     /// <summary>
     /// Whether the quantized network carries the Gram matrices of its layers' inputs; true by default. With them,
-    /// networks can be merged by RegMean, which gives better results on their domains than the mean. They are second
-    /// moments of the calibration images and of their activations, <c>G = mean of x x^T</c>, of which only the diagonal
-    /// and a few directions are kept, in <see cref="Network.Metadata"/> and so in ONNX files; no image can be recovered
-    /// from them. Set this to false if not even these moments may leave the site. They make files larger (ResNet-20: by
-    /// 77 kB, ResNet-50: by 0.7 MB). Merged networks do not carry them. The paper has none.
+    /// networks can be merged by RegMean, which gives better results on their domains than the mean. They are the
+    /// means of the calibration images and of their activations, and of the covariances the diagonal and a few
+    /// directions, in <see cref="Network.Metadata"/> and so in ONNX files. Of a single image they would tell much, of
+    /// hundreds little. Set this to false if not even these moments may leave the site. They make files larger
+    /// (ResNet-20: by 93 kB). Merged networks do not carry them. The paper has none.
     /// </summary>
     public bool KeepInputGrams { get; init; } = true;
 
