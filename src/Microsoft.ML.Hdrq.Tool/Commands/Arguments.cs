@@ -193,6 +193,9 @@ internal static class Arguments
             throw new UsageException($"--output {output}: that file is read too; give another name.");
     }
 
+    /// <summary>What an exception says, without the name of a parameter that a person at a terminal never gave.</summary>
+    public static string Sentence(ArgumentException exception) => exception.Message.Split(" (Parameter")[0];
+
     /// <summary>The full path of a file or folder, without the links on it; what is not there may be its end.</summary>
     public static string RealPath(string path)
     {

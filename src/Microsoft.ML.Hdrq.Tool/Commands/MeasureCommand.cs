@@ -59,7 +59,7 @@ internal static class MeasureCommand
                 }
                 catch (ArgumentException exception)
                 {
-                    throw new InvalidDataException(exception.Message.Split(" (Parameter")[0], exception);
+                    throw new InvalidDataException(Arguments.Sentence(exception), exception);
                 }
                 measured.Save(target);
                 bar.Complete();

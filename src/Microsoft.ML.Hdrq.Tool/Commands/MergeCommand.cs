@@ -36,7 +36,8 @@ internal static partial class MergeCommand
             Arguments.Choice(
                 "--merging",
                 $"How to merge: {string.Join(", ", MergingChoice.All.Select(choice => choice.Name))}. Default: "
-                + $"default, and with --data {MergingChoice.WithImages.Name}.", [.. MergingChoice.All.Select(choice => choice.Name)]);
+                + $"default, and with --data {MergingChoice.WithImages.Name}.",
+                [.. MergingChoice.All.Select(choice => choice.Name)]);
         var weights =
             Arguments.Numbers(
                 "--weights", "How much each network counts, in the order of the files. Default: all the same.", 0,
@@ -77,7 +78,8 @@ internal static partial class MergeCommand
             new CliCommand(
                 "merge", "Merges networks of several places into one, without images or, better, with unlabelled "
                 + "images of these places.") { files,
-                output, zip, method, data, domains, draft, moments, weights, source, anySource, classes, size, seed, threads, json };
+                output, zip, method, data, domains, draft, moments, weights, source, anySource, classes, size, seed,
+                threads, json };
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var paths = Expand(result.GetValue(files)!, result.GetValue(output)!);
@@ -107,7 +109,7 @@ internal static partial class MergeCommand
             if (!choice.NeedsSource && result.GetValue(source) is not null)
                 throw new UsageException(
                     $"--source is for --merging "
-                    + string.Join(" and ", MergingChoice.All.Where(way => way.NeedsSource).Select(way => way.Name))
+                    + Names(way => way.NeedsSource)
                     + $", and not for {choice.Name}.");
             if ((result.GetValue(classes) ?? (object?)result.GetValue(size)) is not null
                 && result.GetValue(zip) is null)
@@ -182,7 +184,7 @@ internal static partial class MergeCommand
         }
         catch (ArgumentException exception) when (Numbered().IsMatch(exception.Message))
         {
-            var message = Numbered().Replace(exception.Message.Split(" (Parameter")[0], match =>
+            var message = Numbered().Replace(Arguments.Sentence(exception), match =>
                 (match.Groups["first"].Success ? $"{Name(match, "first")} and " : "") + Name(match, "last"));
             throw new InvalidDataException(
                 message.Replace(
@@ -208,13 +210,16 @@ internal static partial class MergeCommand
         }
         catch (ArgumentException exception) when (!Numbered().IsMatch(exception.Message))
         {
-            throw new InvalidDataException(exception.Message.Split(" (Parameter")[0], exception);
+            throw new InvalidDataException(Arguments.Sentence(exception), exception);
         }
         finally
         {
             moments.ForEach(one => one.Dispose());
         }
     }
+
+    private static string Names(Func<MergingPlan, bool> isMeant) =>
+        string.Join(" and ", MergingChoice.All.Where(isMeant).Select(way => way.Name));
 
     /// <summary>The images of each network's place; null where none are looked at.</summary>
     private static List<(string Domain, IReadOnlyList<string> Paths)>? Places(
@@ -224,7 +229,7 @@ internal static partial class MergeCommand
         {
             return folder is null && domains.Length == 0 ? null : throw new UsageException(
                 $"--merging {choice.Name} looks at no images; --data and --domains are for "
-                + $"{string.Join(" and ", MergingChoice.All.Where(way => way.NeedsImages).Select(way => way.Name))}.");
+                + $"{Names(way => way.NeedsImages)}.");
         }
         if (folder is null)
             throw new UsageException($"--merging {choice.Name} needs --data, a folder of images of all places.");

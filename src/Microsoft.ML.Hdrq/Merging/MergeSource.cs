@@ -51,7 +51,7 @@ internal sealed class MergeSource : IComparable<MergeSource>
     public Graph Graph => _network.Graph;
 
     /// <summary>A hash that identifies the network to those who have it.</summary>
-    public string Hash => _network.ParametersSha256();
+    public string Hash => field ??= _network.ParametersSha256();
 
     /// <summary>Whether a parameter must be equal in all networks, because its elements have no mean.</summary>
     public static bool IsConstant(ParameterDefinition definition) =>

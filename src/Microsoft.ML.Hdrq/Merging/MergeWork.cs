@@ -13,6 +13,7 @@ internal sealed class MergeWork : IDisposable
     private readonly MergeOptions _options;
     private readonly IReadOnlyList<string>? _classNames;
     private readonly MergeSource[] _sources;
+    private readonly MergeInput[] _inputs;
     private readonly MergeMethod _method;
     private readonly Stack<IDisposable> _scopes = new();
     private string _name;
@@ -39,7 +40,8 @@ internal sealed class MergeWork : IDisposable
             _scopes.Push(torch.no_grad());
             _scopes.Push(torch.NewDisposeScope());
             _sources = [.. networks.Select((network, d) => new MergeSource(network, lambdas[d], d)).Order()];
-            _method = options.Method.For([.. _sources.Select(source => new MergeInput(source))]);
+            _inputs = [.. _sources.Select(source => new MergeInput(source))];
+            _method = options.Method.For(_inputs);
             _name = _method.Name;
         }
         catch
@@ -53,8 +55,7 @@ internal sealed class MergeWork : IDisposable
     public Network Draft()
     {
         var graph = MergedRanges.Merge(_sources);
-        var inputs = _sources.Select(source => new MergeInput(source)).ToArray();
-        var merged = ParameterMerge.All(graph, _sources, inputs, _method);
+        var merged = ParameterMerge.All(graph, _sources, _inputs, _method);
         // A bias that all networks hold as integers becomes integers again.
         var integerBiases = IntegerBias.Find(graph)
             .Where(bias => _networks.All(network => bias.Integers(network.Parameters) is not null));
@@ -89,7 +90,7 @@ internal sealed class MergeWork : IDisposable
                 .ToArray();
             try
             {
-                SecondRound(draft, sites, progress, cancellationToken);
+                MergeLayersAgain(draft, sites, progress, cancellationToken);
                 if (_options.Refinement == MergeRefinement.SecondRound)
                     return draft;
                 _name += ", distilled";
@@ -116,7 +117,7 @@ internal sealed class MergeWork : IDisposable
     /// <param name="moments">What each network's place has measured in the draft, in any order.</param>
     public Network Again(Network draft, IReadOnlyList<MergeMoments> moments)
     {
-        var (steps, step) = (Merging.SecondRound.Steps(draft.Graph), MergeMoments.StepOf(draft));
+        var (steps, step) = (SecondRound.Steps(draft.Graph), MergeMoments.StepOf(draft));
         var hash = draft.ParametersSha256();
         if (draft.Metadata.GetValueOrDefault(NetworkMetadata.Merged) != Hashes || step >= steps.Count)
         {
@@ -138,11 +139,11 @@ internal sealed class MergeWork : IDisposable
         var merged = draft.Clone();
         try
         {
-            new SecondRound(merged, _sources).Merge(steps[step], [.. measured.Select(site => steps[step]
+            new SecondRound(merged, _sources, _inputs[0].Parameters).Merge(steps[step], [.. measured.Select(site => steps[step]
                 .ToDictionary(layer => layer.Weight, layer => site.Layers[places[layer.Weight]]))]);
             _name = draft.Metadata[NetworkMetadata.MergeMethod];
             if (step + 1 == steps.Count)
-                _name += Merging.SecondRound.Suffix;
+                _name += SecondRound.Suffix;
             else
                 _step = step + 1;
             return merged;
@@ -191,12 +192,12 @@ internal sealed class MergeWork : IDisposable
 
     private string Hashes => string.Join(' ', _sources.Select(source => source.Hash));
 
-    private void SecondRound(
+    private void MergeLayersAgain(
         Network draft, IReadOnlyList<(Network Network, torch.Tensor Images)> sites,
         IProgress<MergeProgress>? progress, CancellationToken cancellationToken)
     {
-        var round = new SecondRound(draft, _sources);
-        var steps = Merging.SecondRound.Steps(draft.Graph);
+        var round = new SecondRound(draft, _sources, _inputs[0].Parameters);
+        var steps = SecondRound.Steps(draft.Graph);
         for (var n = 0; n < steps.Count; n++)
         {
             using var scope = torch.NewDisposeScope();
@@ -204,6 +205,6 @@ internal sealed class MergeWork : IDisposable
                 LayerMoments.Measure(draft, site.Network, site.Images, steps[n], cancellationToken))]);
             progress?.Report(new(n + 1, steps.Count, steps[n][^1].Name));
         }
-        _name += Merging.SecondRound.Suffix;
+        _name += SecondRound.Suffix;
     }
 }

@@ -34,10 +34,11 @@ internal sealed class SecondRound
     /// <summary>Prepares a second round.</summary>
     /// <param name="merged">The merged network, which is changed.</param>
     /// <param name="sources">The networks that it was merged from.</param>
-    public SecondRound(Network merged, IReadOnlyList<MergeSource> sources)
+    /// <param name="parameters">The weights and biases that are merged.</param>
+    public SecondRound(
+        Network merged, IReadOnlyList<MergeSource> sources, IReadOnlyList<ParameterDefinition> parameters)
     {
-        (_merged, _sources) = (merged, sources);
-        _parameters = new MergeInput(sources[0]).Parameters;
+        (_merged, _sources, _parameters) = (merged, sources, parameters);
         _integerBiases = IntegerBias.Find(merged.Graph)
             .Where(bias => bias.Integers(merged.Parameters) is not null)
             .ToDictionary(bias => bias.Bias, StringComparer.Ordinal);

@@ -17,12 +17,7 @@ internal static class MergeMeasurement
         var host = environment.Register("MeasureForMerge");
         using var modes = new TorchModes(threads: rows.Threads);
         var device = CatalogEnvironment.Device(environment, rows.GpuDeviceId, rows.FallbackToCpu);
-        var shape = InputColumn.RowShape(draft.Graph.Inputs[0], InputColumn.Find(data.Schema, inputColumnName));
-        TrainingHost.CheckCrop(draft, shape, rows.CropSize);
-        using var read = DomainRows.Read(
-            data, inputColumnName, shape, label: null, rows.DomainColumnName, rows.Domain,
-            new(rows.MaxRows ?? MergeRows.DefaultRows, TrainingHost.Seed(host, rows.Seed), rows.CropSize),
-            rows.CancellationToken);
+        using var read = MergeRows.Read(rows, draft, data, inputColumnName, TrainingHost.Seed(host, rows.Seed));
         using var placed = draft.To(device);
         return MergeMoments.Measure(placed, network, read.Images, rows.CancellationToken);
     }

@@ -12,7 +12,9 @@ namespace Microsoft.ML.Hdrq.Pipeline;
 public sealed record MergeRows
 {
     /// <summary>The number of rows of each domain where the options do not set it.</summary>
-    internal const int DefaultRows = 256;
+    private const int DefaultRows = 256;
+
+    private const string DefaultColumn = "Domain";
 
     /// <summary>
     /// The domains, one for each network and in their order: values of <see cref="RowOptions.DomainColumnName"/>.
@@ -42,7 +44,7 @@ public sealed record MergeRows
             field = value;
         }
     }
-    = new() { DomainColumnName = "Domain" };
+    = new() { DomainColumnName = DefaultColumn };
 
     /// <summary>
     /// Receives a report after each step of merging layers again, on the thread that merges; null by default. Training
@@ -74,18 +76,11 @@ public sealed record MergeRows
     /// <param name="seed">The seed of the draws.</param>
     internal IReadOnlyList<DomainRows> Read(Network network, IDataView data, string inputColumnName, int seed)
     {
-        var shape = InputColumn.RowShape(network.Graph.Inputs[0], InputColumn.Find(data.Schema, inputColumnName));
-        TrainingHost.CheckCrop(network, shape, Rows.CropSize);
-        var sample = new RowSample(Rows.MaxRows ?? DefaultRows, seed, Rows.CropSize);
         var read = new List<DomainRows>();
         try
         {
             foreach (var domain in Domains)
-            {
-                read.Add(DomainRows.Read(
-                    data, inputColumnName, shape, label: null, Of(domain).DomainColumnName, domain, sample,
-                    Rows.CancellationToken));
-            }
+                read.Add(Read(Of(domain), network, data, inputColumnName, seed));
             return read;
         }
         catch
@@ -95,6 +90,22 @@ public sealed record MergeRows
         }
     }
 
+    /// <summary>Reads the images of one domain: a place that measures a draft takes the same as a merge of all.</summary>
+    /// <param name="rows">Which rows.</param>
+    /// <param name="network">One of the networks.</param>
+    /// <param name="data">The rows.</param>
+    /// <param name="inputColumnName">The column that the networks read.</param>
+    /// <param name="seed">The seed of the draws.</param>
+    internal static DomainRows Read(
+        RowOptions rows, Network network, IDataView data, string inputColumnName, int seed)
+    {
+        var shape = InputColumn.RowShape(network.Graph.Inputs[0], InputColumn.Find(data.Schema, inputColumnName));
+        TrainingHost.CheckCrop(network, shape, rows.CropSize);
+        return DomainRows.Read(
+            data, inputColumnName, shape, label: null, rows.DomainColumnName, rows.Domain,
+            new(rows.MaxRows ?? DefaultRows, seed, rows.CropSize), rows.CancellationToken);
+    }
+
     private RowOptions Of(string domain) =>
-        Rows with { Domain = domain, DomainColumnName = Rows.DomainColumnName ?? "Domain" };
+        Rows with { Domain = domain, DomainColumnName = Rows.DomainColumnName ?? DefaultColumn };
 }
