@@ -7,6 +7,12 @@ namespace Microsoft.ML.Hdrq.Networks.Files;
 internal static class WholeFile
 {
     /// <summary>
+    /// How a file is locked while it is written: until it has its name, so that what is not locked was left by a
+    /// process that was killed. Windows has to be told that it may be renamed meanwhile.
+    /// </summary>
+    private static readonly FileShare _locked = OperatingSystem.IsWindows() ? FileShare.Delete : FileShare.None;
+
+    /// <summary>
     /// A name in the same folder that nobody can foresee, and put a link under: what is written would go where it leads.
     /// What a killed process has left of the same file is deleted.
     /// </summary>
@@ -19,24 +25,38 @@ internal static class WholeFile
         return Path.Combine(folder, $".{name}-{Guid.NewGuid():N}.unfinished");
     }
 
-    /// <summary>
-    /// Deletes a file unless a process, which may be another one, has it open; or has just made it, or is about to give
-    /// it its name.
-    /// </summary>
+    /// <summary>Deletes a file unless somebody, who may be another process, is writing it.</summary>
     private static void Sweep(string path)
     {
         try
         {
-            if (DateTime.UtcNow - File.GetLastWriteTimeUtc(path) < TimeSpan.FromSeconds(2))
-                return;
-            using (new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None))
-            {
-            }
-            File.Delete(path);
+            using (new FileStream(path, FileMode.Open, FileAccess.ReadWrite, _locked))
+                File.Delete(path);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             // It is being written, or gone, or somebody else's: it takes room and does no harm.
+        }
+    }
+
+    /// <summary>
+    /// A new file, locked. Between its making and its locking another process may have taken it for one that was left.
+    /// </summary>
+    private static FileStream Create(string target)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var path = Beside(target);
+            try
+            {
+                var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, _locked);
+                if (File.Exists(path))
+                    return file;
+                file.Dispose();
+            }
+            catch (IOException) when (attempt < 8)
+            {
+            }
         }
     }
 
@@ -56,20 +76,18 @@ internal static class WholeFile
         ArgumentException.ThrowIfNullOrEmpty(path);
         var target = Path.GetFullPath(path);
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-        var unfinished = Beside(target);
+        using var file = Create(target);
         try
         {
-            using (var file = new FileStream(unfinished, FileMode.CreateNew))
-            {
-                write(file);
-                // Otherwise the name may outlive a power failure that the bytes behind it do not.
-                file.Flush(flushToDisk: true);
-            }
-            File.Move(unfinished, target, overwrite: true);
+            write(file);
+            // Otherwise the name may outlive a power failure that the bytes behind it do not.
+            file.Flush(flushToDisk: true);
+            File.Move(file.Name, target, overwrite: true);
         }
-        finally
+        catch
         {
-            File.Delete(unfinished);
+            File.Delete(file.Name);
+            throw;
         }
     }
 }
