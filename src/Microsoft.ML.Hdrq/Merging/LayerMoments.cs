@@ -37,7 +37,8 @@ internal sealed record LayerMoments(
         context.Limit(merged.MaxValueSize, BatchSize);
         // Graphs are equal if their nodes are, in this order; values may have other names.
         var outputs = layers.ToDictionary(
-            layer => layer.Weight, layer => site.Graph.Nodes[merged.Graph.Nodes.IndexOf(layer.Node)].Outputs[0]);
+            layer => layer.Weight,
+            layer => site.Graph.Nodes[merged.Graph.Nodes.IndexOf(new MergedLayer(layer, merged.Graph).Last)].Outputs[0]);
         // The positions of a layer depend on nothing but itself, and so not on which others are measured with it.
         var rows = layers.ToDictionary(layer => layer.Weight, _ => new LayerRows(count, context, new Random(0)));
         var sums = new Dictionary<string, Sums>(StringComparer.Ordinal);

@@ -26,6 +26,9 @@ public sealed class MergeInput
     /// <summary>The graph of the network.</summary>
     internal Graph Graph => _source.Graph;
 
+    /// <summary>The network's contribution.</summary>
+    internal MergeSource Source => _source;
+
     /// <summary>The metadata of the network, see <see cref="Network.Metadata"/>.</summary>
     public ImmutableSortedDictionary<string, string> Metadata => _source.Metadata;
 
@@ -55,7 +58,8 @@ public sealed class MergeInput
         return ImmutableCollectionsMarshal.AsImmutableArray(_source.Exact(parameter.Name));
     }
 
-    private static ImmutableArray<ParameterDefinition> WeightsOf(Graph graph)
+    /// <summary>The weights and biases of a graph, see <see cref="Parameters"/>.</summary>
+    internal static ImmutableArray<ParameterDefinition> WeightsOf(Graph graph)
     {
         var scales = graph.Layers.Scales;
         return

@@ -139,7 +139,7 @@ internal sealed class MergeWork : IDisposable
         var merged = draft.Clone();
         try
         {
-            new SecondRound(merged, _sources, _inputs[0].Parameters).Merge(steps[step], [.. measured.Select(site => steps[step]
+            new SecondRound(merged, _sources).Merge(steps[step], [.. measured.Select(site => steps[step]
                 .ToDictionary(layer => layer.Weight, layer => site.Layers[places[layer.Weight]]))]);
             _name = draft.Metadata[NetworkMetadata.MergeMethod];
             if (step + 1 == steps.Count)
@@ -196,7 +196,7 @@ internal sealed class MergeWork : IDisposable
         Network draft, IReadOnlyList<(Network Network, torch.Tensor Images)> sites,
         IProgress<MergeProgress>? progress, CancellationToken cancellationToken)
     {
-        var round = new SecondRound(draft, _sources, _inputs[0].Parameters);
+        var round = new SecondRound(draft, _sources);
         var steps = SecondRound.Steps(draft.Graph);
         for (var n = 0; n < steps.Count; n++)
         {

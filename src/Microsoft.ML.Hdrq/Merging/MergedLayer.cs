@@ -1,62 +1,148 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Networks.Operators;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>
-/// A layer that is merged as a matrix product: its weight as a matrix W, [outputs, inputs], and the bias that goes with
-/// it.
+/// A layer that is merged as a matrix product, with the batch normalization after it, which only scales and shifts its
+/// outputs: together they are one matrix W, [outputs, inputs], and one bias.
 /// </summary>
-/// <param name="layer">The layer, one of <see cref="GraphLayers.MatrixProducts"/>.</param>
-/// <param name="graph">The graph.</param>
-/// <param name="parameters">The weights and biases that are merged.</param>
-internal sealed class MergedLayer(Layer layer, Graph graph, IEnumerable<ParameterDefinition> parameters)
+internal sealed class MergedLayer
 {
-    // Only matrices can have their outputs along another axis than the first.
-    private readonly bool _isTransposed = layer.OutputAxis != 0;
+    /// <summary>
+    /// The smallest factor of a normalization by which weights are divided, relative to the largest: a channel that
+    /// none of the networks uses stays what it is.
+    /// </summary>
+    private const double MinFactor = 1e-6;
 
-    public Layer Layer => layer;
+    private readonly Layer _layer;
+    private readonly GraphNode? _normalization;
 
-    /// <summary>The weight.</summary>
-    public ParameterDefinition Weight => layer.Parameter!;
+    /// <summary>Looks at a layer.</summary>
+    /// <param name="layer">The layer, one of <see cref="GraphLayers.MatrixProducts"/>.</param>
+    /// <param name="graph">The graph.</param>
+    public MergedLayer(Layer layer, Graph graph)
+    {
+        _layer = layer;
+        var (outputs, flow) = (layer.Parameter!.Shape[layer.OutputAxis], graph.Flow);
+        var parameters = MergeInput.WeightsOf(graph);
+        if (layer.Operator is not { ProductFactor: 1, BiasFactor: 1 })
+            return;
+        if (layer.Operator is Convolution
+            && graph.Outputs.All(output => output.Name != layer.Output)
+            && flow.Readers(layer.Output).ToList() is [{ Operator: BatchNormalization } node]
+            && node.Inputs[0] == layer.Output
+            && Own(node.Inputs[2]) is { } shift
+            && new[] { 1, 3, 4 }.All(input => IsMerged(node.Inputs[input]))
+            && (layer.Bias is null || IsMerged(layer.Bias)))
+        {
+            (_normalization, Bias) = (node, shift);
+        }
+        else if (layer.Bias is { } name)
+        {
+            Bias = Own(name);
+        }
 
-    public long Outputs => Weight.Shape[layer.OutputAxis];
-
-    public long Inputs => layer.InputSize;
-
-    /// <summary>The bias, if it is the layer's own and merged; null else.</summary>
-    public ParameterDefinition? Bias { get; } =
-        layer is { Bias: { } name, Operator: { ProductFactor: 1, BiasFactor: 1 } }
-            && graph.Flow.Readers(name).Count() == 1
+        ParameterDefinition? Own(string name) => flow.Readers(name).Count() == 1
             ? parameters.FirstOrDefault(parameter => parameter.Name == name
-                && TensorShape.ElementCount(parameter.Shape) == layer.Parameter!.Shape[layer.OutputAxis])
+                && TensorShape.ElementCount(parameter.Shape) == outputs)
             : null;
 
-    /// <summary>The matrix of a weight's values, which are in the weight's own row-major order.</summary>
-    public torch.Tensor Matrix(double[] values) => _isTransposed
-        ? torch.tensor(values).reshape(Inputs, Outputs).t().contiguous()
-        : torch.tensor(values).reshape(Outputs, Inputs);
+        bool IsMerged(string name) => graph.Parameters.Any(parameter => parameter.Name == name
+            && TensorShape.ElementCount(parameter.Shape) == outputs && !MergeSource.IsConstant(parameter));
+    }
+
+    /// <summary>The weight.</summary>
+    public ParameterDefinition Weight => _layer.Parameter!;
+
+    public long Outputs => Weight.Shape[_layer.OutputAxis];
+
+    public long Inputs => _layer.InputSize;
+
+    /// <summary>The node whose output is that of the product.</summary>
+    public GraphNode Last => _normalization ?? _layer.Node;
+
+    /// <summary>
+    /// The bias, if it is the layer's own and merged: that of the normalization, if there is one; null else.
+    /// </summary>
+    public ParameterDefinition? Bias { get; }
+
+    /// <summary>The matrix and the bias of a network, in double precision.</summary>
+    /// <param name="values">Gives the values of its parameters, each in its own row-major order.</param>
+    public (torch.Tensor Matrix, torch.Tensor Bias) Of(Func<string, double[]> values)
+    {
+        var matrix = Matrix(values(Weight.Name));
+        if (_normalization is not null)
+        {
+            var (factor, shift) = Scaling(values);
+            return (matrix.mul(factor.unsqueeze(1)), shift.add(torch.tensor(values(Bias!.Name)), Scalars.One));
+        }
+        return (matrix, Bias is null ? torch.zeros_like(matrix.select(1, 0)) : torch.tensor(values(Bias.Name)));
+    }
 
     /// <summary>A target for the weight and its bias.</summary>
     /// <param name="matrix">The wanted W.</param>
     /// <param name="inputMean">The mean of the inputs, m, [inputs]; lives as long as the target.</param>
     /// <param name="outputMean">The wanted mean of the outputs, [outputs]; lives as long as the target.</param>
     /// <param name="round">Rounds the output channels of a quantized weight.</param>
+    /// <param name="values">Gives the merged values of everything else.</param>
     /// <returns>
     /// The target: whatever the weight becomes by rounding, the bias gives the outputs their mean,
     /// <c>b = mean - W m</c>.
     /// </returns>
     public MergeTarget Target(
-        torch.Tensor matrix, torch.Tensor inputMean, torch.Tensor outputMean, Func<MergedWeight, int[]> round) =>
-        new((_isTransposed ? matrix.t() : matrix).contiguous().data<double>().ToArray())
+        torch.Tensor matrix, torch.Tensor inputMean, torch.Tensor outputMean, Func<MergedWeight, int[]> round,
+        Func<string, double[]> values)
+    {
+        torch.Tensor? factor = null, shift = null;
+        if (_normalization is not null)
+        {
+            (factor, shift) = Scaling(values);
+            factor.MoveToOuterDisposeScope();
+            shift.MoveToOuterDisposeScope();
+            var size = factor.abs();
+            var smallest = size.max().mul(Scalars.Keep(MinFactor))
+                .add(Scalars.Keep(RegMeanMergeMethod.Tiny), Scalars.One);
+            matrix = matrix.div(torch.where(size.lt(smallest), smallest, factor).unsqueeze(1));
+        }
+        return new((IsTransposed ? matrix.t() : matrix).contiguous().data<double>().ToArray())
         {
             // With scales along another axis than that of the outputs, one output has no steps of its own.
-            Round = (merged, axis) => axis == layer.OutputAxis ? round(merged) : merged.Nearest(),
+            Round = (merged, axis) => axis == _layer.OutputAxis ? round(merged) : merged.Nearest(),
             Bias = Bias is null ? null : new(Bias.Name, weight =>
             {
                 using var scope = torch.NewDisposeScope();
-                return outputMean.sub(Matrix(weight).mv(inputMean)).data<double>().ToArray();
+                var product = Matrix(weight).mv(inputMean);
+                if (factor is not null)
+                    product = product.mul(factor).add(shift!, Scalars.One);
+                return outputMean.sub(product).data<double>().ToArray();
             }),
         };
+    }
+
+    // Only matrices can have their outputs along another axis than the first.
+    private bool IsTransposed => _layer.OutputAxis != 0;
+
+    /// <summary>The matrix of a weight's values, which are in the weight's own row-major order.</summary>
+    private torch.Tensor Matrix(double[] values) => IsTransposed
+        ? torch.tensor(values).reshape(Inputs, Outputs).t().contiguous()
+        : torch.tensor(values).reshape(Outputs, Inputs);
+
+    /// <summary>
+    /// What the normalization makes of a product y of the weight, <c>y factor + shift</c>, before its own bias is added.
+    /// </summary>
+    private (torch.Tensor Factor, torch.Tensor Shift) Scaling(Func<string, double[]> values)
+    {
+        var node = _normalization!;
+        var (scale, mean, variance) = (Read(node.Inputs[1]), Read(node.Inputs[3]), Read(node.Inputs[4]));
+        var factor = scale.div(
+            variance.add(Scalars.Keep(((BatchNormalization)node.Operator).Epsilon), Scalars.One).sqrt());
+        var offset = _layer.Bias is { } bias ? Read(bias).sub(mean) : mean.neg();
+        return (factor, offset.mul(factor));
+
+        torch.Tensor Read(string name) => torch.tensor(values(name));
+    }
 }

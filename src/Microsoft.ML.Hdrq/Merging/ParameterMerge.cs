@@ -26,14 +26,7 @@ internal static class ParameterMerge
         var targets = method.Targets(graph, inputs);
         var weights = inputs[0].Parameters.Select(definition => definition.Name).ToHashSet(StringComparer.Ordinal);
         var merged = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal);
-        var sizes = graph.Parameters.Where(definition => !MergeSource.IsConstant(definition)).ToDictionary(
-            definition => definition.Name, definition => TensorShape.ElementCount(definition.Shape),
-            StringComparer.Ordinal);
-        // A mean may be computed, as any input, or be a constant that all networks share; then there is no mixture.
-        var variances = graph.Nodes
-            .Where(node => node.Operator is BatchNormalization
-                && sizes.TryGetValue(node.Inputs[3], out var size) && size == sizes.GetValueOrDefault(node.Inputs[4]))
-            .ToLookup(node => node.Inputs[4], node => node.Inputs[3], StringComparer.Ordinal);
+        var means = new MergedMeans(graph, sources);
         var scales = quantized.Values.ToLookup(weight => weight.Scale, StringComparer.Ordinal);
         foreach (var definition in graph.Parameters)
         {
@@ -44,9 +37,7 @@ internal static class ParameterMerge
             var target = weights.Contains(name) ? Target(definition) : null;
             var tensor = MergeSource.IsConstant(definition) ? Constant(definition, graph, sources)
                 : target is not null ? ToTorch(target.Values, definition)
-                : variances.Contains(name)
-                    ? ToTorch(MixtureVariance(name, variances[name].First(), sources), definition)
-                : ToTorch(Mean(name, sources), definition);
+                : ToTorch(means.Of(name), definition);
             merged.TryAdd(name, tensor.MoveToOuterDisposeScope());
             AddBias(target, tensor);
         }
@@ -140,7 +131,7 @@ internal static class ParameterMerge
         var scales = sources.Select(source => source.Values(quantized.Scale)).ToArray();
         var lambdas = sources.Select(source => source.Lambda).ToArray();
         var values = target is null ? null : quantized.OutputsFirst(target.Values, definition.Shape);
-        var mergedScales = Mean(quantized.Scale, sources);
+        var mergedScales = MergedMeans.Mean(quantized.Scale, sources);
         if (values is not null || mean.SearchScales)
         {
             var wanted = values ?? quantized.OutputsFirst(ExactMean(quantized.Weight, sources), definition.Shape);
@@ -195,46 +186,6 @@ internal static class ParameterMerge
             .. Enumerable.Range(0, sources[0].Values(name).Length)
                 .Select(i => sources.Sum(source => source.Lambda * source.Exact(name)[i])),
         ];
-
-    /// <summary>Computes the weighted mean; where all networks agree, exactly their common value.</summary>
-    private static double[] Mean(string name, IReadOnlyList<MergeSource> sources)
-    {
-        var first = sources[0].Values(name);
-        var mean = new double[first.Length];
-        var differs = new bool[first.Length];
-        foreach (var source in sources)
-        {
-            var values = source.Values(name);
-            for (var i = 0; i < mean.Length; i++)
-            {
-                mean[i] += source.Lambda * values[i];
-                differs[i] |= values[i] != first[i];
-            }
-        }
-        for (var i = 0; i < mean.Length; i++)
-        {
-            if (!differs[i])
-                mean[i] = first[i];
-        }
-        return mean;
-    }
-
-    /// <summary>
-    /// Computes the variance of the mixture, <c>sum lambda (variance + (mean_d - mean)^2)</c>: the same as in
-    /// <see cref="NetworkMerger"/>, without its cancellation.
-    /// </summary>
-    private static double[] MixtureVariance(string name, string meanName, IReadOnlyList<MergeSource> sources)
-    {
-        var variance = Mean(name, sources);
-        var mean = Mean(meanName, sources);
-        foreach (var source in sources)
-        {
-            var values = source.Values(meanName);
-            for (var i = 0; i < variance.Length; i++)
-                variance[i] += source.Lambda * (values[i] - mean[i]) * (values[i] - mean[i]);
-        }
-        return variance;
-    }
 
     private static torch.Tensor ToTorch(double[] values, ParameterDefinition definition) =>
         torch.tensor(values).reshape(definition.Shape.ToArray()).to(definition.ElementType.ToTorch());

@@ -25,7 +25,7 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
     {
         var targets = Targets(graph, networks);
         var weights = graph.Layers.MatrixProducts
-            .Select(layer => new MergedLayer(layer, graph, networks[0].Parameters))
+            .Select(layer => new MergedLayer(layer, graph))
             .Where(layer => layer.Bias is not null)
             .ToDictionary(layer => layer.Bias!.Name, layer => layer.Weight, StringComparer.Ordinal);
         return definition =>
@@ -51,13 +51,14 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
             }
         }
         var layers = graph.Layers.MatrixProducts.ToDictionary(layer => layer.Weight, StringComparer.Ordinal);
+        var means = new MergedMeans(graph, [.. networks.Select(network => network.Source)]);
         return definition => layers.TryGetValue(definition.Name, out var layer)
             && networks.Any(network => InputGrams.AreIn(network.Metadata, definition.Name))
-                ? Solve(new(layer, graph, networks[0].Parameters), networks)
+                ? Solve(new(layer, graph), networks, means)
                 : null;
     }
 
-    private MergeTarget Solve(MergedLayer layer, IReadOnlyList<MergeInput> networks)
+    private MergeTarget Solve(MergedLayer layer, IReadOnlyList<MergeInput> networks, MergedMeans means)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
@@ -104,7 +105,7 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
             inputMean.MoveToOuterDisposeScope(), rest.MoveToOuterDisposeScope(), all.MoveToOuterDisposeScope());
         return layer.Target(
             solved, inputMean, outputMean.MoveToOuterDisposeScope(),
-            weight => CompensatedRounding.Round(weight, total));
+            weight => CompensatedRounding.Round(weight, total), means.Of);
 
         torch.Tensor Mean(Func<SiteLayer, torch.Tensor> of) => sites
             .Select(site => of(site).mul(Scalars.Keep(site.Share)))
@@ -125,10 +126,7 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
             ?? throw new ArgumentException(
                 $"RegMean needs the Gram matrix of the inputs of '{name}', of {layer.Inputs} rows, "
                 + $"and {network.Name} has none.");
-        var weight = layer.Matrix([.. network.Values(layer.Weight)]);
-        var means = weight.mv(gram.Mean);
-        if (layer.Bias is { } bias)
-            means = means.add(torch.tensor(network.Values(bias).ToArray()), Scalars.One);
-        return new(network.Share, weight, gram, means);
+        var (weight, bias) = layer.Of(network.Source.Exact);
+        return new(network.Share, weight, gram, weight.mv(gram.Mean).add(bias, Scalars.One));
     }
 }

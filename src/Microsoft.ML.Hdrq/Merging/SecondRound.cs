@@ -28,17 +28,14 @@ internal sealed class SecondRound
 
     private readonly Network _merged;
     private readonly IReadOnlyList<MergeSource> _sources;
-    private readonly IReadOnlyList<ParameterDefinition> _parameters;
     private readonly Dictionary<string, IntegerBias> _integerBiases;
 
     /// <summary>Prepares a second round.</summary>
     /// <param name="merged">The merged network, which is changed.</param>
     /// <param name="sources">The networks that it was merged from.</param>
-    /// <param name="parameters">The weights and biases that are merged.</param>
-    public SecondRound(
-        Network merged, IReadOnlyList<MergeSource> sources, IReadOnlyList<ParameterDefinition> parameters)
+    public SecondRound(Network merged, IReadOnlyList<MergeSource> sources)
     {
-        (_merged, _sources, _parameters) = (merged, sources, parameters);
+        (_merged, _sources) = (merged, sources);
         _integerBiases = IntegerBias.Find(merged.Graph)
             .Where(bias => bias.Integers(merged.Parameters) is not null)
             .ToDictionary(bias => bias.Bias, StringComparer.Ordinal);
@@ -78,7 +75,7 @@ internal sealed class SecondRound
         {
             using var scope = torch.NewDisposeScope();
             var target = Target(
-                new(layer, _merged.Graph, _parameters),
+                new(layer, _merged.Graph),
                 [.. moments.Select((site, d) => (site[layer.Weight], _sources[d].Lambda))]);
             foreach (var (name, value) in ParameterMerge.One(layer.Parameter!, _merged.Graph, _sources, target))
                 _merged.Parameters[name].copy_(value);
@@ -92,8 +89,7 @@ internal sealed class SecondRound
         // Each site's matrix is divided by its size, so that one with large inputs does not decide alone.
         var shares = sites.Select(site => site.Share / Size(site.Moments)).ToArray();
         var all = shares.Sum();
-        var merged = layer.Matrix(_merged.Parameters[layer.Weight.Name].detach()
-            .to(torch.ScalarType.Float64).cpu().contiguous().data<double>().ToArray());
+        var (merged, _) = layer.Of(Values);
         // With a bias, which takes up what the means say, inputs and outputs count from their common means.
         var (inputMean, outputMean) = layer.Bias is null
             ? (torch.zeros_like(merged[0]), torch.zeros_like(merged.select(1, 0)))
@@ -109,7 +105,10 @@ internal sealed class SecondRound
         var right = cross.add(merged.mul(anchor), Scalars.One);
         return layer.Target(
             torch.linalg.solve(left, right.t()).t(), inputMean, outputMean,
-            weight => CompensatedRounding.Round(weight, inputs));
+            weight => CompensatedRounding.Round(weight, inputs), Values);
+
+        double[] Values(string name) => _merged.Parameters[name].detach()
+            .to(torch.ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
 
         // One whose inputs hardly vary does not decide alone either.
         static double Size(LayerMoments moments) => Math.Max(

@@ -293,6 +293,55 @@ public sealed class RefinedMergeTests
         Array.ForEach(networks, network => network.Dispose());
     }
 
+    /// <summary>
+    /// A normalization after a layer only scales and shifts what the layer gives: merging computes the same function
+    /// whether it is still there, and then keeps it, or folded into the layer.
+    /// </summary>
+    [TestMethod]
+    [DataRow(MergeRefinement.None)]
+    [DataRow(MergeRefinement.SecondRound)]
+    public void Networks_with_normalizations_merge_as_the_folded_ones(MergeRefinement refinement)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var noGradients = torch.no_grad();
+        using var generator = new torch.Generator(3);
+        var images = torch.randn([2, 48, 3, 8, 8], generator: generator);
+        torch.Tensor[] sites = [images[0].mul(1.5).add(0.5), images[1].sub(0.7)];
+        var networks = sites.Select((rows, d) =>
+        {
+            var network = ResNet.Cifar(8, 3, seed: 1 + d, width: 4, inputSize: 8);
+            foreach (var definition in network.Graph.Parameters.Where(one => one.Shape.Length == 1 && one.ElementType.IsFloat()))
+            {
+                network.Parameters[definition.Name]
+                    .add_(torch.rand(definition.Shape.ToArray(), generator: generator).mul(0.5));
+            }
+            InputGrams.Collect(network, rows, 32, default);
+            return network;
+        }).ToArray();
+        var folded = networks.Select((network, d) =>
+        {
+            var one = FoldBatchNormalization.Apply(network);
+            InputGrams.Collect(one, sites[d], 32, default);
+            return one;
+        }).ToArray();
+        var options = new MergeOptions
+        {
+            Method = MergeMethod.RegMean(), AllowDifferentSources = true, Refinement = refinement,
+        };
+        using var merged = NetworkMerger.Merge(networks, sites, options);
+        using var expected = NetworkMerger.Merge(folded, sites, options);
+        using var mean = NetworkMerger.Merge(folded, options with { Method = MergeMethod.Mean() });
+
+        Assert.IsNull(networks[0].Graph.FirstDifference(merged.Graph));
+        var rest = torch.randn([16, 3, 8, 8], generator: generator);
+        var wanted = expected.Forward(rest);
+        var size = wanted.std().item<float>();
+        Assert.IsLessThan(1e-3f * size, merged.Forward(rest).sub(wanted).abs().max().item<float>());
+        Assert.IsGreaterThan(0.1f * size, mean.Forward(rest).sub(wanted).abs().max().item<float>());
+        foreach (var network in networks.Concat(folded))
+            network.Dispose();
+    }
+
     private static (Network[] Networks, torch.Tensor[] Images) Sites(bool isQuantized)
     {
         using var generator = new torch.Generator(7);
