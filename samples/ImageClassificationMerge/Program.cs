@@ -1,10 +1,13 @@
 // One small network for all weathers, from images to a saved model. A network that knows traffic signs in clear weather
-// is adapted to fog, to night and to rain; each adapted network is quantized to 4 bits on images of its own weather;
-// these are merged, without images, into one. With --data, the domains of a folder take the place of the weathers.
+// is adapted to fog, to night and to rain, without a label from there; each adapted network is quantized to 4 bits on
+// images of its own weather; these are merged into one, which does on unlabelled images of each weather what the network
+// of that weather does. The labels of fog, night and rain only measure how good that is. With --data, the domains of a
+// folder take the place of the weathers.
 using System.Diagnostics;
 using Hdrq.Samples;
 using Microsoft.ML;
 using Microsoft.ML.Hdrq.Adaptation;
+using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
@@ -19,7 +22,7 @@ string[] names = ["--data", "--network", "--output", "--epochs", "--iterations"]
 var given = args.Chunk(2).ToLookup(pair => pair[0], pair => pair.ElementAtOrDefault(1));
 var (data, onnx) = (given["--data"].LastOrDefault(), given["--network"].LastOrDefault());
 var output = given["--output"].LastOrDefault() ?? "output";
-var (epochs, iterations) = (Number("--epochs", 3), Number("--iterations", 60));
+var (epochs, iterations) = (Number("--epochs", 2), Number("--iterations", 60));
 var wrong = given.Select(pair => pair.Key).Except(names).FirstOrDefault() is { } unknown
     ? $"'{unknown}' is not an option; the options are {string.Join(", ", names)}, each with a value."
     : args.Length % 2 == 1 ? $"{args[^1]} takes a value."
@@ -44,7 +47,7 @@ catch (Exception exception) when (exception is InvalidDataException or NotSuppor
 var watch = Stopwatch.StartNew();
 if (data is null)
 {
-    TrafficSigns.Draw(data = Path.Combine(output, "signs"), seed: 1, trainPerClass: 120, testPerClass: 80);
+    TrafficSigns.Draw(data = Path.Combine(output, "signs"), seed: 1, trainPerClass: 100, testPerClass: 60);
     Done($"Traffic signs in {data}");
 }
 var files = (
@@ -101,7 +104,7 @@ var start = reading.Append(ml.Transforms.ApplyNetwork(
 using var first = pretrained is not null ? start.Fit(train) : start
     .Append(ml.Transforms.AdaptNetwork("source", "start", adaptation with
     {
-        Epochs = 2 * epochs,
+        Epochs = 3 * epochs,
         LearningRate = 0.05,
         WeightDecay = 5e-4,
         UpdateStatistics = true,
@@ -117,7 +120,12 @@ var hdrq = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Training = new(
 var pipeline = reading.Append(ml.Transforms.ApplyNetwork("source", "Pixels", source, new() { ClassNames = classes }));
 foreach (var domain in targets)
 {
-    var options = adaptation with { Progress = new Steps($"Adapted to {domain}", Done) };
+    var options = adaptation with
+    {
+        Method = AdaptationMethod.Student,                                      // reads no label, nor does its teacher
+        Teacher = adaptation with { Method = AdaptationMethod.Shot, LearningRate = 2e-3 },
+        Progress = new Steps($"Adapted to {domain}", Done),
+    };
     pipeline = pipeline.Append(ml.Transforms.AdaptNetwork($"{domain}-FP32", "source", options, RowsOf(domain)));
 }
 foreach (var domain in targets)
@@ -126,9 +134,11 @@ foreach (var domain in targets)
     var (output4, input32) = ($"{domain}-W4A4", $"{domain}-FP32");
     pipeline = pipeline.Append(ml.Transforms.QuantizeHdrq(output4, input32, options, RowsOf(domain)));
 }
+var (merging, places) = (new MergeOptions(), new MergeRows { Domains = targets });
+string[] Of(string bits) => [.. targets.Select(domain => $"{domain}-{bits}")];
 using var model = pipeline
-    .Append(ml.Transforms.MergeNetworks("merged-FP32", [.. targets.Select(domain => $"{domain}-FP32")]))
-    .Append(ml.Transforms.MergeNetworks("merged-W4A4", [.. targets.Select(domain => $"{domain}-W4A4")]))
+    .Append(ml.Transforms.MergeNetworks("merged-FP32", Of("FP32"), merging, rows: places))
+    .Append(ml.Transforms.MergeNetworks("merged-W4A4", Of("W4A4"), merging, rows: places))
     .Append(ml.Transforms.Conversion.MapKeyToValue("Prediction", "PredictedLabel"))
     .Fit(train);
 Done("Merged");

@@ -20,35 +20,41 @@ internal sealed record LayerMoments(
     /// <summary>The number of images in a batch, where a network takes any number.</summary>
     private const int BatchSize = 32;
 
+    /// <summary>A run of a network on a place's images, of which layers can be measured one after another.</summary>
+    /// <param name="network">The network, merged or the place's own.</param>
+    /// <param name="images">The place's images, [images, ...].</param>
+    /// <param name="budget">The most bytes that the run keeps.</param>
+    public static StepwiseRun Run(Network network, torch.Tensor images, long budget = 0) =>
+        new(network, images, BatchSize, budget);
+
     /// <summary>Measures layers of a merged network that is to do what another one does.</summary>
-    /// <param name="merged">The merged network, whose inputs of layers count.</param>
-    /// <param name="site">The network whose outputs of layers are wanted, with the same graph.</param>
-    /// <param name="images">The site's images, [images, ...].</param>
-    /// <param name="layers">The layers, by their names.</param>
+    /// <param name="merged">The merged network, whose inputs of layers count, on a place's images.</param>
+    /// <param name="site">The network whose outputs of layers are wanted, with the same graph, on the same images and
+    /// the same device.</param>
+    /// <param name="layers">The layers of the merged network.</param>
     /// <param name="cancellationToken">Cancels the computation between two batches.</param>
     /// <returns>The moments by the names of the layers' weights, on the CPU, owned by the caller's scope.</returns>
     public static IReadOnlyDictionary<string, LayerMoments> Measure(
-        Network merged, Network site, torch.Tensor images, IReadOnlyList<Layer> layers,
-        CancellationToken cancellationToken)
+        StepwiseRun merged, StepwiseRun site, IReadOnlyList<Layer> layers, CancellationToken cancellationToken)
     {
         using var scope = torch.NewDisposeScope();
-        var count = images.shape[0];
-        var context = new ComputeContext(ForwardMode.Inference, merged.Device);
-        context.Limit(merged.MaxValueSize, BatchSize);
+        var graph = merged.Network.Graph;
+        var context = new ComputeContext(ForwardMode.Inference, merged.Network.Device);
+        context.Limit(merged.Network.MaxValueSize, BatchSize);
         // Graphs are equal if their nodes are, in this order; values may have other names.
         var outputs = layers.ToDictionary(
             layer => layer.Weight,
-            layer => site.Graph.Nodes[merged.Graph.Nodes.IndexOf(new MergedLayer(layer, merged.Graph).Last)].Outputs[0]);
+            layer => site.Network.Graph.Nodes[graph.Nodes.IndexOf(new MergedLayer(layer, graph).Last)].Outputs[0]);
+        var inputs = layers.Select(layer => layer.Input).ToHashSet(StringComparer.Ordinal);
         // The positions of a layer depend on nothing but itself, and so not on which others are measured with it.
-        var rows = layers.ToDictionary(layer => layer.Weight, _ => new LayerRows(count, context, new Random(0)));
+        var rows = layers.ToDictionary(
+            layer => layer.Weight, _ => new LayerRows(merged.Images, context, new Random(0)));
         var sums = new Dictionary<string, Sums>(StringComparer.Ordinal);
-        foreach (var (start, size) in NetworkBatches.Of(merged.Graph, count, BatchSize))
+        for (var batch = 0; batch < merged.Batches; batch++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             using var batchScope = torch.NewDisposeScope();
-            var batch = images.narrow(0, start, size).to(merged.Device);
-            var read = Values(merged, batch, layers.Select(layer => layer.Input), batchScope);
-            var wanted = Values(site, batch, outputs.Values, batchScope);
+            var (read, wanted) = (merged.Values(batch, inputs), site.Values(batch, outputs.Values));
             foreach (var layer in layers)
             {
                 foreach (var (x, t) in rows[layer.Weight].Of(layer, read[layer.Input], wanted[outputs[layer.Weight]]))
@@ -104,25 +110,6 @@ internal sealed record LayerMoments(
         foreach (var tensor in Tensors)
             tensor.MoveToOuterDisposeScope();
         return this;
-    }
-
-    private static Dictionary<string, torch.Tensor> Values(
-        Network network, torch.Tensor batch, IEnumerable<string> names, DisposeScope scope)
-    {
-        var wanted = names.ToHashSet(StringComparer.Ordinal);
-        var values = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal)
-        {
-            [network.Graph.Inputs[0].Name] = batch.alias(),
-        };
-        network.Run([batch], new ComputeContext(ForwardMode.Inference, network.Device) { Watch = Keep });
-        return values;
-
-        // Values are freed once the network needs them no longer.
-        void Keep(string name, torch.Tensor value)
-        {
-            if (wanted.Contains(name))
-                values[name] = value.alias().MoveToOtherDisposeScope(scope);
-        }
     }
 
     /// <summary>Sums of differences from the first rows' means, so that they stay exact where means are large.</summary>

@@ -81,7 +81,9 @@ public sealed class MergeMoments : IDisposable
         using var scope = torch.NewDisposeScope();
         var (steps, step) = (SecondRound.Steps(draft.Graph), StepOf(draft));
         using var here = network.To(draft.Device);
-        var measured = LayerMoments.Measure(draft, here, images, steps[step], cancellationToken);
+        using var merged = LayerMoments.Run(draft, images);
+        using var own = LayerMoments.Run(here, images);
+        var measured = LayerMoments.Measure(merged, own, steps[step], cancellationToken);
         var places = Places(draft.Graph);
         var layers = measured.ToDictionary(layer => places[layer.Key], layer => layer.Value.Detach());
         return new(step, steps.Count, images.shape[0], draft.ParametersSha256(), hash, layers);

@@ -9,6 +9,9 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// <summary>One merge, from its networks to the merged one.</summary>
 internal sealed class MergeWork : IDisposable
 {
+    /// <summary>The most bytes of values between layers that a second round keeps, of all networks together.</summary>
+    private const long KeptBytes = 2L << 30;
+
     private readonly IReadOnlyList<Network> _networks;
     private readonly MergeOptions _options;
     private readonly IReadOnlyList<string>? _classNames;
@@ -198,12 +201,32 @@ internal sealed class MergeWork : IDisposable
     {
         var round = new SecondRound(draft, _sources);
         var steps = SecondRound.Steps(draft.Graph);
-        for (var n = 0; n < steps.Count; n++)
+        var runs = new Stack<(StepwiseRun Merged, StepwiseRun Own)>();
+        try
         {
-            using var scope = torch.NewDisposeScope();
-            round.Merge(steps[n], [.. sites.Select(site =>
-                LayerMoments.Measure(draft, site.Network, site.Images, steps[n], cancellationToken))]);
-            progress?.Report(new(n + 1, steps.Count, steps[n][^1].Name));
+            foreach (var (network, images) in sites)
+            {
+                runs.Push((
+                    LayerMoments.Run(draft, images, KeptBytes / sites.Count / 2),
+                    LayerMoments.Run(network, images, KeptBytes / sites.Count / 2)));
+            }
+            for (var n = 0; n < steps.Count; n++)
+            {
+                using var scope = torch.NewDisposeScope();
+                var changed = round.Merge(steps[n], [.. runs.Reverse().Select(run =>
+                    LayerMoments.Measure(run.Merged, run.Own, steps[n], cancellationToken))]);
+                foreach (var (merged, _) in runs)
+                    merged.Changed(changed);
+                progress?.Report(new(n + 1, steps.Count, steps[n][^1].Name));
+            }
+        }
+        finally
+        {
+            foreach (var (merged, own) in runs)
+            {
+                merged.Dispose();
+                own.Dispose();
+            }
         }
         _name += SecondRound.Suffix;
     }

@@ -68,9 +68,11 @@ internal sealed class SecondRound
     /// <summary>Merges some layers again.</summary>
     /// <param name="layers">The layers, which do not depend on each other.</param>
     /// <param name="moments">What each site has measured in the merged network, in the order of the sources.</param>
-    public void Merge(IEnumerable<Layer> layers, IReadOnlyList<IReadOnlyDictionary<string, LayerMoments>> moments)
+    /// <returns>The names of the parameters that have changed.</returns>
+    public IReadOnlySet<string> Merge(IEnumerable<Layer> layers, IReadOnlyList<IReadOnlyDictionary<string, LayerMoments>> moments)
     {
         using var noGradients = torch.no_grad();
+        var changed = new HashSet<string>(StringComparer.Ordinal);
         foreach (var layer in layers)
         {
             using var scope = torch.NewDisposeScope();
@@ -78,10 +80,14 @@ internal sealed class SecondRound
                 new(layer, _merged.Graph),
                 [.. moments.Select((site, d) => (site[layer.Weight], _sources[d].Lambda))]);
             foreach (var (name, value) in ParameterMerge.One(layer.Parameter!, _merged.Graph, _sources, target))
+            {
                 _merged.Parameters[name].copy_(value);
+                changed.Add(name);
+            }
             if (layer.Bias is { } bias && _integerBiases.TryGetValue(bias, out var integers))
                 integers.Round(_merged.Parameters);
         }
+        return changed;
     }
 
     private MergeTarget Target(MergedLayer layer, IReadOnlyList<(LayerMoments Moments, double Share)> sites)
