@@ -60,6 +60,23 @@ internal static class Statistics
     /// <returns>The network, on the same device, owned by the caller.</returns>
     public static Network Adapt(
         Network network, torch.Tensor images, double share, int batchSize, int seed,
+        CancellationToken cancellationToken) =>
+        Adapt(network, images, share, batchSize, seed, out _, cancellationToken);
+
+    /// <summary>Does the same, and says how far the site's statistics are from the source's.</summary>
+    /// <param name="network">The network, on the device to compute on; not changed.</param>
+    /// <param name="images">The site's images, [images, ...].</param>
+    /// <param name="share">The share of the site's statistics at the first place.</param>
+    /// <param name="batchSize">The number of images in a batch.</param>
+    /// <param name="seed">The seed of the order of the images.</param>
+    /// <param name="difference">
+    /// How far the site's statistics are from the source's: the mean over all channels of all places, each place
+    /// counting alike, of the symmetric Kullback-Leibler divergence of normal distributions with these statistics,
+    /// <c>1/4 (v/w + w/v - 2 + (m - n)^2 (1/v + 1/w))</c> for means m, n and variances v, w.
+    /// </param>
+    /// <param name="cancellationToken">Cancels the computation between two batches.</param>
+    public static Network Adapt(
+        Network network, torch.Tensor images, double share, int batchSize, int seed, out double difference,
         CancellationToken cancellationToken)
     {
         using var noGradients = torch.no_grad();
@@ -87,7 +104,9 @@ internal static class Statistics
                 Measure(network.Graph.Inputs[0].Name, batch);
                 adapted.Run([batch], context);
             }
-            foreach (var place in places.Values.SelectMany(list => list))
+            var all = places.Values.SelectMany(list => list).ToList();
+            difference = all.Select(place => place.Difference()).DefaultIfEmpty().Average();
+            foreach (var place in all)
                 place.Finish();
             return adapted;
 
@@ -156,6 +175,22 @@ internal static class Statistics
 
             torch.Tensor Mixed(torch.Tensor site, torch.Tensor source) => site.mul(Scalars.Keep(Share))
                 .add(source.mul(Scalars.Keep(1 - Share)), Scalars.One).to(source.dtype);
+        }
+
+        /// <summary>How far the site's statistics are from the source's.</summary>
+        public double Difference()
+        {
+            if (_site is null)
+                return 0;
+            using var scope = torch.NewDisposeScope();
+            var epsilon = Scalars.Keep(Epsilon);
+            var (site, source) = (
+                _site.Variance.add(epsilon, Scalars.One),
+                SourceVariance.to(torch.ScalarType.Float64).add(epsilon, Scalars.One));
+            var means = _site.Mean.sub(SourceMean).square();
+            return site.div(source).add(source.div(site), Scalars.One).sub(Scalars.Keep(2))
+                .add(means.div(site), Scalars.One).add(means.div(source), Scalars.One)
+                .mean().item<double>() / 4;
         }
 
         /// <summary>Makes the mixture part of the network.</summary>

@@ -266,12 +266,11 @@ public sealed class AdaptWithoutLabelsTests
         using var network = Normalized();
         var warnings = Warnings();
         // The source tells colours around 0 apart, from -2 to 2. Here all are between 4.9 and 5.1, as in images of one
-        // class: it is sure of these, and not of what is left when their mean is taken away.
+        // class, and with a part of their statistics they are still of one.
         var same = Adapt(network, new() { Method = method, Epochs = 1, Progress = Never() }, data: Colors(5, 0.1));
         Assert.AreEqual(network.ParametersSha256(), same.ParametersSha256());
         var report = AdaptationReport.Of(same)!;
-        Assert.Contains("less sure", report.KeptSource!);
-        Assert.IsGreaterThan(report.Before.MeanEntropy, report.After.MeanEntropy);
+        Assert.Contains("it finds about 1.0 of 3 classes among these images", report.KeptSource!);
         Assert.Contains(report.KeptSource!, warnings.Single());
         Assert.Contains("'Source' is kept", warnings.Single());
         same.Dispose();
@@ -284,6 +283,22 @@ public sealed class AdaptWithoutLabelsTests
         Assert.IsEmpty(warnings);
 
         static IProgress<FineTuningProgress> Never() => new Report<FineTuningProgress>(_ => Assert.Fail("It trains."));
+    }
+
+    /// <summary>Of images as the source's there is nothing to learn, and elsewhere what it knows would be lost.</summary>
+    [TestMethod]
+    [DynamicData(nameof(Methods))]
+    public void The_source_is_kept_where_the_images_are_its_own(AdaptationMethod method)
+    {
+        using var network = Normalized();
+        var moving = new AdaptationOptions { Method = AdaptationMethod.Statistics, SourceStatisticsWeight = 0 };
+        using var there = Adapt(network, moving, data: Colors(0, 0.1));
+        foreach (var (colors, isKept) in new[] { (Colors(0, 0.1), true), (Colors(0, 0.5), false) })
+        {
+            using var adapted = Adapt(there, new() { Method = method, Epochs = 1 }, data: colors);
+            var kept = AdaptationReport.Of(adapted)!.KeptSource;
+            Assert.AreEqual(isKept, kept?.Contains("are those of the source's own (they differ by 0.0") == true, kept);
+        }
     }
 
     [TestMethod]
