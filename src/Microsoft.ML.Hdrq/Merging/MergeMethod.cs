@@ -116,8 +116,9 @@ public abstract class MergeMethod
     /// arXiv 2212.09849). Quantized weights are rounded one after another, each compensating for the effect of the
     /// earlier ones on the outputs (GPTQ: Frantar et al., ICLR 2023, arXiv 2210.17323). A layer's bias follows from the
     /// weights as they are then, so that its outputs keep the mean that they have in all networks,
-    /// <c>b = sum lambda_d (b_d + (W_d - W) m_d)</c>, where m_d are the means of the inputs. The networks carry matrices
-    /// and means in <see cref="Network.Metadata"/>, unless they were made without them. Layers without a matrix (grouped and
+    /// <c>b = sum lambda_d (b_d + (W_d - W) m_d)</c>, where m_d are the means of the inputs. A batch normalization
+    /// after a convolution counts as part of it, and is kept. The networks carry matrices and means in
+    /// <see cref="Network.Metadata"/>, unless they were made without them. Layers without a matrix (grouped and
     /// transposed convolutions) and all other parameters are merged as by <see cref="Mean"/>.
     /// </summary>
     /// <param name="correlation">

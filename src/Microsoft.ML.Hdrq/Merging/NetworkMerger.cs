@@ -4,9 +4,10 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>
-/// Merges networks with equal graphs into one network, without data and without training, by
-/// <see cref="MergeOptions.Method"/>: by default RegMean where all networks carry Gram matrices of their layers'
-/// inputs, otherwise <c>W = sum lambda_d W_d</c>.
+/// Merges networks with equal graphs into one network by <see cref="MergeOptions.Method"/>, without data and without
+/// training: by default RegMean where all networks carry Gram matrices of their layers' inputs, otherwise
+/// <c>W = sum lambda_d W_d</c>. With unlabelled images of the networks' places the result is improved by
+/// <see cref="MergeOptions.Refinement"/>.
 /// <para>
 /// A quantized weight counts as what its site would send: integers <c>q_d = clamp(round(w_d / s_d))</c> and scales
 /// <c>s_d</c>. By the mean, its merged scale is <c>s = sum lambda_d s_d</c>, and its integers are the mean

@@ -11,15 +11,16 @@ namespace Microsoft.ML.Hdrq.Networks.Layers;
 internal sealed class GramSketch
 {
     /// <summary>
-    /// The number of random directions from which the largest are found: more than are kept (Halko, Martinsson and
-    /// Tropp, "Finding Structure with Randomness", 2011).
+    /// How many times as many random directions there are, from which the largest are found, as are kept (Halko,
+    /// Martinsson and Tropp, "Finding Structure with Randomness", 2011).
     /// </summary>
-    private const int SketchSize = 4 * InputGrams.Rank;
+    private const int Oversampling = 4;
 
     /// <summary>The smallest eigenvalue that counts, relative to the largest.</summary>
     private const double MinEigenvalue = 1e-6;
 
     private readonly string _layer;
+    private readonly int _rank;
     private readonly torch.Tensor _directions;
     private readonly torch.Tensor _product;
     private readonly torch.Tensor _diagonal;
@@ -31,14 +32,16 @@ internal sealed class GramSketch
     /// <param name="size">The number of its inputs.</param>
     /// <param name="device">The device that holds the sums.</param>
     /// <param name="scope">The scope that owns them.</param>
-    public GramSketch(string layer, long size, torch.Device device, DisposeScope scope)
+    /// <param name="rank">The number of directions that are kept.</param>
+    public GramSketch(string layer, long size, torch.Device device, DisposeScope scope, int rank)
     {
-        _layer = layer;
+        (_layer, _rank) = (layer, rank);
+        var sketchSize = (long)Oversampling * rank;
         using var generator = new torch.Generator((ulong)size);
         // All directions, where there are no more of them than the sketch has.
-        var directions = size <= SketchSize
+        var directions = size <= sketchSize
             ? torch.eye(size, dtype: torch.ScalarType.Float64)
-            : torch.randn([size, SketchSize], torch.ScalarType.Float64, generator: generator);
+            : torch.randn([size, sketchSize], torch.ScalarType.Float64, generator: generator);
         _directions = directions.to(torch.ScalarType.Float32).to(device).MoveToOtherDisposeScope(scope);
         _product = torch.zeros(_directions.shape, torch.ScalarType.Float64, device).MoveToOtherDisposeScope(scope);
         _diagonal = torch.zeros([size], torch.ScalarType.Float64, device).MoveToOtherDisposeScope(scope);
@@ -85,7 +88,7 @@ internal sealed class GramSketch
             values.gt(values.max().mul(Scalars.Keep(MinEigenvalue))), values.rsqrt(), torch.zeros_like(values));
         var factor = product.mm(vectors.mul(inverse));
         var (left, singular, _) = torch.linalg.svd(factor, fullMatrices: false);
-        var kept = Math.Min(InputGrams.Rank, singular.shape[0]);
+        var kept = Math.Min(_rank, singular.shape[0]);
         return InputGram.Of(
             mean.add(_origin, Scalars.One).cpu(), variances.cpu(),
             left.narrow(1, 0, kept).mul(singular.narrow(0, 0, kept))).Encode();

@@ -15,7 +15,7 @@ internal static class InputGrams
     /// <summary>The prefix of the entries' names; the weight's name follows.</summary>
     public const string Prefix = "hdrq.input_moments/";
 
-    /// <summary>The number of directions kept of each matrix: those of its largest eigenvalues.</summary>
+    /// <summary>The usual number of directions kept of each matrix: those of its largest eigenvalues.</summary>
     public const int Rank = 8;
 
     /// <summary>The maximum number of images that are used.</summary>
@@ -45,11 +45,12 @@ internal static class InputGrams
     /// <param name="images">[images, ...], at least one; the first <see cref="MaxImages"/> are used.</param>
     /// <param name="batchSize">The number of images in a batch.</param>
     /// <param name="cancellationToken">Cancels the computation between two batches.</param>
+    /// <param name="rank">The number of directions kept of each matrix, at least 1.</param>
     /// <exception cref="InvalidOperationException">
     /// The inputs of a layer are not finite, or too large; the message names it.
     /// </exception>
     internal static void Collect(
-        Network network, torch.Tensor images, int batchSize, CancellationToken cancellationToken)
+        Network network, torch.Tensor images, int batchSize, CancellationToken cancellationToken, int rank = Rank)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
@@ -87,7 +88,7 @@ internal static class InputGrams
                 {
                     if (!sketches.TryGetValue(layer.Weight, out var sketch))
                     {
-                        sketch = new GramSketch(layer.Name, rows.shape[1], rows.device, scope);
+                        sketch = new GramSketch(layer.Name, rows.shape[1], rows.device, scope, rank);
                         sketches.Add(layer.Weight, sketch);
                     }
                     sketch.Add(rows);
