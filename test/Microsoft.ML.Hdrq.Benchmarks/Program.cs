@@ -23,6 +23,9 @@ switch (args)
     case ["adapting", var images, var network, .. var rest]:
         AdaptingBenchmark.Run(Console.Out, images, network, rest);
         break;
+    case ["merging", ..]:
+        MergingBenchmark.Run(Console.Out, networks: 2, repetitions: 5);
+        break;
     case ["integers", ..]:
         IntegerScoringBenchmark.Run(Console.Out);
         break;

@@ -35,6 +35,18 @@ internal sealed class UnlabelledAdaptation(
     /// </summary>
     private const double MinDifference = 0.02;
 
+    /// <summary>
+    /// The share of the information on the images that must be left with their statistics. A source that is sure of
+    /// what it sees seems to know much, also where it is wrong.
+    /// </summary>
+    private const double MinInformation = 0.9;
+
+    /// <summary>The fewest images that a classifier learns from.</summary>
+    private const int MinImages = 16;
+
+    /// <summary>The fewest images that a network learns from that classifies their pixels.</summary>
+    private const int MinImagesWithPixels = 4;
+
     private const string WithoutStatistics =
         "the network has no statistics that could be brought to these images: its normalizations are folded into its "
         + "layers, or of a kind without any. RecordStatistics, on images of the source, gives it some.";
@@ -98,6 +110,9 @@ internal sealed class UnlabelledAdaptation(
     private string? Harm(
         UnlabelledScores before, UnlabelledScores moved, UnlabelledScores part, double difference, long[] shape)
     {
+        var least = IsSegmenter(source) ? MinImagesWithPixels : MinImages;
+        if (images.shape[0] < least)
+            return $"of {images.shape[0]} images too little can be learned; {least} are the least.";
         if (!_hasStatistics)
             return FewClasses(before, Math.Min(shape[0], shape[1]), MinClasses);
         if (difference < MinDifference)
@@ -110,9 +125,9 @@ internal sealed class UnlabelledAdaptation(
         var possible = Math.Max(1, shape[1] * Math.Exp(-(shape[1] - 1) / (2.0 * shape[0])));
         if (!IsSegmenter(source) && FewClasses(part, possible, MinClassesWithPart) is { } few)
             return few;
-        return moved.Information > before.Information
+        return moved.Information > MinInformation * before.Information
             ? null
-            : "the statistics of these images tell them apart no better than the source's (information "
+            : "the statistics of these images tell them apart worse than the source's (information "
                 + $"{Change(before.Information, moved.Information)}).";
 
         static string? FewClasses(UnlabelledScores scores, double possible, double share) =>

@@ -49,16 +49,24 @@ internal sealed class MergedWeight
         _elementsPerScale = Math.Max(1, count / mergedScales.Length);
         Means = new double[count];
         IsAmbiguous = new bool[count];
-        for (var i = 0; i < count; i++)
+        var ofPart = new double[integers.Length];
+        for (var (part, i) = (0, 0); i < count; part++)
         {
-            var (sum, integerMean) = (0.0, 0.0);
-            for (var d = 0; d < integers.Length; d++)
+            var end = Math.Min(count, i + _elementsPerScale);
+            for (var d = 0; d < ofPart.Length; d++)
+                ofPart[d] = scales[d][part];
+            for (; i < end; i++)
             {
-                sum += lambdas[d] * integers[d][i] * Scale(d, i);
-                integerMean += lambdas[d] * integers[d][i];
+                var (sum, integerMean) = (0.0, 0.0);
+                for (var d = 0; d < ofPart.Length; d++)
+                {
+                    var weighted = lambdas[d] * integers[d][i];
+                    sum += weighted * ofPart[d];
+                    integerMean += weighted;
+                }
+                Means[i] = (target is null ? sum : target[i]) / mergedScales[part];
+                IsAmbiguous[i] = Math.Abs(integerMean - Math.Round(integerMean)) > Tolerance;
             }
-            Means[i] = (target is null ? sum : target[i]) / MergedScale(i);
-            IsAmbiguous[i] = Math.Abs(integerMean - Math.Round(integerMean)) > Tolerance;
         }
     }
 

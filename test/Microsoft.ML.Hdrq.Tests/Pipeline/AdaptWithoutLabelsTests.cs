@@ -285,6 +285,18 @@ public sealed class AdaptWithoutLabelsTests
         static IProgress<FineTuningProgress> Never() => new Report<FineTuningProgress>(_ => Assert.Fail("It trains."));
     }
 
+    [TestMethod]
+    [DataRow(15, true)]
+    [DataRow(16, false)]
+    public void The_source_is_kept_where_there_are_too_few_images(int count, bool isKept)
+    {
+        using var network = Normalized();
+        var options = new AdaptationOptions { Method = AdaptationMethod.Statistics };
+        using var adapted = Adapt(network, options, new() { MaxRows = count }, Colors(0, 0.1));
+        var kept = AdaptationReport.Of(adapted)!.KeptSource;
+        Assert.AreEqual(isKept ? "of 15 images too little can be learned; 16 are the least." : null, kept);
+    }
+
     /// <summary>Of images as the source's there is nothing to learn, and elsewhere what it knows would be lost.</summary>
     [TestMethod]
     [DynamicData(nameof(Methods))]
