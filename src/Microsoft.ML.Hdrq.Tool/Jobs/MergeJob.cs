@@ -320,6 +320,8 @@ internal sealed class MergeJob
             Classes = scores.All(score => score.Classes is null) ? null
                 : new(scores.Select(score => KeyValuePair.Create(score.Domain, score.Classes ?? []))),
             Bytes = item.Bytes,
+            KeptSource = row is { Domain: not null, WeightBits: null }
+                ? AdaptationReport.Of(item.Network)?.KeptSource : null,
             HarmonicMean = row.Merged is null ? null
                 : HarmonicMean(row.Merged.Select(domain => scores.Single(score => score.Domain == domain).Score)),
         });

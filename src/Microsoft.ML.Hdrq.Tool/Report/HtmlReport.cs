@@ -110,7 +110,7 @@ internal static class HtmlReport
             {
                 table.Add(
                 [
-                    $"{row.Method} {Bits(row)}".TrimEnd(),
+                    $"{row.Method} {Bits(row)}".TrimEnd() + (row.KeptSource is { } why ? $", source kept: {why}" : ""),
                     row.Merged is null ? row.Domain ?? "" : string.Join(" + ", row.Merged),
                     .. run.Domains.Select(domain => Cell(row, domain)),
                     row.HarmonicMean is { } mean ? Percent(mean) : "",

@@ -45,6 +45,11 @@ internal sealed record ResultRow
     /// <summary>The domain that the network was adapted to; null for the source and for merged networks.</summary>
     public string? Domain { get; init; }
 
+    /// <summary>
+    /// Why a network that was to be adapted without labels is the source, unchanged; null where it was adapted.
+    /// </summary>
+    public string? KeptSource { get; init; }
+
     /// <summary>The domains whose networks were merged; null for a network that is not merged.</summary>
     public IReadOnlyList<string>? Merged { get; init; }
 

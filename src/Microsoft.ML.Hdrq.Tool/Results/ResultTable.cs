@@ -36,7 +36,7 @@ internal static class ResultTable
             {
                 table.Add([
                     $"  {For(row, targets)}",
-                    $"{row.Method} {Bits(row)}".TrimEnd(),
+                    Network(row),
                     .. domains.Select(domain => Score(row, domain)),
                     Own(row) is { } own ? Percent(own) : "",
                     row.Bytes is { } bytes ? (bytes / 1024.0).ToString("N0", CultureInfo.InvariantCulture) : "",
@@ -45,6 +45,10 @@ internal static class ResultTable
         }
         return table;
     }
+
+    /// <summary>What a row's network is: its method, its bits, and whether it is the source unchanged.</summary>
+    public static string Network(ResultRow row) =>
+        $"{row.Method} {Bits(row)}".TrimEnd() + (row.KeptSource is null ? "" : ", source kept");
 
     /// <summary>The bits of a row's network, such as W4A4.</summary>
     public static string Bits(ResultRow row) => row.WeightBits is null ? "" : $"W{row.WeightBits}A{row.ActivationBits}";

@@ -100,8 +100,9 @@ internal sealed class UnlabelledAdaptation(
             if (!options.KeepSourceIfWorse || agreement >= MinAgreement)
                 return Result(adapted, scores, null);
             adapted.Dispose();
-            return Result(source.Clone(), scores, string.Create(CultureInfo.InvariantCulture,
-                $"training has left only {agreement:0.0%} of the images in their classes."));
+            return Result(source.Clone(), scores,
+                string.Create(CultureInfo.InvariantCulture, $"after training it finds only {agreement:0.0%} of the images ")
+                + "in the classes that their statistics have led to: training was too short, or went too far.");
         }
         catch
         {
@@ -131,8 +132,9 @@ internal sealed class UnlabelledAdaptation(
                 + $"{difference.ToString("0.000", CultureInfo.InvariantCulture)}), so that there is nothing to adapt to, "
                 + "or these are not the images of the place.";
         }
-        // Of few images fewer classes are found (Miller, 1955).
-        var possible = Math.Max(1, shape[1] * Math.Exp(-(shape[1] - 1) / (2.0 * shape[0])));
+        // Of few images fewer classes are found (Miller, 1955), and at most one each.
+        var (fewer, more) = (Math.Min(shape[0], shape[1]), Math.Max(shape[0], shape[1]));
+        var possible = fewer * Math.Exp(-(fewer - 1) / (2.0 * more));
         if (!IsSegmenter(source))
         {
             if (FewClasses(part, possible, MinClassesWithPart) is { } few)
@@ -155,7 +157,7 @@ internal sealed class UnlabelledAdaptation(
                 ? null
                 : string.Create(CultureInfo.InvariantCulture,
                     $"it finds about {found:0.0} of {possible:0} classes among these images, as where they are of few "
-                ) + "classes, too few, or of something else.";
+                ) + "classes, of something else, or not normalized as the network wants it.";
     }
 
     private static string Change(double before, double after) =>

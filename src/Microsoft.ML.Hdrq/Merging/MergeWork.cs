@@ -196,7 +196,7 @@ internal sealed class MergeWork : IDisposable
     private string Hashes => string.Join(' ', _sources.Select(source => source.Hash));
 
     private void MergeLayersAgain(
-        Network draft, IReadOnlyList<(Network Network, torch.Tensor Images)> sites,
+        Network draft, (Network Network, torch.Tensor Images)[] sites,
         IProgress<MergeProgress>? progress, CancellationToken cancellationToken)
     {
         var round = new SecondRound(draft, _sources);
@@ -207,8 +207,8 @@ internal sealed class MergeWork : IDisposable
             foreach (var (network, images) in sites)
             {
                 runs.Push((
-                    LayerMoments.Run(draft, images, KeptBytes / sites.Count / 2),
-                    LayerMoments.Run(network, images, KeptBytes / sites.Count / 2)));
+                    LayerMoments.Run(draft, images, KeptBytes / sites.Length / 2),
+                    LayerMoments.Run(network, images, KeptBytes / sites.Length / 2)));
             }
             for (var n = 0; n < steps.Count; n++)
             {

@@ -18,6 +18,9 @@ internal sealed class MergedLayer
     /// </summary>
     private const double MinFactor = 1e-6;
 
+    /// <summary>How exact solutions are taken to be, 2^-36, while a weight has 24 bits in single precision.</summary>
+    private const double Exactness = 1.0 / (1L << 36);
+
     private readonly Layer _layer;
     private readonly GraphNode? _normalization;
 
@@ -97,6 +100,7 @@ internal sealed class MergedLayer
         torch.Tensor matrix, torch.Tensor inputMean, torch.Tensor outputMean, Func<MergedWeight, int[]> round,
         Func<string, double[]> values)
     {
+        matrix = Settled(matrix, matrix.abs().amax([1], keepdim: true));
         torch.Tensor? factor = null, shift = null;
         if (_normalization is not null)
         {
@@ -118,9 +122,22 @@ internal sealed class MergedLayer
                 var product = Matrix(weight).mv(inputMean);
                 if (factor is not null)
                     product = product.mul(factor).add(shift!, Scalars.One);
-                return outputMean.sub(product).data<double>().ToArray();
+                return Settled(outputMean.sub(product), outputMean.abs().max().add(product.abs().max(), Scalars.One))
+                    .data<double>().ToArray();
             }),
         };
+    }
+
+    /// <summary>
+    /// Rounds values of which no more is known, so that what should be 0 is. Solving the same equations twice may give
+    /// other last digits: they depend on where in memory the numbers are.
+    /// </summary>
+    /// <param name="values">The values.</param>
+    /// <param name="size">The size of what they were computed from.</param>
+    private static torch.Tensor Settled(torch.Tensor values, torch.Tensor size)
+    {
+        var unit = size.mul(Scalars.Keep(Exactness)).add(Scalars.Keep(RegMeanMergeMethod.Tiny), Scalars.One);
+        return values.div(unit).round().mul(unit);
     }
 
     // Only matrices can have their outputs along another axis than the first.
