@@ -326,7 +326,9 @@ public sealed class RefinedMergeTests
         }).ToArray();
         var options = new MergeOptions
         {
-            Method = MergeMethod.RegMean(), AllowDifferentSources = true, Refinement = refinement,
+            Method = MergeMethod.RegMean(),
+            AllowDifferentSources = true,
+            Refinement = refinement,
         };
         using var merged = NetworkMerger.Merge(networks, sites, options);
         using var expected = NetworkMerger.Merge(folded, sites, options);
