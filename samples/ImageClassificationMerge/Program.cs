@@ -13,6 +13,7 @@ using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Quantization;
+using Microsoft.ML.Runtime;
 using SkiaSharp;
 using static Microsoft.ML.Transforms.Image.ImageResizingEstimator;
 using static Microsoft.ML.Transforms.ValueToKeyMappingEstimator;
@@ -75,6 +76,7 @@ Directory.CreateDirectory(output);
 
 // From files to pixels and labels.
 var ml = new MLContext(seed: 1);
+ml.Log += (_, entry) => Console.Write(entry.Kind == ChannelMessageKind.Warning ? $"{entry.RawMessage}\n" : "");
 var side = pretrained is not null && pretrained.Graph.Inputs[0].Shape is [_, _, > 0 and var height, _]
     ? (int)height
     : SKBitmap.DecodeBounds(files[0].Path).Height;

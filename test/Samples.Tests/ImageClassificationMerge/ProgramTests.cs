@@ -11,7 +11,7 @@ namespace Hdrq.Samples.Tests.ImageClassificationMerge;
 public sealed class ProgramTests
 {
     /// <summary>A lesson is read from top to bottom.</summary>
-    private const int MostLines = 225;
+    private const int MostLines = 240;
 
     private static readonly string[] _classes = ["no_entry", "parking", "priority_road", "yield"];
     private static readonly SampleProgram _program = new("ImageClassificationMerge");
@@ -36,11 +36,14 @@ public sealed class ProgramTests
     {
         string[] steps =
         [
-            "Trained on clear", "Adapted to fog", "Adapted to night", "Adapted to rain",
+            "Trained on clear",
             "Quantized on fog", "Quantized on night", "Quantized on rain", "Merged", "Measured",
         ];
         var said = Regex.Matches(_output, @"(?m)^(\w[\w ]*?) +\d+\.\d s\r?$").Select(match => match.Groups[1].Value);
-        CollectionAssert.AreEqual(steps, said.ToArray());
+        CollectionAssert.AreEqual(steps, said.Where(step => !step.StartsWith("Adapted")).ToArray());
+        // After one epoch the source may know too little to learn from itself, and that is said.
+        var kept = Regex.Count(_output, "the network of 'source' is kept as it is: ");
+        Assert.AreEqual(3, kept + said.Count(step => step.StartsWith("Adapted")));
     }
 
     [TestMethod]
