@@ -69,7 +69,8 @@ internal sealed class SecondRound
     /// <param name="layers">The layers, which do not depend on each other.</param>
     /// <param name="moments">What each site has measured in the merged network, in the order of the sources.</param>
     /// <returns>The names of the parameters that have changed.</returns>
-    public IReadOnlySet<string> Merge(IEnumerable<Layer> layers, IReadOnlyList<IReadOnlyDictionary<string, LayerMoments>> moments)
+    public IReadOnlySet<string> Merge(
+        IEnumerable<Layer> layers, IReadOnlyList<IReadOnlyDictionary<string, LayerMoments>> moments)
     {
         using var noGradients = torch.no_grad();
         var changed = new HashSet<string>(StringComparer.Ordinal);
