@@ -137,7 +137,8 @@ internal sealed class MergedLayer
     private static torch.Tensor Settled(torch.Tensor values, torch.Tensor size)
     {
         var unit = size.mul(Scalars.Keep(Exactness)).add(Scalars.Keep(RegMeanMergeMethod.Tiny), Scalars.One);
-        return values.div(unit).round().mul(unit);
+        // Adding 0 makes -0 into 0: they are equal, and their bytes are not.
+        return values.div(unit).round().mul(unit).add(Scalars.Keep(0.0));
     }
 
     // Only matrices can have their outputs along another axis than the first.
