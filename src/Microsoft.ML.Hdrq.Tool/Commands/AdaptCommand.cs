@@ -84,7 +84,6 @@ internal static class AdaptCommand
             {
                 Arguments.CheckApart(target, quantized);
                 RefuseTraining();
-                CheckQuantized(quantized);
                 AdaptWithoutLabels(
                     Asked(folder) with { Network = quantized, Normalization = null }, AdaptationMethod.Statistics);
                 session.Output.Say($"Written: {target}.");
@@ -108,6 +107,8 @@ internal static class AdaptCommand
                     + $"{DomainLayout.Classes}, or the same with masks.");
             var options = Asked(layout.Root);
             using var file = options.LoadNetwork();
+            if (file is not null)
+                CheckQuantized(file, options.Network!, isMerged: false);
             if (options.BalanceClasses && !layout.HasMasks)
                 throw new UsageException("--balance-classes is for images with masks.");
             var networks = DomainNetworks.Of(layout, options, file, session.Output.Warn);
@@ -141,8 +142,9 @@ internal static class AdaptCommand
 
             void AdaptWithoutLabels(JobOptions options, AdaptationMethod method)
             {
-                var images = DomainLayout.UnlabelledImages(folder, result.GetValue(domain));
                 using var file = options.LoadNetwork()!;
+                CheckQuantized(file, options.Network!, isMerged: method == AdaptationMethod.Statistics);
+                var images = DomainLayout.UnlabelledImages(folder, result.GetValue(domain));
                 var (height, width) = PixelPipeline.InputSize(file, () => images[0]);
                 PixelPipeline.CheckImages(images);
                 var context = Devices.Context(options.Seed, options.GpuDeviceId, session.Output.Warn);
@@ -193,15 +195,15 @@ internal static class AdaptCommand
             throw new UsageException("--balance-classes needs labels, and --labels none reads none.");
     }
 
-    private static void CheckQuantized(string path)
+    private static void CheckQuantized(Network network, string path, bool isMerged)
     {
-        using var network = Network.LoadOnnx(path);
-        if (!network.Graph.Nodes.Any(node => node.Operator.Type == "FakeQuantize"))
-        {
-            throw new InvalidDataException(
-                $"'{path}' is in full precision; --merged is for quantized networks, and --network with --labels none "
-                + "for others.");
-        }
+        if (network.Graph.Nodes.Any(node => node.Operator.Type == "FakeQuantize") == isMerged)
+            return;
+        throw new InvalidDataException(isMerged
+            ? $"'{path}' is in full precision; --merged is for quantized networks, and --network with --labels none "
+                + "for others."
+            : $"'{path}' is quantized, and adapting trains networks in full precision; --merged, in place of "
+                + "--network, brings a quantized one to the images without training.");
     }
 
     private static Network Adapt(

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Tool.Terminal;
 
 namespace Microsoft.ML.Hdrq.Tool.Data;
@@ -138,13 +139,22 @@ internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, 
             if (layout.HasMasks)
                 images = Path.Combine(images, ImageFolder);
         }
-        var files = Below(images).ToList();
+        var files = Below(images, [Real(images)]).ToList();
         return files.Count > 0 ? files
             : throw new InvalidDataException($"'{images}' holds no images (*.png, .jpg, .jpeg or .bmp).");
     }
 
-    private static IEnumerable<string> Below(string folder) => Subfolders(folder)
-        .SelectMany(name => Below(Path.Combine(folder, name))).Concat(Images(folder));
+    /// <summary>All images below a folder; links to folders that hold it are not followed, as they have no end.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="above">The folder and those above it, as they are without links.</param>
+    private static IEnumerable<string> Below(string folder, ImmutableList<string> above) => Subfolders(folder)
+        .Select(name => (Folder: Path.Combine(folder, name), Real: Real(Path.Combine(above[^1], name))))
+        .Where(child => !above.Exists(one => Path.Join(one, "/").StartsWith(
+            Path.Join(child.Real, "/"), StringComparison.Ordinal)))
+        .SelectMany(child => Below(child.Folder, above.Add(child.Real))).Concat(Images(folder));
+
+    private static string Real(string folder) => Path.TrimEndingDirectorySeparator(
+        Directory.ResolveLinkTarget(folder, returnFinalTarget: true)?.FullName ?? folder);
 
     private static IReadOnlyList<string> Names(string root) =>
         [.. Subfolders(root).Where(name => IsDomain(Path.Combine(root, name)))];

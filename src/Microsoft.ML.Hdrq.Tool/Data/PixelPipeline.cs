@@ -88,19 +88,29 @@ internal sealed class PixelPipeline
     }
 
     /// <summary>
-    /// Looks whether all of some files are images, before work that would end hours later at one that is none.
+    /// Looks whether all of some files are whole images, before work that would end hours later at one that is none,
+    /// or learn from the grey that stands for what is missing of it.
     /// </summary>
-    /// <param name="paths">The files, of which only headers are read.</param>
-    /// <exception cref="InvalidDataException">One is no image that can be read.</exception>
+    /// <param name="paths">The files; only their heads and ends are read.</param>
+    /// <exception cref="InvalidDataException">One is no image that can be read, or is cut off.</exception>
     public static void CheckImages(IEnumerable<string> paths)
     {
-        if (paths.AsParallel().AsOrdered().FirstOrDefault(path => !IsImage(path)) is { } other)
-            throw NoImage(other);
+        var fault = paths.AsParallel().AsOrdered().Select(Fault).FirstOrDefault(fault => fault is not null);
+        if (fault is not null)
+            throw fault;
 
-        static bool IsImage(string path)
+        static InvalidDataException? Fault(string path)
         {
             using var codec = SKCodec.Create(path);
-            return codec is not null;
+            return codec is null ? NoImage(path)
+                : ImageEnd.IsThere(path) || IsWhole(codec) ? null
+                : new($"'{path}' is cut off: the end of the image is missing.");
+        }
+
+        static bool IsWhole(SKCodec codec)
+        {
+            using var bitmap = new SKBitmap(codec.Info);
+            return codec.GetPixels(bitmap.Info, bitmap.GetPixels()) == SKCodecResult.Success;
         }
     }
 

@@ -186,8 +186,7 @@ internal static class FineTuning
                 if (step == 0)
                     RefuseScores(value, trained.Forward(batch.Images, objective.Mode, dropout));
                 throw new InvalidOperationException(
-                    $"The loss is {value} in step {step + 1} of {steps}: the learning rate, {options.LearningRate}, "
-                    + "is too large for this network.");
+                    $"The loss is {value} in step {step + 1} of {steps}: {TooLarge(options)}");
             }
             optimizer.zero_grad();
             loss.backward();
@@ -210,16 +209,19 @@ internal static class FineTuning
             if (FiniteCheck.NotFinite(trained) is { } parameter)
             {
                 throw new InvalidOperationException(
-                    $"Parameter '{parameter}' is not finite after step {step + 1} of {steps}: the learning rate, "
-                    + $"{options.LearningRate}, is too large for this network.");
+                    $"Parameter '{parameter}' is not finite after step {step + 1} of {steps}: {TooLarge(options)}");
             }
         }
 
         (double Loss, double Guessing, int Images) CheckedLoss((double Loss, double Guessing, int Images) measured) =>
             measured.Images == 0 || double.IsFinite(measured.Loss) ? measured : throw new InvalidOperationException(
-                $"The loss is {measured.Loss} after training: the learning rate, {options.LearningRate}, is too large "
-                + "for this network.");
+                $"The loss is {measured.Loss} after training: {TooLarge(options)}");
     }
+
+    /// <summary>Why training has led to numbers that are none.</summary>
+    internal static string TooLarge(AdaptationOptions options) => string.Create(CultureInfo.InvariantCulture,
+        $"the learning rate, {options.LearningRate}, is too large for this network, or its input is not normalized as ")
+        + "it wants.";
 
     /// <summary>The number of steps in which all images are seen once.</summary>
     /// <inheritdoc cref="NetworkBatches.Of" path="/param"/>

@@ -82,7 +82,9 @@ internal sealed class UnlabelledAdaptation(
             return Result(source.Clone(), before, WithoutStatistics);
         using var whole = Start(1, out var difference);
         using var part = _hasStatistics ? Start(Part, out _) : null;
-        var (wholeProbabilities, partProbabilities) = (Probabilities(whole), Probabilities(part ?? whole));
+        // Without statistics, all that training could start from is the source.
+        var wholeProbabilities = _hasStatistics ? Probabilities(whole) : probabilities;
+        var partProbabilities = part is null ? probabilities : Probabilities(part);
         var moved = UnlabelledScores.Of(wholeProbabilities, probabilities);
         var movedPart = UnlabelledScores.Of(partProbabilities, probabilities);
         // The more informative start is the better one.

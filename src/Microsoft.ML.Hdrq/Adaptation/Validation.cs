@@ -83,8 +83,7 @@ internal sealed class Validation : IDisposable
         if (!double.IsFinite(loss))
         {
             throw new InvalidOperationException(
-                $"The loss of the rows to validate on is {loss} after epoch {epoch}: the learning rate, "
-                + $"{_options.LearningRate}, is too large for this network.");
+                $"The loss of the rows to validate on is {loss} after epoch {epoch}: {FineTuning.TooLarge(_options)}");
         }
         Accuracy = labelled == 0 ? 0 : (double)right / labelled;
         // Few rows give few different accuracies; the loss says which of equal ones is the better.

@@ -31,8 +31,7 @@ internal sealed class BalancedMergeRounding(double kernel = 0.25, double balance
     {
         var rounded = weight.Nearest();
         var size = weight.Count / Math.Max(1, weight.Channels);
-        for (var channel = 0; channel < weight.Channels; channel++)
-            Balance(weight, rounded, channel * size, size);
+        Parallel.For(0, weight.Channels, channel => Balance(weight, rounded, channel * size, size));
         return rounded;
     }
 

@@ -37,10 +37,9 @@ internal static class CompensatedRounding
         var factor = rank == 0 ? [] : gram.Factor.contiguous().data<double>().ToArray();
         var (order, reactions) = Prepare(gram.Rest.data<double>().ToArray(), factor, size, rank);
         var rounded = new int[weight.Count];
-        var sum = new double[rank];
-        for (var channel = 0; channel < weight.Channels; channel++)
+        Parallel.For(0, weight.Channels, channel =>
         {
-            Array.Clear(sum);
+            var sum = new double[rank];
             foreach (var i in order)
             {
                 var place = channel * size + i;
@@ -54,7 +53,7 @@ internal static class CompensatedRounding
                 for (var k = 0; k < rank; k++)
                     sum[k] += error * row[k];
             }
-        }
+        });
         return rounded;
     }
 
@@ -84,9 +83,9 @@ internal static class CompensatedRounding
         var upper = torch.linalg.cholesky(torch.linalg.inv(damped)).t();
         var reactions = upper.div(upper.diagonal().unsqueeze(1)).contiguous().data<double>().ToArray();
         var rounded = new int[weight.Count];
-        var wanted = new double[size];
-        for (var channel = 0; channel < weight.Channels; channel++)
+        Parallel.For(0, weight.Channels, channel =>
         {
+            var wanted = new double[size];
             for (var n = 0; n < size; n++)
                 wanted[n] = weight.Means[channel * size + order[n]];
             for (var n = 0; n < size; n++)
@@ -98,7 +97,7 @@ internal static class CompensatedRounding
                     reactions.AsSpan(n * size + n + 1, size - n - 1), -error, wanted.AsSpan(n + 1),
                     wanted.AsSpan(n + 1));
             }
-        }
+        });
         return rounded;
     }
 

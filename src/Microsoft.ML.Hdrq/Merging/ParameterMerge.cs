@@ -90,15 +90,17 @@ internal static class ParameterMerge
 
     /// <summary>Merges one weight again, with its scales and the bias that goes with it.</summary>
     /// <param name="definition">The weight.</param>
+    /// <param name="quantized">How it is quantized; null if it is not.</param>
     /// <param name="graph">The graph of all networks.</param>
     /// <param name="sources">The contributions of the networks.</param>
     /// <param name="target">The wanted values.</param>
     /// <returns>The tensors by name, owned by the caller's scope.</returns>
     public static IEnumerable<(string Name, torch.Tensor Value)> One(
-        ParameterDefinition definition, Graph graph, IReadOnlyList<MergeSource> sources, MergeTarget target)
+        ParameterDefinition definition, QuantizedWeight? quantized, Graph graph, IReadOnlyList<MergeSource> sources,
+        MergeTarget target)
     {
         torch.Tensor weight;
-        if (QuantizedWeight.Find(graph).TryGetValue(definition.Name, out var quantized))
+        if (quantized is not null)
         {
             var scale = graph.Parameters.Single(parameter => parameter.Name == quantized.Scale);
             (weight, var scales) = Quantized(

@@ -24,7 +24,10 @@ internal static class ScaleSearch
     public static double[] Find(double[] values, double[] scales, QuantizationRange range)
     {
         var size = values.Length / scales.Length;
-        return [.. scales.Select((scale, part) => Find(values.AsSpan(part * size, size), scale, range))];
+        var found = new double[scales.Length];
+        Parallel.For(0, found.Length, part =>
+            found[part] = Find(values.AsSpan(part * size, size), scales[part], range));
+        return found;
     }
 
     private static double Find(ReadOnlySpan<double> values, double scale, QuantizationRange range)

@@ -28,6 +28,7 @@ internal sealed class SecondRound
 
     private readonly Network _merged;
     private readonly IReadOnlyList<MergeSource> _sources;
+    private readonly IReadOnlyDictionary<string, QuantizedWeight> _quantized;
     private readonly Dictionary<string, IntegerBias> _integerBiases;
 
     /// <summary>Prepares a second round.</summary>
@@ -36,6 +37,7 @@ internal sealed class SecondRound
     public SecondRound(Network merged, IReadOnlyList<MergeSource> sources)
     {
         (_merged, _sources) = (merged, sources);
+        _quantized = QuantizedWeight.Find(merged.Graph);
         _integerBiases = IntegerBias.Find(merged.Graph)
             .Where(bias => bias.Integers(merged.Parameters) is not null)
             .ToDictionary(bias => bias.Bias, StringComparer.Ordinal);
@@ -80,7 +82,9 @@ internal sealed class SecondRound
             var target = Target(
                 new(layer, _merged.Graph),
                 [.. moments.Select((site, d) => (site[layer.Weight], _sources[d].Lambda))]);
-            foreach (var (name, value) in ParameterMerge.One(layer.Parameter!, _merged.Graph, _sources, target))
+            var quantized = _quantized.GetValueOrDefault(layer.Weight);
+            foreach (var (name, value) in ParameterMerge.One(
+                layer.Parameter!, quantized, _merged.Graph, _sources, target))
             {
                 _merged.Parameters[name].copy_(value);
                 changed.Add(name);

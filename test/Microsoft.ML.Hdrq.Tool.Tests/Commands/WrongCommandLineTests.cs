@@ -80,6 +80,14 @@ public sealed partial class WrongCommandLineTests
             ("adapt --data {f}/data --domain fog --network {f}/text.onnx --output {f}/new/a.onnx", 3, "{f}/text.onnx"),
             ("adapt --data {f}/broken --domain fog --network {f}/network.onnx --output {f}/new/a.onnx", 3,
                 "{f}/broken/fog/train/bar/1.png"),
+            ("adapt --data {f}/cut --domain fog --network {f}/network.onnx --output {f}/new/a.onnx", 3,
+                "{f}/cut/fog/train/dot/1.png' is cut off"),
+            ("adapt --data {f}/cut/fog/train --labels none --network {f}/network.onnx --output {f}/new/a.onnx", 3,
+                "{f}/cut/fog/train/dot/1.png' is cut off"),
+            ("adapt --data {f}/data --domain fog --network {f}/quantized.onnx --output {f}/new/a.onnx", 3,
+                "--merged, in place of --network"),
+            ("adapt --data {f}/data --domain fog --labels none --network {f}/quantized.onnx --output {f}/new/a.onnx", 3,
+                "--merged, in place of --network"),
             (Adapt + " --balance-classes", 2, "--balance-classes"),
             (Adapt + " --head-rate 0.1", 2, "--new-head"),
             (Adapt + " --validation 1", 2, "--validation 1"),
@@ -269,11 +277,13 @@ public sealed partial class WrongCommandLineTests
         _folder = new TemporaryDirectory();
         string[] domains = ["clear", "fog", "night"];
         string[] classes = ["bar", "dot", "ring"];
-        foreach (var name in new[] { "data", "half", "hollow", "broken" })
+        foreach (var name in new[] { "data", "half", "hollow", "broken", "cut" })
             TestImages.WriteClasses(_folder.Combine(name), domains, classes);
         Directory.Delete(_folder.Combine("half", "fog", "train", "bar"), recursive: true);
         Directory.Delete(_folder.Combine("hollow", "fog", "test"), recursive: true);
         File.WriteAllText(_folder.Combine("broken", "fog", "train", "bar", "1.png"), "no image");
+        var cut = _folder.Combine("cut", "fog", "train", "dot", "1.png");
+        File.WriteAllBytes(cut, File.ReadAllBytes(cut)[..^20]);
         TestImages.WriteClasses(_folder.Combine("one"), ["clear"], classes);
         foreach (var name in new[] { "masks", "maskless", "masksize" })
             TestImages.WriteMasks(_folder.Combine(name), ["day", "dusk", "fog"], ["sky", "road", "car"]);

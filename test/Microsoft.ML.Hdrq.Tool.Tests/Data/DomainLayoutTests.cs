@@ -1,0 +1,31 @@
+using Microsoft.ML.Hdrq.Tool.Data;
+
+namespace Microsoft.ML.Hdrq.Tool.Tests.Data;
+
+[TestClass]
+public sealed class DomainLayoutTests
+{
+    /// <summary>Folders may be linked, also to one that holds the link, which has no end.</summary>
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void Images_are_found_once_where_a_folder_links_to_itself(bool isLink)
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("Links take rights on Windows.");
+        using var folder = new TemporaryDirectory();
+        TestImages.WriteClasses(folder.Combine("images"), ["fog"], ["bar", "dot"]);
+        var train = folder.Combine("images", "fog", "train");
+        Directory.CreateSymbolicLink(folder.Combine("elsewhere"), folder.Combine("images", "fog", "test"));
+        Directory.CreateSymbolicLink(Path.Combine(train, "itself"), ".");
+        Directory.CreateSymbolicLink(Path.Combine(train, "bar", "all"), folder.Combine("images"));
+        Directory.CreateSymbolicLink(Path.Combine(train, "more"), folder.Combine("elsewhere"));
+        Directory.CreateSymbolicLink(folder.Combine("link"), train);
+        var asked = isLink ? folder.Combine("link") : train;
+
+        var found = DomainLayout.UnlabelledImages(asked, domain: null);
+        string[] expected = ["bar/0.png", "bar/1.png", "dot/0.png", "dot/1.png",
+            "more/bar/0.png", "more/bar/1.png", "more/dot/0.png", "more/dot/1.png"];
+        CollectionAssert.AreEqual(expected, found.Select(path => Path.GetRelativePath(asked, path)).ToArray());
+    }
+}
