@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tool.Jobs;
 
@@ -54,7 +55,7 @@ internal sealed record MethodChoice(string Name, string Label, Func<HdrqOptions,
         Overrides = hdrq.Overrides,
         Calibration = hdrq.Calibration,
         CorrectBiases = hdrq.CorrectBiases,
-        KeepInputGrams = hdrq.KeepInputGrams,
+        Moments = hdrq.Moments,
     };
 
     private static HdrqTraining WithoutDistance(HdrqTraining hdrq) => hdrq with { DistanceWeight = 0, DriftWeight = 0 };

@@ -228,14 +228,14 @@ public sealed class TrainingStepsTests
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
         using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Source", new() { Epochs = 1, BatchSize = 8 }, new() { Seed = 3 }).Fit(source.Transform(data));
         using var quantized = _ml.Transforms.QuantizeHdrq("Quantized", "Source", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 0 } }).Fit(source.Transform(data));
-        using var without = _ml.Transforms.QuantizeHdrq("Quantized", "Adapted", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 0 }, KeepInputGrams = false }).Fit(adapted.Transform(source.Transform(data)));
-        using var again = _ml.Transforms.AdaptNetwork("Again", "Adapted", new() { Epochs = 1, BatchSize = 8, KeepInputGrams = false }, new() { Seed = 3 }).Fit(adapted.Transform(source.Transform(data)));
+        using var without = _ml.Transforms.QuantizeHdrq("Quantized", "Adapted", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 0 }, Moments = SentMoments.Nothing }).Fit(adapted.Transform(source.Transform(data)));
+        using var again = _ml.Transforms.AdaptNetwork("Again", "Adapted", new() { Epochs = 1, BatchSize = 8, Moments = SentMoments.Nothing }, new() { Seed = 3 }).Fit(adapted.Transform(source.Transform(data)));
         // Seven convolutions and the classifier.
         Assert.AreEqual(8, Count(adapted.Network));
         Assert.AreEqual(8, Count(quantized.Network));
         Assert.AreEqual(0, Count(without.Network));
         Assert.AreEqual(0, Count(again.Network));
-        Assert.IsFalse(HdrqOptions.Paper.KeepInputGrams);
+        Assert.AreEqual(SentMoments.Nothing, HdrqOptions.Paper.Moments);
 
         // Networks are merged by what all of them carry.
         foreach (var (other, method) in new[] { (quantized.Network, "RegMean"), (without.Network, "mean") })
@@ -376,7 +376,7 @@ public sealed class TrainingStepsTests
     {
         using var network = TestNetworks.Classifier();
         var data = Data();
-        var options = new AdaptationOptions { Epochs = 40, BatchSize = 24, LearningRate = rate, CropPadding = 0, HorizontalFlip = false, KeepInputGrams = false };
+        var options = new AdaptationOptions { Epochs = 40, BatchSize = 24, LearningRate = rate, CropPadding = 0, HorizontalFlip = false, Moments = SentMoments.Nothing };
         var messages = new List<string>();
         var ml = new MLContext(1);
         ml.Log += (_, e) =>
