@@ -54,7 +54,9 @@ public sealed record SentMoments
     /// <summary>Which moments are sent of a number of images.</summary>
     /// <param name="images">The number.</param>
     /// <param name="warn">Told that there are too few; null if nobody asks.</param>
-    /// <exception cref="ArgumentException">There are too few, for a kind that was asked for or for the noise.</exception>
+    /// <exception cref="ArgumentException">
+    /// There are too few, for a kind that was asked for or for the noise.
+    /// </exception>
     internal MomentsKind KindFor(long images, Action<string>? warn)
     {
         if (Kind == MomentsKind.Nothing)

@@ -28,7 +28,9 @@ internal static class GaussianMechanism
         return high;
     }
 
-    /// <summary>Draws independent numbers of the standard normal distribution, from a cryptographic generator.</summary>
+    /// <summary>
+    /// Draws independent numbers of the standard normal distribution, from a cryptographic generator.
+    /// </summary>
     public static double[] Draw(long count)
     {
         var values = new double[count];
@@ -61,12 +63,15 @@ internal static class GaussianMechanism
         var density = Math.Exp(-a * a / 2) / 2;
         return (a > 0 ? 1 - density * Scaled(a) : density * Scaled(-a)) - density * Scaled(b);
 
-        // The complementary error function at x / sqrt(2), times e^(x^2 / 2).
+        // The complementary error function at y = x / sqrt(2), times e^(y^2); beyond 20 by its asymptotic series.
         static double Scaled(double x)
         {
-            using var value = torch.tensor(x / Math.Sqrt(2), torch.ScalarType.Float64);
-            using var result = torch.special.erfcx(value);
-            return result.item<double>();
+            var y = x / Math.Sqrt(2);
+            if (y > 20)
+                return (1 - (0.5 - (0.75 - 1.875 / (y * y)) / (y * y)) / (y * y)) / (y * Math.Sqrt(Math.PI));
+            using var value = torch.tensor(y, torch.ScalarType.Float64);
+            using var result = torch.special.erfc(value);
+            return result.item<double>() * Math.Exp(y * y);
         }
     }
 }

@@ -5,10 +5,10 @@ namespace Microsoft.ML.Hdrq.Networks.Layers;
 
 /// <summary>
 /// Gram matrices of the inputs of layers and 1, <c>E [x; 1][x; 1]^T</c>, where x are the inputs of one output position;
-/// merging by regression needs them from every site. Kept are the means, and the covariance: whole, or only its diagonal
-/// and <see cref="Rank"/> directions, <c>diag(d) + F F^T</c>, which are a few bytes for each input of a layer, while its
-/// weights take a few bytes for each pair of input and output. They are stored in <see cref="Network.Metadata"/>, and
-/// so in ONNX files, under names that begin with <see cref="Prefix"/>.
+/// merging by regression needs them from every site. Kept are the means, and the covariance: whole, or only its
+/// diagonal and <see cref="Rank"/> directions, <c>diag(d) + F F^T</c>, which are a few bytes for each input of a layer,
+/// while its weights take a few bytes for each pair of input and output. They are stored in
+/// <see cref="Network.Metadata"/>, and so in ONNX files, under names that begin with <see cref="Prefix"/>.
 /// </summary>
 internal static class InputGrams
 {
@@ -61,7 +61,9 @@ internal static class InputGrams
         }
     }
 
-    /// <summary>Computes the moments of a network on images that are to be sent, and adds them to its metadata.</summary>
+    /// <summary>
+    /// Computes the moments of a network on images that are to be sent, and adds them to its metadata.
+    /// </summary>
     /// <param name="network">The network; with noise, a quantized one.</param>
     /// <param name="images">[images, ...], at least one.</param>
     /// <param name="moments">Which moments.</param>
@@ -153,7 +155,9 @@ internal static class InputGrams
         network.Metadata = Without(network.Metadata)
             .SetItems(texts.Select(text => KeyValuePair.Create(Prefix + text.Key, text.Value)));
 
-    /// <summary>The number of images that moments are of: all where there is noise, which more images make less.</summary>
+    /// <summary>
+    /// The number of images that moments are of: all where there is noise, which more images make less.
+    /// </summary>
     private static long Used(Graph graph, long images, SentMoments moments)
     {
         if (moments.Noise is null)

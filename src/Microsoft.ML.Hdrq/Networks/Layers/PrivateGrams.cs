@@ -107,15 +107,16 @@ internal static class PrivateGrams
             foreach (var layer in inputs[name])
             {
                 using var layerScope = torch.NewDisposeScope();
-                var parts = new List<torch.Tensor>();
+                // Of one image there is one part.
                 foreach (var (part, _) in positions.Of(layer, value))
-                    parts.Add(part.to(torch.ScalarType.Float64).mul(Scalars.Keep(units[layer])));
-                var own = torch.cat(parts);
-                var constant = torch.full(
-                    [own.shape[0], 1], Scalars.Keep(Constant), torch.ScalarType.Float64, own.device);
-                rows.Add(layer, torch.cat([own, constant], 1)
-                    .div(Scalars.Keep(Math.Sqrt(own.shape[0])))
-                    .MoveToOtherDisposeScope(imageScope));
+                {
+                    var own = part.to(torch.ScalarType.Float64).mul(Scalars.Keep(units[layer]));
+                    var constant = torch.full(
+                        [own.shape[0], 1], Scalars.Keep(Constant), torch.ScalarType.Float64, own.device);
+                    rows.Add(layer, torch.cat([own, constant], 1)
+                        .div(Scalars.Keep(Math.Sqrt(own.shape[0])))
+                        .MoveToOtherDisposeScope(imageScope));
+                }
             }
         }
     }
