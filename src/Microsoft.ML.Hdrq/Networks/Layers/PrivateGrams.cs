@@ -54,7 +54,7 @@ internal static class PrivateGrams
         {
             throw new ArgumentException(
                 $"The inputs of layer '{layer.Name}' are not quantized, and noise on moments needs the range of every "
-                + $"layer's inputs; quantize with {nameof(Quantizers)} for integers, or without "
+                + "layer's inputs; place the quantizers for integers, or quantize without "
                 + $"{nameof(SentMoments)}.{nameof(SentMoments.Noise)}.");
         }
     }
