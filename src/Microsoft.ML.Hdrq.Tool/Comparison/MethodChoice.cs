@@ -1,5 +1,4 @@
 using System.Globalization;
-using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tool.Jobs;
 
