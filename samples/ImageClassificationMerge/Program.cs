@@ -110,7 +110,7 @@ using var first = pretrained is not null ? start.Fit(train) : start
         LearningRate = 0.05,
         WeightDecay = 5e-4,
         UpdateStatistics = true,
-        KeepInputGrams = false,                                                 // only merging needs them
+        Moments = SentMoments.Nothing,                                          // only merging needs them
         Progress = new Steps($"Trained on {domains[0]}", Done),
     }, RowsOf(domains[0])))
     .Fit(train);

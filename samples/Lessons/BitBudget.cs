@@ -38,7 +38,7 @@ internal static class BitBudget
             BatchSize = 16,
             LearningRate = 2e-4,
             HorizontalFlip = false,
-            KeepInputGrams = false,
+            Moments = SentMoments.Nothing,
         };
         using var adapted = Reading(ml)
             .Append(ml.Transforms.ApplyNetwork("Source", "Pixels", source))

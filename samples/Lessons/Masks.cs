@@ -2,6 +2,7 @@ using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Pipeline.Masks;
 
 namespace Hdrq.Samples.Lessons;
@@ -38,7 +39,7 @@ internal static class Masks
             Optimizer = FineTuningOptimizer.AdamW,
             LearningRate = 5e-3,
             UpdateStatistics = true,
-            KeepInputGrams = false,
+            Moments = SentMoments.Nothing,
         };
         var pipeline = ml.Transforms.LoadImages("Image", imageFolder: null, "ImagePath")
             .Append(ml.Transforms.ResizeImages("Image", StreetScenes.Width, StreetScenes.Height))

@@ -38,7 +38,7 @@ internal static class MergeCost
             BatchSize = 16,
             LearningRate = 2e-4,
             HorizontalFlip = false,
-            KeepInputGrams = false,
+            Moments = SentMoments.Nothing,
         };
         var hdrq = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 50 } };
         var nearest = new RoundToNearestOptions { WeightBits = 4, ActivationBits = 4 };

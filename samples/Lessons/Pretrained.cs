@@ -38,7 +38,7 @@ internal static class Pretrained
             LearningRate = 0.003,
             UpdateStatistics = true, // these images are smaller than those that it has seen
             HorizontalFlip = false,
-            KeepInputGrams = false,
+            Moments = SentMoments.Nothing,
         };
         var pipeline = ml.Transforms.LoadImages("Image", imageFolder: null, nameof(ImageFile.Path))
             .Append(ml.Transforms.ResizeImages("Image", Size, Size))

@@ -47,7 +47,7 @@ internal static class SitesAndCentre
                 BatchSize = 16,
                 LearningRate = 0.05,
                 UpdateStatistics = true,
-                KeepInputGrams = false,
+                Moments = SentMoments.Nothing,
                 HorizontalFlip = false,
             }))
             .Fit(Images(ml, images));
@@ -68,7 +68,7 @@ internal static class SitesAndCentre
                 BatchSize = 16,
                 LearningRate = 2e-4,
                 HorizontalFlip = false,
-                KeepInputGrams = false,                                         // what is merged is quantized
+                Moments = SentMoments.Nothing,                                         // what is merged is quantized
             }))
             .Append(ml.Transforms.QuantizeHdrq("Score", "Adapted", new()
             {

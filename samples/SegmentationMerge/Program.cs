@@ -93,7 +93,7 @@ if (pretrained is null)
     using var untrained = DeepLab.Small(classes.Length, seed: 1, height, width, channels: 8);
     var training = adaptation with { Epochs = 3 * epochs, LearningRate = 4e-3, WeightDecay = 1e-2 };
     // From scratch: normalizations have no statistics yet, and what is not merged needs no Gram matrices.
-    training = training with { UpdateStatistics = true, KeepInputGrams = false };
+    training = training with { UpdateStatistics = true, Moments = SentMoments.Nothing };
     var step = new Step($"{sourceDomain}: source trained", Done);
     var rows = new RowOptions { DomainColumnName = "Domain", Domain = sourceDomain };
     using var trained = reading.Append(ml.Transforms.ApplyNetwork("Untrained", "Pixels", untrained))

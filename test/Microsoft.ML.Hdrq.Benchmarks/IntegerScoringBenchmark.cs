@@ -77,7 +77,7 @@ public static class IntegerScoringBenchmark
             WeightBits = weightBits,
             ActivationBits = activationBits,
             Calibration = new() { Observer = RangeObserverKind.MinMax },
-            KeepInputGrams = false,
+            Moments = SentMoments.Nothing,
         };
         return NetworkQuantizer.Quantize(network, torch.randn([CalibrationImages, 3, inputSize, inputSize], generator: generator), options, seed: 1);
     }

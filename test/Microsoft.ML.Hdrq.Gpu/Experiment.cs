@@ -42,7 +42,7 @@ internal static class Experiment
                 WeightBits = 4,
                 ActivationBits = 4,
                 Source = source,
-                KeepInputGrams = true,
+                Moments = new(),
                 Calibration = options.Calibration with { KeepOnDevice = true },
             },
             seed: 1, setting.Limit);

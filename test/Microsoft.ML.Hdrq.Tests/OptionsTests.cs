@@ -3,6 +3,7 @@ using System.Reflection;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Analysis;
 using Microsoft.ML.Hdrq.Merging;
+using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Pipeline.Masks;
@@ -27,6 +28,8 @@ public sealed class OptionsTests
         [typeof(MaskColoringOptions)] = options => ((MaskColoringOptions)options).Check(),
         [typeof(MaskLoadingOptions)] = options => ((MaskLoadingOptions)options).Check(),
         [typeof(CalibrationOptions)] = options => ((CalibrationOptions)options).Check(),
+        [typeof(SentMoments)] = options => ((SentMoments)options).Check(),
+        [typeof(MomentNoise)] = options => ((MomentNoise)options).Check(),
         [typeof(BitBudget)] = options => ((BitBudget)options).Check(),
         [typeof(HdrqOptions)] = options => ((QuantizationOptions)options).Check(),
         [typeof(AdaRoundOptions)] = options => ((QuantizationOptions)options).Check(),

@@ -76,6 +76,9 @@ internal static class AdaptCommand
         foreach (var option in network.Options)
             command.Add(option);
         command.Add(merged);
+        var sent = new MomentsArguments(hasNoise: false);
+        foreach (var option in sent.Options)
+            command.Add(option);
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var (folder, target) = (result.GetValue(data)!, result.GetValue(output)!);
@@ -138,6 +141,7 @@ internal static class AdaptCommand
                 Seed = result.GetValue(seed),
                 Threads = result.GetValue(threads),
                 GpuDeviceId = result.GetValue(gpu),
+                Moments = sent.Value(result),
             }, result);
 
             void AdaptWithoutLabels(JobOptions options, AdaptationMethod method)
@@ -172,7 +176,8 @@ internal static class AdaptCommand
 
             void RefuseTraining()
             {
-                var training = network.Options.Concat([labels, epochs, rate, validation, noFlip, balance])
+                var training = network.Options.Concat(sent.Options)
+                    .Concat([labels, epochs, rate, validation, noFlip, balance])
                     .FirstOrDefault(option => result.GetResult(option) is { Implicit: false });
                 if (training is not null)
                     throw new UsageException($"--merged is adapted without training; {training.Name} is not for it.");

@@ -15,8 +15,6 @@ namespace Microsoft.ML.Hdrq.Tool.Commands;
 /// <summary><c>hdrq info</c>: what a file is.</summary>
 internal static class InfoCommand
 {
-    private const string GramPrefix = "hdrq.input_moments/";
-
     /// <summary>The name that ML.NET's transformer around ONNX Runtime gives to its network in a model.</summary>
     private const string NetworkEntry = "OnnxModel";
 
@@ -93,9 +91,8 @@ internal static class InfoCommand
             rejected = exception.Message;
         }
         var metadata = network.Metadata;
-        var moments = metadata.Where(entry => entry.Key.StartsWith(GramPrefix, StringComparison.Ordinal)).ToList();
-        var grams = moments.Count;
-        var size = moments.Sum(entry => entry.Value.Length).ToString("N0", CultureInfo.InvariantCulture);
+        var moments = SentMomentsReport.Of(network);
+        var entries = metadata.Where(entry => IsMoments(entry.Key)).ToList();
         var normalizations = graph.Nodes.Count(node => node.Operator.Type == "BatchNormalization");
         var parameters = network.Parameters.Values.Sum(tensor => tensor.numel());
         var quantized = report?.Layers.Any(layer => layer.WeightBits is not null) == true;
@@ -124,9 +121,9 @@ internal static class InfoCommand
         facts.Add(("normalization", "batchNormalizations", normalizations > 0
             ? $"{normalizations} BatchNormalization with statistics of their own"
                 : "no BatchNormalization: folded into the layers, or of another kind"));
-        facts.Add(("for merging", "gramMatrices", grams > 0
-            ? $"Gram matrices of the inputs of {grams} layers, {size} bytes: merged by RegMean"
-                : "no Gram matrices: merged by the mean"));
+        facts.Add(("for merging", "moments", Moments(moments, entries.Count)));
+        if (moments is { Layers: > 0 })
+            facts.Add(("noise on them", "noise", Noise(moments.Noise)));
         if (metadata.Keys.Count(key => key.StartsWith(NetworkMetadata.LayerStatistics, StringComparison.Ordinal)) is > 0
             and var measured)
             facts.Add(("for adapting", "layerStatistics",
@@ -138,9 +135,10 @@ internal static class InfoCommand
                 + (adaptation.KeptSource is { } reason ? $"of which nothing was learned: {reason}"
                     : $"by the method {adaptation.Method}")));
         foreach (var (key, value) in metadata.Where(
-            pair => !pair.Key.StartsWith(GramPrefix, StringComparison.Ordinal)
+            pair => !IsMoments(pair.Key)
             && !pair.Key.StartsWith(NetworkMetadata.LayerStatistics, StringComparison.Ordinal)
-            && pair.Key is not (NetworkMetadata.ClassNames or NetworkMetadata.Adaptation)))
+            && pair.Key is not (NetworkMetadata.ClassNames or NetworkMetadata.Adaptation
+                or NetworkMetadata.SentMoments)))
             facts.Add((key, key, value));
 
         output.Event("info", () =>
@@ -151,7 +149,16 @@ internal static class InfoCommand
                     : null,
                 ["bytes"] = new FileInfo(path).Length,
                 ["parameters"] = parameters,
-                ["gramMatrices"] = grams,
+                ["moments"] = new JsonObject
+                {
+                    ["kind"] = moments is null && entries.Count > 0 ? "unknown"
+                        : Kind(moments?.Kind ?? MomentsKind.Nothing),
+                    ["images"] = moments?.Images,
+                    ["layers"] = entries.Count,
+                    ["bytes"] = entries.Sum(entry => (long)entry.Value.Length),
+                },
+                ["noise"] = moments?.Noise is { } noise
+                    ? new JsonObject { ["epsilon"] = noise.Epsilon, ["delta"] = noise.Delta } : null,
                 ["batchNormalizations"] = normalizations,
             };
             if (report is not null)
@@ -181,6 +188,38 @@ internal static class InfoCommand
             table.Add([layer.Name, layer.Type, Bits(layer), layer.IsInteger ? "integer" : $"float: {layer.Reason} {layer.Remedy}"]);
         output.Show(table);
     }
+
+    private static string Moments(SentMomentsReport? moments, int layers)
+    {
+        if (moments is null)
+        {
+            return layers == 0 ? "no moments: merged by the mean"
+                : "moments of which the file does not say how many images they are of: merged by RegMean";
+        }
+        return layers == 0
+            ? string.Create(
+                CultureInfo.InvariantCulture, $"no moments, {moments.Images:N0} images are too few: merged by the mean")
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Kind(moments.Kind)} moments of the inputs of {layers} layers on {moments.Images:N0} images, "
+                + $"{moments.Bytes:N0} bytes: merged by RegMean");
+    }
+
+    private static string Noise(MomentNoise? noise) => noise is null
+        ? "none: nothing is guaranteed of what they tell of an image"
+        : string.Create(
+            CultureInfo.InvariantCulture,
+            $"(epsilon {noise.Epsilon}, delta {noise.Delta}) differential privacy of each image; not of the weights");
+
+    private static bool IsMoments(string key) =>
+        key.StartsWith(NetworkMetadata.InputMoments, StringComparison.Ordinal);
+
+    private static string Kind(MomentsKind kind) => kind switch
+    {
+        MomentsKind.Whole => "whole",
+        MomentsKind.LowRank => "low-rank",
+        _ => "nothing",
+    };
 
     private static string Bits(LayerReport layer) =>
         string.Create(CultureInfo.InvariantCulture, $"W{layer.WeightBits ?? FloatBits}A{layer.InputBits ?? FloatBits}");

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tool.Comparison;
 using Microsoft.ML.Hdrq.Tool.Data;
@@ -86,6 +87,7 @@ internal sealed class JobCommand
     private readonly Option<int?> _threads = CommonArguments.TrainingThreads();
     private readonly Option<int?> _gpu = CommonArguments.Gpu();
     private readonly Option<bool> _json = CommonArguments.Json();
+    private readonly MomentsArguments _sent = new(hasNoise: true);
     private readonly CliCommand _command;
 
     private JobCommand(string name, string description, string bits, string methods, string explain)
@@ -106,7 +108,7 @@ internal sealed class JobCommand
             _bits, _methods, _settings, _iterations, _calibration, _average, _allocation, _explain, _output, _seed,
                 _batchSize, _threads, _gpu, _json,
         };
-        foreach (var option in _network.Options)
+        foreach (var option in _network.Options.Concat(_sent.Options))
             _command.Add(option);
     }
 
@@ -189,6 +191,7 @@ internal sealed class JobCommand
             throw new UsageException("--balance-classes is for images with masks.");
         var preset = result.GetValue(_settings) == "paper" ? HdrqOptions.Paper : task.Quantization;
         var images = result.GetValue(_explain);
+        var moments = _sent.Value(result);
         var readsLabels = result.GetValue(_labels) != "none";
         if (!readsLabels && result.GetValue(_adapted) is not null)
             throw new UsageException("--labels none is for adapting, and --adapted gives networks that are.");
@@ -210,9 +213,12 @@ internal sealed class JobCommand
             Merges = result.GetValue(_merge) is { Length: > 0 } merges ? merges : ["pairs", "all"],
             Methods = result.GetValue(_methods) is { Length: > 0 } methods ? MethodChoice.Named(methods) : task.Methods,
             Bits = result.GetValue(_bits) is { Length: > 0 } pairs ? pairs : task.Bits,
+            // Noise is for quantized networks, and must not stand beside the same without.
+            Moments = moments.Noise is null ? moments : SentMoments.Nothing,
             Quantization =
                 preset with
                 {
+                    Moments = moments == new SentMoments() ? preset.Moments : moments,
                     Training = preset.Training with
                     {
                         Iterations = result.GetValue(_iterations)

@@ -29,8 +29,8 @@ internal static class MeasureCommand
             (CommonArguments.Seed(), CommonArguments.TrainingThreads(), CommonArguments.Json());
         var command = new CliCommand(
             "measure", "Measures the next layers of a merged draft on a place's images, so that the centre can merge "
-            + "them again with hdrq merge --draft; no image leaves the place.") { draft, network, data, domain, output,
-            seed, threads, json };
+            + "them again with hdrq merge --draft: sums over all images leave the place.")
+        { draft, network, data, domain, output, seed, threads, json };
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var target = result.GetValue(output)!;

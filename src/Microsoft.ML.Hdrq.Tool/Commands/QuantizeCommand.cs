@@ -53,6 +53,9 @@ internal static class QuantizeCommand
             data, domain, network, source, normalization, scores, method, bits, average, settings, iterations, calibration,
                 output, seed, threads, gpu, json,
         };
+        var sent = new MomentsArguments(hasNoise: true);
+        foreach (var option in sent.Options)
+            command.Add(option);
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var (folder, path, target) = (result.GetValue(data)!, result.GetValue(network)!, result.GetValue(output)!);
@@ -62,9 +65,12 @@ internal static class QuantizeCommand
             using var file = Network.LoadOnnx(path, loading);
             var task = VisionTask.Of(file);
             var preset = result.GetValue(settings) == "paper" ? HdrqOptions.Paper : task.Quantization;
+            var moments = sent.Value(result);
             var plan = MethodChoice.Named(result.GetValue(method) ?? "hdrq")[0].Plan(
                 preset with
                 {
+                    // The paper has none; who asks for some gets them.
+                    Moments = moments == new SentMoments() ? preset.Moments : moments,
                     Training = preset.Training with
                     {
                         Iterations = result.GetValue(iterations)
@@ -84,7 +90,7 @@ internal static class QuantizeCommand
             // A model that reads files needs a size where the network takes any.
             var isOpen = file.Graph.Inputs[0].Shape[2..].ToArray().Any(size => size < 0);
             PixelPipeline.CheckImages(images);
-            var context = Devices.Context(plan.Seed, result.GetValue(gpu));
+            var context = Devices.Context(plan.Seed, result.GetValue(gpu), session.Output.Warn);
             var pixels = new PixelPipeline(context, height, width);
             var steps = new NetworkSteps(context, pixels, plan.Seed, result.GetValue(threads));
             var scale = CommonArguments.Normalization(result.GetValue(normalization));

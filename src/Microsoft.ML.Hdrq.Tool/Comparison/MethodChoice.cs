@@ -54,7 +54,7 @@ internal sealed record MethodChoice(string Name, string Label, Func<HdrqOptions,
         Overrides = hdrq.Overrides,
         Calibration = hdrq.Calibration,
         CorrectBiases = hdrq.CorrectBiases,
-        KeepInputGrams = hdrq.KeepInputGrams,
+        Moments = hdrq.Moments,
     };
 
     private static HdrqTraining WithoutDistance(HdrqTraining hdrq) => hdrq with { DistanceWeight = 0, DriftWeight = 0 };

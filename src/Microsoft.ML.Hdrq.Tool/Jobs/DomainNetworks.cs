@@ -148,7 +148,7 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
             LearningRate = options.SourceLearningRate ?? standard.LearningRate,
             HeadLearningRate = options.HeadLearningRate,
             // The source network is not merged.
-            KeepInputGrams = false,
+            Moments = SentMoments.Nothing,
             ValidationFraction = options.ValidationFraction ?? 0,
             CheckpointDirectory = checkpoints,
             Progress = progress,

@@ -132,7 +132,9 @@ internal sealed class MergeJob
                 $"adapted-{domain}", row,
                 [source.Recipe, .. Images(domain), Seed(_options.Seed),
                 .. _networks.ReadsLabels(domain) ? Array.Empty<string>() : ["without labels"],
-                .. Training(_options.AdaptationEpochs, _options.AdaptationLearningRate)], State,
+                .. Training(_options.AdaptationEpochs, _options.AdaptationLearningRate),
+                .. _options.Moments == new SentMoments() ? Array.Empty<string>() : [_options.Moments.ToString()]],
+                State,
                 (progress, checkpoints, token) =>
                     _networks.Adapt(source.Network, domain, progress, checkpoints, token));
         var path = AdaptedPath(_options.Adapted, domain);

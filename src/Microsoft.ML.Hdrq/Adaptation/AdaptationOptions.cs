@@ -140,12 +140,11 @@ public sealed record AdaptationOptions
     public bool HorizontalFlip { get; init; } = true;
 
     /// <summary>
-    /// Whether the adapted network carries the Gram matrices of its layers' inputs, as a few values for each input in
-    /// <see cref="Network.Metadata"/>, so that networks merged in full precision can be merged by RegMean; true by
-    /// default. They are means and variances of the images and their activations, and a few directions in which these
-    /// vary most: of a single image they would tell much, of hundreds little.
+    /// Which moments of its layers' inputs on the rows the adapted network carries, so that networks in full precision
+    /// can be merged well; by default a few directions of each layer's, where there are at least 32 rows. Quantizing
+    /// replaces them by its own. Without noise; quantized networks carry none of this step.
     /// </summary>
-    public bool KeepInputGrams { get; init; } = true;
+    public SentMoments Moments { get; init; } = new();
 
     /// <summary>
     /// The share of the rows, drawn at random, that are not trained on, from 0 to below 1: after every epoch the
@@ -212,6 +211,15 @@ public sealed record AdaptationOptions
         foreach (var weight in ClassWeights ?? [])
             OptionCheck.Range(nameof(ClassWeights), weight, float.Epsilon, float.MaxValue, "positive for every class");
         OptionCheck.Defined(nameof(Optimizer), Optimizer, "an optimizer");
+        OptionCheck.Given(nameof(Moments), Moments);
+        Moments.Check();
+        if (Moments.Noise is not null)
+        {
+            throw OptionCheck.Error(nameof(Moments), Moments,
+                $"{nameof(Moments)}.{nameof(SentMoments.Noise)} is given, and the inputs of layers in full precision "
+                + "have no range that bounds what an image contributes; quantize the network with noise, and send "
+                + "that one.");
+        }
         CheckMethod();
     }
 

@@ -48,7 +48,8 @@ public abstract class MergeMethod
 
     /// <summary>
     /// The default: <see cref="RegMean"/> where all networks carry Gram matrices of their layers' inputs, as they do
-    /// unless <c>KeepInputGrams</c> is false; otherwise <see cref="Mean"/>. Each has its own defaults.
+    /// where their steps had enough images (<see cref="SentMoments"/>); otherwise <see cref="Mean"/>. Each has its own
+    /// defaults.
     /// </summary>
     public static MergeMethod Automatic { get; } = new AutomaticMergeMethod();
 

@@ -20,7 +20,7 @@ namespace Microsoft.ML.Hdrq.Merging;
 public sealed class MergeMoments : IDisposable
 {
     /// <summary>The smallest number of images that may be behind moments.</summary>
-    public const int MinImages = 32;
+    public const int MinImages = SentMoments.StandardMinImages;
 
     private const string Magic = "hdrq moments 1";
 

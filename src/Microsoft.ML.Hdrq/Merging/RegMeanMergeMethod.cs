@@ -47,7 +47,7 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
             {
                 throw new ArgumentException(
                     $"RegMean needs the Gram matrices of layers' inputs, and {network.Name} carries none; "
-                    + "quantize or adapt it with KeepInputGrams.");
+                    + "quantize or adapt it with moments, of enough images.");
             }
         }
         var layers = graph.Layers.MatrixProducts.ToDictionary(layer => layer.Weight, StringComparer.Ordinal);
@@ -95,8 +95,16 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
             factors.Add(factor);
             factors.Add(inputOffset);
         }
-        // W (diag(rest) + F F^T) = product, by Woodbury's identity: no tensor here has inputs x inputs elements.
         var all = torch.cat(factors, 1);
+        if (all.shape[1] >= inputs)
+        {
+            // W G = product, for G as it is: Woodbury's identity would have a larger system.
+            var whole = all.mm(all.t()).add(rest.diag(), Scalars.One).MoveToOuterDisposeScope();
+            return layer.Target(
+                torch.linalg.solve(whole, product.t()).t(), inputMean.MoveToOuterDisposeScope(),
+                outputMean.MoveToOuterDisposeScope(), weight => CompensatedRounding.Round(weight, whole), means.Of);
+        }
+        // W (diag(rest) + F F^T) = product, by Woodbury's identity: no tensor here has inputs x inputs elements.
         var scaled = all.div(rest.unsqueeze(1));
         var first = product.div(rest);
         var core = torch.eye(all.shape[1], dtype: torch.ScalarType.Float64).add(all.t().mm(scaled), Scalars.One);

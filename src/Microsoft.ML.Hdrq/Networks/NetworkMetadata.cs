@@ -84,6 +84,18 @@ public static class NetworkMetadata
     public const string Adaptation = "hdrq.adaptation";
 
     /// <summary>
+    /// Which moments of its layers' inputs the network carries for merging, of how many images and with which noise, as
+    /// JSON; see <see cref="SentMomentsReport"/>.
+    /// </summary>
+    public const string SentMoments = "hdrq.sent_moments";
+
+    /// <summary>
+    /// How entries begin that hold the moments of a layer's inputs; the name of the layer's weight follows. See
+    /// <see cref="SentMoments"/>.
+    /// </summary>
+    public const string InputMoments = "hdrq.input_moments/";
+
+    /// <summary>
     /// How entries begin that hold mean and variance of each channel of a layer's outputs on images of the source; the
     /// name of the layer's weight follows. <c>RecordStatistics</c> measures them, for networks whose normalizations are
     /// folded into their layers.

@@ -62,6 +62,7 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
         if (isSegmenter)
             CheckMasks(rows.Labels!);
         CheckClasses(initial, rows.Labels!, isSegmenter, input[Rows.LabelColumnName].Type);
+        CheckMoments(initial.Graph, rows.Images.shape[0], start);
         start.Channel.Info(MessageSensitivity.Schema,
             "Column '{0}': adapting the network of '{1}' to {2} rows{3}, {4} epochs, on {5}.",
             start.OutputColumnName, start.InputColumnName, rows.Images.shape[0], start.OfDomain, _options.Epochs,
@@ -106,6 +107,7 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
         CheckClassWeights(initial);
         FiniteCheck.Parameters(initial);
         using var rows = start.Read(label: null, defaultRows: null);
+        CheckMoments(initial.Graph, rows.Images.shape[0], start);
         start.Channel.Info(MessageSensitivity.Schema,
             "Column '{0}': adapting the network of '{1}' to {2} rows{3} without labels by {4}, {5} epochs, on {6}.",
             start.OutputColumnName, start.InputColumnName, rows.Images.shape[0], start.OfDomain, _options.Method,
@@ -132,11 +134,19 @@ public sealed class NetworkAdaptationEstimator : NetworkTrainingEstimator
             MessageSensitivity.Schema, "Column '{0}': {1}", start.OutputColumnName, warning);
     }
 
+    /// <summary>The moments of a quantized network are those of its quantization.</summary>
+    private SentMoments MomentsOf(Graph graph) =>
+        graph.Layers.Quantizers.IsEmpty ? _options.Moments : SentMoments.Nothing;
+
+    private void CheckMoments(Graph graph, long images, Start start) => InputGrams.Check(
+        graph, images, MomentsOf(graph),
+        warning => start.Channel.Warning(
+            MessageSensitivity.Schema, "Column '{0}': {1}", start.OutputColumnName, warning));
+
     private void Finish(Network trained, torch.Tensor images)
     {
-        trained.Metadata = InputGrams.Without(trained.Metadata);
-        if (_options.KeepInputGrams && trained.Graph.Layers.Quantizers.IsEmpty)
-            InputGrams.Collect(trained, images, _options.BatchSize, Rows.CancellationToken);
+        var moments = MomentsOf(trained.Graph);
+        InputGrams.Send(trained, images, moments, _options.BatchSize, Rows.CancellationToken);
     }
 
     /// <summary>A network with the rows' classes begins a line of its own: no network before it has its graph.</summary>

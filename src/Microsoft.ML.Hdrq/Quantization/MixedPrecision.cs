@@ -87,7 +87,7 @@ internal sealed class MixedPrecision(
             {
                 Source = null,
                 Overrides = Overrides(allocation.After(steps)),
-                KeepInputGrams = false,
+                Moments = SentMoments.Nothing,
             };
             using var quantized = NetworkQuantizer.Apply(
                 network, images, rounded, training: null, seed: 0, cancellationToken);

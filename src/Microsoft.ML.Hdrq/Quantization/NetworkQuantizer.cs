@@ -71,7 +71,9 @@ public static class NetworkQuantizer
     /// <param name="images">The calibration images.</param>
     /// <param name="options">The method and its options.</param>
     /// <param name="seed">The seed of all random choices.</param>
-    /// <param name="warn">Told once that no checkpoint can be written; null if nobody asks.</param>
+    /// <param name="warn">
+    /// Told that no checkpoint can be written, or that images are too few for moments; null if nobody asks.
+    /// </param>
     /// <param name="cancellationToken">Stops quantization between two steps.</param>
     internal static Network Quantize(
         Network network, torch.Tensor images, QuantizationOptions options, int seed, Action<string>? warn,
@@ -91,6 +93,7 @@ public static class NetworkQuantizer
                 + "at least one image in single precision is needed.",
                 nameof(images));
         }
+        InputGrams.Check(network.Graph, images.shape[0], options.Moments, warn);
         FiniteCheck.Images(images);
         using var scope = torch.NewDisposeScope();
         var kept = options.Calibration.KeepOnDevice ? images.to(network.Device) : images.cpu();
@@ -195,6 +198,8 @@ public static class NetworkQuantizer
             calibration.UseSourceScales ? foldedSource?.Parameters : null);
         try
         {
+            if (options.Moments.Noise is not null)
+                PrivateGrams.Check(quantized);
             if (training is not null)
             {
                 var sourceWeights = foldedSource?.Parameters ?? new Dictionary<string, torch.Tensor>();
@@ -227,8 +232,7 @@ public static class NetworkQuantizer
                 (NetworkMetadata.ActivationBits, options.ActivationBits),
                 (NetworkMetadata.CalibrationImages, images.shape[0]),
                 (NetworkMetadata.Source, NetworkMetadata.SourceOf(source ?? network)));
-            if (options.KeepInputGrams)
-                InputGrams.Collect(quantized, images, calibration.BatchSize, cancellationToken);
+            InputGrams.Send(quantized, images, options.Moments, calibration.BatchSize, cancellationToken);
             return quantized;
         }
         catch

@@ -61,14 +61,11 @@ public abstract record QuantizationOptions
     public bool CorrectBiases { get; init; }
 
     /// <summary>
-    /// Whether the quantized network carries the Gram matrices of its layers' inputs; true by default. With them,
-    /// networks can be merged by RegMean, which gives better results on their domains than the mean. They are the
-    /// means of the calibration images and of their activations, and of the covariances the diagonal and a few
-    /// directions, in <see cref="Network.Metadata"/> and so in ONNX files. Of a single image they would tell much, of
-    /// hundreds little. Set this to false if not even these moments may leave the site. They make files larger
-    /// (ResNet-20: by 93 kB). Merged networks do not carry them. The paper has none.
+    /// Which moments of its layers' inputs on the calibration images the quantized network carries, so that it can be
+    /// merged well; by default a few directions of each layer's, where there are at least 32 images. The paper has
+    /// none.
     /// </summary>
-    public bool KeepInputGrams { get; init; } = true;
+    public SentMoments Moments { get; init; } = new();
 
     /// <summary>
     /// The network that all networks to be merged descend from, with the same graph. Null, the default, if none is
@@ -118,6 +115,8 @@ public abstract record QuantizationOptions
             OptionCheck.Given($"{nameof(Overrides)}[{i}]", Overrides[i]);
         OptionCheck.Given(nameof(Calibration), Calibration);
         Calibration.Check();
+        OptionCheck.Given(nameof(Moments), Moments);
+        Moments.Check();
         CheckpointStore.Check(CheckpointDirectory);
         BitBudget?.Check();
     }
@@ -132,13 +131,13 @@ public abstract record QuantizationOptions
 
     /// <summary>
     /// Applies the options that all methods have in the paper: its quantizer placement, per-tensor weight scales from
-    /// each network's own weights, no Gram matrices.
+    /// each network's own weights, no moments.
     /// </summary>
     private protected static T WithPaperSettings<T>(T options) where T : QuantizationOptions => (T)(options with
     {
         Placement = QuantizerPlacement.Paper,
         PerChannel = false,
-        KeepInputGrams = false,
+        Moments = SentMoments.Nothing,
         // Ranges are chosen on batches of the same size as the training steps.
         Calibration = new() { UseSourceScales = false, BatchSize = BlockTraining.PaperBatchSize },
     });

@@ -220,7 +220,7 @@ public class SavedAndLoadedTests
         Assert.IsNull(here.Graph.FirstDifference(there.Graph));
         if (network.Graph.Inputs[0].ElementType != ElementType.Float32)
             return;
-        var options = new RoundToNearestOptions { Source = copy, Calibration = new() { Observer = RangeObserverKind.MinMax }, KeepInputGrams = false };
+        var options = new RoundToNearestOptions { Source = copy, Calibration = new() { Observer = RangeObserverKind.MinMax }, Moments = SentMoments.Nothing };
         NetworkQuantizer.Quantize(network, Inputs(network)[0], options, seed: 1).Dispose();
     }
 

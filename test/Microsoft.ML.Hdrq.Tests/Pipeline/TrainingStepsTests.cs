@@ -226,16 +226,17 @@ public sealed class TrainingStepsTests
         var data = Data();
         using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-        using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Source", new() { Epochs = 1, BatchSize = 8 }, new() { Seed = 3 }).Fit(source.Transform(data));
-        using var quantized = _ml.Transforms.QuantizeHdrq("Quantized", "Source", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 0 } }).Fit(source.Transform(data));
-        using var without = _ml.Transforms.QuantizeHdrq("Quantized", "Adapted", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 0 }, KeepInputGrams = false }).Fit(adapted.Transform(source.Transform(data)));
-        using var again = _ml.Transforms.AdaptNetwork("Again", "Adapted", new() { Epochs = 1, BatchSize = 8, KeepInputGrams = false }, new() { Seed = 3 }).Fit(adapted.Transform(source.Transform(data)));
+        var few = new SentMoments { MinImages = 24 };
+        using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Source", new() { Epochs = 1, BatchSize = 8, Moments = few }, new() { Seed = 3 }).Fit(source.Transform(data));
+        using var quantized = _ml.Transforms.QuantizeHdrq("Quantized", "Source", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 0 }, Moments = few }).Fit(source.Transform(data));
+        using var without = _ml.Transforms.QuantizeHdrq("Quantized", "Adapted", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 0 }, Moments = SentMoments.Nothing }).Fit(adapted.Transform(source.Transform(data)));
+        using var again = _ml.Transforms.AdaptNetwork("Again", "Adapted", new() { Epochs = 1, BatchSize = 8, Moments = SentMoments.Nothing }, new() { Seed = 3 }).Fit(adapted.Transform(source.Transform(data)));
         // Seven convolutions and the classifier.
         Assert.AreEqual(8, Count(adapted.Network));
         Assert.AreEqual(8, Count(quantized.Network));
         Assert.AreEqual(0, Count(without.Network));
         Assert.AreEqual(0, Count(again.Network));
-        Assert.IsFalse(HdrqOptions.Paper.KeepInputGrams);
+        Assert.AreEqual(SentMoments.Nothing, HdrqOptions.Paper.Moments);
 
         // Networks are merged by what all of them carry.
         foreach (var (other, method) in new[] { (quantized.Network, "RegMean"), (without.Network, "mean") })
@@ -263,6 +264,28 @@ public sealed class TrainingStepsTests
     }
 
     [TestMethod]
+    public void Too_few_rows_for_moments_are_warned_of_or_refused()
+    {
+        var warnings = new List<string>();
+        _ml.Log += (_, entry) =>
+        {
+            if (entry.Kind == Microsoft.ML.Runtime.ChannelMessageKind.Warning && entry.RawMessage.Contains("moments", StringComparison.Ordinal))
+                warnings.Add(entry.RawMessage);
+        };
+        using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
+        using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(Data());
+        var rows = source.Transform(Data());
+        using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Source", new() { Epochs = 1, BatchSize = 8 }).Fit(rows);
+        using var quantized = _ml.Transforms.QuantizeNetwork("Quantized", "Source", new RoundToNearestOptions()).Fit(rows);
+        CollectionAssert.AreEqual(new[] { "Adapted", "Quantized" }, warnings.Select(warning => warning.Split('\'')[1]).ToArray());
+        StringAssert.Contains(warnings[0], "24 images are too few for moments, which need 32");
+        Assert.AreEqual(24, SentMomentsReport.Of(quantized.Network)!.Images);
+        var whole = new SentMoments { Kind = MomentsKind.Whole };
+        Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.AdaptNetwork("A", "Source", new() { Epochs = 1, BatchSize = 8, Moments = whole }).Fit(rows));
+        Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.QuantizeNetwork("Q", "Source", new RoundToNearestOptions { Moments = whole }).Fit(rows));
+    }
+
+    [TestMethod]
     public void Merging_names_what_cannot_be_merged()
     {
         using var a = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
@@ -272,7 +295,9 @@ public sealed class TrainingStepsTests
     }
 
     [TestMethod]
-    public void The_same_seed_gives_the_same_bytes_and_leaves_no_tensor_behind()
+    [DataRow(16)]
+    [DataRow(32)]
+    public void The_same_seed_gives_the_same_bytes_and_leaves_no_tensor_behind(int minImages)
     {
         using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
         var first = Fit();
@@ -284,10 +309,11 @@ public sealed class TrainingStepsTests
         byte[] Fit()
         {
             var data = Data();
+            var few = new SentMoments { MinImages = minImages };
             using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-            using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Source", new() { Epochs = 1, BatchSize = 8 }, new() { Seed = 3 }).Fit(source.Transform(data));
+            using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Source", new() { Epochs = 1, BatchSize = 8, Moments = few }, new() { Seed = 3 }).Fit(source.Transform(data));
             using var quantized = _ml.Transforms
-                .QuantizeHdrq("Quantized", "Adapted", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 3, BatchSize = 8 } }, new() { MaxRows = 16, Seed = 4 })
+                .QuantizeHdrq("Quantized", "Adapted", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 3, BatchSize = 8 }, Moments = few }, new() { MaxRows = 16, Seed = 4 })
                 .Fit(adapted.Transform(source.Transform(data)));
             using var merged = _ml.Transforms.MergeNetworks("Score", "Pixels", quantized.Network, quantized.Network).Fit(data);
             using var file = new MemoryStream();
@@ -376,7 +402,7 @@ public sealed class TrainingStepsTests
     {
         using var network = TestNetworks.Classifier();
         var data = Data();
-        var options = new AdaptationOptions { Epochs = 40, BatchSize = 24, LearningRate = rate, CropPadding = 0, HorizontalFlip = false, KeepInputGrams = false };
+        var options = new AdaptationOptions { Epochs = 40, BatchSize = 24, LearningRate = rate, CropPadding = 0, HorizontalFlip = false, Moments = SentMoments.Nothing };
         var messages = new List<string>();
         var ml = new MLContext(1);
         ml.Log += (_, e) =>

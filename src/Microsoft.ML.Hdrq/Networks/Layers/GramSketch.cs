@@ -8,7 +8,7 @@ namespace Microsoft.ML.Hdrq.Networks.Layers;
 /// its diagonal, and the mean. Sums are of differences from the mean of the sketch before it, so that they stay exact
 /// where the mean is large.
 /// </summary>
-internal sealed class GramSketch
+internal sealed class GramSketch : IGramSum
 {
     /// <summary>
     /// How many times as many random directions there are, from which the largest are found, as are kept (Halko,
@@ -97,7 +97,7 @@ internal sealed class GramSketch
     /// <summary>The mean, from the origin, and the covariance's product with the directions and diagonal.</summary>
     private (torch.Tensor Mean, torch.Tensor Product, torch.Tensor Variances) Moments()
     {
-        CheckSums();
+        GramSum.CheckFinite(_layer, _product, _diagonal);
         var count = Scalars.Keep(_count);
         var mean = _sum.div(count);
         var along = mean.unsqueeze(0).mm(_directions.to(torch.ScalarType.Float64));
@@ -105,15 +105,5 @@ internal sealed class GramSketch
             mean,
             _product.div(count).sub(mean.unsqueeze(1).mul(along)),
             _diagonal.div(count).sub(mean.square()).clamp_min(Scalars.Keep(0.0)));
-    }
-
-    /// <summary>Squares of values in single precision, and their sums, have a largest one.</summary>
-    private void CheckSums()
-    {
-        if (FiniteCheck.IsFinite(_product) && FiniteCheck.IsFinite(_diagonal))
-            return;
-        throw new InvalidOperationException(
-            $"The inputs of layer '{_layer}' are not finite, or too large for their Gram matrix. Is the normalization "
-            + "right? Without KeepInputGrams none is computed.");
     }
 }

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
@@ -19,6 +20,15 @@ internal sealed record InputGram(torch.Tensor Mean, torch.Tensor Rest, torch.Ten
     /// </summary>
     private const double MinRest = 0.03;
 
+    /// <summary>What stands in the place of the number of directions before a whole matrix.</summary>
+    private const int WholeMark = -1;
+
+    /// <summary>Added to the variances of a whole covariance too: they may all be 0.</summary>
+    private const double Tiny = 1e-30;
+
+    /// <summary>What is added to the variances of a whole covariance, relative to their mean.</summary>
+    private const double Jitter = 1e-9;
+
     /// <summary>
     /// Creates a Gram matrix with given variances, made larger by a few hundredths where the directions explain nearly
     /// all of them.
@@ -30,6 +40,45 @@ internal sealed record InputGram(torch.Tensor Mean, torch.Tensor Rest, torch.Ten
         mean,
         torch.maximum(variances.sub(factor.square().sum(1)), variances.mul(Scalars.Keep(MinRest))),
         factor);
+
+    /// <summary>Creates a Gram matrix with a whole covariance, as its Cholesky factor.</summary>
+    /// <param name="mean">m, [size].</param>
+    /// <param name="covariance">The covariance, [size, size], positive semidefinite but for rounding.</param>
+    public static InputGram Whole(torch.Tensor mean, torch.Tensor covariance)
+    {
+        using var scope = torch.NewDisposeScope();
+        // Inputs that depend on others, or are always 0, need a little more to have a factor.
+        var jitter = covariance.diagonal().mean().mul(Scalars.Keep(Jitter))
+            .add(Scalars.Keep(Tiny), Scalars.One);
+        var factor = torch.linalg.cholesky(
+            covariance.add(torch.eye(mean.shape[0], dtype: covariance.dtype).mul(jitter), Scalars.One));
+        return new(mean, torch.zeros_like(mean).MoveToOuterDisposeScope(), factor.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>
+    /// Encodes a matrix of <see cref="Whole"/> as text: <see cref="WholeMark"/>, the variances and the means as
+    /// <see cref="Encode"/> does, and then row after row the elements of the triangular factor up to its diagonal, in
+    /// half precision in units of the row's norm, which the variances say.
+    /// </summary>
+    public string EncodeWhole()
+    {
+        using var scope = torch.NewDisposeScope();
+        var size = (int)Factor.shape[0];
+        var rows = Factor.contiguous().data<double>().ToArray();
+        using var bytes = new MemoryStream();
+        using var writer = new BinaryWriter(bytes);
+        writer.Write(WholeMark);
+        Write(writer, Factor.square().sum(1).data<double>().ToArray());
+        Write(writer, Mean.contiguous().data<double>().ToArray());
+        for (var row = 0; row < size; row++)
+        {
+            var values = rows.AsSpan(row * size, row + 1);
+            var norm = Math.Sqrt(TensorPrimitives.SumOfSquares<double>(values));
+            foreach (var value in values)
+                writer.Write((Half)(value / norm));
+        }
+        return Convert.ToBase64String(bytes.GetBuffer(), 0, (int)bytes.Length);
+    }
 
     /// <summary>
     /// Encodes the matrix as text: the number of directions; for each direction, 1/127 of its largest magnitude as the
@@ -53,34 +102,23 @@ internal sealed record InputGram(torch.Tensor Mean, torch.Tensor Rest, torch.Ten
             foreach (var value in values)
                 writer.Write((sbyte)Math.Clamp(Math.Round(value / unit), -sbyte.MaxValue, sbyte.MaxValue));
         }
-        Write(variances);
-        Write(Mean.contiguous().data<double>().ToArray());
+        Write(writer, variances);
+        Write(writer, Mean.contiguous().data<double>().ToArray());
         return Convert.ToBase64String(bytes.GetBuffer(), 0, (int)bytes.Length);
-
-        void Write(double[] values)
-        {
-            var largest = (float)Largest(values);
-            writer.Write(largest);
-            foreach (var value in values)
-                writer.Write((Half)(value / largest));
-        }
-
-        static double Largest(ReadOnlySpan<double> values)
-        {
-            var largest = (double)float.Epsilon * sbyte.MaxValue;
-            foreach (var value in values)
-                largest = Math.Max(largest, Math.Abs(value));
-            return largest;
-        }
     }
 
-    /// <summary>Decodes what <see cref="Encode"/> wrote for a size; null where the text is something else.</summary>
+    /// <summary>
+    /// Decodes what <see cref="Encode"/> or <see cref="EncodeWhole"/> wrote for a size; null where the text is
+    /// something else.
+    /// </summary>
     public static InputGram? Decode(string text, long size)
     {
         var bytes = new byte[text.Length];
         if (!Convert.TryFromBase64String(text, bytes, out var length) || length < sizeof(int))
             return null;
         var rank = BitConverter.ToInt32(bytes);
+        if (rank == WholeMark)
+            return DecodeWhole(bytes.AsSpan(sizeof(int), length - sizeof(int)), (int)size);
         if (rank < 0 || rank > size
             || length != sizeof(int) + rank * (sizeof(float) + size) + 2 * (sizeof(float) + 2 * size))
         {
@@ -95,18 +133,68 @@ internal sealed record InputGram(torch.Tensor Mean, torch.Tensor Rest, torch.Ten
             for (var row = 0L; row < size; row++)
                 factor[row * rank + column] = unit * (sbyte)bytes[position++];
         }
-        var (variances, mean) = (Halves(), Halves());
-        return factor.All(double.IsFinite) && mean.All(double.IsFinite)
-            && variances.All(value => double.IsFinite(value) && value >= 0)
-                ? Of(torch.tensor(mean), torch.tensor(variances), torch.tensor(factor).reshape(size, rank))
-                : null;
+        var (variances, mean) = ReadMoments(bytes.AsSpan(position), (int)size);
+        return factor.All(double.IsFinite) && AreMoments(variances, mean)
+            ? Of(torch.tensor(mean), torch.tensor(variances), torch.tensor(factor).reshape(size, rank))
+            : null;
+    }
 
-        double[] Halves()
+    private static InputGram? DecodeWhole(ReadOnlySpan<byte> bytes, int size)
+    {
+        if (bytes.Length != 2 * (sizeof(float) + 2L * size) + size * (size + 1L))
+            return null;
+        var (variances, mean) = ReadMoments(bytes, size);
+        if (!AreMoments(variances, mean))
+            return null;
+        var triangle = MemoryMarshal.Cast<byte, Half>(bytes[(2 * (sizeof(float) + 2 * size))..]);
+        var factor = new double[size * size];
+        for (var row = 0; row < size; row++)
         {
-            var largest = BitConverter.ToSingle(bytes, position);
-            var halves = MemoryMarshal.Cast<byte, Half>(bytes.AsSpan(position + sizeof(float), 2 * (int)size));
-            position += sizeof(float) + 2 * (int)size;
+            var values = factor.AsSpan(row * size, row + 1);
+            for (var column = 0; column <= row; column++)
+                values[column] = (double)triangle[row * (row + 1) / 2 + column];
+            var norm = Math.Sqrt(TensorPrimitives.SumOfSquares<double>(values));
+            if (!(norm > 0 && norm < 2))
+                return null;
+            // The row's norm is exactly what the variance says.
+            TensorPrimitives.Multiply(values, Math.Sqrt(variances[row]) / norm, values);
+        }
+        return new(
+            torch.tensor(mean), torch.zeros([size], torch.ScalarType.Float64),
+            torch.tensor(factor).reshape(size, size));
+    }
+
+    /// <summary>Writes numbers: their largest magnitude, and each in half precision in units of it.</summary>
+    private static void Write(BinaryWriter writer, double[] values)
+    {
+        var largest = (float)Largest(values);
+        writer.Write(largest);
+        foreach (var value in values)
+            writer.Write((Half)(value / largest));
+    }
+
+    private static double Largest(ReadOnlySpan<double> values)
+    {
+        var largest = (double)float.Epsilon * sbyte.MaxValue;
+        foreach (var value in values)
+            largest = Math.Max(largest, Math.Abs(value));
+        return largest;
+    }
+
+    /// <summary>Reads variances and means.</summary>
+    private static (double[] Variances, double[] Mean) ReadMoments(ReadOnlySpan<byte> bytes, int size)
+    {
+        var length = sizeof(float) + 2 * size;
+        return (Halves(bytes[..length]), Halves(bytes.Slice(length, length)));
+
+        static double[] Halves(ReadOnlySpan<byte> bytes)
+        {
+            var largest = BitConverter.ToSingle(bytes);
+            var halves = MemoryMarshal.Cast<byte, Half>(bytes[sizeof(float)..]);
             return Array.ConvertAll(halves.ToArray(), value => (double)value * largest);
         }
     }
+
+    private static bool AreMoments(double[] variances, double[] mean) =>
+        mean.All(double.IsFinite) && variances.All(value => double.IsFinite(value) && value >= 0);
 }
