@@ -28,14 +28,15 @@ internal static class TestNetworks
     /// <param name="path">The file.</param>
     /// <param name="channels">Channels of the images.</param>
     /// <param name="size">Their height and width; -1 for any.</param>
+    /// <param name="kernel">Height and width of the convolution's window.</param>
     /// <param name="rank">2 for scores of the shape [N, classes], 3 for [N, classes, 1], and so on.</param>
-    public static string WriteConvolution(string path, int channels = 3, int size = 16, int rank = 2)
+    public static string WriteConvolution(string path, int channels = 3, int size = 16, int rank = 2, int kernel = 3)
     {
         using var builder = new NetworkBuilder();
         var pixels = builder.Input("input", -1, channels, size, size);
         var convolved =
-            builder.Node("Conv", "conv", [pixels, builder.Parameter("weight", torch.rand(3, channels, 3, 3))],
-            ("kernel_shape", new long[] { 3, 3 }));
+            builder.Node("Conv", "conv", [pixels, builder.Parameter("weight", torch.rand(3, channels, kernel, kernel))],
+            ("kernel_shape", new long[] { kernel, kernel }));
         var pooled = builder.Node("GlobalAveragePool", "pool", [convolved]);
         long[] ones = [.. Enumerable.Repeat(1L, rank - 2)];
         var scores = builder.Node("Reshape", "scores", [pooled, builder.Constant("shape", [0, 3, .. ones])]);

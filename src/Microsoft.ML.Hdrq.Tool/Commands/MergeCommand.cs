@@ -129,7 +129,8 @@ internal static partial class MergeCommand
                         $"'{result.GetValue(classes)}' names {names.Length} classes, and the networks have {count}.");
                 using var common = result.GetValue(source) is { } sourcePath ? Network.LoadOnnx(sourcePath) : null;
                 var context = Devices.Context(result.GetValue(seed), null);
-                var (height, width) = Size(networks[0], result.GetValue(zip) is null ? 1 : result.GetValue(size));
+                var (height, width) = Size(
+                    networks[0], result.GetValue(zip) is null ? NetworkFiles.AnySide : result.GetValue(size));
                 if (places is not null && result.GetValue(zip) is null)
                     (height, width) = PixelPipeline.InputSize(networks[0], () => places[0].Paths[0]);
                 var steps = new NetworkSteps(

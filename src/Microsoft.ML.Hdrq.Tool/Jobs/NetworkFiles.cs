@@ -15,7 +15,7 @@ namespace Microsoft.ML.Hdrq.Tool.Jobs;
 internal static class NetworkFiles
 {
     /// <summary>The height and width on which a network is tried that takes any.</summary>
-    private const long AnySide = 224;
+    public const int AnySide = 224;
 
     /// <summary>
     /// Writes a network, whole or not at all; also where another process writes the same file at the same time, as when

@@ -19,6 +19,9 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
     /// </summary>
     internal const double Tiny = 1e-100;
 
+    /// <summary>The smallest size of a covariance, relative to the squared mean.</summary>
+    private const double MinSize = 0.03;
+
     public override string Name => "RegMean";
 
     public override MergeRule Prepare(Graph graph, IReadOnlyList<MergeInput> networks)
@@ -63,7 +66,7 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         var (outputs, inputs) = (layer.Outputs, layer.Inputs);
-        var sites = networks.Select(network => Site(layer, network)).ToArray();
+        var sites = Alike([.. networks.Select(network => Site(layer, network))]);
         // With a bias, which takes up what the means say, inputs and outputs count from their common means.
         var (inputMean, outputMean) = layer.Bias is null
             ? (torch.zeros([inputs], torch.ScalarType.Float64), torch.zeros([outputs], torch.ScalarType.Float64))
@@ -120,8 +123,26 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
             .Aggregate((sum, next) => sum.add(next, Scalars.One));
     }
 
+    /// <summary>
+    /// The size of a covariance: its Frobenius norm. Each site's is divided by it, so that one with large inputs does
+    /// not decide alone (FeatCal, arXiv 2605.13030; ACE-Merging, arXiv 2603.02945), and neither does one whose inputs
+    /// hardly vary.
+    /// </summary>
+    /// <param name="squares">The sum of the squares of its elements.</param>
+    /// <param name="mean">The mean of the inputs.</param>
+    internal static double Size(torch.Tensor squares, torch.Tensor mean) => Math.Max(
+        squares.sqrt().item<double>(), MinSize * mean.square().sum().item<double>() + Tiny);
+
+    /// <summary>Sites whose shares are such that, with their matrices as they are, they count as they should.</summary>
+    private static SiteLayer[] Alike(SiteLayer[] sites)
+    {
+        var shares = sites.Select(site => site.Share / Size(site.Gram.SumOfSquares, site.Gram.Mean)).ToArray();
+        var all = shares.Sum();
+        return [.. sites.Select((site, d) => site with { Share = shares[d] / all })];
+    }
+
     /// <summary>What is known of a layer in one network.</summary>
-    /// <param name="Share">The network's share.</param>
+    /// <param name="Share">How much the network counts.</param>
     /// <param name="Weight">Its weight, [outputs, inputs].</param>
     /// <param name="Gram">Its inputs.</param>
     /// <param name="Outputs">The mean of its outputs, [outputs].</param>

@@ -20,9 +20,6 @@ internal sealed class SecondRound
     /// </summary>
     private const double Anchor = 0.003;
 
-    /// <summary>The smallest size of a covariance, relative to the squared mean.</summary>
-    private const double MinSize = 0.03;
-
     /// <summary>What the name of the method ends with in a network whose layers are all merged again.</summary>
     public const string Suffix = ", second round";
 
@@ -97,8 +94,10 @@ internal sealed class SecondRound
 
     private MergeTarget Target(MergedLayer layer, IReadOnlyList<(LayerMoments Moments, double Share)> sites)
     {
-        // Each site's matrix is divided by its size, so that one with large inputs does not decide alone.
-        var shares = sites.Select(site => site.Share / Size(site.Moments)).ToArray();
+        var shares = sites
+            .Select(site => site.Share
+                / RegMeanMergeMethod.Size(site.Moments.Inputs.square().sum(), site.Moments.InputMean))
+            .ToArray();
         var all = shares.Sum();
         var (merged, _) = layer.Of(Values);
         // With a bias, which takes up what the means say, inputs and outputs count from their common means.
@@ -120,11 +119,6 @@ internal sealed class SecondRound
 
         double[] Values(string name) => _merged.Parameters[name].detach()
             .to(torch.ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
-
-        // One whose inputs hardly vary does not decide alone either.
-        static double Size(LayerMoments moments) => Math.Max(
-            moments.Inputs.square().sum().sqrt().item<double>(),
-            MinSize * moments.InputMean.square().sum().item<double>() + RegMeanMergeMethod.Tiny);
 
         torch.Tensor Sum(Func<LayerMoments, torch.Tensor> of) => sites
             .Select((site, d) => of(site.Moments).mul(Scalars.Keep(shares[d] / all)))

@@ -83,14 +83,16 @@ public sealed class MergeMethodTests
                 var sent = InputGrams.Read(network.Metadata, name, Matrix(network).shape[1])!;
                 var mean = sent.Mean.to(torch.ScalarType.Float32);
                 var covariance = sent.Rest.diag().add(sent.Factor.mm(sent.Factor.t())).to(torch.ScalarType.Float32);
+                // Each site's matrix is divided by its size.
+                var share = (float)(weights[d] / covariance.square().sum().sqrt().item<float>());
                 var change = Matrix(merged).sub(Matrix(network));
                 var offset = change.mv(mean);
                 if (biasName is not null)
                     offset = offset.add(merged.Parameters[biasName].sub(network.Parameters[biasName]));
-                var part = change.mm(covariance).add(offset.outer(mean)).mul(weights[d]);
+                var part = change.mm(covariance).add(offset.outer(mean)).mul(share);
                 (gradient, size) = (gradient.add(part), size.add(part.abs()));
                 (biasGradient, biasSize) =
-                    (biasGradient.add(offset.mul(weights[d])), biasSize.add(offset.mul(weights[d]).abs()));
+                    (biasGradient.add(offset.mul(share)), biasSize.add(offset.mul(share).abs()));
             }
             Assert.IsLessThan(3e-3 * size.max().item<float>(), gradient.abs().max().item<float>(), name);
             if (biasName is not null)
@@ -131,7 +133,7 @@ public sealed class MergeMethodTests
             {
                 // Outputs are nearer to those of the unrounded layer than with each weight at the nearest of the same steps.
                 var sent = new[] { a, b }.Select(network => InputGrams.Read(network.Metadata, "weight", 54)!).ToList();
-                var gram = sent.Select(one => one.Rest.diag().add(one.Factor.mm(one.Factor.t()))).Aggregate((first, second) => first.add(second).div(2));
+                var gram = sent.Select(one => one.Rest.diag().add(one.Factor.mm(one.Factor.t()))).Select(one => one.div(one.square().sum().sqrt())).Aggregate((first, second) => first.add(second).div(2));
                 var steps = merged.Parameters["weight.scale"].reshape(-1, 1).to(torch.ScalarType.Float64);
                 var wanted = expected.Parameters["weight"].reshape(8, 54).to(torch.ScalarType.Float64);
                 var limit = 1 << (bits - 1);

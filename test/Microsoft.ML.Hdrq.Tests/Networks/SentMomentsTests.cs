@@ -46,6 +46,8 @@ public sealed class SentMomentsTests
             InputGrams.Collect(network, rows[d], 32, default, MomentsKind.Whole);
             var exact = rows[d].to(torch.ScalarType.Float64);
             var gram = exact.t().mm(exact).div(200);
+            // Each site's matrix counts relative to the size of its covariance.
+            gram = gram.div(gram.sub(exact.mean([0]).outer(exact.mean([0]))).square().sum().sqrt());
             (product, sum) = (product.add(network.Parameters["weight"].t().to(torch.ScalarType.Float64).mm(gram)), sum.add(gram));
         }
         var expected = torch.linalg.solve(sum, product.t());

@@ -56,6 +56,17 @@ public sealed class MergeTests
     /// <summary>
     /// Ilharco et al. (ICLR 2023): the source and a multiple of the mean of the differences to it; 1.15 here.
     /// </summary>
+    /// <summary>Nothing is computed, so that images may be of any size, also where one pixel would be too few.</summary>
+    [TestMethod]
+    public void Networks_for_images_of_any_size_are_merged_without_any()
+    {
+        foreach (var name in new[] { "one.onnx", "two.onnx" })
+            TestNetworks.WriteConvolution(F(name), size: -1, kernel: 7);
+        Run(F("one.onnx"), F("two.onnx"), "--output", F("merged.onnx"));
+        using var merged = Network.LoadOnnx(F("merged.onnx"));
+        CollectionAssert.AreEqual(new long[] { -1, 3, -1, -1 }, merged.Graph.Inputs[0].Shape.ToArray());
+    }
+
     [TestMethod]
     public void Networks_are_merged_by_task_arithmetic()
     {

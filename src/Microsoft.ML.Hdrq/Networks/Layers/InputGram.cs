@@ -29,6 +29,11 @@ internal sealed record InputGram(torch.Tensor Mean, torch.Tensor Rest, torch.Ten
     /// <summary>What is added to the variances of a whole covariance, relative to their mean.</summary>
     private const double Jitter = 1e-9;
 
+    /// <summary>The sum of the squares of all elements of the covariance.</summary>
+    public torch.Tensor SumOfSquares => Rest.square().sum()
+        .add(Rest.mul(Factor.square().sum(1)).sum(), Scalars.Keep(2))
+        .add(Factor.t().mm(Factor).square().sum(), Scalars.One);
+
     /// <summary>
     /// Creates a Gram matrix with given variances, made larger by a few hundredths where the directions explain nearly
     /// all of them.

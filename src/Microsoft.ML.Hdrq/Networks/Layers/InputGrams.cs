@@ -81,11 +81,11 @@ internal static class InputGrams
             return;
         var count = Used(network.Graph, images.shape[0], moments);
         var kind = moments.KindFor(count, warn: null);
-        images = images.narrow(0, 0, count);
+        using var used = images.narrow(0, 0, count);
         if (kind != MomentsKind.Nothing && moments.Noise is { } noise)
-            PrivateGrams.Collect(network, images, kind, noise, cancellationToken);
+            PrivateGrams.Collect(network, used, kind, noise, cancellationToken);
         else if (kind != MomentsKind.Nothing)
-            Collect(network, images, batchSize, cancellationToken, kind);
+            Collect(network, used, batchSize, cancellationToken, kind);
         network.Metadata = network.Metadata.SetItem(
             NetworkMetadata.SentMoments, new SentMomentsReport(kind, count, moments.Noise).Write());
     }
