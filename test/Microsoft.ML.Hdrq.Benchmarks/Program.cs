@@ -23,6 +23,9 @@ switch (args)
     case ["adapting", var images, var network, .. var rest]:
         AdaptingBenchmark.Run(Console.Out, images, network, rest);
         break;
+    case ["ranges", var images, var network, var domain, .. var seeds]:
+        RangeBenchmark.Run(Console.Out, images, network, domain, seeds.Select(int.Parse));
+        break;
     case ["merging", ..]:
         MergingBenchmark.Run(Console.Out, networks: 2, repetitions: 5);
         break;
