@@ -3,6 +3,7 @@ using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
+using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tests.Quantization;
@@ -191,7 +192,7 @@ public sealed class IntegerKernelTests
     public void SumsOfTheLargestProductsAreExact(int bits, int activationBits, bool perChannel, int integer, string type)
     {
         using var scope = torch.NewDisposeScope();
-        using var network = LargestProducts.Create("Conv", 3, bits, activationBits, perChannel, integer);
+        using var network = LargestProducts.Create("Conv", 3, new(bits, isSigned: true), activationBits, perChannel, integer);
         var file = Save(network);
         Assert.AreEqual(type, ((ElementType)ModelProto.Parser.ParseFrom(file).Graph.Initializer.Single(tensor => tensor.Name == "w").DataType).ToString());
         using var optimized = new OptimizedModel(file);
@@ -204,6 +205,89 @@ public sealed class IntegerKernelTests
         CollectionAssert.AreEqual(file, Save(again));
     }
 
+    // Signed, which is what CPUs with VNNI are fast with, and within 16 bits on the others.
+    [TestMethod]
+    [DataRow("Conv", 1)]
+    [DataRow("Conv", 3)]
+    [DataRow("Gemm", 1)]
+    public void WeightsOfTheReducedRangeAreSignedAndExact(string layer, int kernel)
+    {
+        using var scope = torch.NewDisposeScope();
+        foreach (var (integer, perChannel) in from integer in new[] { -64, 64 } from perChannel in new[] { false, true } select (integer, perChannel))
+        {
+            using var network = LargestProducts.Create(layer, kernel, QuantizationRange.Reduced, 8, perChannel, integer);
+            var file = Save(network);
+            Assert.AreEqual((int)ElementType.Int8, ModelProto.Parser.ParseFrom(file).Graph.Initializer.Single(tensor => tensor.Name == "w").DataType);
+            using var optimized = new OptimizedModel(file);
+            Assert.AreEqual(1, optimized.Count(layer == "Gemm" ? "QGemm" : "QLinearConv"));
+            Assert.AreEqual(0, optimized.Count("Clip"));
+            var (products, images) = layer == "Gemm" ? (72, torch.full([3, 72], 255f)) : (8 * kernel * kernel, torch.full([2, 8, 6, 6], 255f));
+            foreach (var score in optimized.Run(images))
+                Assert.AreEqual(LargestProducts.Score(products, 8, integer), score);
+            using var again = Load(file);
+            Assert.IsNull(network.Graph.FirstDifference(again.Graph));
+            CollectionAssert.AreEqual(file, Save(again));
+        }
+    }
+
+    // A CPU without VNNI (pmaddubsw) adds two products at a time within 16 bits; which two, is up to the kernel.
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void NoPairOfProductsOfASavedFileLeavesSixteenBits(bool reduceRange)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var original = ResNet.Cifar(8, 10, seed: 1);
+        var options = new RoundToNearestOptions { ReduceRange = reduceRange };
+        using var network = NetworkQuantizer.Quantize(original, SmallNetworks.Random(1, 8, 3, 32, 32), options, seed: 1);
+        using var file = new MemoryStream();
+        // The full range can be forced to be signed: then the emulated CPU must see that it is wrong.
+        network.SaveOnnx(file, new() { SignedWeights = !reduceRange });
+        var weights = ModelProto.Parser.ParseFrom(file.ToArray()).Graph.Initializer.Where(tensor => tensor.Dims.Count > 1).ToList();
+        Assert.HasCount(8, weights);
+        var wrong = 0;
+        foreach (var weight in weights)
+        {
+            Assert.AreEqual((int)ElementType.Int8, weight.DataType);
+            foreach (var channel in weight.RawData.ToByteArray().Chunk(weight.RawData.Length / (int)weight.Dims[0]))
+            {
+                int[] products = [.. channel.Select(value => 255 * (sbyte)value)];
+                foreach (var order in new[] { products, [.. products.Order()], [.. products.OrderDescending()] })
+                    wrong += PairedSum(order) == order.Sum() ? 0 : 1;
+            }
+        }
+        if (reduceRange)
+            Assert.AreEqual(0, wrong);
+        else
+            Assert.IsGreaterThan(0, wrong);
+
+        static int PairedSum(int[] products) => products.Chunk(2).Sum(pair => Math.Clamp(pair.Sum(), short.MinValue, short.MaxValue));
+    }
+
+    // The same integers in a wider range are stored unsigned, which is exact on every CPU.
+    [TestMethod]
+    public void ScoresOfSignedWeightsAreThoseOfUnsignedOnes()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var original = ResNet.Cifar(8, 10, seed: 1);
+        var images = SmallNetworks.Random(1, 8, 3, 32, 32);
+        using var quantized = NetworkQuantizer.Quantize(original, images, new RoundToNearestOptions(), seed: 1);
+        // Its weights are integers times a scale, so that another range clips none.
+        using var network = Load(Save(quantized));
+        var nodes = network.Graph.Nodes.Select(node => node.Operator is FakeQuantize { Range: var range } quantizer && range == QuantizationRange.Reduced
+            ? new GraphNode(node.Name, Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(new(8, isSigned: true), quantizer.Axis)), node.Inputs, node.Outputs)
+            : node);
+        using var wide = new Network(new Graph(network.Graph.Inputs, network.Graph.Parameters, [.. nodes], network.Graph.Outputs), network.Parameters.ToDictionary(pair => pair.Key, pair => pair.Value.detach().clone()));
+        var (signed, unsigned) = (Save(network), Save(wide));
+        Assert.AreEqual(8, Weights(signed, ElementType.Int8));
+        Assert.AreEqual(8, Weights(unsigned, ElementType.UInt8));
+        using var ofSigned = new OptimizedModel(signed);
+        using var ofUnsigned = new OptimizedModel(unsigned);
+        CollectionAssert.AreEqual(ofUnsigned.Run(images), ofSigned.Run(images));
+
+        static int Weights(byte[] file, ElementType type) => ModelProto.Parser.ParseFrom(file).Graph.Initializer.Count(tensor => tensor.Dims.Count > 1 && tensor.DataType == (int)type);
+    }
+
     [TestMethod]
     [DataRow(8)]
     [DataRow(7)]
@@ -213,7 +297,7 @@ public sealed class IntegerKernelTests
         using var scope = torch.NewDisposeScope();
         foreach (var (activationBits, perChannel) in from activationBits in new[] { 8, 4 } from perChannel in new[] { false, true } select (activationBits, perChannel))
         {
-            using var network = LargestProducts.Create("Gemm", 1, bits, activationBits, perChannel, -(1 << (bits - 1)));
+            using var network = LargestProducts.Create("Gemm", 1, new(bits, isSigned: true), activationBits, perChannel, -(1 << (bits - 1)));
             using var optimized = new OptimizedModel(Save(network));
             Assert.AreEqual(1, optimized.Count("QGemm"), $"A{activationBits} {perChannel}");
             Assert.AreEqual(0, optimized.Count("Gemm") + optimized.Count("MatMul"));
