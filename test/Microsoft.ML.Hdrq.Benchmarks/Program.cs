@@ -25,7 +25,9 @@ switch (args)
         AdaptingBenchmark.Run(Console.Out, images, network, rest);
         break;
     case ["ranges", var images, var network, var domain, .. var seeds]:
-        RangeBenchmark.Run(Console.Out, images, network, domain, seeds.Select(seed => int.Parse(seed, CultureInfo.InvariantCulture)));
+        RangeBenchmark.Run(
+            Console.Out, images, network, domain,
+            seeds.Select(seed => int.Parse(seed, CultureInfo.InvariantCulture)));
         break;
     case ["merging", ..]:
         MergingBenchmark.Run(Console.Out, networks: 2, repetitions: 5);

@@ -40,11 +40,12 @@ public static class RangeBenchmark
             {
                 foreach (var reduced in new[] { false, true })
                 {
+                    var given = options with { ReduceRange = reduced };
                     using var quantized = context.Transforms
-                        .QuantizeNetwork("Score", "Source", options with { ReduceRange = reduced }, new() { Seed = seed })
+                        .QuantizeNetwork("Score", "Source", given, new() { Seed = seed })
                         .Fit(source.Transform(train));
-                    var name = options is HdrqOptions ? "HDRQ" : "RTN";
-                    Write($"{name} W8A8, seed {seed}", reduced ? "-64 to 64" : "-128 to 127", quantized, source.Transform);
+                    var name = $"{(options is HdrqOptions ? "HDRQ" : "RTN")} W8A8, seed {seed}";
+                    Write(name, reduced ? "-64 to 64" : "-128 to 127", quantized, source.Transform);
                 }
             }
         }

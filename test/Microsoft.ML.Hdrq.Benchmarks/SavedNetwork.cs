@@ -60,11 +60,12 @@ internal sealed class SavedNetwork : IDisposable
     public void Score(float[] pixels, long[] shape)
     {
         var count = _byRow ? (int)shape[0] : 1;
+        var length = pixels.Length / count;
         long[] given = [shape[0] / count, .. shape[1..]];
         for (var i = 0; i < count; i++)
         {
             using var input = OrtValue.CreateTensorValueFromMemory(
-                OrtMemoryInfo.DefaultInstance, pixels.AsMemory(i * (pixels.Length / count), pixels.Length / count), given);
+                OrtMemoryInfo.DefaultInstance, pixels.AsMemory(i * length, length), given);
             using var run = new RunOptions();
             using var outputs = _session.Run(run, _session.InputNames, [input], _session.OutputNames);
         }

@@ -186,8 +186,8 @@ public static class NetworkMerger
         {
             var isReduced = HasReducedRange(networks[d]);
             return isReduced == HasReducedRange(networks[0]) ? ""
-                : $". Weights of 8 bits have the integers -64 to 64 in network {Name(isReduced ? d : 0)} only; quantize "
-                + "both with the same ReduceRange";
+                : $". Weights of 8 bits have the integers -64 to 64 in network {Name(isReduced ? d : 0)} only; "
+                    + "quantize both with the same ReduceRange";
         }
 
         string Source(int d) => networks[d].Metadata[NetworkMetadata.Source];

@@ -18,7 +18,8 @@ internal static class LargestProducts
     /// <param name="activationBits">The input's bits.</param>
     /// <param name="perChannel">Whether the weight has a scale for each channel.</param>
     /// <param name="integer">All of the weight's integers.</param>
-    public static Network Create(string layer, int kernel, QuantizationRange weight, int activationBits, bool perChannel, int integer)
+    public static Network Create(
+        string layer, int kernel, QuantizationRange weight, int activationBits, bool perChannel, int integer)
     {
         var isGemm = layer == "Gemm";
         using var builder = new NetworkBuilder();

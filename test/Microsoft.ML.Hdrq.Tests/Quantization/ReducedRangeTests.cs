@@ -2,14 +2,15 @@ using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
-using Microsoft.ML.Hdrq.Onnx.Protobuf;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tests.Onnx;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Quantization;
 
-/// <summary>Weights of 8 bits with the integers -64 to 64: they are found and trained there, and stay there in files and merges.</summary>
+/// <summary>
+/// Weights of 8 bits with the integers -64 to 64: they are found and trained there, and stay there in files and merges.
+/// </summary>
 [TestClass]
 public sealed class ReducedRangeTests
 {
@@ -31,7 +32,7 @@ public sealed class ReducedRangeTests
         using var network = Quantized(1, options);
         AssertReduced(network);
         var file = OnnxModels.Save(network);
-        var weights = ModelProto.Parser.ParseFrom(file).Graph.Initializer.Where(tensor => tensor.Dims.Count > 1).ToList();
+        var weights = OnnxModels.Weights(file);
         Assert.HasCount(8, weights);
         foreach (var weight in weights)
         {
@@ -50,7 +51,8 @@ public sealed class ReducedRangeTests
     [TestMethod]
     public void ScalesAreThoseOfTheRange()
     {
-        using var network = Quantized(1, new RoundToNearestOptions { Calibration = new() { Observer = RangeObserverKind.MinMax } });
+        var calibration = new CalibrationOptions { Observer = RangeObserverKind.MinMax };
+        using var network = Quantized(1, new RoundToNearestOptions { Calibration = calibration });
         foreach (var layer in network.Graph.Layers.All)
         {
             using var scope = torch.NewDisposeScope();
@@ -59,17 +61,23 @@ public sealed class ReducedRangeTests
         }
     }
 
-    // As files of the full range were before there was another: unsigned, and the same bytes when read and written again.
+    // Files of the full range are unsigned, as they were before there was another, and the same when written again.
     [TestMethod]
     public void TheFullRangeIsAnOptionAndItsFilesStayAsTheyAre()
     {
         using var network = Quantized(1, new RoundToNearestOptions { ReduceRange = false });
-        Assert.IsTrue(network.Graph.Layers.All.All(layer => layer.WeightQuantizer!.Operator.Range == new QuantizationRange(8, isSigned: true)));
+        var full = new QuantizationRange(8, isSigned: true);
+        Assert.IsTrue(network.Graph.Layers.All.All(layer => layer.WeightQuantizer!.Operator.Range == full));
         var file = OnnxModels.Save(network);
-        Assert.IsTrue(ModelProto.Parser.ParseFrom(file).Graph.Initializer.Where(tensor => tensor.Dims.Count > 1).All(tensor => tensor.DataType == (int)ElementType.UInt8));
+        Assert.IsTrue(OnnxModels.Weights(file).All(weight => weight.DataType == (int)ElementType.UInt8));
         using var again = OnnxModels.Load(file);
         CollectionAssert.AreEqual(file, OnnxModels.Save(again));
-        Assert.IsFalse(HdrqOptions.Paper.ReduceRange || BrecqOptions.Paper.ReduceRange || QDropOptions.Paper.ReduceRange || RoundToNearestOptions.Paper.ReduceRange);
+        QuantizationOptions[] papers =
+        [
+            HdrqOptions.Paper, BrecqOptions.Paper, QDropOptions.Paper, AdaRoundOptions.Paper,
+            RoundToNearestOptions.Paper,
+        ];
+        Assert.IsFalse(papers.Any(options => options.ReduceRange));
     }
 
     [TestMethod]
@@ -78,13 +86,17 @@ public sealed class ReducedRangeTests
     [DataRow(4, 4, true)]
     public void ASiteHandsItsRangesOnToAnother(int weightBits, int activationBits, bool reduceRange)
     {
-        using var first = Quantized(1, new RoundToNearestOptions { WeightBits = weightBits, ActivationBits = activationBits, ReduceRange = reduceRange });
-        // The other site's options would give 8-bit layers another range.
-        using var second = Quantized(2, new RoundToNearestOptions { ReduceRange = !reduceRange, Overrides = LayerOverride.Of(first) });
+        var options = new RoundToNearestOptions { ReduceRange = reduceRange };
+        using var first = Quantized(1, options with { WeightBits = weightBits, ActivationBits = activationBits });
+        // The other site's options would give layers of 8 bits another range.
+        var overrides = LayerOverride.Of(first);
+        var others = options with { ReduceRange = weightBits < 8 || !reduceRange, Overrides = overrides };
+        using var second = Quantized(2, others);
         Assert.IsNull(first.Graph.FirstDifference(second.Graph));
+        var reduced = weightBits == 8 && reduceRange ? "true" : "false";
         Assert.AreEqual(
-            $"new(@\"^conv1$\") {{ WeightBits = 8, ActivationBits = 8, ReduceRange = {(weightBits == 8 && reduceRange ? "true" : "false")} }}",
-            LayerOverride.Of(first)[0].ToString());
+            $"new(@\"^conv1$\") {{ WeightBits = 8, ActivationBits = 8, ReduceRange = {reduced} }}",
+            overrides[0].ToString());
     }
 
     [TestMethod]
@@ -119,8 +131,8 @@ public sealed class ReducedRangeTests
         using var network = SmallNetworks.Residual();
         using (torch.no_grad())
         {
-            foreach (var definition in network.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight))
-                network.Parameters[definition.Name].add_(SmallNetworks.Random(seed, definition.Shape.ToArray()), 0.1);
+            foreach (var weight in network.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight))
+                network.Parameters[weight.Name].add_(SmallNetworks.Random(seed, weight.Shape.ToArray()), 0.1);
         }
         return NetworkQuantizer.Quantize(network, SmallNetworks.Random(10 + seed, 8, 3, 8, 8), options, seed: 1);
     }
