@@ -138,7 +138,7 @@ internal sealed class MergedLayer
     {
         var unit = size.mul(Scalars.Keep(Exactness)).add(Scalars.Keep(RegMeanMergeMethod.Tiny), Scalars.One);
         // Adding 0 makes -0 into 0: they are equal, and their bytes are not.
-        return values.div(unit).round().mul(unit).add(Scalars.Keep(0.0));
+        return values.div(unit).round().mul(unit).add(Scalars.Keep(0.0), Scalars.One);
     }
 
     // Only matrices can have their outputs along another axis than the first.
