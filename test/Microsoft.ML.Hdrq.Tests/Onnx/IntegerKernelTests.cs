@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Google.Protobuf;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
@@ -272,7 +271,7 @@ public sealed class IntegerKernelTests
             products.Chunk(2).Sum(pair => Math.Clamp(pair.Sum(), short.MinValue, short.MaxValue));
     }
 
-    // The runtime's option for exact sums makes weights unsigned on x86, whose kernels are exact on every CPU.
+    // Kernels for unsigned weights are exact on every CPU.
     [TestMethod]
     public void ScoresOfSignedWeightsAreThoseOfUnsignedOnes()
     {
@@ -282,14 +281,41 @@ public sealed class IntegerKernelTests
         using var network = NetworkQuantizer.Quantize(original, images, new RoundToNearestOptions(), seed: 1);
         var file = Save(network);
         using var signed = new OptimizedModel(file);
-        using var unsigned = new OptimizedModel(file, exactSums: true);
+        using var unsigned = new OptimizedModel(WithUnsignedWeights(file));
         Assert.AreEqual(8, Count(signed, ElementType.Int8));
-        if (RuntimeInformation.ProcessArchitecture == Architecture.X64)
-            Assert.AreEqual(8, Count(unsigned, ElementType.UInt8));
+        Assert.AreEqual(8, Count(unsigned, ElementType.UInt8));
         CollectionAssert.AreEqual(unsigned.Run(images), signed.Run(images));
 
         static int Count(OptimizedModel model, ElementType type) =>
             model.Graph.Initializer.Count(tensor => tensor.Dims.Count > 1 && tensor.DataType == (int)type);
+    }
+
+    /// <summary>Adds 128 to all integers of weights and to their zero points, which changes no number.</summary>
+    private static byte[] WithUnsignedWeights(byte[] file)
+    {
+        var model = ModelProto.Parser.ParseFrom(file);
+        var graph = model.Graph;
+        foreach (var weight in graph.Initializer.Where(tensor => tensor.Dims.Count > 1).ToList())
+        {
+            weight.DataType = (int)ElementType.UInt8;
+            weight.RawData = ByteString.CopyFrom([.. weight.RawData.Select(value => (byte)(value ^ 0x80))]);
+            // All integers are within the bounds.
+            var clip = graph.Node.Single(node => node.Input.Contains(weight.Name));
+            var dequantize = graph.Node.Single(node => node.Input.Contains(clip.Output[0]));
+            graph.Node.Remove(clip);
+            dequantize.Input[0] = weight.Name;
+            var axis = (int)dequantize.Attribute.Single(attribute => attribute.Name == "axis").I;
+            var zeroPoint = new TensorProto
+            {
+                Name = $"{weight.Name}.zero",
+                DataType = (int)ElementType.UInt8,
+                Dims = { weight.Dims[axis] },
+                RawData = ByteString.CopyFrom([.. Enumerable.Repeat((byte)0x80, (int)weight.Dims[axis])]),
+            };
+            dequantize.Input[2] = zeroPoint.Name;
+            graph.Initializer.Add(zeroPoint);
+        }
+        return model.ToByteArray();
     }
 
     [TestMethod]

@@ -9,16 +9,11 @@ internal sealed class OptimizedModel : IDisposable
 {
     private readonly InferenceSession _session;
 
-    /// <summary>Lets the runtime optimize a model.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="exactSums">Whether weights become unsigned on x86, whose sums no CPU holds within 16 bits.</param>
-    public OptimizedModel(byte[] model, bool exactSums = false)
+    public OptimizedModel(byte[] model)
     {
         using var directory = new TemporaryDirectory();
         var path = directory.Combine("optimized.onnx");
         using var options = new SessionOptions { IntraOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR, OptimizedModelFilePath = path };
-        if (exactSums)
-            options.AddSessionConfigEntry("session.x64quantprecision", "1");
         _session = new InferenceSession(model, options);
         Graph = ModelProto.Parser.WithDiscardUnknownFields(true).ParseFrom(File.ReadAllBytes(path)).Graph;
     }
