@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
@@ -14,13 +13,6 @@ namespace Microsoft.ML.Hdrq.Benchmarks;
 /// </summary>
 public static class AdaptingBenchmark
 {
-    private sealed class Row
-    {
-        public string Path { get; set; } = "";
-
-        public string Class { get; set; } = "";
-    }
-
     /// <summary>Adapts and writes a line for each domain, method and seed.</summary>
     /// <param name="output">Where the lines go.</param>
     /// <param name="folder">The folder of domains.</param>
@@ -33,19 +25,19 @@ public static class AdaptingBenchmark
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(arguments);
-        var domains = Values("--domains") ?? [.. Directory.GetDirectories(folder).Select(Path.GetFileName).Order()!];
         var methods = (Values("--methods") ?? ["Statistics", "Shot", "Student"]).Select(Enum.Parse<AdaptationMethod>);
         var seeds = (Values("--seeds") ?? ["1"]).Select(seed => int.Parse(seed, CultureInfo.InvariantCulture));
         using var network = Network.LoadOnnx(networkPath);
-        var input = network.Graph.Inputs[0].Shape.ToArray();
         var context = new MLContext(seed: 1);
+        var images = new DomainImages(context, folder, network);
+        var domains = Values("--domains") ?? images.Domains;
         foreach (var domain in domains)
         {
-            var (train, test) = (Read(domain, "train"), Read(domain, "test"));
+            var (train, test) = (images.Read(domain, "train"), images.Read(domain, "test"));
             using var source = context.Transforms
                 .ApplyNetwork("Source", "Pixels", network, new() { Normalization = ChannelNormalization.ImageNet() })
                 .Fit(train);
-            output.WriteLine($"{domain}: source {Accuracy(source, test):0.00}");
+            output.WriteLine($"{domain}: source {images.Accuracy(source, test):0.00}");
             foreach (var (method, seed) in methods.SelectMany(_ => seeds, (method, seed) => (method, seed)))
             {
                 var clock = Stopwatch.StartNew();
@@ -55,34 +47,10 @@ public static class AdaptingBenchmark
                 var seconds = clock.Elapsed.TotalSeconds;
                 var kept = AdaptationReport.Of(adapted.Network)?.KeptSource;
                 output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"{domain}: {method}, seed {seed}: {Accuracy(adapted, test):0.00}, {seconds:0} s"));
+                    $"{domain}: {method}, seed {seed}: {images.Accuracy(adapted, test):0.00}, {seconds:0} s"));
                 if (kept is not null)
                     output.WriteLine($"  the source is kept: {kept}");
             }
-        }
-
-        IDataView Read(string domain, string split)
-        {
-            var root = Path.Combine(folder, domain, split);
-            var rows = context.Data.LoadFromEnumerable(Directory.GetDirectories(root)
-                .Order(StringComparer.Ordinal)
-                .SelectMany(
-                    path => Directory.GetFiles(path).Order(StringComparer.Ordinal),
-                    (path, file) => new Row { Class = Path.GetFileName(path), Path = file })
-                .ToArray());
-            var (height, width) = ((int)input[2], (int)input[3]);
-            return context.Data.Cache(context.Transforms.LoadImages("Image", imageFolder: null, nameof(Row.Path))
-                .Append(context.Transforms.ResizeImages("Image", width, height))
-                .Append(context.Transforms.ExtractPixels("Pixels", "Image"))
-                .Append(context.Transforms.Conversion.MapValueToKey("Label", nameof(Row.Class)))
-                .Fit(rows).Transform(rows), "Pixels", "Label");
-        }
-
-        double Accuracy(NetworkTransformer transformer, IDataView test)
-        {
-            var name = transformer.GetOutputSchema(test.Schema).Last(column => column.Type is VectorDataViewType).Name;
-            return 100 * context.MulticlassClassification
-                .Evaluate(transformer.Transform(test), scoreColumnName: name).MicroAccuracy;
         }
 
         string[]? Values(string option) => arguments.Index().Where(item => item.Item == option)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using BenchmarkDotNet.Running;
 using Microsoft.ML.Hdrq.Benchmarks;
 using Microsoft.ML.Hdrq.Networks.Torch;
@@ -23,11 +24,19 @@ switch (args)
     case ["adapting", var images, var network, .. var rest]:
         AdaptingBenchmark.Run(Console.Out, images, network, rest);
         break;
+    case ["ranges", var images, var network, var domain, .. var seeds]:
+        RangeBenchmark.Run(
+            Console.Out, images, network, domain,
+            seeds.Select(seed => int.Parse(seed, CultureInfo.InvariantCulture)));
+        break;
     case ["merging", ..]:
         MergingBenchmark.Run(Console.Out, networks: 2, repetitions: 5);
         break;
-    case ["integers", ..]:
+    case ["integers"]:
         IntegerScoringBenchmark.Run(Console.Out);
+        break;
+    case ["integers", var repetitions]:
+        IntegerScoringBenchmark.Run(Console.Out, int.Parse(repetitions, CultureInfo.InvariantCulture));
         break;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(PipelineScoringBenchmark).Assembly).Run(args);

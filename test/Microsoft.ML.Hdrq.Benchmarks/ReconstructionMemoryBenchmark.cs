@@ -21,7 +21,7 @@ public static class ReconstructionMemoryBenchmark
         using var original = ResNet.Cifar(20, 10, seed: 1);
         using var folded = FoldBatchNormalization.Apply(original);
         using var generator = new torch.Generator(1);
-        var sites = QuantizerSites.Find(folded, QuantizerPlacement.Integer, 4, 4, []);
+        var sites = QuantizerSites.Find(folded, QuantizerPlacement.Integer, 4, 4, [], reduceRange: true);
         using var quantized = Calibration.Apply(folded, sites, [torch.rand([8, 3, 32, 32], generator: generator)], new CalibrationOptions(), perChannel: false, CancellationToken.None);
         var block = BlockPartition.Find(quantized.Graph)[1];
         var inputs = torch.rand([64, 16, 32, 32], generator: generator);

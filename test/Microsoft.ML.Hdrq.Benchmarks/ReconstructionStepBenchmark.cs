@@ -68,7 +68,7 @@ public static class ReconstructionStepBenchmark
 
     private static BlockReconstruction Training(Network network, torch.Tensor images, string blockName, bool isPerChannel)
     {
-        var sites = QuantizerSites.Find(network, QuantizerPlacement.Paper, 4, 4, []);
+        var sites = QuantizerSites.Find(network, QuantizerPlacement.Paper, 4, 4, [], reduceRange: true);
         using var quantized = Calibration.Apply(network, sites, [images], new CalibrationOptions(), isPerChannel, CancellationToken.None);
         var block = BlockPartition.Find(quantized.Graph).Single(candidate => candidate.Name == blockName);
         // Its terms and parameters are those that users have who set nothing.

@@ -33,7 +33,8 @@ internal static class Speed
         inputShape[0] = 8;
         var images = Setting.Random(1, inputShape).to(setting.Device);
         using var quantized = Calibration.Apply(
-            folded, QuantizerSites.Find(folded, QuantizerPlacement.Integer, 4, 4, []), [images], new(), perChannel: true,
+            folded, QuantizerSites.Find(folded, QuantizerPlacement.Integer, 4, 4, [], reduceRange: true), [images],
+            new(), perChannel: true,
             setting.Limit);
         var block = BlockPartition.Find(quantized.Graph).Single(candidate => candidate.Name == blockName);
         var training = new HdrqTraining();

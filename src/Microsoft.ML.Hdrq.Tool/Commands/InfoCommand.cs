@@ -113,8 +113,12 @@ internal static class InfoCommand
             facts.Add(("bits", "bits", !quantized ? "full precision"
                 : string.Join(", ", report.Layers.GroupBy(Bits).Select(group => $"{group.Count()} {group.Key}"))));
             if (quantized)
+            {
+                var unsigned = report.Layers.Count(layer => layer is { IsInteger: true, HasSignedWeight: false });
                 facts.Add(("integer kernels", "integerLayers",
-                    $"{report.Layers.Count(layer => layer.IsInteger)} of {report.Layers.Length} layers in ONNX Runtime"));
+                    $"{report.Layers.Count(layer => layer.IsInteger)} of {report.Layers.Length} layers in ONNX Runtime"
+                    + (unsigned > 0 ? $", {unsigned} with unsigned weights" : "")));
+            }
         }
         if (rejected is not null)
             facts.Add(("ONNX Runtime", "rejected", $"rejects it: {rejected.Split('\n')[0]}"));
@@ -170,6 +174,7 @@ internal static class InfoCommand
                     ["weightBits"] = layer.WeightBits,
                     ["inputBits"] = layer.InputBits,
                     ["isInteger"] = layer.IsInteger,
+                    ["hasSignedWeight"] = layer.HasSignedWeight,
                     ["reason"] = layer.Reason,
                     ["remedy"] = layer.Remedy,
                 })]);
@@ -185,7 +190,7 @@ internal static class InfoCommand
             .Add(new TextTable.Column("type")).Add(new TextTable.Column("bits"))
             .Add(new TextTable.Column("kernel", MinimumWidth: ShortestName));
         foreach (var layer in report!.Layers)
-            table.Add([layer.Name, layer.Type, Bits(layer), layer.IsInteger ? "integer" : $"float: {layer.Reason} {layer.Remedy}"]);
+            table.Add([layer.Name, layer.Type, Bits(layer), Kernel(layer)]);
         output.Show(table);
     }
 
@@ -219,6 +224,13 @@ internal static class InfoCommand
         MomentsKind.Whole => "whole",
         MomentsKind.LowRank => "low-rank",
         _ => "nothing",
+    };
+
+    private static string Kernel(LayerReport layer) => layer switch
+    {
+        { IsInteger: false } => $"float: {layer.Reason} {layer.Remedy}",
+        { HasSignedWeight: false } => "integer, unsigned weight",
+        _ => "integer",
     };
 
     private static string Bits(LayerReport layer) =>

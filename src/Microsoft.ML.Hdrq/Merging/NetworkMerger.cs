@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Quantizers;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Merging;
@@ -160,7 +161,7 @@ public static class NetworkMerger
             }
             var aligned = MergedRanges.Align(networks[d].Graph, networks[0].Graph);
             if (networks[0].Graph.FirstDifference(aligned) is { } difference)
-                throw Refused(0, d, $"their graphs differ. {difference.TrimEnd('.')}");
+                throw Refused(0, d, $"their graphs differ. {difference.TrimEnd('.')}{RangeHint(d)}");
         }
         if (!options.AllowDifferentSources)
             CheckSources();
@@ -181,6 +182,14 @@ public static class NetworkMerger
             }
         }
 
+        string RangeHint(int d)
+        {
+            var isReduced = HasReducedRange(networks[d]);
+            return isReduced == HasReducedRange(networks[0]) ? ""
+                : $". Weights of 8 bits have the integers -64 to 64 in network {Name(isReduced ? d : 0)} only; "
+                    + "quantize both with the same ReduceRange";
+        }
+
         string Source(int d) => networks[d].Metadata[NetworkMetadata.Source];
 
         string Name(int d) => columns is null ? $"{d}" : $"'{columns[d]}'";
@@ -188,6 +197,9 @@ public static class NetworkMerger
         ArgumentException Refused(int first, int second, string reason) =>
             new($"Networks {Name(first)} and {Name(second)} cannot be merged, because {reason}.", nameof(networks));
     }
+
+    private static bool HasReducedRange(Network network) => network.Graph.Layers.Quantizers.Any(
+        quantizer => quantizer.IsWeight && quantizer.Operator.Range == QuantizationRange.Reduced);
 
     private static bool IsQuantized(Network network) => !network.Graph.Layers.Quantizers.IsEmpty;
 }

@@ -39,8 +39,8 @@ internal readonly record struct IntegerStorage(ElementType Type, int ZeroPoint)
     /// <summary>
     /// How a weight is stored. x86 CPUs without VNNI multiply unsigned by signed bytes in pairs and hold each pair's
     /// sum within 16 bits. <c>2 * 255 * 128</c> exceeds 16 bits, so signed 8-bit weights silently give wrong sums
-    /// there. Unsigned weights are multiplied in another way, which is exact on every CPU. Weights of at most 7 bits
-    /// (<c>2 * 255 * 64</c>) cannot overflow.
+    /// there. Unsigned weights are multiplied in another way, which is exact on every CPU, and slow on those with VNNI.
+    /// Weights within <see cref="QuantizationRange.Reduced"/> cannot overflow.
     /// </summary>
     /// <param name="quantizer">The weight's quantizer.</param>
     /// <param name="opset">The file's opset.</param>
@@ -53,7 +53,7 @@ internal readonly record struct IntegerStorage(ElementType Type, int ZeroPoint)
         { Bits: <= 4, IsSigned: true, Minimum: >= -8, Maximum: <= 7 } when opset >= QuantizerForms.FourBitsOpset =>
             new(ElementType.Int4, 0),
         { Bits: <= 4 } range when opset >= QuantizerForms.FourBitsOpset => Unsigned(ElementType.UInt4, range),
-        { IsSigned: true, Minimum: >= -64, Maximum: <= 63 } => new(ElementType.Int8, 0),
+        { IsSigned: true } range when range.IsWithin(QuantizationRange.Reduced) => new(ElementType.Int8, 0),
         { IsSigned: true, Minimum: >= sbyte.MinValue, Maximum: <= sbyte.MaxValue } when keepSigned =>
             new(ElementType.Int8, 0),
         var range => Unsigned(ElementType.UInt8, range),

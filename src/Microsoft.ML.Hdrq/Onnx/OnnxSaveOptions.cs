@@ -19,12 +19,14 @@ public sealed record OnnxSaveOptions
     public string? ExternalDataFile { get; init; }
 
     /// <summary>
-    /// Whether all quantized 8-bit weights are written as signed integers. False, the default, writes them as unsigned
-    /// integers with zero point 128, with which ONNX Runtime is exact on every CPU. Signed weights are more than twice
-    /// as fast on CPUs with VNNI (Intel since Ice Lake, AMD since Zen 4), and exact there and on Arm; on other x86 CPUs
-    /// ONNX Runtime computes <b>wrong scores</b> with them. Weights that are exact everywhere are always signed:
-    /// weights of at most 7 bits, and weights of a layer in which twice the activation's largest integer times the
-    /// largest magnitude of the weight's integers is at most 32,767, as with activations of at most 7 bits.
+    /// Whether quantized 8-bit weights of the full range, -128 to 127, are written as signed integers. False, the
+    /// default, writes them as unsigned integers with zero point 128, with which ONNX Runtime is exact on every CPU.
+    /// Signed weights are more than twice as fast on CPUs with VNNI (Intel since Ice Lake, AMD since Zen 4), and exact
+    /// there and on Arm; on other x86 CPUs ONNX Runtime computes <b>wrong scores</b> with them. Weights that are exact
+    /// everywhere are always signed: those of the range -64 to 64, which 8 bits have by default
+    /// (<c>QuantizationOptions.ReduceRange</c>), weights of at most 7 bits, and weights of a layer in which twice the
+    /// activation's largest integer times the largest magnitude of the weight's integers is at most 32,767, as with
+    /// activations of at most 7 bits.
     /// </summary>
     public bool SignedWeights { get; init; }
 

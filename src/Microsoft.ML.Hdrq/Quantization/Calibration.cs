@@ -78,7 +78,7 @@ internal static class Calibration
         {
             if (activations.TryGetValue(value, out var site))
             {
-                var range = new QuantizationRange(site.Bits, signed.Contains(value));
+                var range = site.Range(signed.Contains(value));
                 Insert(value, range, scales[value].Scale().squeeze(0), null);
             }
         }
@@ -87,7 +87,7 @@ internal static class Calibration
         {
             var weight = rewriter.Tensor(site.Value);
             var axis = site.Layer!.OutputAxis;
-            var range = new QuantizationRange(site.Bits, true);
+            var range = site.Range(isSigned: true);
             var scale = WeightScale(weight);
             if (source is not null && source.TryGetValue(site.Value, out var sourceWeight))
             {
@@ -133,7 +133,7 @@ internal static class Calibration
             if (sites.TryGetValue(name, out var site))
             {
                 FiniteCheck.Values(value, $"values '{name}'", images, image => seen + image);
-                var range = new QuantizationRange(site.Bits, signed.Contains(name));
+                var range = site.Range(signed.Contains(name));
                 observers[name].Observe(value.reshape(1, -1), range);
             }
         }, cancellationToken);

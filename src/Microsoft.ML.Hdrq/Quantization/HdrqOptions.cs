@@ -10,8 +10,8 @@ public sealed record HdrqOptions : QuantizationOptions
 {
     /// <summary>
     /// The settings of the paper and its public code: their quantizer placement, per-tensor weight scales from each
-    /// network's own weights, fixed biases, no Gram matrices, 20,000 steps for each block. Use it as
-    /// <c>HdrqOptions.Paper with { WeightBits = 4, ActivationBits = 4 }</c>.
+    /// network's own weights, the full range of 8 bits, fixed biases, no Gram matrices, 20,000 steps for each block.
+    /// Use it as <c>HdrqOptions.Paper with { WeightBits = 4, ActivationBits = 4 }</c>.
     /// </summary>
     public static HdrqOptions Paper { get; } = WithPaperSettings(new HdrqOptions { Training = HdrqTraining.Paper });
 

@@ -44,8 +44,14 @@ public sealed class LayerOverride
     public int? ActivationBits { get; init => field = Checked(value); }
 
     /// <summary>
-    /// Gets the exceptions that give another network of the same layers the bits of a quantized network, one for each
-    /// layer name. They pass the bits that one site chose, by <c>TargetSize</c> or otherwise, to the sites whose
+    /// Whether the weight, if it has 8 bits, has the integers -64 to 64 in place of -128 to 127; null, the default,
+    /// applies <see cref="QuantizationOptions.ReduceRange"/>.
+    /// </summary>
+    public bool? ReduceRange { get; init; }
+
+    /// <summary>
+    /// Gets the exceptions that give another network of the same layers the bits and ranges of a quantized network,
+    /// one for each layer name. They pass what one site chose, by <c>TargetSize</c> or otherwise, to the sites whose
     /// networks are to be merged with its network.
     /// </summary>
     /// <param name="network">The quantized network, for example from the ONNX file of the other site.</param>
@@ -61,6 +67,9 @@ public sealed class LayerOverride
                    Skip = layer.WeightBits is null && layer.ActivationBits is null,
                    WeightBits = layer.WeightBits,
                    ActivationBits = layer.ActivationBits,
+                   ReduceRange = layer.WeightQuantizer is { Operator.Range: { Bits: QuantizationRange.MaxBits } range }
+                       ? range == QuantizationRange.Reduced
+                       : null,
                },
         ];
     }
@@ -74,6 +83,7 @@ public sealed class LayerOverride
             Skip ? "Skip = true" : null,
             WeightBits is { } weight ? $"WeightBits = {weight}" : null,
             ActivationBits is { } activation ? $"ActivationBits = {activation}" : null,
+            ReduceRange is { } reduce ? $"ReduceRange = {(reduce ? "true" : "false")}" : null,
         ];
         var initializer = string.Join(", ", settings.OfType<string>());
         var pattern = Pattern.Replace("\"", "\"\"", StringComparison.Ordinal);

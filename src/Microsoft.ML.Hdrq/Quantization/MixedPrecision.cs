@@ -101,26 +101,28 @@ internal sealed class MixedPrecision(
     /// </summary>
     private (ImmutableArray<Layer> Free, long FixedBits) Layers(Network folded)
     {
-        var few = Bits(QuantizationRange.MinBits);
-        var more = Bits(QuantizationRange.MinBits + 1);
+        var few = Sites(folded, QuantizationRange.MinBits);
+        var more = Sites(folded, QuantizationRange.MinBits + 1);
         var free = ImmutableArray.CreateBuilder<Layer>();
         var size = 0L;
         foreach (var layer in folded.Graph.Layers.All.DistinctBy(layer => layer.Weight))
         {
-            if (!few.TryGetValue(layer.Weight, out var bits))
+            if (!few.TryGetValue(layer.Weight, out var site))
                 continue;
-            if (more[layer.Weight] != bits)
+            if (more[layer.Weight].Bits != site.Bits)
                 free.Add(layer);
             else
-                size += bits * layer.Count(folded);
+                size += site.Bits * layer.Count(folded);
         }
         return (free.ToImmutable(), size);
-
-        Dictionary<string, int> Bits(int weightBits) => QuantizerSites
-            .Find(folded, options.Placement, weightBits, options.ActivationBits, options.Overrides)
-            .Where(site => site.Layer is not null)
-            .ToDictionary(site => site.Value, site => site.Bits, StringComparer.Ordinal);
     }
+
+    /// <summary>The places of the quantizers of weights, by the weights' names.</summary>
+    private Dictionary<string, QuantizerSite> Sites(Network folded, int weightBits) => QuantizerSites
+        .Find(
+            folded, options.Placement, weightBits, options.ActivationBits, options.Overrides, options.ReduceRange)
+        .Where(site => site.Layer is not null)
+        .ToDictionary(site => site.Value, StringComparer.Ordinal);
 
     private BitAllocation Allocation(Network folded, ImmutableArray<Layer> free)
     {
@@ -131,8 +133,10 @@ internal sealed class MixedPrecision(
         var weights = origin.Graph.Layers.All.ToLookup(layer => layer.Name, StringComparer.Ordinal);
         if (free.FirstOrDefault(layer => !weights.Contains(layer.Name)) is { } missing)
             throw new ArgumentException($"The source network has no layer '{missing.Name}'.");
-        var allBits = Enumerable.Range(
-            QuantizationRange.MinBits, QuantizationRange.MaxBits - QuantizationRange.MinBits + 1);
+        var choices = Enumerable
+            .Range(QuantizationRange.MinBits, QuantizationRange.MaxBits - QuantizationRange.MinBits + 1)
+            .Select(bits => Sites(folded, bits))
+            .ToList();
         var (reference, exact) = basis == BitAllocationBasis.Images
             ? (folded.Clone(), Scores(folded))
             : (null, null);
@@ -146,11 +150,14 @@ internal sealed class MixedPrecision(
                    select new BitAllocation.Layer(
                        layers.Key,
                        layers.Sum(layer => layer.Count(folded)),
-                       [.. allBits.Select(bits => layers.Sum(layer => Error(layer, bits)))]),
+                       [
+                           .. choices.Select(sites =>
+                               layers.Sum(layer => Error(layer, sites[layer.Weight].Range(isSigned: true)))),
+                       ]),
             ]);
         }
 
-        double Error(Layer layer, int bits)
+        double Error(Layer layer, QuantizationRange range)
         {
             cancellationToken.ThrowIfCancellationRequested();
             using var scope = torch.NewDisposeScope();
@@ -161,12 +168,12 @@ internal sealed class MixedPrecision(
                 {
                     var weight = origin.Parameters[other.Weight].detach();
                     var norm = Vectors.Norm([weight]);
-                    var error = Vectors.Norm([Rounded(other, weight, bits).sub(weight)]);
+                    var error = Vectors.Norm([Rounded(other, weight, range).sub(weight)]);
                     return norm > 0 ? error * error / (norm * norm) : 0;
                 });
             }
             var original = folded.Parameters[layer.Weight].detach();
-            reference.Parameters[layer.Weight].copy_(Rounded(layer, original, bits));
+            reference.Parameters[layer.Weight].copy_(Rounded(layer, original, range));
             var change = Vectors.Norm([Scores(reference).sub(exact!)]);
             reference.Parameters[layer.Weight].copy_(original);
             return change * change;
@@ -174,10 +181,9 @@ internal sealed class MixedPrecision(
     }
 
     /// <summary>Rounds a weight to the grid that calibration would choose for it.</summary>
-    private torch.Tensor Rounded(Layer layer, torch.Tensor weight, int bits)
+    private torch.Tensor Rounded(Layer layer, torch.Tensor weight, QuantizationRange range)
     {
         var axis = layer.OutputAxis;
-        var range = new QuantizationRange(bits, isSigned: true);
         var moved = weight.transpose(0, axis);
         var rows = options.PerChannel ? moved.reshape(moved.shape[0], -1) : moved.reshape(1, -1);
         var observer = options.Calibration.CreateObserver();
@@ -210,17 +216,18 @@ internal sealed class MixedPrecision(
 
     /// <summary>
     /// Lists the exceptions for the layers with chosen bits, followed by the exceptions of the options. What the
-    /// options say about the input of such a layer still applies.
+    /// options say about the input and the range of such a layer still applies.
     /// </summary>
     private IReadOnlyList<LayerOverride> Overrides(Dictionary<string, int> bits) =>
     [
-        .. bits.Select(entry => new LayerOverride(LayerOverride.Exactly(entry.Key))
-        {
-            WeightBits = entry.Value,
-            ActivationBits = options.Overrides
-                .FirstOrDefault(exception => exception.Matches(entry.Key))?
-                .ActivationBits,
-        }),
+        .. from entry in bits
+           let exception = options.Overrides.FirstOrDefault(exception => exception.Matches(entry.Key))
+           select new LayerOverride(LayerOverride.Exactly(entry.Key))
+           {
+               WeightBits = entry.Value,
+               ActivationBits = exception?.ActivationBits,
+               ReduceRange = exception?.ReduceRange,
+           },
         .. options.Overrides,
     ];
 }

@@ -187,7 +187,8 @@ public static class NetworkQuantizer
         FiniteCheck.Parameters(folded, "the network with its normalizations folded");
         var batches = Split(images, calibration.BatchSize);
         var sites = QuantizerSites.Find(
-            folded, options.Placement, options.WeightBits, options.ActivationBits, options.Overrides);
+            folded, options.Placement, options.WeightBits, options.ActivationBits, options.Overrides,
+            options.ReduceRange);
         var quantized = Calibration.Apply(
             folded,
             sites,

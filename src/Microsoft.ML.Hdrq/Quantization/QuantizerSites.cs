@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Operators;
+using Microsoft.ML.Hdrq.Networks.Quantizers;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
@@ -21,6 +22,7 @@ internal sealed class QuantizerSites
     private readonly HashSet<GraphNode> _skipped = [];
     private readonly HashSet<string> _behindLayers;
     private readonly Dictionary<string, QuantizerSite> _sites = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (string Input, bool? IsReduced)> _ranges = new(StringComparer.Ordinal);
 
     private QuantizerSites(Network network, QuantizerPlacement placement)
     {
@@ -56,18 +58,19 @@ internal sealed class QuantizerSites
     /// The bits of the inputs of weighted layers, except the inputs of the last layers, which have 8 bits.
     /// </param>
     /// <param name="overrides">Exceptions; for each layer, the first whose pattern matches its name applies.</param>
+    /// <param name="reduceRange">See <see cref="QuantizationOptions.ReduceRange"/>.</param>
     public static ImmutableArray<QuantizerSite> Find(
         Network network, QuantizerPlacement placement, int weightBits, int activationBits,
-        IReadOnlyList<LayerOverride> overrides)
+        IReadOnlyList<LayerOverride> overrides, bool reduceRange)
     {
         var sites = new QuantizerSites(network, placement);
-        sites.AddLayers(weightBits, activationBits, overrides);
+        sites.AddLayers(weightBits, activationBits, overrides, reduceRange);
         if (placement == QuantizerPlacement.Integer)
         {
             sites.AddEdges();
             sites.AddOutputs();
         }
-        return [.. sites._sites.Values];
+        return [.. sites._sites.Values.Select(sites.Reduced)];
     }
 
     /// <summary>The names of what exceptions can select: layers, and products of two activations.</summary>
@@ -82,7 +85,8 @@ internal sealed class QuantizerSites
         ];
     }
 
-    private void AddLayers(int weightBits, int activationBits, IReadOnlyList<LayerOverride> overrides)
+    private void AddLayers(
+        int weightBits, int activationBits, IReadOnlyList<LayerOverride> overrides, bool reduceRange)
     {
         var layers = _layers.ToDictionary(layer => layer.Node);
         var nodes = _graph.Nodes.Where(node => layers.ContainsKey(node) || _flow.IsActivationProduct(node));
@@ -95,7 +99,7 @@ internal sealed class QuantizerSites
             }
             else if (layers.TryGetValue(node, out var layer))
             {
-                AddLayer(layer, exception, weightBits, activationBits);
+                AddLayer(layer, exception, weightBits, activationBits, reduceRange);
             }
             else
             {
@@ -105,16 +109,37 @@ internal sealed class QuantizerSites
         }
     }
 
-    private void AddLayer(Layer layer, LayerOverride? exception, int weightBits, int activationBits)
+    private void AddLayer(
+        Layer layer, LayerOverride? exception, int weightBits, int activationBits, bool reduceRange)
     {
         var value = _placement == QuantizerPlacement.Paper
             ? BeforePooling(layer.Input)
             : BeforeMoving(layer.Input);
         var (isFirst, isLast) = (!_behindLayers.Contains(value), _lasts.Contains(layer.Node));
         var weightSiteBits = exception?.WeightBits ?? (isFirst || isLast ? EdgeBits : weightBits);
-        _sites.TryAdd(layer.Weight, new QuantizerSite(layer.Weight, weightSiteBits, layer));
+        // Layers that have 8 bits only because they are the first or last stay as they are: few enough not to count.
+        var isKept = (isFirst || isLast) && exception?.WeightBits is null
+            && Math.Min(weightBits, activationBits) < EdgeBits;
+        if (_sites.TryAdd(layer.Weight, new QuantizerSite(layer.Weight, weightSiteBits, layer)))
+            _ranges[layer.Weight] = (value, exception?.ReduceRange ?? (reduceRange && !isKept ? null : false));
         if (!isFirst || _placement == QuantizerPlacement.Integer)
             AddActivation(value, exception?.ActivationBits ?? (isFirst || isLast ? EdgeBits : activationBits));
+    }
+
+    /// <summary>
+    /// Reduces the range of a weight of 8 bits whose products with its layer's input could be too large: those with
+    /// integers of 8 bits.
+    /// </summary>
+    private QuantizerSite Reduced(QuantizerSite site)
+    {
+        if (site is not { Layer: not null, Bits: QuantizationRange.MaxBits })
+            return site;
+        var (input, isReduced) = _ranges[site.Value];
+        return site with
+        {
+            IsReduced = isReduced
+                ?? _sites.TryGetValue(input, out var activation) && activation.Bits == QuantizationRange.MaxBits,
+        };
     }
 
     private void AddEdges()

@@ -115,11 +115,12 @@ public sealed class OnnxReport
 
         LayerReport Describe(Layer layer)
         {
-            var isInteger = optimized.ComputesOnIntegers(
-                layer.WeightQuantizer is null ? [layer.WeightInput] : [layer.Weight, layer.WeightInput]);
+            string[] names = layer.WeightQuantizer is null ? [layer.WeightInput] : [layer.Weight, layer.WeightInput];
+            var isInteger = optimized.ComputesOnIntegers(names);
             var (reason, remedy) = isInteger ? default : Why(layer);
             return new LayerReport(
-                layer.Name, layer.Operator.Type, layer.WeightBits, layer.ActivationBits, isInteger, reason, remedy);
+                layer.Name, layer.Operator.Type, layer.WeightBits, layer.ActivationBits, isInteger,
+                isInteger && optimized.HasSignedBytes(names), reason, remedy);
         }
 
         (string Reason, string Remedy) Why(Layer layer) => (layer.WeightBits, layer.ActivationBits) switch

@@ -14,10 +14,13 @@ internal sealed class OptimizedGraph
 {
     private readonly Dictionary<string, NodeProto> _definers = new(StringComparer.Ordinal);
     private readonly List<NodeProto> _nodes;
+    private readonly Dictionary<string, ElementType> _initializers;
 
     private OptimizedGraph(GraphProto graph)
     {
         _nodes = [.. graph.Node.Where(node => node.OpType != "Constant")];
+        _initializers = graph.Initializer.ToDictionary(
+            tensor => tensor.Name, tensor => (ElementType)tensor.DataType, StringComparer.Ordinal);
         foreach (var node in _nodes)
         {
             foreach (var output in node.Output)
@@ -78,12 +81,18 @@ internal sealed class OptimizedGraph
     /// </param>
     public bool ComputesOnIntegers(IReadOnlyCollection<string> names)
     {
-        var readers = _nodes
-            .Where(node => node.Input.Any(
-                input => names.Contains(input) || input.StartsWith($"{names.Last()}.", StringComparison.Ordinal)))
-            .ToList();
+        var readers = _nodes.Where(node => node.Input.Any(input => IsWeight(names, input))).ToList();
         return readers.Count > 0 && readers.All(IsKernel);
     }
+
+    /// <summary>Whether kernels read a weight as signed bytes.</summary>
+    /// <param name="names">As of <see cref="ComputesOnIntegers"/>.</param>
+    public bool HasSignedBytes(IReadOnlyCollection<string> names) => _nodes
+        .SelectMany(node => node.Input)
+        .Any(input => IsWeight(names, input) && _initializers.GetValueOrDefault(input) == ElementType.Int8);
+
+    private static bool IsWeight(IReadOnlyCollection<string> names, string input) =>
+        names.Contains(input) || input.StartsWith($"{names.Last()}.", StringComparison.Ordinal);
 
     private static ImmutableSortedDictionary<string, int> Count(IEnumerable<NodeProto> nodes) =>
         nodes

@@ -3,6 +3,7 @@ using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
+using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Merging;
@@ -47,6 +48,20 @@ public sealed class MergeRefusalTests
         StringAssert.Contains(message, "weight.quantized");
         StringAssert.Contains(message, "maximum=7");
         StringAssert.Contains(message, "maximum=3");
+    }
+
+    [TestMethod]
+    public void Other_ranges_of_as_many_bits()
+    {
+        using var network = ResNet.Cifar(8, 10, seed: 1, width: 2, inputSize: 8);
+        var images = torch.rand([2, 3, 8, 8], generator: new torch.Generator(1));
+        using var reduced = NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions());
+        using var full = NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions { ReduceRange = false });
+        var message = Refuses("Networks 0 and 1", [full, reduced]);
+        StringAssert.Contains(message, "maximum=127");
+        StringAssert.Contains(message, "maximum=64");
+        StringAssert.Contains(message, "the integers -64 to 64 in network 1 only; quantize both with the same");
+        StringAssert.Contains(Refuses("cannot be merged", [reduced, full]), "-64 to 64 in network 0 only");
     }
 
     [TestMethod]

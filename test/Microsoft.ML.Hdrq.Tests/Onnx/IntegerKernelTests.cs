@@ -3,6 +3,7 @@ using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
+using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
 using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Hdrq.Tests.Quantization;
@@ -191,7 +192,8 @@ public sealed class IntegerKernelTests
     public void SumsOfTheLargestProductsAreExact(int bits, int activationBits, bool perChannel, int integer, string type)
     {
         using var scope = torch.NewDisposeScope();
-        using var network = LargestProducts.Create("Conv", 3, bits, activationBits, perChannel, integer);
+        using var network = LargestProducts.Create(
+            "Conv", 3, new(bits, isSigned: true), activationBits, perChannel, integer);
         var file = Save(network);
         Assert.AreEqual(type, ((ElementType)ModelProto.Parser.ParseFrom(file).Graph.Initializer.Single(tensor => tensor.Name == "w").DataType).ToString());
         using var optimized = new OptimizedModel(file);
@@ -204,6 +206,118 @@ public sealed class IntegerKernelTests
         CollectionAssert.AreEqual(file, Save(again));
     }
 
+    // Signed, which is what CPUs with VNNI are fast with, and within 16 bits on the others.
+    [TestMethod]
+    [DataRow("Conv", 1, -64)]
+    [DataRow("Conv", 3, -64)]
+    [DataRow("Conv", 3, 64)]
+    [DataRow("Gemm", 1, -64)]
+    [DataRow("Gemm", 1, 64)]
+    public void WeightsOfTheReducedRangeAreSignedAndExact(string layer, int kernel, int integer)
+    {
+        using var scope = torch.NewDisposeScope();
+        var isGemm = layer == "Gemm";
+        foreach (var perChannel in new[] { false, true })
+        {
+            using var network = LargestProducts.Create(
+                layer, kernel, QuantizationRange.Reduced, 8, perChannel, integer);
+            var file = Save(network);
+            Assert.AreEqual((int)ElementType.Int8, Weights(file).Single().DataType);
+            using var optimized = new OptimizedModel(file);
+            Assert.AreEqual(1, optimized.Count(isGemm ? "QGemm" : "QLinearConv"));
+            Assert.AreEqual(0, optimized.Count("Clip"));
+            var expected = LargestProducts.Score(isGemm ? 72 : 8 * kernel * kernel, 8, integer);
+            foreach (var score in optimized.Run(torch.full(isGemm ? [3, 72] : [2, 8, 6, 6], 255f)))
+                Assert.AreEqual(expected, score);
+            using var again = Load(file);
+            Assert.IsNull(network.Graph.FirstDifference(again.Graph));
+            CollectionAssert.AreEqual(file, Save(again));
+        }
+    }
+
+    // A CPU without VNNI (pmaddubsw) adds two products at a time within 16 bits; which two, is up to the kernel.
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void NoPairOfProductsOfASavedFileLeavesSixteenBits(bool reduceRange)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var original = ResNet.Cifar(8, 10, seed: 1);
+        var images = SmallNetworks.Random(1, 8, 3, 32, 32);
+        using var network = NetworkQuantizer.Quantize(
+            original, images, new RoundToNearestOptions { ReduceRange = reduceRange }, seed: 1);
+        using var file = new MemoryStream();
+        // The full range can be forced to be signed: then the emulated CPU must see that it is wrong.
+        network.SaveOnnx(file, new() { SignedWeights = !reduceRange });
+        var weights = Weights(file.ToArray());
+        Assert.HasCount(8, weights);
+        var wrong = 0;
+        foreach (var weight in weights)
+        {
+            Assert.AreEqual((int)ElementType.Int8, weight.DataType);
+            foreach (var channel in weight.RawData.ToByteArray().Chunk(weight.RawData.Length / (int)weight.Dims[0]))
+            {
+                int[] products = [.. channel.Select(value => 255 * (sbyte)value)];
+                foreach (var order in new[] { products, [.. products.Order()], [.. products.OrderDescending()] })
+                    wrong += PairedSum(order) == order.Sum() ? 0 : 1;
+            }
+        }
+        if (reduceRange)
+            Assert.AreEqual(0, wrong);
+        else
+            Assert.IsGreaterThan(0, wrong);
+
+        static int PairedSum(int[] products) =>
+            products.Chunk(2).Sum(pair => Math.Clamp(pair.Sum(), short.MinValue, short.MaxValue));
+    }
+
+    // Kernels for unsigned weights are exact on every CPU.
+    [TestMethod]
+    public void ScoresOfSignedWeightsAreThoseOfUnsignedOnes()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var original = ResNet.Cifar(8, 10, seed: 1);
+        var images = SmallNetworks.Random(1, 8, 3, 32, 32);
+        using var network = NetworkQuantizer.Quantize(original, images, new RoundToNearestOptions(), seed: 1);
+        var file = Save(network);
+        using var signed = new OptimizedModel(file);
+        using var unsigned = new OptimizedModel(WithUnsignedWeights(file));
+        Assert.AreEqual(8, Count(signed, ElementType.Int8));
+        Assert.AreEqual(8, Count(unsigned, ElementType.UInt8));
+        CollectionAssert.AreEqual(unsigned.Run(images), signed.Run(images));
+
+        static int Count(OptimizedModel model, ElementType type) =>
+            model.Graph.Initializer.Count(tensor => tensor.Dims.Count > 1 && tensor.DataType == (int)type);
+    }
+
+    /// <summary>Adds 128 to all integers of weights and to their zero points, which changes no number.</summary>
+    private static byte[] WithUnsignedWeights(byte[] file)
+    {
+        var model = ModelProto.Parser.ParseFrom(file);
+        var graph = model.Graph;
+        foreach (var weight in graph.Initializer.Where(tensor => tensor.Dims.Count > 1).ToList())
+        {
+            weight.DataType = (int)ElementType.UInt8;
+            weight.RawData = ByteString.CopyFrom([.. weight.RawData.Select(value => (byte)(value ^ 0x80))]);
+            // All integers are within the bounds.
+            var clip = graph.Node.Single(node => node.Input.Contains(weight.Name));
+            var dequantize = graph.Node.Single(node => node.Input.Contains(clip.Output[0]));
+            graph.Node.Remove(clip);
+            dequantize.Input[0] = weight.Name;
+            var axis = (int)dequantize.Attribute.Single(attribute => attribute.Name == "axis").I;
+            var zeroPoint = new TensorProto
+            {
+                Name = $"{weight.Name}.zero",
+                DataType = (int)ElementType.UInt8,
+                Dims = { weight.Dims[axis] },
+                RawData = ByteString.CopyFrom([.. Enumerable.Repeat((byte)0x80, (int)weight.Dims[axis])]),
+            };
+            dequantize.Input[2] = zeroPoint.Name;
+            graph.Initializer.Add(zeroPoint);
+        }
+        return model.ToByteArray();
+    }
+
     [TestMethod]
     [DataRow(8)]
     [DataRow(7)]
@@ -213,7 +327,8 @@ public sealed class IntegerKernelTests
         using var scope = torch.NewDisposeScope();
         foreach (var (activationBits, perChannel) in from activationBits in new[] { 8, 4 } from perChannel in new[] { false, true } select (activationBits, perChannel))
         {
-            using var network = LargestProducts.Create("Gemm", 1, bits, activationBits, perChannel, -(1 << (bits - 1)));
+            using var network = LargestProducts.Create(
+                "Gemm", 1, new(bits, isSigned: true), activationBits, perChannel, -(1 << (bits - 1)));
             using var optimized = new OptimizedModel(Save(network));
             Assert.AreEqual(1, optimized.Count("QGemm"), $"A{activationBits} {perChannel}");
             Assert.AreEqual(0, optimized.Count("Gemm") + optimized.Count("MatMul"));

@@ -14,18 +14,19 @@ internal static class LargestProducts
     /// <summary>A layer with integer weights, unsigned input and no bias.</summary>
     /// <param name="layer"><c>Conv</c>, on [-1, 8, 6, 6], with a kernel of this size, or <c>Gemm</c>, on [-1, 72].</param>
     /// <param name="kernel">The size of the kernel.</param>
-    /// <param name="weightBits">The weight's bits.</param>
+    /// <param name="weight">The weight's range.</param>
     /// <param name="activationBits">The input's bits.</param>
     /// <param name="perChannel">Whether the weight has a scale for each channel.</param>
     /// <param name="integer">All of the weight's integers.</param>
-    public static Network Create(string layer, int kernel, int weightBits, int activationBits, bool perChannel, int integer)
+    public static Network Create(
+        string layer, int kernel, QuantizationRange weight, int activationBits, bool perChannel, int integer)
     {
         var isGemm = layer == "Gemm";
         using var builder = new NetworkBuilder();
         builder.Input("x", isGemm ? [-1, 72] : [-1, 8, 6, 6]);
         Quantizer("x", new QuantizationRange(activationBits, isSigned: false), torch.tensor(1f), null);
         builder.Parameter("w", torch.full(isGemm ? [16, 72] : [16, 8, kernel, kernel], (float)integer));
-        Quantizer("w", new QuantizationRange(weightBits, isSigned: true), perChannel ? torch.ones(16) : torch.tensor(1f), perChannel ? 0 : null);
+        Quantizer("w", weight, perChannel ? torch.ones(16) : torch.tensor(1f), perChannel ? 0 : null);
         if (isGemm)
             builder.Node("Gemm", "c", ["x.quantized", "w.quantized"], ("transB", 1));
         else

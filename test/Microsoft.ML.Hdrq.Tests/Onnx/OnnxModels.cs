@@ -117,6 +117,10 @@ internal static class OnnxModels
         return Network.LoadOnnx(stream, externalDataDirectory);
     }
 
+    /// <summary>The tensors of a file that have rows, which are the weights of a network of layers.</summary>
+    public static IReadOnlyList<TensorProto> Weights(byte[] model) =>
+        [.. ModelProto.Parser.ParseFrom(model).Graph.Initializer.Where(tensor => tensor.Dims.Count > 1)];
+
     public static byte[] Save(Network network, int? opset = null)
     {
         using var stream = new MemoryStream();

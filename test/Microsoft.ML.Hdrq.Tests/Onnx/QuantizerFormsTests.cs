@@ -66,13 +66,14 @@ public sealed class QuantizerFormsTests
 
     [TestMethod]
     [DataRow(8, "UInt8", 13, "DequantizeLinear")]
+    [DataRow(8, "Int8", 13, "Clip DequantizeLinear", true)]
     [DataRow(7, "Int8", 13, "Clip DequantizeLinear")]
     [DataRow(6, "Int8", 13, "Clip DequantizeLinear")]
     [DataRow(4, "Int4", 21, "Cast DequantizeLinear")]
     [DataRow(3, "Int4", 21, "Cast Clip DequantizeLinear")]
-    public void AWeightIsStoredAsItsIntegers(int bits, string type, int opset, string nodes)
+    public void AWeightIsStoredAsItsIntegers(int bits, string type, int opset, string nodes, bool isReduced = false)
     {
-        using var network = Quantizers(new QuantizationRange(bits, isSigned: true), 0);
+        using var network = Quantizers(isReduced ? QuantizationRange.Reduced : new(bits, isSigned: true), 0);
         var model = ModelProto.Parser.ParseFrom(Save(network));
         Assert.AreEqual(opset, model.OpsetImport.Single().Version);
         var integers = model.Graph.Initializer.SingleOrDefault(tensor => tensor.Name == "w") ?? model.Graph.Node.Single(node => node.Output.Contains("w")).Attribute.Single().T;

@@ -19,6 +19,8 @@ public sealed class OnnxReportTests
         Assert.IsTrue(report.Layers.All(layer => layer is { IsInteger: true, Reason: null }), report.ToString());
         // 7 convolutions and a linear layer; the first and the last have 8 bits.
         Assert.AreEqual("8:8 4:4 4:4 4:4 4:4 4:4 4:4 8:8", string.Join(' ', report.Layers.Select(layer => $"{layer.WeightBits}:{layer.InputBits}")));
+        // Those of 8 bits have the full range, because the others have fewer.
+        Assert.AreEqual("01111110", Signs(report));
         Assert.AreEqual(7, report.IntegerOperators["QLinearConv"]);
         Assert.AreEqual(3, report.IntegerOperators["QLinearAdd"]);
         Assert.AreEqual(1, report.IntegerOperators["QGemm"]);
@@ -27,6 +29,23 @@ public sealed class OnnxReportTests
         StringAssert.Contains(report.ToString(), "8 of 8 layers are integer kernels", StringComparison.Ordinal);
         Assert.IsLessThan(0.5, (double)report.FileSize / report.FullPrecisionSize);
     }
+
+    [TestMethod]
+    [DataRow(true, "11111111")]
+    [DataRow(false, "00000000")]
+    public void Weights_of_8_bits_are_signed_with_the_reduced_range(bool reduceRange, string signs)
+    {
+        using var network = SmallNetworks.Residual();
+        using var quantized = NetworkQuantizer.Quantize(
+            network, SmallNetworks.Random(1, 4, 3, 8, 8), new RoundToNearestOptions { ReduceRange = reduceRange });
+        var report = OnnxReport.Of(quantized);
+        Assert.AreEqual(signs, Signs(report));
+        Assert.IsTrue(report.Layers.All(layer => layer.IsInteger));
+        Assert.AreEqual("11111111", Signs(OnnxReport.Of(quantized, new() { SignedWeights = true })));
+    }
+
+    private static string Signs(OnnxReport report) =>
+        string.Concat(report.Layers.Select(layer => layer.HasSignedWeight ? '1' : '0'));
 
     [TestMethod]
     public void The_papers_places_and_why_they_leave_layers_in_floating_point()

@@ -130,7 +130,8 @@ public sealed class ScoringEngineTests
         using var scope = torch.NewDisposeScope();
         foreach (var integer in new[] { 127, -128 })
         {
-            using var network = LargestProducts.Create(layer, kernel, 8, 8, perChannel: true, integer);
+            using var network = LargestProducts.Create(
+                layer, kernel, new(8, isSigned: true), 8, perChannel: true, integer);
             using var engine = new OnnxRuntimeEngine(network);
             var scores = engine.Forward(torch.full(layer == "Gemm" ? [rows, 72] : [rows, 8, 6, 6], 255f));
             var expected = LargestProducts.Score(layer == "Gemm" ? 72 : 8 * kernel * kernel, 8, integer);

@@ -88,7 +88,7 @@ public sealed class CacheTests
             });
             using var scope = torch.NewDisposeScope();
             var images = SmallNetworks.Random(1, 12, 2, 8, 8);
-            var sites = QuantizerSites.Find(network, QuantizerPlacement.Integer, 4, 4, []);
+            var sites = QuantizerSites.Find(network, QuantizerPlacement.Integer, 4, 4, [], reduceRange: true);
             var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
             long most = 0;
             Calibration.Apply(network, sites, [images.narrow(0, 0, 6), images.narrow(0, 6, 6)], new(), perChannel: false, CancellationToken.None,
@@ -106,7 +106,8 @@ public sealed class CacheTests
         var images = kind == "resnet" ? SmallNetworks.Random(1, 8, 3, 8, 8) : SmallNetworks.Random(1, 3, 3, 32, 32);
         var calibration = new CalibrationOptions { Observer = RangeObserverKind.MinMax, CacheMemory = budget, CacheDirectory = folder };
         using var quantized = Calibration.Apply(
-            network, QuantizerSites.Find(network, QuantizerPlacement.Integer, 4, 4, []), [images], calibration, perChannel: false, CancellationToken.None);
+            network, QuantizerSites.Find(network, QuantizerPlacement.Integer, 4, 4, [], reduceRange: true), [images],
+            calibration, perChannel: false, CancellationToken.None);
         BlockTraining training = isLayerByLayer ? QDropTraining.Paper with { IsLayerByLayer = true } : HdrqTraining.Paper;
         Reconstruction.Apply(quantized, images, network.Parameters, training with { Iterations = 2, BatchSize = 2 }, calibration, 7, null, CancellationToken.None);
         return [.. quantized.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight).SelectMany(parameter => quantized.Parameters[parameter.Name].bytes.ToArray())];

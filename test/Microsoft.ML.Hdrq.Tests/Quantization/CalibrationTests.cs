@@ -24,7 +24,9 @@ public sealed class CalibrationTests
         builder.Node("Gemm", "y", ["g", builder.Parameter("last", Channels(1, 2, 3))]);
         using var network = builder.Build(new GraphValue("y", ElementType.Float32, []));
         var options = new CalibrationOptions { Observer = RangeObserverKind.MinMax };
-        using var quantized = Calibration.Apply(network, QuantizerSites.Find(network, QuantizerPlacement.Paper, 8, 8, []), [torch.ones(2, 2, 1, 1)], options, perChannel: true, CancellationToken.None);
+        using var quantized = Calibration.Apply(
+            network, QuantizerSites.Find(network, QuantizerPlacement.Paper, 8, 8, [], reduceRange: false),
+            [torch.ones(2, 2, 1, 1)], options, perChannel: true, CancellationToken.None);
         var expected = new Dictionary<string, (int Axis, int Channels)> { ["conv"] = (0, 3), ["second"] = (0, 3), ["transposed"] = (1, 4), ["plain"] = (0, 5), ["product"] = (1, 2), ["last"] = (1, 3) };
         foreach (var (name, (axis, channels)) in expected)
         {
@@ -46,7 +48,7 @@ public sealed class CalibrationTests
         using var network = Layer(1.2f, 1, 1, -0.6f);
         using var source = Layer(1, 0, 3, -1);
         var options = new CalibrationOptions { Observer = RangeObserverKind.MinMax };
-        var sites = QuantizerSites.Find(network, QuantizerPlacement.Paper, 8, 8, []);
+        var sites = QuantizerSites.Find(network, QuantizerPlacement.Paper, 8, 8, [], reduceRange: false);
         using var own = Calibration.Apply(network, sites, [torch.ones(1, 1, 1, 1)], options, perChannel: true, CancellationToken.None);
         using var common = Calibration.Apply(network, sites, [torch.ones(1, 1, 1, 1)], options, perChannel: true, CancellationToken.None, source.Parameters);
         Golden.AssertClose([1.2f / 127.5f, 1 / 127.5f, 1 / 127.5f, 0.6f / 127.5f], own.Parameters["w.scale"]);
@@ -73,7 +75,9 @@ public sealed class CalibrationTests
         builder.Node("ConvTranspose", "y", ["x", builder.Parameter("w", weight)], ("group", 2));
         using var network = builder.Build(new GraphValue("y", ElementType.Float32, []));
         var options = new CalibrationOptions { Observer = RangeObserverKind.MinMax };
-        using var quantized = Calibration.Apply(network, QuantizerSites.Find(network, QuantizerPlacement.Paper, 8, 8, []), [torch.ones(1, 4, 2, 2)], options, perChannel: true, CancellationToken.None);
+        using var quantized = Calibration.Apply(
+            network, QuantizerSites.Find(network, QuantizerPlacement.Paper, 8, 8, [], reduceRange: false),
+            [torch.ones(1, 4, 2, 2)], options, perChannel: true, CancellationToken.None);
         Golden.AssertClose([19 / 127.5f, 21 / 127.5f, 23 / 127.5f], quantized.Parameters["w.scale"]);
         CollectionAssert.AreEqual(new long[] { 1, 6, 2, 3 }, quantized.Forward(torch.ones(1, 4, 2, 2)).shape);
     }
@@ -83,7 +87,7 @@ public sealed class CalibrationTests
     {
         using var scope = torch.NewDisposeScope();
         using var network = SmallNetworks.Build(builder => builder.Convolve("y", "x"));
-        var sites = QuantizerSites.Find(network, QuantizerPlacement.Integer, 4, 4, []);
+        var sites = QuantizerSites.Find(network, QuantizerPlacement.Integer, 4, 4, [], reduceRange: true);
         var (positive, negative) = (torch.ones(1, 2, 8, 8), torch.ones(1, 2, 8, 8).neg());
         foreach (var (batches, isSigned) in new[] { ([positive], false), (new[] { positive, positive, positive, negative }, true) })
         {

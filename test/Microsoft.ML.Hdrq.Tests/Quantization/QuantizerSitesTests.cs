@@ -1,4 +1,6 @@
+using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Quantizers;
 using Microsoft.ML.Hdrq.Quantization;
 
 namespace Microsoft.ML.Hdrq.Tests.Quantization;
@@ -48,7 +50,10 @@ public sealed class QuantizerSitesTests
     public void SkippingTheLastLayerLeavesItsInputAndTheScoresAlone()
     {
         using var network = SmallNetworks.Residual();
-        var sites = QuantizerSites.Find(network, QuantizerPlacement.Integer, 4, 4, [new("scores") { Skip = true }]).Select(site => site.Value).ToList();
+        var sites = QuantizerSites
+            .Find(network, QuantizerPlacement.Integer, 4, 4, [new("scores") { Skip = true }], reduceRange: true)
+            .Select(site => site.Value)
+            .ToList();
         foreach (var value in new[] { "linear.weight", "avgpool", "flatten", "scores" })
             CollectionAssert.DoesNotContain(sites, value);
         CollectionAssert.Contains(sites, "layer3.0.relu2");
@@ -110,6 +115,67 @@ public sealed class QuantizerSitesTests
         AssertSites(network, QuantizerPlacement.Paper, "turned:4 middle:8 stem.weight:8 middle.weight:3 y.weight:8");
     }
 
+    // Products of 8 bits with 8 bits have the reduced range; first and last layers of fewer bits stay what they were.
+    [TestMethod]
+    [DataRow(8, 8, true, "11111111")]
+    [DataRow(8, 8, false, "00000000")]
+    [DataRow(4, 8, true, "00000000")]
+    [DataRow(8, 4, true, "00000000")]
+    [DataRow(4, 4, true, "00000000")]
+    [DataRow(8, 8, true, "01111111", "^conv1$ ReduceRange=false")]
+    [DataRow(8, 8, true, "10111111", @"^layer1\.0\.conv1$ ActivationBits=7")]
+    [DataRow(8, 8, true, "10111111", @"^layer1\.0\.conv1$ WeightBits=7")]
+    [DataRow(4, 8, true, "01000000", @"^layer1\.0\.conv1$ WeightBits=8")]
+    [DataRow(4, 4, true, "00000000", @"^layer1\.0\.conv1$ WeightBits=8")]
+    [DataRow(4, 4, true, "10000000", "^conv1$ WeightBits=8 ActivationBits=8")]
+    [DataRow(4, 4, false, "10000000", "^conv1$ ReduceRange=true")]
+    public void WeightsOfEightBitsHaveTheReducedRangeWhereActivationsHaveEightBits(
+        int weightBits, int activationBits, bool reduceRange, string expected, string? exception = null)
+    {
+        using var network = SmallNetworks.Residual();
+        LayerOverride[] overrides = exception is null ? [] : [Parse(exception)];
+        var sites = QuantizerSites
+            .Find(network, QuantizerPlacement.Integer, weightBits, activationBits, overrides, reduceRange)
+            .ToDictionary(site => site.Value);
+        var weights = network.Graph.Layers.All.Select(layer => sites[layer.Weight]).ToList();
+        Assert.AreEqual(expected, string.Concat(weights.Select(site => site.IsReduced ? '1' : '0')));
+        foreach (var site in weights)
+        {
+            var range = site.IsReduced ? QuantizationRange.Between(-64, 64) : new(site.Bits, isSigned: true);
+            Assert.AreEqual(range, site.Range(isSigned: true));
+        }
+        Assert.IsFalse(sites.Values.Any(site => site is { Layer: null, IsReduced: true }));
+
+        static LayerOverride Parse(string text)
+        {
+            var words = text.Split(' ');
+            var settings = words[1..].Select(word => word.Split('=')).ToDictionary(pair => pair[0], pair => pair[1]);
+            return new(words[0])
+            {
+                WeightBits = Bits("WeightBits"),
+                ActivationBits = Bits("ActivationBits"),
+                ReduceRange = settings.TryGetValue("ReduceRange", out var reduce) ? bool.Parse(reduce) : null,
+            };
+
+            int? Bits(string name) => settings.TryGetValue(name, out var bits)
+                ? int.Parse(bits, CultureInfo.InvariantCulture)
+                : null;
+        }
+    }
+
+    // With the paper's places the first layer reads numbers: no integers are multiplied there.
+    [TestMethod]
+    public void AWeightThatIsMultipliedByNumbersKeepsTheFullRange()
+    {
+        using var network = SmallNetworks.Residual();
+        var sites = QuantizerSites
+            .Find(network, QuantizerPlacement.Paper, 8, 8, [], reduceRange: true)
+            .Where(site => site.Layer is not null)
+            .ToList();
+        Assert.AreEqual("conv1.weight", sites.Single(site => !site.IsReduced).Value);
+        Assert.HasCount(8, sites);
+    }
+
     [TestMethod]
     public void APatternThatNeverEndsIsStopped()
     {
@@ -122,7 +188,8 @@ public sealed class QuantizerSitesTests
 
     private static void AssertSites(Network network, QuantizerPlacement placement, string expected, params LayerOverride[] overrides)
     {
-        var sites = QuantizerSites.Find(network, placement, weightBits: 3, activationBits: 4, overrides);
+        var sites = QuantizerSites.Find(
+            network, placement, weightBits: 3, activationBits: 4, overrides, reduceRange: true);
         Assert.AreEqual(
             string.Join(Environment.NewLine, expected.Split(' ').Order(StringComparer.Ordinal)),
             string.Join(Environment.NewLine, sites.Select(site => $"{site.Value}:{site.Bits}").Order(StringComparer.Ordinal)));

@@ -62,6 +62,21 @@ public sealed class RoundingTests
     [TestMethod]
     public void ARangeOfBitsIsTheRangeOfItsBounds() => Assert.AreEqual(new QuantizationRange(4, isSigned: true), QuantizationRange.Between(-8, 7));
 
+    // pmaddubsw adds two products of an unsigned and a signed byte within 16 bits.
+    [TestMethod]
+    public void TheReducedRangeIsTheWidestOfWhichPairsOfProductsFitIntoSixteenBits()
+    {
+        var range = QuantizationRange.Reduced;
+        Assert.AreEqual((8, true, 0.25), (range.Bits, range.IsSigned, range.ScaleFor(16)));
+        foreach (var integer in new[] { range.Minimum, range.Maximum })
+        {
+            Assert.IsTrue(Fits(integer));
+            Assert.IsFalse(Fits(integer + Math.Sign(integer)));
+        }
+
+        static bool Fits(int integer) => 2 * byte.MaxValue * integer is >= short.MinValue and <= short.MaxValue;
+    }
+
     [TestMethod]
     public void HalvesGoToEven()
     {

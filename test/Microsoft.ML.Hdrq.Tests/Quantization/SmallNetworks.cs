@@ -43,5 +43,7 @@ internal static class SmallNetworks
 
     /// <summary>A network quantized by rounding to nearest.</summary>
     public static Network Quantize(Network network, torch.Tensor images, int weightBits, int activationBits, QuantizerPlacement placement = QuantizerPlacement.Paper, bool perChannel = false) =>
-        Calibration.Apply(network, QuantizerSites.Find(network, placement, weightBits, activationBits, []), [images], new CalibrationOptions(), perChannel, CancellationToken.None);
+        Calibration.Apply(
+            network, QuantizerSites.Find(network, placement, weightBits, activationBits, [], reduceRange: false),
+            [images], new CalibrationOptions(), perChannel, CancellationToken.None);
 }

@@ -34,6 +34,13 @@ public readonly record struct QuantizationRange
         Maximum = maximum;
     }
 
+    /// <summary>
+    /// The integers -64 to 64 of a weight with 8 bits that is multiplied by unsigned bytes. Two of the products make at
+    /// most <c>2 * 255 * 64 = 32,640</c>, which fits into 16 bits: x86 CPUs without VNNI hold each sum of two products
+    /// of signed weights within 16 bits.
+    /// </summary>
+    internal static QuantizationRange Reduced { get; } = new(-64, 64);
+
     /// <summary>The smallest integer, not positive.</summary>
     public int Minimum { get; }
 
@@ -72,6 +79,9 @@ public readonly record struct QuantizationRange
         this == new QuantizationRange(Bits, IsSigned)
             ? $"{(IsSigned ? "signed" : "unsigned")} {Bits} bits"
             : $"{Minimum} to {Maximum}";
+
+    /// <summary>Whether all integers are among those of another range.</summary>
+    internal bool IsWithin(QuantizationRange other) => Minimum >= other.Minimum && Maximum <= other.Maximum;
 
     /// <summary>Whether there is a range with these bounds.</summary>
     internal static bool IsRange(long minimum, long maximum) =>
