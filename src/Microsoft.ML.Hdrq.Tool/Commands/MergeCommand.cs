@@ -42,7 +42,9 @@ internal static partial class MergeCommand
             Arguments.Numbers(
                 "--weights", "How much each network counts, in the order of the files. Default: all the same.", 0,
                 LargestShare);
-        var source = Arguments.File("--source", "ONNX file of the source network; for task-arithmetic and ties.");
+        var source = Arguments.File(
+            "--source", "ONNX file of the source network, for task-arithmetic and ties; otherwise used where networks in full "
+            + "precision carry no moments.");
         var data = Arguments.Folder(
             "--data", "Folder of the places, for a merge with unlabelled images of them all: their training images are "
             + "taken.");
@@ -106,10 +108,10 @@ internal static partial class MergeCommand
             if (choice.NeedsSource && result.GetValue(source) is null)
                 throw new UsageException(
                     $"--merging {choice.Name} needs --source, the ONNX file of the network that all others come from.");
-            if (!choice.NeedsSource && result.GetValue(source) is not null)
+            if (!choice.NeedsSource && !choice.TakesSource && result.GetValue(source) is not null)
                 throw new UsageException(
                     $"--source is for --merging "
-                    + Names(way => way.NeedsSource)
+                    + Names(way => way.NeedsSource || way.TakesSource)
                     + $", and not for {choice.Name}.");
             if ((result.GetValue(classes) ?? (object?)result.GetValue(size)) is not null
                 && result.GetValue(zip) is null)
@@ -137,7 +139,7 @@ internal static partial class MergeCommand
                     context, new PixelPipeline(context, height, width), result.GetValue(seed), result.GetValue(threads));
                 var options =
                     choice.Options(
-                        common ?? networks[0],
+                        common,
                         result.GetValue(seed)) with
                     { AllowDifferentSources = result.GetValue(anySource) };
                 using var merged = session.Output.WithProgress(board =>
@@ -220,7 +222,7 @@ internal static partial class MergeCommand
     }
 
     private static string Names(Func<MergingPlan, bool> isMeant) =>
-        string.Join(" and ", MergingChoice.All.Where(isMeant).Select(way => way.Name));
+        string.Join(", ", MergingChoice.All.Where(isMeant).Select(way => way.Name));
 
     /// <summary>The images of each network's place; null where none are looked at.</summary>
     private static List<(string Domain, IReadOnlyList<string> Paths)>? Places(

@@ -10,10 +10,12 @@ internal static class MergingChoice
     public static IReadOnlyList<MergingPlan> All { get; } =
     [
         MergingPlan.Default,
-        new("second-round", (_, _) => new MergeOptions()) { NeedsImages = true },
-        new("distilled", (_, _) => new MergeOptions { Refinement = MergeRefinement.Distillation })
+        new("second-round", (source, _) => MergingPlan.Standard(source)) { NeedsImages = true, TakesSource = true },
+        new("distilled",
+            (source, _) => MergingPlan.Standard(source) with { Refinement = MergeRefinement.Distillation })
         {
             NeedsImages = true,
+            TakesSource = true,
         },
         new("mean", (_, _) => new MergeOptions { Method = MergeMethod.Mean() }),
         new("nearest", (_, _) => new MergeOptions { Method = MergeMethod.Mean(MergeRounding.Nearest) })
@@ -24,11 +26,11 @@ internal static class MergingChoice
         {
             IsForIntegers = true,
         },
-        new("task-arithmetic", (source, _) => new MergeOptions { Method = MergeMethod.TaskArithmetic(source) })
+        new("task-arithmetic", (source, _) => new MergeOptions { Method = MergeMethod.TaskArithmetic(source!) })
         {
             NeedsSource = true,
         },
-        new("ties", (source, _) => new MergeOptions { Method = MergeMethod.Ties(source) }) { NeedsSource = true },
+        new("ties", (source, _) => new MergeOptions { Method = MergeMethod.Ties(source!) }) { NeedsSource = true },
         new("best-of-100",
             (_, seed) => new MergeOptions { Method = MergeMethod.Mean(MergeRounding.BestOf(100, seed)) })
         {

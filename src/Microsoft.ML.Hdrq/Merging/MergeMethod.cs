@@ -54,6 +54,18 @@ public abstract class MergeMethod
     public static MergeMethod Automatic { get; } = new AutomaticMergeMethod();
 
     /// <summary>
+    /// Does as <see cref="Automatic"/>, but that networks in full precision that carry no Gram matrices are not merged
+    /// by their mean: the rows of what each has learned since the source, <c>W_d - W_0</c>, vary as its inputs do, and
+    /// their second moments stand for G_d in <see cref="RegMean"/> ("Data-Free Covariance Estimation", arXiv
+    /// 2604.01329; ACE-Merging, arXiv 2603.02945). Biases are then means.
+    /// </summary>
+    /// <param name="source">
+    /// The network that all descend from, as it was before they were adapted; the caller keeps it.
+    /// </param>
+    /// <returns>The method.</returns>
+    public static MergeMethod AutomaticFrom(Network source) => new AutomaticMergeMethod(Checked(source));
+
+    /// <summary>
     /// The mean, as in the paper: <c>W = sum lambda_d W_d</c>. For quantized weights, the merged scale is the mean of
     /// the networks' scales; the mean of the integers, in steps of that scale, is rounded. The paper's own method is
     /// <c>Mean(MergeRounding.BestOf(100, seed))</c>.
@@ -128,7 +140,7 @@ public abstract class MergeMethod
     /// </param>
     /// <returns>The method.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="correlation"/> is out of range.</exception>
-    public static MergeMethod RegMean(double correlation = 0.97)
+    public static MergeMethod RegMean(double correlation = RegMeanMergeMethod.StandardCorrelation)
     {
         if (!(correlation >= 0 && correlation <= 1))
         {

@@ -145,7 +145,7 @@ internal sealed class MergedLayer
     private bool IsTransposed => _layer.OutputAxis != 0;
 
     /// <summary>The matrix of a weight's values, which are in the weight's own row-major order.</summary>
-    private torch.Tensor Matrix(double[] values) => IsTransposed
+    public torch.Tensor Matrix(double[] values) => IsTransposed
         ? torch.tensor(values).reshape(Inputs, Outputs).t().contiguous()
         : torch.tensor(values).reshape(Outputs, Inputs);
 

@@ -6,8 +6,16 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Merging;
 
 /// <summary>Makes layers whose outputs differ least from those of all networks on their own inputs.</summary>
-internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
+/// <param name="correlation">The factor of what is beside the diagonals of Gram matrices.</param>
+/// <param name="source">
+/// The network that all descend from, whose differences from them stand for the moments that they carry otherwise; null
+/// where they carry some.
+/// </param>
+internal sealed class RegMeanMergeMethod(double correlation, Network? source = null) : MergeMethod
 {
+    /// <summary>The default of the factor.</summary>
+    public const double StandardCorrelation = 0.97;
+
     /// <summary>
     /// The damping added to diagonals, relative to their mean: where no network has an input, the mean remains.
     /// </summary>
@@ -20,9 +28,12 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
     internal const double Tiny = 1e-100;
 
     /// <summary>The smallest size of a covariance, relative to the squared mean.</summary>
-    private const double MinSize = 0.03;
+    private const double MinSizeOfMean = 0.03;
 
-    public override string Name => "RegMean";
+    /// <summary>The smallest size of a covariance, relative to the largest of all sites.</summary>
+    private const double MinSize = 0.01;
+
+    public override string Name => source is null ? "RegMean" : "RegMean of differences";
 
     public override MergeRule Prepare(Graph graph, IReadOnlyList<MergeInput> networks)
     {
@@ -44,7 +55,7 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
     internal override Func<ParameterDefinition, MergeTarget?> Targets(
         Graph graph, IReadOnlyList<MergeInput> networks)
     {
-        foreach (var network in networks)
+        foreach (var network in source is null ? networks : [])
         {
             if (!InputGrams.AreIn(network.Metadata))
             {
@@ -55,18 +66,22 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
         }
         var layers = graph.Layers.MatrixProducts.ToDictionary(layer => layer.Weight, StringComparer.Ordinal);
         var means = new MergedMeans(graph, [.. networks.Select(network => network.Source)]);
+        var origins = source is null ? null : new TaskVectors(source, graph, networks[0].Parameters);
         return definition => layers.TryGetValue(definition.Name, out var layer)
-            && networks.Any(network => InputGrams.AreIn(network.Metadata, definition.Name))
-                ? Solve(new(layer, graph), networks, means)
+            && (origins is not null || networks.Any(network => InputGrams.AreIn(network.Metadata, definition.Name)))
+                ? Solve(new(layer, graph), networks, means, origins)
                 : null;
     }
 
-    private MergeTarget Solve(MergedLayer layer, IReadOnlyList<MergeInput> networks, MergedMeans means)
+    private MergeTarget Solve(
+        MergedLayer layer, IReadOnlyList<MergeInput> networks, MergedMeans means, TaskVectors? origins)
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         var (outputs, inputs) = (layer.Outputs, layer.Inputs);
-        var sites = Alike([.. networks.Select(network => Site(layer, network))]);
+        var sites = networks.Select(network => Site(layer, network, origins)).ToArray();
+        var shares = Shares([.. sites.Select(site => (site.Share, site.Gram.SumOfSquares, site.Gram.Mean))]);
+        sites = [.. sites.Select((site, d) => site with { Share = shares[d] })];
         // With a bias, which takes up what the means say, inputs and outputs count from their common means.
         var (inputMean, outputMean) = layer.Bias is null
             ? (torch.zeros([inputs], torch.ScalarType.Float64), torch.zeros([outputs], torch.ScalarType.Float64))
@@ -124,21 +139,25 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
     }
 
     /// <summary>
-    /// The size of a covariance: its Frobenius norm. Each site's is divided by it, so that one with large inputs does
-    /// not decide alone (FeatCal, arXiv 2605.13030; ACE-Merging, arXiv 2603.02945), and neither does one whose inputs
-    /// hardly vary.
+    /// How much sites count: each one's share, divided by the size of the covariance of its inputs, so that one with
+    /// large inputs does not decide alone (FeatCal, arXiv 2605.13030; ACE-Merging, arXiv 2603.02945). Neither does one
+    /// whose inputs hardly vary, or not at all.
     /// </summary>
-    /// <param name="squares">The sum of the squares of its elements.</param>
-    /// <param name="mean">The mean of the inputs.</param>
-    internal static double Size(torch.Tensor squares, torch.Tensor mean) => Math.Max(
-        squares.sqrt().item<double>(), MinSize * mean.square().sum().item<double>() + Tiny);
-
-    /// <summary>Sites whose shares are such that, with their matrices as they are, they count as they should.</summary>
-    private static SiteLayer[] Alike(SiteLayer[] sites)
+    /// <param name="sites">
+    /// The share of each site, the sum of the squares of all elements of its covariance, and the mean of its inputs.
+    /// </param>
+    internal static double[] Shares(
+        IReadOnlyList<(double Share, torch.Tensor Squares, torch.Tensor Mean)> sites)
     {
-        var shares = sites.Select(site => site.Share / Size(site.Gram.SumOfSquares, site.Gram.Mean)).ToArray();
+        var sizes = sites
+            .Select(site => Math.Max(
+                site.Squares.sqrt().item<double>(),
+                MinSizeOfMean * site.Mean.square().sum().item<double>()))
+            .ToArray();
+        var least = MinSize * sizes.Max() + Tiny;
+        var shares = sites.Select((site, d) => site.Share / Math.Max(sizes[d], least)).ToArray();
         var all = shares.Sum();
-        return [.. sites.Select((site, d) => site with { Share = shares[d] / all })];
+        return Array.ConvertAll(shares, share => share / all);
     }
 
     /// <summary>What is known of a layer in one network.</summary>
@@ -148,14 +167,36 @@ internal sealed class RegMeanMergeMethod(double correlation) : MergeMethod
     /// <param name="Outputs">The mean of its outputs, [outputs].</param>
     private sealed record SiteLayer(double Share, torch.Tensor Weight, InputGram Gram, torch.Tensor Outputs);
 
-    private static SiteLayer Site(MergedLayer layer, MergeInput network)
+    private static SiteLayer Site(MergedLayer layer, MergeInput network, TaskVectors? origins)
+    {
+        var gram = origins is null ? Sent(layer, network)
+            : OfDifferences(layer.Matrix(network.Source.Exact(layer.Weight.Name))
+                .sub(layer.Matrix(origins.Origin(layer.Weight))));
+        var (weight, bias) = layer.Of(network.Source.Exact);
+        return new(network.Share, weight, gram, weight.mv(gram.Mean).add(bias, Scalars.One));
+    }
+
+    private static InputGram Sent(MergedLayer layer, MergeInput network)
     {
         var name = layer.Weight.Name;
-        var gram = InputGrams.Read(network.Metadata, name, layer.Inputs)
+        return InputGrams.Read(network.Metadata, name, layer.Inputs)
             ?? throw new ArgumentException(
                 $"RegMean needs the Gram matrix of the inputs of '{name}', of {layer.Inputs} rows, "
                 + $"and {network.Name} has none.");
-        var (weight, bias) = layer.Of(network.Source.Exact);
-        return new(network.Share, weight, gram, weight.mv(gram.Mean).add(bias, Scalars.One));
+    }
+
+    /// <summary>
+    /// What the inputs seem to have been like. Each step of training adds a multiple of the inputs to each row of a
+    /// weight, so that the rows of what it has learned, [outputs, inputs], vary as the inputs do ("Data-Free Covariance
+    /// Estimation", arXiv 2604.01329; ACE-Merging, arXiv 2603.02945). Of their mean they say nothing.
+    /// </summary>
+    private static InputGram OfDifferences(torch.Tensor differences)
+    {
+        var rows = differences.div(Scalars.Keep(Math.Sqrt(differences.shape[0])));
+        var (_, singular, directions) = torch.linalg.svd(rows, fullMatrices: false);
+        var kept = Math.Min(InputGrams.Rank, singular.shape[0]);
+        return InputGram.Of(
+            torch.zeros([rows.shape[1]], rows.dtype), rows.square().sum(dim: 0),
+            directions.narrow(0, 0, kept).t().mul(singular.narrow(0, 0, kept)));
     }
 }

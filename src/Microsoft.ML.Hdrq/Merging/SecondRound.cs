@@ -94,11 +94,8 @@ internal sealed class SecondRound
 
     private MergeTarget Target(MergedLayer layer, IReadOnlyList<(LayerMoments Moments, double Share)> sites)
     {
-        var shares = sites
-            .Select(site => site.Share
-                / RegMeanMergeMethod.Size(site.Moments.Inputs.square().sum(), site.Moments.InputMean))
-            .ToArray();
-        var all = shares.Sum();
+        var shares = RegMeanMergeMethod.Shares(
+            [.. sites.Select(site => (site.Share, site.Moments.Inputs.square().sum(), site.Moments.InputMean))]);
         var (merged, _) = layer.Of(Values);
         // With a bias, which takes up what the means say, inputs and outputs count from their common means.
         var (inputMean, outputMean) = layer.Bias is null
@@ -121,7 +118,7 @@ internal sealed class SecondRound
             .to(torch.ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
 
         torch.Tensor Sum(Func<LayerMoments, torch.Tensor> of) => sites
-            .Select((site, d) => of(site.Moments).mul(Scalars.Keep(shares[d] / all)))
+            .Select((site, d) => of(site.Moments).mul(Scalars.Keep(shares[d])))
             .Aggregate((sum, next) => sum.add(next, Scalars.One));
     }
 }

@@ -34,6 +34,20 @@ internal static class MergeCase
         return Layer(weight, perChannel ? scale : scale.reshape([]), [.. Enumerable.Range(0, 8).Select(i => 0.1f * i + seed)], 0.05f * seed, bits);
     }
 
+    /// <summary>One linear layer of 4 inputs and 3 outputs: parameters <c>weight</c> and <c>bias</c>.</summary>
+    public static Network Linear(ulong seed)
+    {
+        using var generator = new torch.Generator(seed);
+        using var builder = new NetworkBuilder();
+        builder.Node("Gemm", "y",
+            [
+                builder.Input("x", -1, 4), builder.Parameter("weight", torch.randn([3, 4], generator: generator)),
+                builder.Parameter("bias", torch.randn([3], generator: generator)),
+            ],
+            ("transB", 1L));
+        return builder.Build(new GraphValue("y", ElementType.Float32, [-1, 3]));
+    }
+
     /// <summary>The same network as a file would bring it back: with weights on the grid, of integers, which have no negative zero.</summary>
     public static Network OnGrid(Network network)
     {

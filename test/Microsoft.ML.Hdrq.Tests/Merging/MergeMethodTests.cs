@@ -101,6 +101,63 @@ public sealed class MergeMethodTests
         Array.ForEach(networks, network => network.Dispose());
     }
 
+    /// <summary>
+    /// Without moments, what each network has learned says what its inputs were: one that learned from the first input
+    /// alone decides on that, and none of what was learned is halved as by the mean.
+    /// </summary>
+    [TestMethod]
+    public void Each_network_decides_on_the_inputs_that_it_has_learned_from()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var source = MergeCase.Linear(1);
+        var origin = source.Parameters["weight"].clone();
+        var learned = torch.tensor(new[] { 1f, -2, 3 });
+        Network[] networks = [source.Clone(), source.Clone()];
+        for (var d = 0; d < networks.Length; d++)
+            networks[d].Parameters["weight"].select(1, d).add_(learned.mul(d + 1));
+        using var merged = NetworkMerger.Merge(networks, new() { Method = MergeMethod.AutomaticFrom(source) });
+        Assert.AreEqual("RegMean of differences", merged.Metadata[NetworkMetadata.MergeMethod]);
+        var expected = torch.stack([learned, learned.mul(2), torch.zeros(3), torch.zeros(3)], 1);
+        Assert.IsLessThan(0.01, merged.Parameters["weight"].sub(origin).sub(expected).abs().max().item<float>());
+        using var mean = NetworkMerger.Merge(networks);
+        Assert.AreEqual("mean", mean.Metadata[NetworkMetadata.MergeMethod]);
+        // What the networks carry says more.
+        foreach (var network in networks)
+            InputGrams.Collect(network, torch.randn(64, 4), 32, default);
+        using var sent = NetworkMerger.Merge(networks, new() { Method = MergeMethod.AutomaticFrom(source) });
+        Assert.AreEqual("RegMean", sent.Metadata[NetworkMetadata.MergeMethod]);
+        Array.ForEach(networks, network => network.Dispose());
+    }
+
+    /// <summary>A network that has seen nothing, or has learned nothing, decides on nothing.</summary>
+    [TestMethod]
+    public void Inputs_that_are_always_0_do_not_count()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var source = MergeCase.Linear(1);
+        using var still = source.Clone();
+        using var other = MergeCase.Linear(2);
+        // What it gives where all inputs are 0 does count.
+        other.Parameters["bias"].copy_(source.Parameters["bias"]);
+        using var differences = NetworkMerger.Merge([still, other], new() { Method = MergeMethod.AutomaticFrom(source) });
+        InputGrams.Collect(still, torch.zeros(64, 4), 32, default);
+        InputGrams.Collect(other, torch.randn(64, 4), 32, default);
+        using var moments = NetworkMerger.Merge([still, other]);
+        foreach (var merged in new[] { differences, moments })
+            Assert.IsLessThan(0.01, merged.Parameters["weight"].sub(other.Parameters["weight"]).abs().max().item<float>());
+    }
+
+    [TestMethod]
+    public void Quantized_networks_without_moments_are_merged_by_their_mean()
+    {
+        using var a = MergeCase.Random(1, 4, perChannel: true);
+        using var b = MergeCase.Random(2, 4, perChannel: true);
+        using var source = Unquantized(MergeCase.Random(5, 4, perChannel: true));
+        using var merged = NetworkMerger.Merge([a, b], new() { Method = MergeMethod.AutomaticFrom(source) });
+        using var mean = NetworkMerger.Merge([a, b], new() { Method = MergeMethod.Mean() });
+        MergeCase.AssertSame(mean, merged);
+    }
+
     [TestMethod]
     [DataRow(4, false)]
     [DataRow(3, true)]

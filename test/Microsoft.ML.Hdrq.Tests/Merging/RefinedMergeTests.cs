@@ -34,7 +34,7 @@ public sealed class RefinedMergeTests
     {
         using var scope = torch.NewDisposeScope();
         using var generator = new torch.Generator(1);
-        Network[] networks = [Linear(1), Linear(2)];
+        Network[] networks = [MergeCase.Linear(1), MergeCase.Linear(2)];
         // Of the same size, so that they count alike.
         torch.Tensor[] images =
         [
@@ -69,7 +69,7 @@ public sealed class RefinedMergeTests
     public void Inputs_that_do_not_vary_do_no_harm(float difference)
     {
         using var scope = torch.NewDisposeScope();
-        Network[] networks = [Linear(1), Linear(2)];
+        Network[] networks = [MergeCase.Linear(1), MergeCase.Linear(2)];
         torch.Tensor[] images = [torch.ones([64, 4]), torch.ones([64, 4]).add(difference)];
         for (var d = 0; d < 2; d++)
             InputGrams.Collect(networks[d], images[d], 32, default);
@@ -366,18 +366,5 @@ public sealed class RefinedMergeTests
                 : folded.Clone();
         }).ToArray();
         return (networks, sites);
-    }
-
-    private static Network Linear(ulong seed)
-    {
-        using var generator = new torch.Generator(seed);
-        using var builder = new NetworkBuilder();
-        builder.Node("Gemm", "y",
-            [
-                builder.Input("x", -1, 4), builder.Parameter("weight", torch.randn([3, 4], generator: generator)),
-                builder.Parameter("bias", torch.randn([3], generator: generator)),
-            ],
-            ("transB", 1L));
-        return builder.Build(new GraphValue("y", ElementType.Float32, [-1, 3]));
     }
 }

@@ -213,7 +213,7 @@ public sealed class IntegerKernelTests
     [DataRow("Conv", 3, 64)]
     [DataRow("Gemm", 1, -64)]
     [DataRow("Gemm", 1, 64)]
-    public void WeightsOfTheReducedRangeAreSignedAndExact(string layer, int kernel, int integer)
+    public void Weights_of_the_reduced_range_are_signed_and_exact(string layer, int kernel, int integer)
     {
         using var scope = torch.NewDisposeScope();
         var isGemm = layer == "Gemm";

@@ -129,7 +129,7 @@ public sealed class QuantizerSitesTests
     [DataRow(4, 4, true, "00000000", @"^layer1\.0\.conv1$ WeightBits=8")]
     [DataRow(4, 4, true, "10000000", "^conv1$ WeightBits=8 ActivationBits=8")]
     [DataRow(4, 4, false, "10000000", "^conv1$ ReduceRange=true")]
-    public void WeightsOfEightBitsHaveTheReducedRangeWhereActivationsHaveEightBits(
+    public void Weights_of_eight_bits_have_the_reduced_range_where_activations_have_eight_bits(
         int weightBits, int activationBits, bool reduceRange, string expected, string? exception = null)
     {
         using var network = SmallNetworks.Residual();

@@ -27,7 +27,7 @@ public sealed class ReducedRangeTests
 
     [TestMethod]
     [DynamicData(nameof(Methods))]
-    public void EveryMethodTrainsInItAndTheFileHoldsWhatWasTrained(QuantizationOptions options)
+    public void Every_method_trains_in_it_and_the_file_holds_what_was_trained(QuantizationOptions options)
     {
         using var network = Quantized(1, options);
         AssertReduced(network);
@@ -49,7 +49,7 @@ public sealed class ReducedRangeTests
 
     // Scales are those of the range: the largest weight of a channel is its largest integer.
     [TestMethod]
-    public void ScalesAreThoseOfTheRange()
+    public void Scales_are_those_of_the_range()
     {
         var calibration = new CalibrationOptions { Observer = RangeObserverKind.MinMax };
         using var network = Quantized(1, new RoundToNearestOptions { Calibration = calibration });
@@ -63,7 +63,7 @@ public sealed class ReducedRangeTests
 
     // Files of the full range are unsigned, as they were before there was another, and the same when written again.
     [TestMethod]
-    public void TheFullRangeIsAnOptionAndItsFilesStayAsTheyAre()
+    public void The_full_range_is_an_option_and_its_files_stay_as_they_are()
     {
         using var network = Quantized(1, new RoundToNearestOptions { ReduceRange = false });
         var full = new QuantizationRange(8, isSigned: true);
@@ -84,7 +84,7 @@ public sealed class ReducedRangeTests
     [DataRow(8, 8, true)]
     [DataRow(8, 8, false)]
     [DataRow(4, 4, true)]
-    public void ASiteHandsItsRangesOnToAnother(int weightBits, int activationBits, bool reduceRange)
+    public void A_site_hands_its_ranges_on_to_another(int weightBits, int activationBits, bool reduceRange)
     {
         var options = new RoundToNearestOptions { ReduceRange = reduceRange };
         using var first = Quantized(1, options with { WeightBits = weightBits, ActivationBits = activationBits });
@@ -100,10 +100,10 @@ public sealed class ReducedRangeTests
     }
 
     [TestMethod]
-    public void MergedNetworksStayInIt()
+    public void Merged_networks_stay_in_it()
     {
-        using var a = Quantized(1, _hdrq);
-        using var b = Quantized(2, _hdrq);
+        using var a = Quantized(1, _hdrq with { Moments = new() { MinImages = 2 } });
+        using var b = Quantized(2, _hdrq with { Moments = new() { MinImages = 2 } });
         foreach (var method in new[] { MergeMethod.Mean(), MergeMethod.RegMean() })
         {
             using var merged = NetworkMerger.Merge([a, b], new() { Method = method, AllowDifferentSources = true });

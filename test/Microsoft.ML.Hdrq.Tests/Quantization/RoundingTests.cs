@@ -64,7 +64,7 @@ public sealed class RoundingTests
 
     // pmaddubsw adds two products of an unsigned and a signed byte within 16 bits.
     [TestMethod]
-    public void TheReducedRangeIsTheWidestOfWhichPairsOfProductsFitIntoSixteenBits()
+    public void The_reduced_range_is_the_widest_of_which_pairs_of_products_fit_into_16_bits()
     {
         var range = QuantizationRange.Reduced;
         Assert.AreEqual((8, true, 0.25), (range.Bits, range.IsSigned, range.ScaleFor(16)));

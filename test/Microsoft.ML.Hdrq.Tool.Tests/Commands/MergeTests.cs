@@ -68,6 +68,14 @@ public sealed class MergeTests
     }
 
     [TestMethod]
+    public void Where_networks_carry_no_moments_the_source_says_more_than_the_mean()
+    {
+        Run(F("sites", "*.onnx"), "--source", F("source.onnx"), "--output", F("merged.onnx"));
+        using var merged = Network.LoadOnnx(F("merged.onnx"));
+        Assert.AreEqual("RegMean of differences", merged.Metadata[NetworkMetadata.MergeMethod]);
+    }
+
+    [TestMethod]
     public void Networks_are_merged_by_task_arithmetic()
     {
         Run(F("sites", "*.onnx"), "--merging", "task-arithmetic", "--source", F("source.onnx"), "--output",
