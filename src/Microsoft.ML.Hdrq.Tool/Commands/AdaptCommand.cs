@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
-using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Tool.Data;
 using Microsoft.ML.Hdrq.Tool.Jobs;
 using Microsoft.ML.Hdrq.Tool.Terminal;
