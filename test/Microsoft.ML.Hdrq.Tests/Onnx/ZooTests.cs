@@ -69,7 +69,8 @@ public sealed class ZooTests
 
         using var nearest = NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions { WeightBits = 8, ActivationBits = 8 });
         var rounded = Distance(scores, nearest.Forward(pixels));
-        Assert.IsLessThanOrEqualTo(0.3, rounded, "W8A8");
+        // Weights of 8 bits have the reduced range, whose steps are twice as large.
+        Assert.IsLessThanOrEqualTo(0.4, rounded, "W8A8");
 
         var options = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Source = network, Training = new HdrqTraining { Iterations = _steps, BatchSize = 4 } };
         using var quantized = NetworkQuantizer.Quantize(network, images, options, seed: 1);

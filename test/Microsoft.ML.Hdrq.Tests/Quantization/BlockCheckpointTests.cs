@@ -170,7 +170,7 @@ public sealed class BlockCheckpointTests
     [TestMethod]
     public void Work_goes_on_where_no_checkpoint_can_be_written_and_says_so_once()
     {
-        var options = new HdrqOptions { WeightBits = 3, ActivationBits = 3, Training = new() { Iterations = Steps } };
+        var options = new HdrqOptions { WeightBits = 3, ActivationBits = 3, Training = new() { Iterations = Steps }, Moments = SentMoments.Nothing };
         var (whole, _) = Quantize(options);
         // A file where the folder should be, made after the options were checked.
         var warnings = new List<string>();
@@ -191,7 +191,7 @@ public sealed class BlockCheckpointTests
     [OSCondition(OperatingSystems.Linux)]
     public void Work_goes_on_where_the_disk_is_full()
     {
-        var options = Checkpointed(new HdrqOptions { WeightBits = 3, ActivationBits = 3, Training = new() { Iterations = Steps } });
+        var options = Checkpointed(new HdrqOptions { WeightBits = 3, ActivationBits = 3, Training = new() { Iterations = Steps }, Moments = SentMoments.Nothing });
         var (whole, blocks) = Quantize(options with { CheckpointDirectory = null });
         Directory.CreateDirectory(Checkpoints);
         if (!Mounts("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", Checkpoints))

@@ -35,6 +35,7 @@ public sealed class JobHashTests
             _ when property.PropertyType == typeof(int?) => 3,
             _ when property.PropertyType == typeof(double?) => 0.5,
             _ when property.PropertyType == typeof(AdaptationOptions) => new AdaptationOptions { Epochs = 2 },
+            _ when property.PropertyType == typeof(SentMoments) => SentMoments.Nothing,
             _ when property.PropertyType == typeof(IReadOnlyList<float>) => new[] { 1f, 2f },
             _ when property.PropertyType == typeof(IReadOnlyList<string>) => new[] { "a", "b" },
             _ => throw new NotSupportedException($"Say here how {name} is changed."),
