@@ -72,7 +72,7 @@ public sealed class ZooTests
         // Weights of 8 bits have the reduced range, whose steps are twice as large.
         Assert.IsLessThanOrEqualTo(0.4, rounded, "W8A8");
 
-        var options = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Source = network, Training = new HdrqTraining { Iterations = _steps, BatchSize = 4 } };
+        var options = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Source = network, Training = new HdrqTraining { Iterations = _steps, BatchSize = 4 }, Moments = new() { MinImages = 2 } };
         using var quantized = NetworkQuantizer.Quantize(network, images, options, seed: 1);
         var trained = Distance(scores, quantized.Forward(pixels));
         Assert.IsTrue(double.IsFinite(trained), "HDRQ");
