@@ -81,8 +81,8 @@ public sealed record SentMoments
                 + $"{nameof(SentMoments)}.{nameof(Nothing)}.");
         }
         warn?.Invoke(
-            $"{few}: the network carries none, and is merged by the mean. Give more images, or a smaller "
-            + $"{nameof(SentMoments)}.{nameof(MinImages)} at your own risk.");
+            $"{few}: the network carries none, and merges worse. Give more images, or, at your own risk, a smaller "
+            + "minimum (MinImages, --min-images).");
         return MomentsKind.Nothing;
     }
 }

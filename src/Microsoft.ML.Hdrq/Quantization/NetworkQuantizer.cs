@@ -93,7 +93,7 @@ public static class NetworkQuantizer
                 + "at least one image in single precision is needed.",
                 nameof(images));
         }
-        InputGrams.Check(network.Graph, images.shape[0], options.Moments, warn);
+        InputGrams.Check(network.Graph, images.shape[0], options.Moments, warn: null);
         FiniteCheck.Images(images);
         using var scope = torch.NewDisposeScope();
         var kept = options.Calibration.KeepOnDevice ? images.to(network.Device) : images.cpu();
@@ -165,7 +165,9 @@ public static class NetworkQuantizer
     /// <param name="training">How blocks are trained; null for rounding to nearest.</param>
     /// <param name="seed">The seed.</param>
     /// <param name="cancellationToken">Stops quantization between two steps.</param>
-    /// <param name="warn">Told once that no checkpoint can be written; null if nobody asks.</param>
+    /// <param name="warn">
+    /// Told once that no checkpoint can be written, or that images are too few for moments; null if nobody asks.
+    /// </param>
     internal static Network Apply(
         Network network, torch.Tensor images, QuantizationOptions options, BlockTraining? training, int seed,
         CancellationToken cancellationToken, Action<string>? warn = null)
@@ -185,6 +187,8 @@ public static class NetworkQuantizer
             ? null
             : FoldedSource(source, folded);
         FiniteCheck.Parameters(folded, "the network with its normalizations folded");
+        // Said once nothing else can be refused.
+        InputGrams.Check(network.Graph, images.shape[0], options.Moments, warn);
         var batches = Split(images, calibration.BatchSize);
         var sites = QuantizerSites.Find(
             folded, options.Placement, options.WeightBits, options.ActivationBits, options.Overrides,

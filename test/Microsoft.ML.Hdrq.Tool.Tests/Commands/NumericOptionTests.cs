@@ -30,6 +30,8 @@ public sealed class NumericOptionTests
         ["--average-bits"] = (2, 8),
         ["--weights"] = (0, 1_000_000),
         ["--validation"] = (0, 0.9),
+        ["--min-images"] = (2, int.MaxValue),
+        ["--noise"] = (0.01, 100),
     };
 
     private static TemporaryDirectory _folder = null!;

@@ -140,7 +140,8 @@ public sealed class StepsEqualRunTests
         CommandLine.Run("merge", F("quantized", "fog.onnx"), F("quantized", "night.onnx"), "--output", F("merged.onnx"))
             .Done();
         AssertSame(F("out", "hdrq-w4a4-merged-fog+night.onnx"), F("merged.onnx"));
-        CommandLine.Run("merge", F("sites", "*.onnx"), "--output", F("full.onnx")).Done();
+        // Of so few images these carry no moments.
+        CommandLine.Run("merge", F("sites", "*.onnx"), "--source", network, "--output", F("full.onnx")).Done();
         AssertSame(F("out", "fp32-merged-fog+night.onnx"), F("full.onnx"));
     }
 
