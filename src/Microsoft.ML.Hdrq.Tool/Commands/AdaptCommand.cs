@@ -106,7 +106,7 @@ internal static class AdaptCommand
             var layout = DomainLayout.FindOne(folder, result.GetValue(domain), DataSplit.Train)
                 ?? throw new InvalidDataException(
                     $"'{folder}' holds no training images with labels; expected <train>/<class>/<image>, or "
-                    + $"{DomainLayout.Classes}, or the same with masks.");
+                    + $"{DomainLayout.Classes}, or the same with masks; --labels none needs none.");
             var options = Asked(layout.Root);
             using var file = options.LoadNetwork();
             if (file is not null)
@@ -184,7 +184,7 @@ internal static class AdaptCommand
 
             void SayNext() => session.Output.Say(
                 $"Written: {target}. Next: hdrq quantize --network {target} --source SOURCE.onnx --data {folder} "
-                + "--output QUANTIZED.onnx.");
+                + (Asked(folder).Normalization is null ? "" : "--normalization imagenet ") + "--output QUANTIZED.onnx.");
         })));
         return command;
     }

@@ -137,7 +137,7 @@ internal static class InfoCommand
                 string.Create(
                     CultureInfo.InvariantCulture, $"without labels, to {adaptation.Images:N0} images ")
                 + (adaptation.KeptSource is { } reason ? $"of which nothing was learned: {reason}"
-                    : $"by the method {adaptation.Method}")));
+                    : $"by the method {adaptation.Method}; " + Scores(adaptation))));
         foreach (var (key, value) in metadata.Where(
             pair => !IsMoments(pair.Key)
             && !pair.Key.StartsWith(NetworkMetadata.LayerStatistics, StringComparison.Ordinal)
@@ -215,6 +215,12 @@ internal static class InfoCommand
         : string.Create(
             CultureInfo.InvariantCulture,
             $"(epsilon {noise.Epsilon}, delta {noise.Delta}) differential privacy of each image; not of the weights");
+
+    private static string Scores(AdaptationReport adaptation) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"information {adaptation.Before.Information:0.00} before, {adaptation.After.Information:0.00} after, ")
+        + string.Create(
+            CultureInfo.InvariantCulture, $"{adaptation.After.SourceAgreement:0%} of the classes those of the source");
 
     private static bool IsMoments(string key) =>
         key.StartsWith(NetworkMetadata.InputMoments, StringComparison.Ordinal);

@@ -158,6 +158,7 @@ internal static partial class MergeCommand
                     bar.Complete();
                     return made;
                 });
+                session.Output.Say($"Merged by {Method(merged, choice, paths, networks)}.");
                 NetworkFiles.SayKernels(merged, session.Output);
                 if (merged.Metadata.GetValueOrDefault(NetworkMetadata.MergeStep) is { } done)
                 {
@@ -219,6 +220,20 @@ internal static partial class MergeCommand
         {
             moments.ForEach(one => one.Dispose());
         }
+    }
+
+    /// <summary>How networks were merged, and where it is the mean for want of moments, whose are missing.</summary>
+    private static string Method(
+        Network merged, MergingPlan choice, List<string> paths, IReadOnlyList<Network> networks)
+    {
+        var method = merged.Metadata[NetworkMetadata.MergeMethod];
+        var without = networks.Index()
+            .Where(network => !network.Item.Metadata.Keys.Any(
+                key => key.StartsWith(NetworkMetadata.InputMoments, StringComparison.Ordinal)))
+            .Select(network => paths[network.Index])
+            .ToList();
+        return choice.TakesSource && without.Count > 0 ? $"{method}, as {string.Join(", ", without)} "
+            + $"{(without.Count == 1 ? "carries" : "carry")} no moments" : method;
     }
 
     private static string Names(Func<MergingPlan, bool> isMeant) =>

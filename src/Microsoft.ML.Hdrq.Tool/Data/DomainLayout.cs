@@ -121,9 +121,8 @@ internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, 
 
     /// <summary>
     /// The images of a place, without labels: the training images of a domain, or, where a folder is no domain and has
-    /// none, all images in it and below. In the order in which labelled images are read: those of a folder by name,
-    /// after
-    /// those of its subfolders by name.
+    /// none, all images in it, or in that of the place, and below. In the order in which labelled images are read:
+    /// those of a folder by name, after those of its subfolders by name.
     /// </summary>
     /// <param name="folder">A data folder, the folder of one domain, or any folder of images.</param>
     /// <param name="domain">The domain; null where there is no choice.</param>
@@ -133,7 +132,12 @@ internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, 
     public static IReadOnlyList<string> UnlabelledImages(string folder, string? domain)
     {
         var images = Existing(folder);
-        if (FindOne(folder, domain, DataSplit.Train) is { } layout)
+        // A place without labels needs no folders of its own below its name.
+        if (domain is not null && Subfolders(images).Contains(domain) && !IsDomain(Path.Combine(images, domain)))
+        {
+            images = Path.Combine(images, domain);
+        }
+        else if (FindOne(folder, domain, DataSplit.Train) is { } layout)
         {
             images = Path.Combine(layout.Root, layout.Domains[0], DataSplit.Train.FolderName());
             if (layout.HasMasks)

@@ -1,10 +1,28 @@
 using Microsoft.ML.Hdrq.Tool.Data;
+using Microsoft.ML.Hdrq.Tool.Terminal;
 
 namespace Microsoft.ML.Hdrq.Tool.Tests.Data;
 
 [TestClass]
 public sealed class DomainLayoutTests
 {
+    [TestMethod]
+    public void A_place_without_labels_is_a_folder_of_images()
+    {
+        using var folder = new TemporaryDirectory();
+        TestImages.WriteClasses(folder.Combine("images"), ["fog"], ["bar"]);
+        Directory.CreateDirectory(folder.Combine("images", "night", "monday"));
+        var image = folder.Combine("images", "night", "monday", "a.png");
+        File.Copy(folder.Combine("images", "fog", "train", "bar", "0.png"), image);
+
+        CollectionAssert.AreEqual(
+            new[] { image }, DomainLayout.UnlabelledImages(folder.Combine("images"), "night").ToArray());
+        Assert.HasCount(2, DomainLayout.UnlabelledImages(folder.Combine("images"), "fog"));
+        var error = Assert.ThrowsExactly<UsageException>(
+            () => DomainLayout.UnlabelledImages(folder.Combine("images"), "snow"));
+        StringAssert.Contains(error.Message, "there is no domain 'snow'");
+    }
+
     /// <summary>Folders may be linked, also to one that holds the link, which has no end.</summary>
     [TestMethod]
     [DataRow(false)]
