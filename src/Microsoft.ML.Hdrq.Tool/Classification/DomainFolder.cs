@@ -87,7 +87,7 @@ internal sealed class DomainFolder
                 DomainLayout.Images(Path.Combine(folder, name)).Select(path => new LabeledFile(path, index)));
         }
         if (files.Count == 0)
-            throw new InvalidDataException($"'{folder}' holds no images (<class>/*.png, .jpg, .jpeg or .bmp).");
+            throw DomainLayout.NoImages(folder, "<class>/*.png", folder);
 
         if (!_allowsMissingClasses && Classes.Except(present).FirstOrDefault() is { } missing)
             throw new InvalidDataException(

@@ -86,9 +86,9 @@ internal static class AdaptCommand
             {
                 Arguments.CheckApart(target, quantized);
                 RefuseTraining();
-                AdaptWithoutLabels(
+                var isKept = AdaptWithoutLabels(
                     Asked(folder) with { Network = quantized, Normalization = null }, AdaptationMethod.Statistics);
-                session.Output.Say($"Written: {target}.");
+                session.Output.Say($"Written: {target}{(isKept ? ", the network as it was" : "")}.");
                 return;
             }
             if (network.Network(result) is null)
@@ -99,8 +99,7 @@ internal static class AdaptCommand
                 RefuseWithoutLabels(asked);
                 if (asked.NewHead)
                     throw new UsageException("--labels none: a new head learns from labels only.");
-                AdaptWithoutLabels(asked, AdaptationMethod.Student);
-                SayNext();
+                SayNext(AdaptWithoutLabels(asked, AdaptationMethod.Student));
                 return;
             }
             var layout = DomainLayout.FindOne(folder, result.GetValue(domain), DataSplit.Train)
@@ -125,7 +124,16 @@ internal static class AdaptCommand
                 bar.Complete();
                 return true;
             });
-            SayNext();
+            if (options.NewHead)
+            {
+                session.Output.Say(
+                    $"Written: {target}, a source network. Next, at each place: hdrq adapt --network {target} "
+                    + $"{Scaled()}--data FOLDER --output ADAPTED.onnx, with --labels none where images have none.");
+            }
+            else
+            {
+                SayNext(keptSource: false);
+            }
 
             JobOptions Asked(string root) => network.Into(new JobOptions
             {
@@ -143,7 +151,8 @@ internal static class AdaptCommand
                 Moments = sent.Value(result),
             }, result);
 
-            void AdaptWithoutLabels(JobOptions options, AdaptationMethod method)
+            // Whether the source was kept.
+            bool AdaptWithoutLabels(JobOptions options, AdaptationMethod method)
             {
                 using var file = options.LoadNetwork()!;
                 CheckQuantized(file, options.Network!, isMerged: method == AdaptationMethod.Statistics);
@@ -154,7 +163,7 @@ internal static class AdaptCommand
                 var pixels = new PixelPipeline(context, height, width);
                 var steps = new NetworkSteps(context, pixels, options.Seed, options.Threads);
                 var training = options.Adapting(VisionTask.Of(file).Adaptation(height));
-                session.Output.WithProgress(board =>
+                return session.Output.WithProgress(board =>
                 {
                     using var source = steps.Read(options.Network!, options.Normalization, scores: options.Scores);
                     var bar = board.Add($"adapting to {images.Count} images without labels");
@@ -169,7 +178,7 @@ internal static class AdaptCommand
                         new(), session.CancellationToken);
                     NetworkFiles.Save(adapted, target, session.Output);
                     bar.Complete();
-                    return true;
+                    return AdaptationReport.Of(adapted)?.KeptSource is not null;
                 });
             }
 
@@ -182,9 +191,11 @@ internal static class AdaptCommand
                     throw new UsageException($"--merged is adapted without training; {training.Name} is not for it.");
             }
 
-            void SayNext() => session.Output.Say(
-                $"Written: {target}. Next: hdrq quantize --network {target} --source SOURCE.onnx --data {folder} "
-                + (Asked(folder).Normalization is null ? "" : "--normalization imagenet ") + "--output QUANTIZED.onnx.");
+            void SayNext(bool keptSource) => session.Output.Say(
+                $"Written: {target}{(keptSource ? ", the source network as it was" : "")}. Next: hdrq quantize "
+                + $"--network {target} --source SOURCE.onnx --data {folder} {Scaled()}--output QUANTIZED.onnx.");
+
+            string Scaled() => Asked(folder).Normalization is null ? "" : "--normalization imagenet ";
         })));
         return command;
     }

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.IO.Compression;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Hdrq.Adaptation;
+using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Scoring;
@@ -18,6 +19,9 @@ internal static class InfoCommand
     /// <summary>The name that ML.NET's transformer around ONNX Runtime gives to its network in a model.</summary>
     private const string NetworkEntry = "OnnxModel";
 
+    /// <summary>What moments of hdrq measure begin with.</summary>
+    private static ReadOnlySpan<byte> MomentsStart => "hdrq moments"u8;
+
     private const int ShortestName = 16;
 
     private const int FloatBits = 32;
@@ -26,7 +30,9 @@ internal static class InfoCommand
     {
         var file = new Argument<string>(
             "file")
-        { Description = "An ONNX file, or a model that ml.Model.Save or hdrq wrote (.zip)." };
+        {
+            Description = "An ONNX file, a model that ml.Model.Save or hdrq wrote (.zip), or moments of hdrq measure."
+        };
         file.CustomParser = result => Arguments.ParseFile(result, "file", result.Tokens[^1].Value);
         var json = CommonArguments.Json();
         var command =
@@ -40,11 +46,60 @@ internal static class InfoCommand
 
     private static void Show(string path, Output output)
     {
+        if (HoldsMoments(path))
+        {
+            DescribeMoments(path, output);
+            return;
+        }
         foreach (var (name, network) in Networks(path))
         {
             using (network)
                 Describe(path, name, network, output);
         }
+    }
+
+    private static bool HoldsMoments(string path)
+    {
+        using var file = File.OpenRead(path);
+        Span<byte> start = stackalloc byte[MomentsStart.Length + 1];
+        // Before the text stands its length.
+        return file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length
+            && start[1..].SequenceEqual(MomentsStart);
+    }
+
+    private static void DescribeMoments(string path, Output output)
+    {
+        using var moments = MergeMoments.Load(path);
+        var bytes = new FileInfo(path).Length;
+        output.Event("info", () => new JsonObject
+        {
+            ["file"] = path,
+            ["bytes"] = bytes,
+            ["step"] = moments.Step + 1,
+            ["steps"] = moments.Steps,
+            ["images"] = moments.Images,
+            ["draft"] = moments.Draft,
+            ["network"] = moments.Network,
+        });
+        Say(output,
+        [
+            ("file", $"{path}, what a place measured in a merged draft, for hdrq merge --draft"),
+            ("size", string.Create(CultureInfo.InvariantCulture, $"{bytes:N0} bytes")),
+            ("step", $"{moments.Step + 1} of {moments.Steps}"),
+            ("images", string.Create(
+                CultureInfo.InvariantCulture,
+                $"means and covariances over {moments.Images:N0} images, no image; nothing is guaranteed of what they "
+                + $"tell of one")),
+            ("draft", $"parameters with the SHA-256 {moments.Draft}"),
+            ("network", $"that of the place, parameters with the SHA-256 {moments.Network}"),
+        ]);
+    }
+
+    private static void Say(Output output, IReadOnlyList<(string Name, string Text)> facts)
+    {
+        var width = facts.Max(fact => fact.Name.Length) + 2;
+        foreach (var (name, text) in facts)
+            output.Say($"{name.PadRight(width)}{text}");
     }
 
     /// <summary>The network of an ONNX file, or those in an ML.NET model.</summary>
@@ -181,9 +236,7 @@ internal static class InfoCommand
             }
             return data;
         });
-        var width = facts.Max(fact => fact.Name.Length) + 2;
-        foreach (var (name, _, text) in facts)
-            output.Say($"{name.PadRight(width)}{text}");
+        Say(output, [.. facts.Select(fact => (fact.Name, fact.Text))]);
         if (!quantized)
             return;
         var table = new TextTable().Add(new TextTable.Column("layer", MinimumWidth: ShortestName))

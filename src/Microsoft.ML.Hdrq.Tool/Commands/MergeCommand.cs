@@ -68,11 +68,15 @@ internal static partial class MergeCommand
                 Description =
                 "Also merge networks that do not come from the same source network; such a merge is seldom of use."
             };
+        var otherImages = new Option<bool>("--allow-other-images")
+        {
+            Description = "Also merge on images that look like those that another place's network was made on: with "
+                + "--domains in the wrong order a merge is of no use.",
+        };
         var classes =
             Arguments.File(
                 "--classes",
-                "Text file with the names of the classes, one a line, for --zip. Default: those that the networks "
-                + "carry.");
+                "Text file with the names of the classes, one a line. Default: those that the networks carry.");
         var size = Arguments.OptionalInteger(
             "--size", "Height and width of images, for --zip, where the network takes any. ", 1, LargestSide);
         var (seed, json) = (CommonArguments.Seed(), CommonArguments.Json());
@@ -80,7 +84,7 @@ internal static partial class MergeCommand
             new CliCommand(
                 "merge", "Merges networks of several places into one, without images or, better, with unlabelled "
                 + "images of these places.") { files,
-                output, zip, method, data, domains, draft, moments, weights, source, anySource, classes, size, seed,
+                output, zip, method, data, domains, draft, moments, weights, source, anySource, otherImages, classes, size, seed,
                 threads, json };
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
@@ -113,9 +117,8 @@ internal static partial class MergeCommand
                     $"--source is for --merging "
                     + Names(way => way.NeedsSource || way.TakesSource)
                     + $", and not for {choice.Name}.");
-            if ((result.GetValue(classes) ?? (object?)result.GetValue(size)) is not null
-                && result.GetValue(zip) is null)
-                throw new UsageException("--classes and --size are for --zip, which is not given.");
+            if (result.GetValue(size) is not null && result.GetValue(zip) is null)
+                throw new UsageException("--size is for --zip, which is not given.");
             var names = result.GetValue(classes) is { } list ? ReadNames(list) : null;
             var networks = new List<Network>();
             try
@@ -138,10 +141,11 @@ internal static partial class MergeCommand
                 var steps = new NetworkSteps(
                     context, new PixelPipeline(context, height, width), result.GetValue(seed), result.GetValue(threads));
                 var options =
-                    choice.Options(
-                        common,
-                        result.GetValue(seed)) with
-                    { AllowDifferentSources = result.GetValue(anySource) };
+                    choice.Options(common, result.GetValue(seed)) with
+                    {
+                        AllowDifferentSources = result.GetValue(anySource),
+                        AllowOtherImages = result.GetValue(otherImages),
+                    };
                 using var merged = session.Output.WithProgress(board =>
                 {
                     var bar = board.Add($"merging {paths.Count} networks");
@@ -152,9 +156,14 @@ internal static partial class MergeCommand
                         : steps.Merge(
                             networks, places, options, result.GetValue(seed),
                             CheckpointFolder.Of(result.GetValue(output)!), bar.Show, session.CancellationToken));
+                    if (names is not null)
+                    {
+                        using var nameless = made;
+                        made = steps.Name(nameless, names);
+                    }
                     NetworkFiles.Save(made, result.GetValue(output)!, session.Output);
                     if (result.GetValue(zip) is { } model)
-                        steps.SaveModel(made, names, model);
+                        steps.SaveModel(made, model);
                     bar.Complete();
                     return made;
                 });
@@ -190,11 +199,7 @@ internal static partial class MergeCommand
         {
             var message = Numbered().Replace(Arguments.Sentence(exception), match =>
                 (match.Groups["first"].Success ? $"{Name(match, "first")} and " : "") + Name(match, "last"));
-            throw new InvalidDataException(
-                message.Replace(
-                    $"set {nameof(MergeOptions)}.{nameof(MergeOptions.AllowDifferentSources)} to merge them anyway",
-                    "--allow-different-sources merges them anyway", StringComparison.Ordinal),
-                exception);
+            throw new InvalidDataException(message, exception);
 
             string Name(Match match, string group) =>
                 $"'{paths[int.Parse(match.Groups[group].Value, CultureInfo.InvariantCulture)]}'";

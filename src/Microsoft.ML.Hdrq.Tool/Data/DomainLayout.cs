@@ -145,7 +145,18 @@ internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, 
         }
         var files = Below(images, [Real(images)]).ToList();
         return files.Count > 0 ? files
-            : throw new InvalidDataException($"'{images}' holds no images (*.png, .jpg, .jpeg or .bmp).");
+            : throw NoImages(images, "*.png", images);
+    }
+
+    /// <summary>What is said where images are missing.</summary>
+    /// <param name="folder">Where they should be.</param>
+    /// <param name="pattern">What is looked for there.</param>
+    /// <param name="split">The folder of the split.</param>
+    public static InvalidDataException NoImages(string folder, string pattern, string split)
+    {
+        var hint = Path.GetFileName(split) == DataSplit.Test.FolderName()
+            ? " Networks are measured on labelled test images; hdrq adapt, quantize and merge need none." : "";
+        return new($"'{folder}' holds no images ({pattern}, .jpg, .jpeg or .bmp).{hint}");
     }
 
     /// <summary>All images below a folder; links to folders that hold it are not followed, as they have no end.</summary>

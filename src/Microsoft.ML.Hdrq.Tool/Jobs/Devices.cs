@@ -29,7 +29,7 @@ internal static partial class Devices
         {
             if (entry.Kind != ChannelMessageKind.Warning || warn is null)
                 return;
-            var text = ColumnName().Replace(entry.RawMessage, "");
+            var text = OptionNames.In(ColumnName().Replace(entry.RawMessage, ""));
             lock (told)
             {
                 if (!told.Add(text))

@@ -239,7 +239,11 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     /// </summary>
     /// <param name="network">The network.</param>
     /// <param name="path">The file, a zip.</param>
-    public void SaveModel(Network network, string path) => Steps.SaveModel(network, Classes, path);
+    public void SaveModel(Network network, string path)
+    {
+        using var named = Steps.Name(network, Classes);
+        Steps.SaveModel(named, path);
+    }
 
     /// <summary>A source network that has not been trained.</summary>
     protected abstract Network CreateSource();

@@ -40,6 +40,11 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
             new ScoringOptions { Normalization = Missing(network, normalization), ClassNames = classNames }), NoPixels);
     }
 
+    /// <summary>A network with names for its classes; what carries them keeps them.</summary>
+    public Network Name(Network network, IReadOnlyList<string> classNames) => Fit(
+        context.Transforms.ApplyNetwork(
+            Score, PixelPipeline.Pixels, network, new ScoringOptions { ClassNames = classNames }), NoPixels);
+
     /// <summary>The normalization that a network does not have already.</summary>
     public static ChannelNormalization? Missing(Network network, ChannelNormalization? normalization) =>
         network.Metadata.GetValueOrDefault(NetworkMetadata.Normalization) == normalization?.ToString() ? null
@@ -122,16 +127,12 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
     /// Torch.
     /// </summary>
     /// <param name="network">The network.</param>
-    /// <param name="classNames">The names of its classes; null for those that it carries.</param>
     /// <param name="path">The file, a zip; replaced whole or not at all.</param>
-    public void SaveModel(Network network, IReadOnlyList<string>? classNames, string path)
+    public void SaveModel(Network network, string path)
     {
-        classNames ??= network.ClassNames;
         IEstimator<ITransformer> pipeline =
-            pixels.Reading.Append(
-                context.Transforms.ApplyNetwork(
-                    Score, PixelPipeline.Pixels, network, new ScoringOptions { ClassNames = classNames }));
-        if (classNames is not null && network.Graph.Outputs[0].Shape.Length == 2)
+            pixels.Reading.Append(context.Transforms.ApplyNetwork(Score, PixelPipeline.Pixels, network));
+        if (network.ClassNames is not null && network.Graph.Outputs[0].Shape.Length == 2)
             pipeline = pipeline.Append(context.Transforms.Conversion.MapKeyToValue("Prediction", "PredictedLabel"));
         var model = pipeline.Fit(pixels.NoFiles);
         try

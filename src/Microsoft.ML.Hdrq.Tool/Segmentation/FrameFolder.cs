@@ -79,7 +79,7 @@ internal sealed class FrameFolder
             frames.Add(new(image, mask));
         }
         if (frames.Count == 0)
-            throw new InvalidDataException($"'{imageFolder}' holds no images (*.png, .jpg, .jpeg or .bmp).");
+            throw DomainLayout.NoImages(imageFolder, "*.png", folder);
         return masks.Count == 0 ? frames
             : throw new InvalidDataException(
                 $"'{masks.Values.Order(StringComparer.Ordinal).First()}' has no image in '{imageFolder}'.");

@@ -52,9 +52,12 @@ internal sealed partial record Failure(int ExitCode, string Message)
     private static bool IsDiskFull(IOException exception) =>
         exception.HResult == WindowsDiskFull || (exception.HResult & 0xFFFF) == PosixNoSpace;
 
-    /// <summary>Without the name of a parameter, which is nothing of the user's, and without a native stack.</summary>
+    /// <summary>
+    /// In the command's words, without the name of a parameter, which is nothing of the user's, and without a native
+    /// stack.
+    /// </summary>
     private static string FirstLine(Exception exception) =>
-        ParameterName().Replace(exception.Message, "").Split('\n', 2)[0].Trim();
+        OptionNames.In(ParameterName().Replace(exception.Message, "").Split('\n', 2)[0].Trim());
 
     [GeneratedRegex(@"\s*\(Parameter '[^']*'\)")]
     private static partial Regex ParameterName();

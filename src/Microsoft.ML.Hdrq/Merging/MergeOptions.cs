@@ -54,6 +54,13 @@ public sealed record MergeOptions
     /// </summary>
     public bool AllowDifferentSources { get; init; }
 
+    /// <summary>
+    /// Whether networks are merged on images that look like those of other networks; false by default, because images
+    /// that were given in another order than the networks give a bad merge. It is told by the moments that networks
+    /// carry, and so only where all of them do, without noise.
+    /// </summary>
+    public bool AllowOtherImages { get; init; }
+
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
     internal void Check()
     {

@@ -142,8 +142,11 @@ internal sealed class MergeWork : IDisposable
         var merged = draft.Clone();
         try
         {
-            new SecondRound(merged, _sources).Merge(steps[step], [.. measured.Select(site => steps[step]
-                .ToDictionary(layer => layer.Weight, layer => site.Layers[places[layer.Weight]]))]);
+            new SecondRound(merged, _sources).Merge(
+                steps[step],
+                [.. measured.Select(site => steps[step]
+                    .ToDictionary(layer => layer.Weight, layer => site.Layers[places[layer.Weight]]))],
+                ChecksPlaces(step));
             _name = draft.Metadata[NetworkMetadata.MergeMethod];
             if (step + 1 == steps.Count)
                 _name += SecondRound.Suffix;
@@ -193,6 +196,8 @@ internal sealed class MergeWork : IDisposable
             scope.Dispose();
     }
 
+    private bool ChecksPlaces(int step) => step == 0 && !_options.AllowOtherImages;
+
     private string Hashes => string.Join(' ', _sources.Select(source => source.Hash));
 
     private void MergeLayersAgain(
@@ -213,8 +218,11 @@ internal sealed class MergeWork : IDisposable
             for (var n = 0; n < steps.Count; n++)
             {
                 using var scope = torch.NewDisposeScope();
-                var changed = round.Merge(steps[n], [.. runs.Reverse().Select(run =>
-                    LayerMoments.Measure(run.Merged, run.Own, steps[n], cancellationToken))]);
+                var changed = round.Merge(
+                    steps[n],
+                    [.. runs.Reverse().Select(run =>
+                        LayerMoments.Measure(run.Merged, run.Own, steps[n], cancellationToken))],
+                    ChecksPlaces(n));
                 foreach (var (merged, _) in runs)
                     merged.Changed(changed);
                 progress?.Report(new(n + 1, steps.Count, steps[n][^1].Name));

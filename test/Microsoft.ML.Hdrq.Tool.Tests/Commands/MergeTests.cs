@@ -169,6 +169,63 @@ public sealed class MergeTests
         Assert.AreEqual("mean, second round", merged.Metadata[NetworkMetadata.MergeMethod]);
     }
 
+    /// <summary>
+    /// With places in another order than networks nothing is written, and it is said in the command's words.
+    /// </summary>
+    [TestMethod]
+    public void Places_in_another_order_than_the_networks_are_refused()
+    {
+        var networks = QuantizedSites();
+        string[] wrong =
+            ["merge", .. networks, "--data", F("data"), "--domains", "night", "fog", "--output", F("m.onnx")];
+        var refused = CommandLine.Run(wrong);
+        Assert.AreEqual(3, refused.ExitCode);
+        StringAssert.Contains(refused.Error, $"'{networks[0]}' look like what '{networks[1]}' was made on");
+        StringAssert.Contains(refused.Error, "--domains names the places in the order of the files");
+        Assert.IsFalse(refused.Error.Contains("MergeOptions", StringComparison.Ordinal), refused.Error);
+        Assert.IsFalse(File.Exists(F("m.onnx")));
+        CommandLine.Run([.. wrong, "--allow-other-images"]).Done();
+        Run([.. networks, "--data", F("data"), "--domains", "fog", "night", "--output", F("m.onnx")]);
+    }
+
+    [TestMethod]
+    public void Classes_are_named_in_the_file()
+    {
+        File.WriteAllLines(F("classes.txt"), ["bar", "dot", "ring"]);
+        Run(F("sites", "*.onnx"), "--classes", F("classes.txt"), "--output", F("m.onnx"));
+        using var merged = Network.LoadOnnx(F("m.onnx"));
+        CollectionAssert.AreEqual(new[] { "bar", "dot", "ring" }, merged.ClassNames!.ToArray());
+    }
+
+    [TestMethod]
+    public void Info_says_what_moments_are()
+    {
+        TestImages.WriteClasses(F("data"), ["fog"], ["bar", "dot", "ring"], train: 12, test: 1);
+        string[] networks = [F("sites", "Z.onnx"), F("sites", "b.onnx")];
+        Run([.. networks, "--output", F("draft.onnx")]);
+        CommandLine.Run("measure", F("draft.onnx"), "--network", networks[0], "--data", F("data"), "--output",
+            F("fog.moments")).Done();
+        var text = CommandLine.Run("info", F("fog.moments")).Done().Out;
+        StringAssert.Contains(text, "36 images");
+        StringAssert.Contains(text, "step     1 of ");
+        var json = JsonNode.Parse(CommandLine.Run("info", F("fog.moments"), "--json").Done().Lines[0])!;
+        Assert.AreEqual(36, (int)json["images"]!);
+        using var draft = Network.LoadOnnx(F("draft.onnx"));
+        Assert.AreEqual(draft.ParametersSha256(), (string?)json["draft"]);
+    }
+
+    /// <summary>Two quantized networks with moments of their own places' images, in data/fog and data/night.</summary>
+    private string[] QuantizedSites()
+    {
+        TestImages.WriteClasses(F("data"), ["fog", "night"], ["bar", "dot", "ring"], train: 12, test: 1);
+        return [.. new[] { "fog", "night" }.Zip(["Z", "b"], (domain, name) =>
+        {
+            CommandLine.Run("quantize", "--data", F("data", domain), "--network", F("sites", $"{name}.onnx"),
+                "--source", F("source.onnx"), "--iterations", "1", "--output", F($"{domain}.onnx")).Done();
+            return F($"{domain}.onnx");
+        })];
+    }
+
     private static void Run(params string[] arguments) => CommandLine.Run(["merge", .. arguments]).Done();
 
     private string F(params string[] parts) => _folder.Combine(parts);
