@@ -212,7 +212,7 @@ internal static class AdaptCommand
 
     private static void CheckQuantized(Network network, string path, bool isMerged)
     {
-        if (network.Graph.Nodes.Any(node => node.Operator.Type == "FakeQuantize") == isMerged)
+        if (network.IsQuantized == isMerged)
             return;
         throw new InvalidDataException(isMerged
             ? $"'{path}' is in full precision; --merged is for quantized networks, and --network with --labels none "

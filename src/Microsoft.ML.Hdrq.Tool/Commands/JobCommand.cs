@@ -214,11 +214,11 @@ internal sealed class JobCommand
             Methods = result.GetValue(_methods) is { Length: > 0 } methods ? MethodChoice.Named(methods) : task.Methods,
             Bits = result.GetValue(_bits) is { Length: > 0 } pairs ? pairs : task.Bits,
             // Noise is for quantized networks, and must not stand beside the same without.
-            Moments = moments.Noise is null ? moments : SentMoments.Nothing,
+            Moments = moments?.Noise is null ? moments : SentMoments.Nothing,
             Quantization =
                 preset with
                 {
-                    Moments = moments == new SentMoments() ? preset.Moments : moments,
+                    Moments = moments ?? preset.Moments,
                     Training = preset.Training with
                     {
                         Iterations = result.GetValue(_iterations)

@@ -125,7 +125,7 @@ internal static partial class MergeCommand
             {
                 foreach (var path in paths)
                     networks.Add(Network.LoadOnnx(path));
-                if (choice.IsForIntegers && !networks[0].Graph.Nodes.Any(node => node.Operator.Type == "FakeQuantize"))
+                if (choice.IsForIntegers && !networks[0].IsQuantized)
                     throw new UsageException(
                         $"--merging {choice.Name} is for quantized networks, and these are in full precision.");
                 if (names is not null && networks[0].Graph.Outputs[0].Shape is [_, > 0 and var count, ..]

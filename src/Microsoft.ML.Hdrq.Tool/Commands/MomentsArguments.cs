@@ -29,10 +29,12 @@ internal sealed class MomentsArguments(bool hasNoise)
     /// <summary>The options, in the order of help.</summary>
     public IEnumerable<Option> Options => hasNoise ? [_send, _minImages, _noise] : [_send, _minImages];
 
-    /// <summary>What was given.</summary>
+    /// <summary>What was given; null where nothing was.</summary>
     /// <exception cref="UsageException">It does not fit together.</exception>
-    public SentMoments Value(ParseResult result)
+    public SentMoments? Value(ParseResult result)
     {
+        if (Options.All(option => result.GetResult(option) is null or { Implicit: true }))
+            return null;
         var moments = new SentMoments
         {
             Kind = result.GetValue(_send) switch

@@ -65,12 +65,11 @@ internal static class QuantizeCommand
             using var file = Network.LoadOnnx(path, loading);
             var task = VisionTask.Of(file);
             var preset = result.GetValue(settings) == "paper" ? HdrqOptions.Paper : task.Quantization;
-            var moments = sent.Value(result);
             var plan = MethodChoice.Named(result.GetValue(method) ?? "hdrq")[0].Plan(
                 preset with
                 {
                     // The paper has none; who asks for some gets them.
-                    Moments = moments == new SentMoments() ? preset.Moments : moments,
+                    Moments = sent.Value(result) ?? preset.Moments,
                     Training = preset.Training with
                     {
                         Iterations = result.GetValue(iterations)

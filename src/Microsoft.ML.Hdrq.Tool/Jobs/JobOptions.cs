@@ -94,7 +94,7 @@ internal sealed record JobOptions
     public HdrqOptions Quantization { get; init; } = new();
 
     /// <summary>What adapted networks tell of the images that they were made on.</summary>
-    public SentMoments Moments { get; init; } = new();
+    public SentMoments? Moments { get; init; }
 
     /// <summary>The images that each network is quantized on; null for as many as the library takes.</summary>
     public int? CalibrationImages { get; init; }
@@ -149,7 +149,7 @@ internal sealed record JobOptions
         Epochs = AdaptationEpochs ?? standard.Epochs,
         LearningRate = AdaptationLearningRate ?? standard.LearningRate,
         HorizontalFlip = Flip,
-        Moments = Moments,
+        Moments = Moments ?? new(),
     };
 
     /// <summary>Reads the network of the file; null if there is none.</summary>

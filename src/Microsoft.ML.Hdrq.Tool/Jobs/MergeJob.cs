@@ -133,7 +133,7 @@ internal sealed class MergeJob
                 [source.Recipe, .. Images(domain), Seed(_options.Seed),
                 .. _networks.ReadsLabels(domain) ? Array.Empty<string>() : ["without labels"],
                 .. Training(_options.AdaptationEpochs, _options.AdaptationLearningRate),
-                .. _options.Moments == new SentMoments() ? Array.Empty<string>() : [_options.Moments.ToString()]],
+                .. _options.Moments is null ? Array.Empty<string>() : [_options.Moments.ToString()]],
                 State,
                 (progress, checkpoints, token) =>
                     _networks.Adapt(source.Network, domain, progress, checkpoints, token));

@@ -169,7 +169,7 @@ internal sealed class UnlabelledAdaptation(
     /// <exception cref="ArgumentException">It does not; the message says why.</exception>
     public static void Check(Network network, AdaptationOptions options)
     {
-        if (!network.Graph.Layers.Quantizers.IsEmpty)
+        if (network.IsQuantized)
             CheckQuantized(network, options);
         switch (First(network, options).Method)
         {

@@ -153,10 +153,9 @@ public static class NetworkMerger
         {
             if (networks[d] is null)
                 throw new ArgumentException($"Network {Name(d)} is null.", nameof(networks));
-            var isQuantized = IsQuantized(networks[d]);
-            if (isQuantized != IsQuantized(networks[0]))
+            if (networks[d].IsQuantized != networks[0].IsQuantized)
             {
-                var (quantized, other) = isQuantized ? (d, 0) : (0, d);
+                var (quantized, other) = networks[d].IsQuantized ? (d, 0) : (0, d);
                 throw Refused(0, d, $"network {Name(quantized)} is quantized, and network {Name(other)} is not");
             }
             var aligned = MergedRanges.Align(networks[d].Graph, networks[0].Graph);
@@ -200,6 +199,4 @@ public static class NetworkMerger
 
     private static bool HasReducedRange(Network network) => network.Graph.Layers.Quantizers.Any(
         quantizer => quantizer.IsWeight && quantizer.Operator.Range == QuantizationRange.Reduced);
-
-    private static bool IsQuantized(Network network) => !network.Graph.Layers.Quantizers.IsEmpty;
 }

@@ -118,6 +118,9 @@ public sealed class Network : IDisposable
     /// </summary>
     public IReadOnlyList<string>? ClassNames { get; private set; }
 
+    /// <summary>Whether weights or activations go through quantizers.</summary>
+    public bool IsQuantized => !Graph.Layers.Quantizers.IsEmpty;
+
     /// <summary>Names the classes.</summary>
     internal void NameClasses(IEnumerable<string> names) =>
         Metadata = Metadata.SetItem(NetworkMetadata.ClassNames, ClassNameList.Write(names));

@@ -81,7 +81,7 @@ internal static class HalfPrecision
     /// <exception cref="NotSupportedException">The network is quantized.</exception>
     public static Network Narrow(Network network)
     {
-        if (!network.Graph.Layers.Quantizers.IsEmpty)
+        if (network.IsQuantized)
             throw new NotSupportedException("A quantized network is not written in half precision.");
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();

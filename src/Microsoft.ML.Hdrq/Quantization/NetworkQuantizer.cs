@@ -118,7 +118,7 @@ public static class NetworkQuantizer
             throw new ArgumentException(
                 $"The network has {network.Graph.Inputs.Length} inputs; it must have exactly one.", nameof(network));
         }
-        if (!network.Graph.Layers.Quantizers.IsEmpty)
+        if (network.IsQuantized)
         {
             var method = network.Metadata.GetValueOrDefault(NetworkMetadata.Method);
             throw new ArgumentException(

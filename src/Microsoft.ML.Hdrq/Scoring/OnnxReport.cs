@@ -125,7 +125,7 @@ public sealed class OnnxReport
 
         (string Reason, string Remedy) Why(Layer layer) => (layer.WeightBits, layer.ActivationBits) switch
         {
-            (null, _) when network.Graph.Layers.Quantizers.IsEmpty =>
+            (null, _) when !network.IsQuantized =>
                 ("Its weight is not quantized.", "Quantize the network."),
             (null, _) when layer.Parameter is null =>
                 ("Its weight is not quantized.", "It is computed from other values: make it a tensor of the file."),

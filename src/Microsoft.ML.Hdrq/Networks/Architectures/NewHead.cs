@@ -80,7 +80,7 @@ internal static class NewHead
                 + $"{string.Join(", ", classNames.Select(name => $"'{name}'"))}.",
                 nameof(classNames));
         }
-        if (!network.Graph.Layers.Quantizers.IsEmpty)
+        if (network.IsQuantized)
         {
             throw new ArgumentException(
                 "The network is quantized; a new head goes on a network in full precision.", nameof(network));
