@@ -127,7 +127,8 @@ internal static class AdaptCommand
             if (options.NewHead)
             {
                 session.Output.Say(
-                    $"Written: {target}, a source network. Next, at each place: hdrq adapt --network {target} "
+                    $"Written: {target}, a source network. Next, at each place: hdrq adapt --network "
+                    + $"{Arguments.Quoted(target)} "
                     + $"{Scaled()}--data FOLDER --output ADAPTED.onnx, with --labels none where images have none.");
             }
             else
@@ -166,7 +167,8 @@ internal static class AdaptCommand
                 return session.Output.WithProgress(board =>
                 {
                     using var source = steps.Read(options.Network!, options.Normalization, scores: options.Scores);
-                    var bar = board.Add($"adapting to {images.Count} images without labels");
+                    var bar = board.Add(
+                        $"adapting to {(images.Count == 1 ? "1 image" : $"{images.Count} images")} without labels");
                     using var adapted = steps.Adapt(
                         source, pixels.Read(images, session.CancellationToken),
                         training with
@@ -193,7 +195,10 @@ internal static class AdaptCommand
 
             void SayNext(bool keptSource) => session.Output.Say(
                 $"Written: {target}{(keptSource ? ", the source network as it was" : "")}. Next: hdrq quantize "
-                + $"--network {target} --source SOURCE.onnx --data {folder} {Scaled()}--output QUANTIZED.onnx.");
+                + $"--network {Arguments.Quoted(target)} --source SOURCE.onnx --data {Arguments.Quoted(folder)} "
+                + $"{Place()}{Scaled()}--output QUANTIZED.onnx.");
+
+            string Place() => result.GetValue(domain) is { } place ? $"--domain {Arguments.Quoted(place)} " : "";
 
             string Scaled() => Asked(folder).Normalization is null ? "" : "--normalization imagenet ";
         })));

@@ -70,8 +70,8 @@ internal static partial class MergeCommand
             };
         var otherImages = new Option<bool>("--allow-other-images")
         {
-            Description = "Also merge on images that look like those that another place's network was made on: with "
-                + "--domains in the wrong order a merge is of no use.",
+            Description = "Also merge on images, or moments of them, that look like those that another place's network was "
+                + "made on; such a merge is seldom of use.",
         };
         var classes =
             Arguments.File(
@@ -103,8 +103,10 @@ internal static partial class MergeCommand
             var measured = result.GetValue(moments) ?? [];
             if ((again is null) != (measured.Length == 0))
                 throw new UsageException("--draft and --moments belong together; only one of them is given.");
-            if (again is not null && (result.GetValue(method) is not null || result.GetValue(data) is not null))
-                throw new UsageException("--draft says how networks were merged; --merging and --data are not for it.");
+            if (again is not null && (result.GetValue(method) is not null || result.GetValue(data) is not null
+                || result.GetValue(domains) is { Length: > 0 }))
+                throw new UsageException(
+                    "--draft says how networks were merged; --merging, --data and --domains are not for it.");
             if (measured.FirstOrDefault(file => !File.Exists(file)) is { } missing)
                 throw new UsageException($"--moments {missing}: there is no such file.");
             Arguments.CheckApart(result.GetValue(output)!, [again, .. measured]);
@@ -263,7 +265,8 @@ internal static partial class MergeCommand
         }
         if (domains.Length != networks)
             throw new UsageException($"--domains names {domains.Length} places, and there are {networks} networks.");
-        var places = domains.Select(domain => (domain, DomainLayout.UnlabelledImages(folder, domain))).ToList();
+        var places = domains.Select(
+            domain => (domain, DomainLayout.UnlabelledImages(folder, domain, "--domains"))).ToList();
         PixelPipeline.CheckImages(places.SelectMany(place => place.Item2));
         return places;
     }
@@ -305,6 +308,8 @@ internal static partial class MergeCommand
     private static string[] ReadNames(string path)
     {
         var names = File.ReadLines(path).Select(line => line.Trim()).Where(line => line.Length > 0).ToArray();
+        if (names.CountBy(name => name).FirstOrDefault(count => count.Value > 1) is { Key: { } twice })
+            throw new InvalidDataException($"'{path}' names the class '{twice}' twice.");
         return names.Length > 0 ? names
             : throw new InvalidDataException($"'{path}' names no class; it takes one a line.");
     }

@@ -120,32 +120,37 @@ internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, 
             : [];
 
     /// <summary>
-    /// The images of a place, without labels: the training images of a domain, or, where a folder is no domain and has
-    /// none, all images in it, or in that of the place, and below. In the order in which labelled images are read:
-    /// those of a folder by name, after those of its subfolders by name.
+    /// The images of a place, without labels: the training images of a domain, or, where it has no folder of them, all
+    /// images in its folder and below, but those to test on. In the order in which labelled images are read: those of
+    /// a folder by name, after those of its subfolders by name.
     /// </summary>
     /// <param name="folder">A data folder, the folder of one domain, or any folder of images.</param>
     /// <param name="domain">The domain; null where there is no choice.</param>
+    /// <param name="option">The option that names it, for messages.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="InvalidDataException">There are no images.</exception>
     /// <exception cref="UsageException">There is no such domain, or there are several and none is named.</exception>
-    public static IReadOnlyList<string> UnlabelledImages(string folder, string? domain)
+    public static IReadOnlyList<string> UnlabelledImages(string folder, string? domain, string option = "--domain")
     {
         var images = Existing(folder);
-        // A place without labels needs no folders of its own below its name.
-        if (domain is not null && Subfolders(images).Contains(domain) && !IsDomain(Path.Combine(images, domain)))
+        if (domain is not null)
         {
-            images = Path.Combine(images, domain);
+            // A place without labels needs no folders of its own below its name.
+            var places = Subfolders(images);
+            images = places.Contains(domain) ? Path.Combine(images, domain) : throw new UsageException(
+                $"{option}: there is no domain '{domain}' in '{images}'; "
+                + $"{(places.Count == 0 ? "it has no folders" : $"there are {string.Join(", ", places)}")}.");
         }
-        else if (FindOne(folder, domain, DataSplit.Train) is { } layout)
+        else if (FindOne(folder, null, DataSplit.Train) is { } layout)
         {
-            images = Path.Combine(layout.Root, layout.Domains[0], DataSplit.Train.FolderName());
-            if (layout.HasMasks)
-                images = Path.Combine(images, ImageFolder);
+            images = Path.Combine(layout.Root, layout.Domains[0]);
         }
-        var files = Below(images, [Real(images)]).ToList();
-        return files.Count > 0 ? files
-            : throw NoImages(images, "*.png", images);
+        var train = Path.Combine(images, DataSplit.Train.FolderName());
+        var frames = Path.Combine(train, ImageFolder);
+        var place = new DomainLayout(Path.GetDirectoryName(images) ?? images, [Path.GetFileName(images)], DataSplits.All);
+        var root = place.HasMasks && Directory.Exists(frames) ? frames : Directory.Exists(train) ? train : images;
+        var files = Below(root, [Real(root)], except: root == images ? DataSplit.Test.FolderName() : null).ToList();
+        return files.Count > 0 ? files : throw NoImages(root, "*.png", root);
     }
 
     /// <summary>What is said where images are missing.</summary>
@@ -162,7 +167,10 @@ internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, 
     /// <summary>All images below a folder; links to folders that hold it are not followed, as they have no end.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="above">The folder and those above it, as they are without links.</param>
-    private static IEnumerable<string> Below(string folder, ImmutableList<string> above) => Subfolders(folder)
+    /// <param name="except">The name of a folder in it that is left out; null for none.</param>
+    private static IEnumerable<string> Below(
+        string folder, ImmutableList<string> above, string? except = null) => Subfolders(folder)
+        .Where(name => name != except)
         .Select(name => (Folder: Path.Combine(folder, name), Real: Real(Path.Combine(above[^1], name))))
         .Where(child => !above.Exists(one => Path.Join(one, "/").StartsWith(
             Path.Join(child.Real, "/"), StringComparison.Ordinal)))

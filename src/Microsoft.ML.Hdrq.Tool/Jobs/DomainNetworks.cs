@@ -132,8 +132,18 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
     {
     }
 
-    /// <summary>The source network: from its file, or a small one trained on the first domain.</summary>
+    /// <summary>
+    /// The source network, from its file, or a small one trained on the first domain; with statistics of its layers on
+    /// the images of that domain where they can be recorded.
+    /// </summary>
     public Network Source(
+        IProgress<FineTuningProgress> progress, string? checkpoints, CancellationToken cancellationToken)
+    {
+        using var network = SourceWithoutStatistics(progress, checkpoints, cancellationToken);
+        return Steps.Record(network, TrainingImages(Domains[0], cancellationToken), cancellationToken);
+    }
+
+    private Network SourceWithoutStatistics(
         IProgress<FineTuningProgress> progress, string? checkpoints, CancellationToken cancellationToken)
     {
         if (options is { Network: not null, NewHead: false })

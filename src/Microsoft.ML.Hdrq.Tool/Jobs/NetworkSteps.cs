@@ -60,6 +60,30 @@ internal sealed class NetworkSteps(MLContext context, PixelPipeline pixels, int 
                 new() { Seed = seed, Threads = threads, CancellationToken = cancellationToken })),
         images);
 
+    /// <summary>
+    /// The number of images of the source on which statistics of layers are measured: a few hundred are enough.
+    /// </summary>
+    private const int RecordedImages = 512;
+
+    /// <summary>
+    /// A source network with statistics of its layers on its own images, where its normalizations are folded, so that
+    /// places without labels can compare theirs with them; a copy where there are none to record, or some already.
+    /// </summary>
+    public Network Record(Network network, IDataView images, CancellationToken cancellationToken) =>
+        StatisticsRecordingEstimator.CanRecord(network) && !network.Metadata.Keys.Any(
+            key => key.StartsWith(NetworkMetadata.LayerStatistics, StringComparison.Ordinal)) ? Fit(
+            context.Transforms.ApplyNetwork("Source", PixelPipeline.Pixels, network)
+                .Append(context.Transforms.RecordStatistics(
+                    Score, "Source",
+                    new()
+                    {
+                        MaxRows = RecordedImages,
+                        Seed = seed,
+                        Threads = threads,
+                        CancellationToken = cancellationToken,
+                    })),
+            images) : network.Clone();
+
     /// <summary>An adapted network, quantized on images; labels are not read.</summary>
     public Network Quantize(
         Network adapted, IDataView images, QuantizationOptions options, int quantizationSeed, int? calibrationImages,

@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Pipeline;
 
 namespace Microsoft.ML.Hdrq.Tool.Terminal;
 
@@ -13,8 +14,16 @@ internal static partial class OptionNames
         ($"set {nameof(MergeOptions)}.{nameof(MergeOptions.AllowDifferentSources)} to merge them anyway",
             "--allow-different-sources merges them anyway"),
         ($"set {nameof(MergeOptions)}.{nameof(MergeOptions.AllowOtherImages)} to merge with them anyway",
-            "--domains names the places in the order of the files, and --allow-other-images merges in any other"),
-        ($"With {nameof(SentMoments)}.{nameof(SentMoments.Nothing)}", "With --send nothing"),
+            "--domains names them in the order of the files, hdrq measure takes those of one; --allow-other-images merges "
+            + "with any"),
+        ($"{nameof(SentMoments)}.{nameof(SentMoments.Nothing)}", "--send nothing"),
+        ($"({nameof(SentMoments.MinImages)}, --min-images)", "(--min-images)"),
+        ($"{nameof(ScoringOptions.ClassNames)} are not those that the network has",
+            "the names of --classes are not those that the networks carry"),
+        ("RecordStatistics, on images of the source, gives it some",
+            "hdrq run --stage source, on images of the source, gives it some"),
+        ("those that RecordStatistics has measured on images of the source",
+            "those that hdrq run --stage source has measured on images of the source"),
         ($"{nameof(SentMoments)}.{nameof(SentMoments.MinImages)}", "--min-images"),
         ($"{nameof(SentMoments)}.{nameof(SentMoments.Noise)}", "--noise"),
         ($", or, where training starts from scratch, {nameof(AdaptationOptions.UpdateStatistics)} is missing", ""),

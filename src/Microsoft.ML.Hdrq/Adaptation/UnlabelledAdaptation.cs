@@ -98,6 +98,11 @@ internal sealed class UnlabelledAdaptation(
         {
             var after = Probabilities(adapted);
             var scores = UnlabelledScores.Of(after, probabilities);
+            if (!double.IsFinite(scores.Information))
+            {
+                throw new InvalidOperationException(
+                    $"The scores are not finite after training: {FineTuning.TooLarge(options)}");
+            }
             var agreement = UnlabelledScores.Agreement(after, startProbabilities);
             if (!options.KeepSourceIfWorse || agreement >= MinAgreement)
                 return Result(adapted, scores, null);
@@ -125,7 +130,7 @@ internal sealed class UnlabelledAdaptation(
     {
         var least = IsSegmenter(source) ? MinImagesWithPixels : MinImages;
         if (images.shape[0] < least)
-            return $"of {images.shape[0]} images too little can be learned; {least} are the least.";
+            return $"of {Count(images.shape[0])} too little can be learned; {least} are the least.";
         if (!_hasStatistics)
             return FewClasses(before, Math.Min(shape[0], shape[1]), MinClasses);
         if (difference < MinDifference)
@@ -146,7 +151,7 @@ internal sealed class UnlabelledAdaptation(
                 && before.Information >= EnoughInformation * Math.Log(shape[1]))
             {
                 return string.Create(CultureInfo.InvariantCulture,
-                    $"it knows these images already: it finds about {found:0.0} of {possible:0} classes among them.");
+                    $"it knows these images already: it finds about {found:0.0} of {possible:0.0} classes among them.");
             }
         }
         return moved.Information > MinInformation * before.Information
@@ -158,9 +163,11 @@ internal sealed class UnlabelledAdaptation(
             Math.Exp(scores.ClassEntropy) is var found && found >= share * possible
                 ? null
                 : string.Create(CultureInfo.InvariantCulture,
-                    $"it finds about {found:0.0} of {possible:0} classes among these images, as where they are of few "
-                ) + "classes, of something else, or not normalized as the network wants it.";
+                    $"it finds about {found:0.0} classes among these images, where {possible:0.0} are to be expected, ")
+                    + "as where they are of few classes, of something else, or not normalized as the network wants it.";
     }
+
+    private static string Count(long images) => images == 1 ? "1 image" : $"{images} images";
 
     private static string Change(double before, double after) =>
         string.Create(CultureInfo.InvariantCulture, $"{before:0.000} before, {after:0.000} after");

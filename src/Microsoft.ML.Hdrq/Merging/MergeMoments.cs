@@ -22,7 +22,7 @@ public sealed class MergeMoments : IDisposable
     /// <summary>The smallest number of images that may be behind moments.</summary>
     public const int MinImages = SentMoments.StandardMinImages;
 
-    private const string Magic = "hdrq moments 1";
+    private const string Magic = "hdrq moments 2";
 
     private readonly Dictionary<int, LayerMoments> _layers;
 
@@ -83,7 +83,9 @@ public sealed class MergeMoments : IDisposable
         using var here = network.To(draft.Device);
         using var merged = LayerMoments.Run(draft, images);
         using var own = LayerMoments.Run(here, images);
-        var measured = LayerMoments.Measure(merged, own, steps[step], cancellationToken);
+        // What the first layer reads tells whose images they are, in every step.
+        var measured = LayerMoments.Measure(
+            merged, own, [.. steps[step].Union([steps[0][0]])], cancellationToken);
         var places = Places(draft.Graph);
         var layers = measured.ToDictionary(layer => places[layer.Key], layer => layer.Value.Detach());
         return new(step, steps.Count, images.shape[0], draft.ParametersSha256(), hash, layers);

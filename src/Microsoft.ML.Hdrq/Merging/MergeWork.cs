@@ -142,11 +142,10 @@ internal sealed class MergeWork : IDisposable
         var merged = draft.Clone();
         try
         {
-            new SecondRound(merged, _sources).Merge(
-                steps[step],
-                [.. measured.Select(site => steps[step]
-                    .ToDictionary(layer => layer.Weight, layer => site.Layers[places[layer.Weight]]))],
-                ChecksPlaces(step));
+            var first = steps[0][0];
+            CheckPlaces(first, [.. measured.Select(site => site.Layers[places[first.Weight]])]);
+            new SecondRound(merged, _sources).Merge(steps[step], [.. measured.Select(site => steps[step]
+                .ToDictionary(layer => layer.Weight, layer => site.Layers[places[layer.Weight]]))]);
             _name = draft.Metadata[NetworkMetadata.MergeMethod];
             if (step + 1 == steps.Count)
                 _name += SecondRound.Suffix;
@@ -196,7 +195,11 @@ internal sealed class MergeWork : IDisposable
             scope.Dispose();
     }
 
-    private bool ChecksPlaces(int step) => step == 0 && !_options.AllowOtherImages;
+    private void CheckPlaces(Layer first, IReadOnlyList<LayerMoments> moments)
+    {
+        if (!_options.AllowOtherImages)
+            PlaceCheck.Check(first, _sources, moments);
+    }
 
     private string Hashes => string.Join(' ', _sources.Select(source => source.Hash));
 
@@ -218,11 +221,12 @@ internal sealed class MergeWork : IDisposable
             for (var n = 0; n < steps.Count; n++)
             {
                 using var scope = torch.NewDisposeScope();
-                var changed = round.Merge(
-                    steps[n],
-                    [.. runs.Reverse().Select(run =>
-                        LayerMoments.Measure(run.Merged, run.Own, steps[n], cancellationToken))],
-                    ChecksPlaces(n));
+                var moments = runs.Reverse()
+                    .Select(run => LayerMoments.Measure(run.Merged, run.Own, steps[n], cancellationToken))
+                    .ToList();
+                if (n == 0)
+                    CheckPlaces(steps[0][0], [.. moments.Select(site => site[steps[0][0].Weight])]);
+                var changed = round.Merge(steps[n], moments);
                 foreach (var (merged, _) in runs)
                     merged.Changed(changed);
                 progress?.Report(new(n + 1, steps.Count, steps[n][^1].Name));

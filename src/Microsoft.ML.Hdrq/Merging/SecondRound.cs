@@ -67,18 +67,10 @@ internal sealed class SecondRound
     /// <summary>Merges some layers again.</summary>
     /// <param name="layers">The layers, which do not depend on each other.</param>
     /// <param name="moments">What each site has measured in the merged network, in the order of the sources.</param>
-    /// <param name="checkPlaces">
-    /// Whether to look if each site's inputs are those that its network was made on: for the first layer, which reads
-    /// the images themselves.
-    /// </param>
     /// <returns>The names of the parameters that have changed.</returns>
-    /// <exception cref="ArgumentException">The images of sites were mixed up.</exception>
     public IReadOnlySet<string> Merge(
-        IReadOnlyList<Layer> layers, IReadOnlyList<IReadOnlyDictionary<string, LayerMoments>> moments,
-        bool checkPlaces)
+        IEnumerable<Layer> layers, IReadOnlyList<IReadOnlyDictionary<string, LayerMoments>> moments)
     {
-        if (checkPlaces)
-            PlaceCheck.Check(layers[0], _sources, [.. moments.Select(site => site[layers[0].Weight])]);
         using var noGradients = torch.no_grad();
         var changed = new HashSet<string>(StringComparer.Ordinal);
         foreach (var layer in layers)

@@ -34,7 +34,8 @@ internal sealed class OnnxReader
         _external = external;
         _maxValueSize = maxValueSize;
         _hasFunctions = model.Functions.Count > 0;
-        _graph = model.Graph ?? throw new InvalidDataException("The file holds no ONNX graph.");
+        _graph = model.Graph ?? throw new InvalidDataException(model.CalculateSize() == 0
+            ? "The file is empty." : "The file holds no ONNX graph.");
         _opset = ReadOpset(model);
         _metadata = ReadMetadata(model);
         _tensors = new OnnxTensorPool(_graph.Node

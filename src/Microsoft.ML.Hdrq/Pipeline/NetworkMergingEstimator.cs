@@ -72,7 +72,8 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
         _columnNames = [];
         _networks = [.. networks];
         _inputColumnName = inputColumnName;
-        var names = scoring.ClassNames ?? ClassNameList.Common(networks);
+        var common = NetworkMerger.Check(networks, options);
+        var names = scoring.ClassNames ?? common;
         _scoring = new NetworkScoringEstimator(
             environment, outputColumnName, inputColumnName, networks[0], scoring with { ClassNames = names });
     }

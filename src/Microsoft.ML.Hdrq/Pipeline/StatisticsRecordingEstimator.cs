@@ -22,6 +22,18 @@ public sealed class StatisticsRecordingEstimator : NetworkTrainingEstimator
     {
     }
 
+    /// <summary>
+    /// Whether a network has layers whose statistics can be recorded: those with a bias that no batch normalization
+    /// with statistics of its own follows; the last one, which gives the scores, does not count.
+    /// </summary>
+    /// <param name="network">The network.</param>
+    /// <returns>Whether there is one.</returns>
+    public static bool CanRecord(Network network)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        return OutputStatistics.Layers(network.Graph).Any();
+    }
+
     private protected override Network Train(Start start)
     {
         var layers = OutputStatistics.Layers(start.Annotation.Network.Graph).Count();

@@ -210,6 +210,29 @@ public sealed class AdaptWithoutLabelsTests
         }
     }
 
+    /// <summary>
+    /// The last step leaves weights that are finite and scores that are not: no loss tells of it.
+    /// </summary>
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void Training_whose_last_step_diverges_is_refused(bool keepSourceIfWorse)
+    {
+        using var network = ResNet.Cifar(20, 3, seed: 1, width: 4, inputSize: 8);
+        LiveTensors.AssertUnchanged(() =>
+        {
+            var error = Assert.ThrowsExactly<InvalidOperationException>(() => Adapt(network, new()
+            {
+                Method = AdaptationMethod.InformationMaximization,
+                Epochs = 1,
+                LearningRate = 1000,
+                Optimizer = FineTuningOptimizer.AdamW,
+                KeepSourceIfWorse = keepSourceIfWorse,
+            }));
+            StringAssert.Contains(error.Message, "The scores are not finite after training: the learning rate, 1000");
+        });
+    }
+
     [TestMethod]
     public void Progress_counts_the_steps_of_teacher_and_student_together()
     {
@@ -270,7 +293,7 @@ public sealed class AdaptWithoutLabelsTests
         var same = Adapt(network, new() { Method = method, Epochs = 1, Progress = Never() }, data: Colors(5, 0.1));
         Assert.AreEqual(network.ParametersSha256(), same.ParametersSha256());
         var report = AdaptationReport.Of(same)!;
-        Assert.Contains("it finds about 1.0 of 3 classes among these images", report.KeptSource!);
+        Assert.Contains("it finds about 1.0 classes among these images, where 3.0 are to be expected", report.KeptSource!);
         Assert.Contains(report.KeptSource!, warnings.Single());
         Assert.Contains("'Source' is kept", warnings.Single());
         same.Dispose();

@@ -181,11 +181,39 @@ public sealed class MergeTests
         var refused = CommandLine.Run(wrong);
         Assert.AreEqual(3, refused.ExitCode);
         StringAssert.Contains(refused.Error, $"'{networks[0]}' look like what '{networks[1]}' was made on");
-        StringAssert.Contains(refused.Error, "--domains names the places in the order of the files");
+        StringAssert.Contains(refused.Error, "--domains names them in the order of the files");
         Assert.IsFalse(refused.Error.Contains("MergeOptions", StringComparison.Ordinal), refused.Error);
         Assert.IsFalse(File.Exists(F("m.onnx")));
         CommandLine.Run([.. wrong, "--allow-other-images"]).Done();
         Run([.. networks, "--data", F("data"), "--domains", "fog", "night", "--output", F("m.onnx")]);
+    }
+
+    /// <summary>In every step of a second round that places measure.</summary>
+    [TestMethod]
+    public void Moments_of_other_images_are_refused_in_any_step()
+    {
+        var networks = QuantizedSites();
+        Run([.. networks, "--output", F("0.onnx")]);
+        string[] moments = [F("one.moments"), F("two.moments")];
+        for (var step = 0; step < 2; step++)
+        {
+            string[] again =
+                ["merge", .. networks, "--draft", F($"{step}.onnx"), "--output", F($"{step + 1}.onnx"), "--moments",
+                    .. moments];
+            Measure(step, "night", "fog");
+            var refused = CommandLine.Run(again);
+            Assert.AreEqual(3, refused.ExitCode);
+            StringAssert.Contains(refused.Error, "The images were mixed up");
+            Measure(step, "fog", "night");
+            CommandLine.Run(again).Done();
+        }
+
+        void Measure(int step, params string[] domains)
+        {
+            for (var i = 0; i < domains.Length; i++)
+                CommandLine.Run("measure", F($"{step}.onnx"), "--network", networks[i], "--data", F("data"), "--domain",
+                    domains[i], "--output", moments[i]).Done();
+        }
     }
 
     [TestMethod]
@@ -195,6 +223,20 @@ public sealed class MergeTests
         Run(F("sites", "*.onnx"), "--classes", F("classes.txt"), "--output", F("m.onnx"));
         using var merged = Network.LoadOnnx(F("m.onnx"));
         CollectionAssert.AreEqual(new[] { "bar", "dot", "ring" }, merged.ClassNames!.ToArray());
+
+        File.AppendAllLines(F("classes.txt"), ["dot"]);
+        StringAssert.Contains(Refused(F("sites", "b.onnx")), "names the class 'dot' twice");
+        // Those that networks carry stay.
+        File.WriteAllLines(F("classes.txt"), ["bar", "dot", "square"]);
+        StringAssert.Contains(Refused(F("m.onnx")), "the names of --classes are not those that the networks carry");
+
+        string Refused(string first)
+        {
+            var refused = CommandLine.Run("merge", first, F("sites", "Z.onnx"), "--classes", F("classes.txt"),
+                "--output", F("again.onnx"));
+            Assert.AreEqual(3, refused.ExitCode);
+            return refused.Error;
+        }
     }
 
     [TestMethod]

@@ -168,7 +168,8 @@ public sealed partial class WrongCommandLineTests
 
             (Merge + " --data {f}/data", 2, "--domains is missing"),
             (Merge + " --data {f}/data --domains fog", 2, "--domains names 1 places, and there are 2 networks"),
-            (Merge + " --data {f}/data --domains fog nowhere", 2, "nowhere"),
+            (Merge + " --data {f}/data --domains fog nowhere", 2, "--domains: there is no domain 'nowhere' in"),
+            (Merge + " --draft {f}/a.onnx --moments {f}/text.onnx --domains fog night", 2, "--domains are not for it"),
             (Merge + " --merging second-round", 2, "--merging second-round needs --data"),
             (Merge + " --merging mean --data {f}/data --domains fog night", 2, "looks at no images"),
             (Merge + " --domains fog night", 2, "looks at no images"),
@@ -176,7 +177,7 @@ public sealed partial class WrongCommandLineTests
             (Merge + " --moments {f}/a.onnx", 2, "--draft and --moments belong together"),
             (Merge + " --draft {f}/a.onnx --moments {f}/none.moments", 2, "{f}/none.moments: there is no such file"),
             (Merge + " --draft {f}/a.onnx --moments {f}/text.onnx", 3, "'{f}/text.onnx' holds no moments"),
-            (Merge + " --draft {f}/a.onnx --moments {f}/text.onnx --merging mean", 2, "--merging and --data are not"),
+            (Merge + " --draft {f}/a.onnx --moments {f}/text.onnx --merging mean", 2, "--merging, --data and --domains are not"),
             ("measure", 2, "'--network'"),
             ("measure {f}/a.onnx --data {f}/data --domain fog --network {f}/b.onnx --output {f}/new/x.txt", 2,
                 "must end in .moments"),

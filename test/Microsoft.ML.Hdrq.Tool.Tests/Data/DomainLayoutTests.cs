@@ -20,7 +20,30 @@ public sealed class DomainLayoutTests
         Assert.HasCount(2, DomainLayout.UnlabelledImages(folder.Combine("images"), "fog"));
         var error = Assert.ThrowsExactly<UsageException>(
             () => DomainLayout.UnlabelledImages(folder.Combine("images"), "snow"));
-        StringAssert.Contains(error.Message, "there is no domain 'snow'");
+        StringAssert.Contains(error.Message, "--domain: there is no domain 'snow'");
+        StringAssert.Contains(error.Message, "there are fog, night.");
+    }
+
+    /// <summary>A place whose images have no labels may have some with labels to test on.</summary>
+    [TestMethod]
+    public void Images_to_test_on_are_not_among_those_without_labels()
+    {
+        using var folder = new TemporaryDirectory();
+        TestImages.WriteClasses(folder.Combine("images"), ["fog"], ["bar"]);
+        Directory.CreateDirectory(folder.Combine("images", "fog", "monday"));
+        var image = folder.Combine("images", "fog", "monday", "a.png");
+        File.Move(folder.Combine("images", "fog", "train", "bar", "0.png"), image);
+        Directory.Delete(folder.Combine("images", "fog", "train"), recursive: true);
+
+        foreach (var (asked, domain) in new[] { ("images", "fog"), ("images", null), ("images/fog", null) })
+        {
+            CollectionAssert.AreEqual(
+                new[] { image }, DomainLayout.UnlabelledImages(folder.Combine(asked), domain).ToArray());
+        }
+        File.Delete(image);
+        var error = Assert.ThrowsExactly<InvalidDataException>(
+            () => DomainLayout.UnlabelledImages(folder.Combine("images"), "fog"));
+        StringAssert.Contains(error.Message, "fog' holds no images");
     }
 
     /// <summary>Folders may be linked, also to one that holds the link, which has no end.</summary>
