@@ -70,8 +70,8 @@ internal static partial class MergeCommand
             };
         var otherImages = new Option<bool>("--allow-other-images")
         {
-            Description = "Also merge on images, or moments of them, that look like those that another place's network was "
-                + "made on; such a merge is seldom of use.",
+            Description = "Also merge on images, or moments of them, that look like those that another place's network "
+                + "was made on; such a merge is seldom of use.",
         };
         var classes =
             Arguments.File(
@@ -84,8 +84,8 @@ internal static partial class MergeCommand
             new CliCommand(
                 "merge", "Merges networks of several places into one, without images or, better, with unlabelled "
                 + "images of these places.") { files,
-                output, zip, method, data, domains, draft, moments, weights, source, anySource, otherImages, classes, size, seed,
-                threads, json };
+                output, zip, method, data, domains, draft, moments, weights, source, anySource, otherImages, classes, size,
+                seed, threads, json };
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var paths = Expand(result.GetValue(files)!, result.GetValue(output)!);

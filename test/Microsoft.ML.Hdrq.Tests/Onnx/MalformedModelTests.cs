@@ -15,7 +15,7 @@ public class MalformedModelTests
     private static IEnumerable<TestDataRow<(string What, byte[] Model, string Named)>> Malformed =>
     [
         Row("no graph", new ModelProto { OpsetImport = { new OperatorSetIdProto { Version = 13 } } }, "graph"),
-        Row("an empty file", new ModelProto(), "graph"),
+        Row("an empty file", new ModelProto(), "empty"),
         Row("no nodes", ModelOf(13, [1]), "'y'"),
         Row("no input", Changed(model => model.Graph.Input.Clear()), "input"),
         Row("no output", Changed(model => model.Graph.Output.Clear()), "output"),
