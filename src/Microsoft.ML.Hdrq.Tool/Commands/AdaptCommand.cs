@@ -42,8 +42,9 @@ internal static class AdaptCommand
     /// <summary>Whether labels are read.</summary>
     public static Option<string?> Labels() =>
         Arguments.Choice(
-            "--labels", "train: adapt with the labels of training images. none: adapt without labels, to the training "
-            + "images in any folders below train. Default: train.", "train", "none");
+            "--labels", "train: adapt with the labels of training images. none: adapt without labels, to the images in any "
+            + "folders below train, or, where there is no such folder, below that of the place, but for test. Default: "
+            + "train.", "train", "none");
 
     /// <summary>Weights of classes.</summary>
     public static Option<bool> BalanceClasses() =>
@@ -128,7 +129,7 @@ internal static class AdaptCommand
             {
                 session.Output.Say(
                     $"Written: {target}, a source network. Next, at each place: hdrq adapt --network "
-                    + $"{Arguments.Quoted(target)} "
+                    + $"{ShellText.Quoted(target)} "
                     + $"{Scaled()}--data FOLDER --output ADAPTED.onnx, with --labels none where images have none.");
             }
             else
@@ -188,17 +189,20 @@ internal static class AdaptCommand
             {
                 var training = network.Options.Concat(sent.Options)
                     .Concat([labels, epochs, rate, validation, noFlip, balance])
-                    .FirstOrDefault(option => result.GetResult(option) is { Implicit: false });
+                    .FirstOrDefault(option => result.GetResult(option) is { Implicit: false }
+                        // It has none in any case.
+                        && (option != labels || result.GetValue(labels) != "none"));
                 if (training is not null)
                     throw new UsageException($"--merged is adapted without training; {training.Name} is not for it.");
             }
 
             void SayNext(bool keptSource) => session.Output.Say(
                 $"Written: {target}{(keptSource ? ", the source network as it was" : "")}. Next: hdrq quantize "
-                + $"--network {Arguments.Quoted(target)} --source SOURCE.onnx --data {Arguments.Quoted(folder)} "
+                + $"--network {ShellText.Quoted(target)} --source {ShellText.Quoted(network.Network(result)!)} "
+                + $"--data {ShellText.Quoted(folder)} "
                 + $"{Place()}{Scaled()}--output QUANTIZED.onnx.");
 
-            string Place() => result.GetValue(domain) is { } place ? $"--domain {Arguments.Quoted(place)} " : "";
+            string Place() => result.GetValue(domain) is { } place ? $"--domain {ShellText.Quoted(place)} " : "";
 
             string Scaled() => Asked(folder).Normalization is null ? "" : "--normalization imagenet ";
         })));

@@ -196,12 +196,6 @@ internal static class Arguments
     /// <summary>What an exception says, without the name of a parameter that a person at a terminal never gave.</summary>
     public static string Sentence(ArgumentException exception) => exception.Message.Split(" (Parameter")[0];
 
-    /// <summary>A name as it is written on a command line.</summary>
-    public static string Quoted(string name) =>
-        name.All(letter => char.IsAsciiLetterOrDigit(letter) || "-_./\\:".Contains(letter, StringComparison.Ordinal))
-            ? name
-            : $"'{name.Replace("'", @"'\''", StringComparison.Ordinal)}'";
-
     /// <summary>The full path of a file or folder, without the links on it; what is not there may be its end.</summary>
     public static string RealPath(string path)
     {

@@ -39,12 +39,15 @@ internal static class EvaluateCommand
                 data, domains, split, normalization, scores, batchSize, threads, json };
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
+            var measured = result.GetValue(split) == "train" ? DataSplit.Train : DataSplit.Test;
             var layout = DomainLayout.Find(result.GetValue(data)!);
             var wanted = result.GetValue(domains) is { Length: > 0 } names ? names : [.. layout.Domains];
             if (wanted.Except(layout.Domains).FirstOrDefault() is { } unknown)
-                throw new UsageException(
-                    $"--domains: there is no domain '{unknown}'; there are {string.Join(", ", layout.Domains)}.");
-            var measured = result.GetValue(split) == "train" ? DataSplit.Train : DataSplit.Test;
+                throw Directory.Exists(Path.Combine(layout.Root, unknown))
+                    ? DomainLayout.NoImages(
+                        Path.Combine(layout.Root, unknown, measured.FolderName()), "<class>/*.png", measured.FolderName())
+                    : new UsageException(
+                        $"--domains: there is no domain '{unknown}'; there are {string.Join(", ", layout.Domains)}.");
             layout = layout with { Domains = wanted, Splits = [measured] };
             var options = new JobOptions
             {

@@ -191,8 +191,10 @@ internal static class InfoCommand
             facts.Add(("adapted", "adaptation",
                 string.Create(
                     CultureInfo.InvariantCulture, $"without labels, to {adaptation.Images:N0} images ")
-                + (adaptation.KeptSource is { } reason ? $"of which nothing was learned: {reason}"
-                    : $"by the method {adaptation.Method}; " + Scores(adaptation))));
+                + (adaptation.KeptSource is { } reason
+                    ? $"of which nothing was learned, the network is as it was: {reason} It was to be "
+                    : "")
+                + $"by the method {adaptation.Method}; " + Scores(adaptation)));
         foreach (var (key, value) in metadata.Where(
             pair => !IsMoments(pair.Key)
             && !pair.Key.StartsWith(NetworkMetadata.LayerStatistics, StringComparison.Ordinal)
@@ -269,11 +271,19 @@ internal static class InfoCommand
             CultureInfo.InvariantCulture,
             $"(epsilon {noise.Epsilon}, delta {noise.Delta}) differential privacy of each image; not of the weights");
 
-    private static string Scores(AdaptationReport adaptation) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"information {adaptation.Before.Information:0.00} before, {adaptation.After.Information:0.00} after, ")
-        + string.Create(
-            CultureInfo.InvariantCulture, $"{adaptation.After.SourceAgreement:0%} of the classes those of the source");
+    private static string Scores(AdaptationReport adaptation)
+    {
+        var (before, after) = (adaptation.Before, adaptation.After);
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"information, in nats, which is more the surer and the more varied its answers are, {before.Information:0.00} ")
+            + string.Create(
+                CultureInfo.InvariantCulture,
+                $"before, {after.Information:0.00} after; entropy, which is less the surer it is, {before.MeanEntropy:0.00} ")
+            + string.Create(
+                CultureInfo.InvariantCulture,
+                $"and {after.MeanEntropy:0.00}; {after.SourceAgreement:0%} of the images in the classes of before");
+    }
 
     private static bool IsMoments(string key) =>
         key.StartsWith(NetworkMetadata.InputMoments, StringComparison.Ordinal);

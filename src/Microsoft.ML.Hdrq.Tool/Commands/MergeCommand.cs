@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.FileSystemGlobbing;
+using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
@@ -170,6 +171,11 @@ internal static partial class MergeCommand
                     return made;
                 });
                 session.Output.Say($"Merged by {Method(merged, choice, paths, networks)}.");
+                foreach (var (index, network) in networks.Index())
+                {
+                    if (AdaptationReport.Of(network)?.KeptSource is { } reason)
+                        session.Output.Warn($"{paths[index]} is not adapted to its place: {reason}");
+                }
                 NetworkFiles.SayKernels(merged, session.Output);
                 if (merged.Metadata.GetValueOrDefault(NetworkMetadata.MergeStep) is { } done)
                 {

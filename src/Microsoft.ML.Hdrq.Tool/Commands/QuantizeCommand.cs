@@ -121,8 +121,8 @@ internal static class QuantizeCommand
             using (quantized)
                 NetworkFiles.SayKernels(quantized, session.Output);
             session.Output.Say(
-                $"Written: {target}. Next: send it to the centre, for hdrq merge *.onnx --output merged.onnx --zip "
-                + $"merged.zip{(isOpen ? $" --size {height}" : "")}.");
+                $"Written: {target}. Next: send it to the centre, for hdrq merge {ShellText.Quoted(target)} OTHER.onnx "
+                + $"--output merged.onnx --zip merged.zip{(isOpen ? $" --size {height}" : "")}.");
         })));
         return command;
     }

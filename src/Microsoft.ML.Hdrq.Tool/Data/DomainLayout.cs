@@ -160,7 +160,9 @@ internal sealed record DomainLayout(string Root, IReadOnlyList<string> Domains, 
     public static InvalidDataException NoImages(string folder, string pattern, string split)
     {
         var hint = Path.GetFileName(split) == DataSplit.Test.FolderName()
-            ? " Networks are measured on labelled test images; hdrq adapt, quantize and merge need none." : "";
+            ? " Networks are measured on labelled test images; hdrq adapt, quantize and merge need none."
+            : pattern.Contains("<class>", StringComparison.Ordinal)
+                ? " Images without labels may lie in any folders: --labels none." : "";
         return new($"'{folder}' holds no images ({pattern}, .jpg, .jpeg or .bmp).{hint}");
     }
 

@@ -108,8 +108,9 @@ internal sealed class UnlabelledAdaptation(
                 return Result(adapted, scores, null);
             adapted.Dispose();
             return Result(source.Clone(), scores,
-                string.Create(CultureInfo.InvariantCulture, $"after training it finds only {agreement:0.0%} of the images ")
-                + "in the classes that their statistics have led to: training was too short, or went too far.");
+                string.Create(CultureInfo.InvariantCulture, $"training left only {agreement:0.0%} of the images in the ")
+                + "classes in which it saw them with the statistics of these images, before training: take more images or "
+                + "more epochs, or a lower rate.");
         }
         catch
         {

@@ -33,12 +33,7 @@ public sealed class AdaptTests
             F("source.onnx"), "--epochs", "1", "--output", F(file)).Done();
         var next = Words(adapted.Out[(adapted.Out.IndexOf("Next: hdrq ", StringComparison.Ordinal) + 11)..]
             .TrimEnd('.', '\n'))
-            .Select(word => word switch
-            {
-                "SOURCE.onnx" => F("source.onnx"),
-                "QUANTIZED.onnx" => F("quantized.onnx"),
-                _ => word,
-            });
+            .Select(word => word == "QUANTIZED.onnx" ? F("quantized.onnx") : word);
         CommandLine.Run([.. next, "--iterations", "0"]).Done();
         Assert.IsTrue(File.Exists(F("quantized.onnx")));
     }
@@ -55,6 +50,30 @@ public sealed class AdaptTests
         StringAssert.Contains(adapted.Out, "the source network as it was");
         Assert.IsFalse(adapted.Error.Contains("'Source'", StringComparison.Ordinal), adapted.Error);
         Assert.IsFalse(adapted.Error.Contains("MinImages", StringComparison.Ordinal), adapted.Error);
+        // The centre is told too.
+        File.Copy(F("source.onnx"), F("other.onnx"));
+        var merged = CommandLine.Run("merge", F("adapted.onnx"), F("other.onnx"), "--output", F("merged.onnx")).Done();
+        StringAssert.Contains(merged.Error, $"{F("adapted.onnx")} is not adapted to its place: of 1 image");
+        StringAssert.Contains(
+            CommandLine.Run("info", F("adapted.onnx")).Done().Out, "of which nothing was learned, the network is as it was");
+    }
+
+    /// <summary>A place without labels may have none to test on, and that is what is said, not that it is not there.</summary>
+    [TestMethod]
+    public void A_place_without_test_images_is_not_measured()
+    {
+        Directory.CreateDirectory(F("data", "night"));
+        var refused = CommandLine.Run("evaluate", F("source.onnx"), "--data", F("data"), "--domains", "night");
+        Assert.AreEqual(3, refused.ExitCode);
+        StringAssert.Contains(refused.Error, $"'{F("data", "night", "test")}' holds no images");
+        StringAssert.Contains(refused.Error, "labelled test images");
+        var adapted = CommandLine.Run("adapt", "--data", F("data"), "--domain", "fog", "--network", F("source.onnx"),
+            "--epochs", "1", "--output", F("fog.onnx"));
+        Assert.AreEqual(0, adapted.ExitCode);
+        Directory.Delete(F("data", "fog", "train"), recursive: true);
+        refused = CommandLine.Run("adapt", "--data", F("data"), "--domain", "fog", "--network", F("source.onnx"),
+            "--epochs", "1", "--output", F("fog.onnx"));
+        StringAssert.Contains(refused.Error, "--labels none");
     }
 
     /// <summary>
