@@ -128,9 +128,7 @@ internal static class AdaptCommand
             if (options.NewHead)
             {
                 session.Output.Say(
-                    $"Written: {target}, a source network. Next, at each place: hdrq adapt --network "
-                    + $"{ShellText.Quoted(target)} "
-                    + $"{Scaled()}--data FOLDER --output ADAPTED.onnx, with --labels none where images have none.");
+                    $"Written: {target}, a source network. {ShellText.NextAtPlaces(target, Scaled())}");
             }
             else
             {

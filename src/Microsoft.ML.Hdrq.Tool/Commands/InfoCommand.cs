@@ -7,6 +7,7 @@ using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Scoring;
+using Microsoft.ML.Hdrq.Tool.Jobs;
 using Microsoft.ML.Hdrq.Tool.Terminal;
 using Microsoft.ML.OnnxRuntime;
 using CliCommand = System.CommandLine.Command;
@@ -147,7 +148,7 @@ internal static class InfoCommand
         }
         var metadata = network.Metadata;
         var moments = SentMomentsReport.Of(network);
-        var entries = metadata.Where(entry => IsMoments(entry.Key)).ToList();
+        var entries = metadata.Where(entry => NetworkFiles.IsMoments(entry.Key)).ToList();
         var normalizations = graph.Nodes.Count(node => node.Operator.Type == "BatchNormalization");
         var parameters = network.Parameters.Values.Sum(tensor => tensor.numel());
         var quantized = report?.Layers.Any(layer => layer.WeightBits is not null) == true;
@@ -196,7 +197,7 @@ internal static class InfoCommand
                     : "")
                 + $"by the method {adaptation.Method}; " + Scores(adaptation)));
         foreach (var (key, value) in metadata.Where(
-            pair => !IsMoments(pair.Key)
+            pair => !NetworkFiles.IsMoments(pair.Key)
             && !pair.Key.StartsWith(NetworkMetadata.LayerStatistics, StringComparison.Ordinal)
             && pair.Key is not (NetworkMetadata.ClassNames or NetworkMetadata.Adaptation
                 or NetworkMetadata.SentMoments)))
@@ -284,9 +285,6 @@ internal static class InfoCommand
                 CultureInfo.InvariantCulture,
                 $"and {after.MeanEntropy:0.00}; {after.SourceAgreement:0%} of the images in the classes of before");
     }
-
-    private static bool IsMoments(string key) =>
-        key.StartsWith(NetworkMetadata.InputMoments, StringComparison.Ordinal);
 
     private static string Kind(MomentsKind kind) => kind switch
     {

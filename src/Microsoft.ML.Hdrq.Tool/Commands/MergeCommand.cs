@@ -241,8 +241,7 @@ internal static partial class MergeCommand
     {
         var method = merged.Metadata[NetworkMetadata.MergeMethod];
         var without = networks.Index()
-            .Where(network => !network.Item.Metadata.Keys.Any(
-                key => key.StartsWith(NetworkMetadata.InputMoments, StringComparison.Ordinal)))
+            .Where(network => !network.Item.Metadata.Keys.Any(NetworkFiles.IsMoments))
             .Select(network => paths[network.Index])
             .ToList();
         return choice.TakesSource && without.Count > 0 ? $"{method}, as {string.Join(", ", without)} "

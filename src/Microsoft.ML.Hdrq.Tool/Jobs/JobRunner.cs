@@ -172,12 +172,7 @@ internal sealed class JobRunner
         }
         _output.Say($"Written to {_folder}: results.json, report.html and the networks.");
         if (_options.LastStage == Stage.Source)
-        {
-            var source = ShellText.Quoted(Path.Combine(_options.Output!, "source.onnx"));
-            _output.Say(
-                $"Next, at each place: hdrq adapt --network {source} --data FOLDER --output ADAPTED.onnx, with --labels "
-                + "none where images have none.");
-        }
+            _output.Say(ShellText.NextAtPlaces(Path.Combine(_options.Output!, "source.onnx")));
         var best = document.Rows.Where(row => row is { Merged: not null, WeightBits: not null })
             .OrderByDescending(row => row.Merged!.Count).ThenByDescending(row => row.HarmonicMean).FirstOrDefault();
         if (best is null || _options.Comparison is not null)

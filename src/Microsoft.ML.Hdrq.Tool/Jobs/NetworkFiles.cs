@@ -35,6 +35,9 @@ internal static class NetworkFiles
                 });
     }
 
+    /// <summary>Whether an entry of a network's metadata is the moments of a layer's inputs.</summary>
+    public static bool IsMoments(string key) => key.StartsWith(NetworkMetadata.InputMoments, StringComparison.Ordinal);
+
     /// <summary>Says what became of the layers of a quantized network.</summary>
     public static void SayKernels(Network network, Output output)
     {

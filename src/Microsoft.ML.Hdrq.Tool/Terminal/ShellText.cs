@@ -8,4 +8,11 @@ internal static class ShellText
         name.All(letter => char.IsAsciiLetterOrDigit(letter) || "-_./\\:".Contains(letter, StringComparison.Ordinal))
             ? name
             : $"'{name.Replace("'", @"'\''", StringComparison.Ordinal)}'";
+
+    /// <summary>What to do next with a source network.</summary>
+    /// <param name="source">Its file.</param>
+    /// <param name="options">More options, each with a space behind it.</param>
+    public static string NextAtPlaces(string source, string options = "") =>
+        $"Next, at each place: hdrq adapt --network {Quoted(source)} {options}--data FOLDER --output ADAPTED.onnx, with "
+        + "--labels none where images have none.";
 }

@@ -151,7 +151,9 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
     {
         var options = _options;
         using var uses = Network.UseAll(networks);
-        NetworkMerger.Check(networks, options, _columnNames.IsEmpty ? null : _columnNames);
+        // Given networks were checked when they were given; these have columns for names.
+        if (!_columnNames.IsEmpty)
+            NetworkMerger.Check(networks, options, _columnNames);
         if (_search is not null)
         {
             var seed = TrainingHost.Seed(host, _search.Seed);

@@ -1,6 +1,7 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Hdrq.Tool.Tests.ManyMachines;
 
 namespace Microsoft.ML.Hdrq.Tool.Tests.Commands;
 
@@ -31,8 +32,10 @@ public sealed class AdaptTests
             Directory.Move(F("data", "fog"), F("data", place));
         var adapted = CommandLine.Run("adapt", "--labels", "none", "--data", F("data"), "--domain", place, "--network",
             F("source.onnx"), "--epochs", "1", "--output", F(file)).Done();
-        var next = Words(adapted.Out[(adapted.Out.IndexOf("Next: hdrq ", StringComparison.Ordinal) + 11)..]
-            .TrimEnd('.', '\n'))
+        var line = adapted.Out[(adapted.Out.IndexOf("Next: ", StringComparison.Ordinal) + 6)..].TrimEnd('.', '\n');
+        using var shell = new Shell();
+        Assert.AreEqual((0, ""), shell.Run([], "-c", line));
+        var next = shell.Calls.Single().Arguments
             .Select(word => word == "QUANTIZED.onnx" ? F("quantized.onnx") : word);
         CommandLine.Run([.. next, "--iterations", "0"]).Done();
         Assert.IsTrue(File.Exists(F("quantized.onnx")));
@@ -95,27 +98,6 @@ public sealed class AdaptTests
         Assert.IsFalse(
             CommandLine.Run([.. adapt, F("common", "source.onnx"), "--output", F("b.onnx")]).Done().Error
                 .Contains(Without, StringComparison.Ordinal));
-    }
-
-    /// <summary>The words of a command line, as a shell reads them.</summary>
-    private static List<string> Words(string line)
-    {
-        var words = new List<string> { "" };
-        var (isQuoted, isEscaped) = (false, false);
-        foreach (var letter in line)
-        {
-            if (isEscaped)
-                (words[^1], isEscaped) = (words[^1] + letter, false);
-            else if (letter == '\'')
-                isQuoted = !isQuoted;
-            else if (letter == '\\' && !isQuoted)
-                isEscaped = true;
-            else if (letter == ' ' && !isQuoted)
-                words.Add("");
-            else
-                words[^1] += letter;
-        }
-        return words;
     }
 
     private string F(params string[] parts) => _folder.Combine(parts);
