@@ -10,6 +10,7 @@ RuntimeHelpers.RunModuleConstructor(typeof(HdrqCatalog).Module.ModuleHandle);
 var lessons = new Dictionary<string, (string About, Action<string> Run)>
 {
     ["sites-and-centre"] = ("Two sites adapt and quantize; a centre merges their files.", SitesAndCentre.Run),
+    ["in-turns"] = ("A merged network is trained at one site after another.", InTurns.Run),
     ["serving"] = ("A web service predicts posted images with the merged model.", Serving.Run),
     ["masks"] = ("Masks are loaded, measured class by class, and laid over images.", Masks.Run),
     ["bit-budget"] = ("The bits of each layer follow from a size or from an accuracy.", BitBudget.Run),

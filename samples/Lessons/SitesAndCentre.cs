@@ -55,7 +55,7 @@ internal static class SitesAndCentre
     }
 
     /// <summary>The site needs the source network and its own images; those that it adapts on have a class.</summary>
-    private static void AtSite(string images, string sourceFile, string file)
+    internal static void AtSite(string images, string sourceFile, string file)
     {
         var ml = new MLContext(seed: 1);
         using var source = Network.LoadOnnx(sourceFile);
@@ -112,14 +112,14 @@ internal static class SitesAndCentre
     }
 
     /// <summary>From files to pixels and labels.</summary>
-    private static EstimatorChain<ValueToKeyMappingTransformer> Reading(MLContext ml) =>
+    internal static EstimatorChain<ValueToKeyMappingTransformer> Reading(MLContext ml) =>
         ml.Transforms.LoadImages("Image", imageFolder: null, nameof(ImageFile.Path))
             .Append(ml.Transforms.ResizeImages("Image", imageWidth: 32, imageHeight: 32))
             .Append(ml.Transforms.ExtractPixels("Pixels", "Image"))
             .Append(ml.Transforms.Conversion.MapValueToKey(
                 "Label", nameof(ImageFile.Class), keyOrdinality: KeyOrdinality.ByValue));
 
-    private static IDataView Images(MLContext ml, params string[] folders) => ml.Data.LoadFromEnumerable(
+    internal static IDataView Images(MLContext ml, params string[] folders) => ml.Data.LoadFromEnumerable(
         from folder in folders                                                  // .../<domain>/<train|test>
         from path in Directory.GetFiles(folder, "*.png", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
         let parts = path.Split(Path.DirectorySeparatorChar)

@@ -374,8 +374,52 @@ public static class HdrqCatalog
         ArgumentException.ThrowIfNullOrEmpty(inputColumnName);
         ArgumentNullException.ThrowIfNull(draft);
         ArgumentNullException.ThrowIfNull(network);
-        return MergeMeasurement.Run(
+        return PlaceWork.Measure(
             CatalogEnvironment.Of(catalog), data, inputColumnName, draft, network, rows ?? new());
+    }
+
+    /// <summary>
+    /// Trains a merged network on the unlabelled rows of one place to give there what the place's own network gives,
+    /// and holds it to what it gives at the other places: <see cref="NetworkMerger.DistillAtPlace"/>.
+    /// </summary>
+    /// <param name="catalog">The model operations of an <see cref="MLContext"/>.</param>
+    /// <param name="data">The rows, with the column that the networks read.</param>
+    /// <param name="inputColumnName">That column.</param>
+    /// <param name="draft">
+    /// A merged network that keeps the moments of those that it was merged from
+    /// (<see cref="MergeOptions.KeepMoments"/>), or what this method gave at another place.
+    /// </param>
+    /// <param name="network">The place's own network, one of those that were merged.</param>
+    /// <param name="options">The options of training; null for the defaults.</param>
+    /// <param name="keepMoments">Whether the result keeps the moments, for the next place.</param>
+    /// <param name="rows">
+    /// Which rows to read, 256 drawn at random by default; the seed, the device, its threads, and cancellation. Null for
+    /// the defaults.
+    /// </param>
+    /// <returns>The trained network, in host memory, owned by the caller.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// An option is out of range, or a column is missing or has the wrong type.
+    /// </exception>
+    /// <exception cref="ArgumentException">
+    /// The draft is no merged network, keeps no moments, or is in the middle of a second round; the network is none of
+    /// those that were merged; or the rows look like those of another place.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// There are no rows, a row cannot be read, the GPU is not available, or the loss is no longer finite.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public static Network DistillAtPlace(
+        this ModelOperationsCatalog catalog, IDataView data, string inputColumnName, Network draft, Network network,
+        DistillationOptions? options = null, bool keepMoments = true, RowOptions? rows = null)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentException.ThrowIfNullOrEmpty(inputColumnName);
+        ArgumentNullException.ThrowIfNull(draft);
+        ArgumentNullException.ThrowIfNull(network);
+        return PlaceWork.Distill(
+            CatalogEnvironment.Of(catalog), data, inputColumnName, draft, network, options ?? new(), keepMoments,
+            rows ?? new());
     }
 
     /// <summary>

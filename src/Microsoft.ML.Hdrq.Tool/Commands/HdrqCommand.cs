@@ -19,6 +19,7 @@ internal static class HdrqCommand
         QuantizeCommand.Create(run),
         MergeCommand.Create(run),
         MeasureCommand.Create(run),
+        DistillCommand.Create(run),
         JobCommand.Run(run),
         JobCommand.Compare(run),
         JobCommand.Explain(run),

@@ -196,11 +196,22 @@ internal static class InfoCommand
                     ? $"of which nothing was learned, the network is as it was: {reason} It was to be "
                     : "")
                 + $"by the method {adaptation.Method}; " + Scores(adaptation)));
+        var kept = metadata.Where(entry => NetworkFiles.IsKeptMoments(entry.Key)).ToList();
+        if (kept.Count > 0)
+        {
+            var bytes = kept.Sum(entry => entry.Value.Length);
+            facts.Add(("for distilling", "keptMoments",
+                string.Create(CultureInfo.InvariantCulture, $"{bytes:N0} bytes of moments of the networks that it was ")
+                + "merged from: hdrq distill at one place after another"));
+        }
+        if (metadata.GetValueOrDefault(NetworkMetadata.MergeStep) is { } done)
+            facts.Add(("draft", "draft",
+                $"step {done} of a second round is done; next: hdrq measure at each place, and hdrq merge --draft"));
         foreach (var (key, value) in metadata.Where(
-            pair => !NetworkFiles.IsMoments(pair.Key)
+            pair => !NetworkFiles.IsMoments(pair.Key) && !NetworkFiles.IsKeptMoments(pair.Key)
             && !pair.Key.StartsWith(NetworkMetadata.LayerStatistics, StringComparison.Ordinal)
             && pair.Key is not (NetworkMetadata.ClassNames or NetworkMetadata.Adaptation
-                or NetworkMetadata.SentMoments)))
+                or NetworkMetadata.SentMoments or NetworkMetadata.MergeStep)))
             facts.Add((key, key, value));
 
         output.Event("info", () =>

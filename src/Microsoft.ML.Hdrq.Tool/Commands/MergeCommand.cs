@@ -62,6 +62,12 @@ internal static partial class MergeCommand
             Description = "With --draft: for each network, the file that hdrq measure wrote for the draft at its place.",
             AllowMultipleArgumentsPerToken = true,
         };
+        var keeping = new Option<bool>("--keep-moments")
+        {
+            Arity = ArgumentArity.Zero,
+            Description = "Keep the moments that the networks carry in the merged one, for hdrq distill at one place "
+                + "after another.",
+        };
         var anySource =
             new Option<bool>(
                 "--allow-different-sources")
@@ -85,8 +91,8 @@ internal static partial class MergeCommand
             new CliCommand(
                 "merge", "Merges networks of several places into one, without images or, better, with unlabelled "
                 + "images of these places.") { files,
-                output, zip, method, data, domains, draft, moments, weights, source, anySource, otherImages, classes, size,
-                seed, threads, json };
+                output, zip, method, data, domains, draft, moments, keeping, weights, source, anySource, otherImages,
+                classes, size, seed, threads, json };
         command.SetAction(result => run(new(result.GetValue(json), session =>
         {
             var paths = Expand(result.GetValue(files)!, result.GetValue(output)!);
@@ -148,6 +154,7 @@ internal static partial class MergeCommand
                     {
                         AllowDifferentSources = result.GetValue(anySource),
                         AllowOtherImages = result.GetValue(otherImages),
+                        KeepMoments = result.GetValue(keeping),
                     };
                 using var merged = session.Output.WithProgress(board =>
                 {
@@ -184,7 +191,10 @@ internal static partial class MergeCommand
                         + "place, and hdrq merge --draft.");
                     return;
                 }
-                session.Output.Say($"Written: {result.GetValue(output)}, for ONNX Runtime"
+                session.Output.Say($"Written: {result.GetValue(output)}, "
+                    + (merged.Metadata.Keys.Any(NetworkFiles.IsKeptMoments)
+                        ? $"with the moments of {paths.Count} networks, for hdrq distill at one place after another"
+                        : "for ONNX Runtime")
                     + (result.GetValue(zip) is { } written ? $"; {written}, for mlContext.Model.Load."
                         : ". --zip FILE also writes an ML.NET model."));
             }

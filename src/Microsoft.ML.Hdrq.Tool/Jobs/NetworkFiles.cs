@@ -38,6 +38,12 @@ internal static class NetworkFiles
     /// <summary>Whether an entry of a network's metadata is the moments of a layer's inputs.</summary>
     public static bool IsMoments(string key) => key.StartsWith(NetworkMetadata.InputMoments, StringComparison.Ordinal);
 
+    /// <summary>
+    /// Whether an entry of a merged network's metadata is the moments of a network that it was merged from.
+    /// </summary>
+    public static bool IsKeptMoments(string key) =>
+        key.StartsWith(NetworkMetadata.KeptMoments, StringComparison.Ordinal);
+
     /// <summary>Says what became of the layers of a quantized network.</summary>
     public static void SayKernels(Network network, Output output)
     {

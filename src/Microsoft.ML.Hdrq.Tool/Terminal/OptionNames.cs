@@ -16,6 +16,7 @@ internal static partial class OptionNames
         ($"set {nameof(MergeOptions)}.{nameof(MergeOptions.AllowOtherImages)} to merge with them anyway",
             "--domains names them in the order of the files, hdrq measure takes those of one; --allow-other-images merges "
             + "with any"),
+        ($"merge with {nameof(MergeOptions)}.{nameof(MergeOptions.KeepMoments)}", "hdrq merge --keep-moments keeps them"),
         ($"{nameof(SentMoments)}.{nameof(SentMoments.Nothing)}", "--send nothing"),
         ($"({nameof(SentMoments.MinImages)}, --min-images)", "(--min-images)"),
         ($"{nameof(ScoringOptions.ClassNames)} are not those that the network has",

@@ -83,9 +83,8 @@ internal static class FineTuning
         // Each epoch draws from a generator of its own, so that it can be begun without those before.
         var epochs = new Random(random.Next());
         var checkpoints = new EpochCheckpoints(
-            () => new JobHash("epochs").Add(network, images, objective.Labels, options, ignoredLabel, seed),
-            options, trained, [.. groups.SelectMany(group => group.Weights)], optimizer, dropout, objective, validation,
-            warn);
+            Job, options, trained, [.. groups.SelectMany(group => group.Weights)], optimizer, dropout, objective,
+            validation, warn);
         // With images to validate on, their accuracy tells.
         warn = validation is null && objective.Labels is not null ? warn : null;
         var before = warn is null ? default : Measure();
@@ -122,6 +121,13 @@ internal static class FineTuning
         if (warn is not null)
             Compare(before, CheckedLoss(Measure()), options, warn);
         return (validation?.Best ?? trained).To(network.Device, network.Graph);
+
+        JobHash Job()
+        {
+            var job = new JobHash("epochs").Add(network, images, objective.Labels, options, ignoredLabel, seed);
+            objective.Identify(job);
+            return job;
+        }
 
         void BeginEpoch()
         {

@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using TorchSharp;
 
@@ -17,6 +18,8 @@ internal sealed class TeacherObjective : TrainingObjective
         Network network, TrainingBatch batch, ForwardMode mode, torch.Generator dropout) =>
         UnlabelledLosses.SoftCrossEntropy(
             network.Forward(batch.Images, mode, dropout), _teacher.Forward(batch.Images).softmax(1));
+
+    public override void Identify(JobHash job) => job.Add(_teacher);
 
     public override void Dispose()
     {

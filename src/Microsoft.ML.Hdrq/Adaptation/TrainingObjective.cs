@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Adaptation;
@@ -40,6 +41,14 @@ internal abstract class TrainingObjective : IDisposable
     /// <summary>Follows the network after a step.</summary>
     /// <param name="network">The network that is trained.</param>
     public virtual void EndStep(Network network)
+    {
+    }
+
+    /// <summary>
+    /// Adds what is learned from, but for the images and their labels, to what identifies the training.
+    /// </summary>
+    /// <param name="job">The hash of all that the result depends on.</param>
+    public virtual void Identify(JobHash job)
     {
     }
 

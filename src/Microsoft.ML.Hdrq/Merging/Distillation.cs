@@ -1,5 +1,6 @@
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Networks.Torch;
@@ -13,20 +14,24 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// </summary>
 internal static class Distillation
 {
+    /// <summary>What the name of the method ends with in a network that was distilled.</summary>
+    public const string Suffix = ", distilled";
+
     /// <summary>Trains a copy of a merged network.</summary>
     /// <param name="merged">The merged network.</param>
     /// <param name="sites">The networks to learn from, and their images.</param>
     /// <param name="options">The options.</param>
     /// <param name="seed">The seed of all draws.</param>
     /// <param name="cancellationToken">Cancels between two steps.</param>
+    /// <param name="held">The outputs at places whose images are elsewhere; null where there are none.</param>
     /// <returns>The trained network, owned by the caller.</returns>
     public static Network Train(
         Network merged, IReadOnlyList<(Network Network, torch.Tensor Images)> sites, DistillationOptions options,
-        int seed, CancellationToken cancellationToken)
+        int seed, CancellationToken cancellationToken, HeldOutputs? held = null)
     {
         using var scope = torch.NewDisposeScope();
         var images = torch.cat([.. sites.Select(site => site.Images)]);
-        using var objective = new Objective(sites, options.Temperature);
+        using var objective = new Objective(sites, options, held, merged.Graph.Layers.Scales);
         using var trained = FineTuning.Train(
             merged, images, objective, options.Training(sites.Count, images.shape[0]), ignoredLabel: -1, seed,
             cancellationToken);
@@ -54,13 +59,21 @@ internal static class Distillation
         private readonly Network[] _teachers;
         private readonly long[] _ends;
         private readonly double _temperature;
+        private readonly double _holdWeight;
+        private readonly HeldOutputs? _held;
+        private readonly IReadOnlySet<string> _scales;
 
-        public Objective(IReadOnlyList<(Network Network, torch.Tensor Images)> sites, double temperature)
+        public Objective(
+            IReadOnlyList<(Network Network, torch.Tensor Images)> sites, DistillationOptions options, HeldOutputs? held,
+            IReadOnlySet<string> scales)
         {
-            _temperature = temperature;
+            (_temperature, _holdWeight, _held, _scales) = (options.Temperature, options.HoldWeight, held, scales);
             _teachers = [.. sites.Select(site => Logits.Copy(site.Network, site.Network.Device))];
             _ends = [.. sites.Select((_, d) => sites.Take(d + 1).Sum(site => site.Images.shape[0]))];
         }
+
+        // Steps that suit one place's activations would cut off another's, and nothing there would hold them.
+        public override bool Trains(string weight) => _held is null || !_scales.Contains(weight);
 
         public override torch.Tensor? Loss(
             Network network, TrainingBatch batch, ForwardMode mode, torch.Generator dropout)
@@ -78,11 +91,20 @@ internal static class Distillation
                 start += count;
             }
             // The square keeps gradients as large as they are without a temperature.
-            return UnlabelledLosses
+            var loss = UnlabelledLosses
                 .SoftCrossEntropy(Softened(network.Forward(images, mode, dropout)), torch.cat(wanted))
                 .mul(Scalars.Keep(_temperature * _temperature));
+            return _held is null || _holdWeight == 0 ? loss
+                : loss.add(_held.Change(network).mul(Scalars.Keep(_holdWeight)), Scalars.One);
 
             torch.Tensor Softened(torch.Tensor logits) => logits.div(Scalars.Keep(_temperature));
+        }
+
+        public override void Identify(JobHash job)
+        {
+            foreach (var teacher in _teachers)
+                job.Add(teacher);
+            job.Add(_temperature, _holdWeight);
         }
 
         public override void Dispose()

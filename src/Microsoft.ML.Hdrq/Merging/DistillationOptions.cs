@@ -31,6 +31,13 @@ public sealed record DistillationOptions
     /// </summary>
     public bool HorizontalFlip { get; init; } = true;
 
+    /// <summary>
+    /// How much outputs at the other places count where a network is distilled at one place after another, 0 or above,
+    /// at most 1,000,000; 3 by default: what is added to the loss for changing the outputs of all layers there by as
+    /// much as they vary. Not used where the images of all places are at hand.
+    /// </summary>
+    public double HoldWeight { get; init; } = 3;
+
     /// <summary>Receives a report after every step, on the training thread; null by default.</summary>
     public IProgress<FineTuningProgress>? Progress { get; init; }
 
@@ -47,6 +54,7 @@ public sealed record DistillationOptions
         OptionCheck.Count(nameof(ImagesPerNetwork), ImagesPerNetwork, 1, 1024);
         OptionCheck.LearningRate(nameof(LearningRate), LearningRate);
         OptionCheck.Range(nameof(Temperature), Temperature, 0.1, 100, "from 0.1 to 100");
+        OptionCheck.Range(nameof(HoldWeight), HoldWeight, 0, 1e6, "from 0 to 1,000,000");
     }
 
     /// <summary>The options of the training loop, which counts passes over the images.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.ML.Hdrq.Networks;
@@ -149,23 +150,32 @@ public sealed class MergeMoments : IDisposable
     /// <exception cref="ArgumentException">It cannot; the message says why.</exception>
     internal static string Check(Network draft, Network network)
     {
+        var (hash, _) = Find(draft, network);
+        return StepOf(draft) < SecondRound.Steps(draft.Graph).Count ? hash
+            : throw new ArgumentException("All layers of the draft are merged again already.", nameof(draft));
+    }
+
+    /// <summary>Finds a network among those that a draft was merged from.</summary>
+    /// <returns>Its hash, and its place among them.</returns>
+    /// <exception cref="ArgumentException">It is none of them, or the draft is no merged network.</exception>
+    internal static (string Hash, int Place) Find(Network draft, Network network)
+    {
         if (!draft.Metadata.TryGetValue(NetworkMetadata.Merged, out var merged))
             throw new ArgumentException("The draft is not a merged network.", nameof(draft));
         var hash = network.ParametersSha256();
-        if (!merged.Split(' ').Contains(hash))
-        {
-            throw new ArgumentException(
+        return merged.Split(' ').IndexOf(hash) is >= 0 and var place ? (hash, place)
+            : throw new ArgumentException(
                 "The network is none of those that the draft was merged from.", nameof(network));
-        }
-        return StepOf(draft) < SecondRound.Steps(draft.Graph).Count ? hash
-            : throw new ArgumentException("All layers of the draft are merged again already.", nameof(draft));
     }
 
     /// <summary>The number of steps of a second round that were done with a draft.</summary>
     internal static int StepOf(Network draft) =>
         !draft.Metadata.TryGetValue(NetworkMetadata.MergeMethod, out var method)
-            || method.EndsWith(SecondRound.Suffix, StringComparison.Ordinal) ? int.MaxValue
-            : int.TryParse(draft.Metadata.GetValueOrDefault(NetworkMetadata.MergeStep), out var step) ? step : 0;
+            || method.Contains(SecondRound.Suffix, StringComparison.Ordinal)
+            || method.EndsWith(Distillation.Suffix, StringComparison.Ordinal) ? int.MaxValue
+            : int.TryParse(
+                draft.Metadata.GetValueOrDefault(NetworkMetadata.MergeStep)?.Split(' ')[0], NumberStyles.None,
+                CultureInfo.InvariantCulture, out var step) ? step : 0;
 
     /// <summary>The place of each layer among those that are merged, by the names of their weights.</summary>
     internal static Dictionary<string, int> Places(Graph graph) => graph.Layers.MatrixProducts.Index()

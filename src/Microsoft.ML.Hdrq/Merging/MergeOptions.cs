@@ -61,6 +61,13 @@ public sealed record MergeOptions
     /// </summary>
     public bool AllowOtherImages { get; init; }
 
+    /// <summary>
+    /// Whether the merged network keeps the moments that its networks carry, so that it can be distilled at one place
+    /// after another, <see cref="NetworkMerger.DistillAtPlace"/>; false by default, because such a network is larger.
+    /// All networks must carry some.
+    /// </summary>
+    public bool KeepMoments { get; init; }
+
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
     internal void Check()
     {

@@ -20,7 +20,8 @@ internal sealed class MergeWork : IDisposable
     private readonly MergeMethod _method;
     private readonly Stack<IDisposable> _scopes = new();
     private string _name;
-    private int? _step;
+    private string? _step;
+    private bool _keepsMoments;
 
     /// <summary>Checks and reads the networks.</summary>
     /// <param name="networks">The networks.</param>
@@ -33,8 +34,13 @@ internal sealed class MergeWork : IDisposable
                 $"The merge method {options.Method.GetType().Name} has no name; merged networks record it.",
                 nameof(options));
         }
-        (_networks, _options) = (networks, options);
+        (_networks, _options, _keepsMoments) = (networks, options, options.KeepMoments);
         _classNames = NetworkMerger.Check(networks, options);
+        for (var d = 0; d < networks.Count && _keepsMoments; d++)
+        {
+            if (!InputGrams.AreIn(networks[d].Metadata))
+                throw new ArgumentException($"Moments are to be kept, and network {d} carries none.", nameof(networks));
+        }
         var lambdas = options.Shares(networks.Count);
         try
         {
@@ -96,7 +102,7 @@ internal sealed class MergeWork : IDisposable
                 MergeLayersAgain(draft, sites, progress, cancellationToken);
                 if (_options.Refinement == MergeRefinement.SecondRound)
                     return draft;
-                _name += ", distilled";
+                _name += Distillation.Suffix;
                 using var gradients = torch.enable_grad();
                 var distilled = Distillation.Train(draft, sites, _options.Distillation, seed, cancellationToken);
                 draft.Dispose();
@@ -147,10 +153,12 @@ internal sealed class MergeWork : IDisposable
             new SecondRound(merged, _sources).Merge(steps[step], [.. measured.Select(site => steps[step]
                 .ToDictionary(layer => layer.Weight, layer => site.Layers[places[layer.Weight]]))]);
             _name = draft.Metadata[NetworkMetadata.MergeMethod];
+            _keepsMoments |= draft.Metadata.Keys.Any(
+                key => key.StartsWith(NetworkMetadata.KeptMoments, StringComparison.Ordinal));
             if (step + 1 == steps.Count)
                 _name += SecondRound.Suffix;
             else
-                _step = step + 1;
+                _step = $"{step + 1} of {steps.Count}";
             return merged;
         }
         catch
@@ -176,6 +184,12 @@ internal sealed class MergeWork : IDisposable
             merged.Metadata = _step is { } step
                 ? merged.Metadata.With((NetworkMetadata.MergeStep, step))
                 : merged.Metadata.Remove(NetworkMetadata.MergeStep);
+            if (_keepsMoments)
+            {
+                merged.Metadata = _sources.Index().Aggregate(
+                    merged.Metadata,
+                    (metadata, source) => InputGrams.Keep(metadata, source.Index, source.Item.Metadata));
+            }
             FiniteCheck.Parameters(merged, "the merged network");
             // A network without names does not contradict the others.
             if (_classNames is not null)

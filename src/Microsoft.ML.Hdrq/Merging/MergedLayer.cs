@@ -75,15 +75,20 @@ internal sealed class MergedLayer
 
     /// <summary>The matrix and the bias of a network, in double precision.</summary>
     /// <param name="values">Gives the values of its parameters, each in its own row-major order.</param>
-    public (torch.Tensor Matrix, torch.Tensor Bias) Of(Func<string, double[]> values)
+    public (torch.Tensor Matrix, torch.Tensor Bias) Of(Func<string, double[]> values) =>
+        Of(name => torch.tensor(values(name)));
+
+    /// <summary>The matrix and the bias of a network; gradients pass.</summary>
+    /// <param name="values">Gives its parameters, of any shapes with the elements in their own order.</param>
+    public (torch.Tensor Matrix, torch.Tensor Bias) Of(Func<string, torch.Tensor> values)
     {
         var matrix = Matrix(values(Weight.Name));
         if (_normalization is not null)
         {
             var (factor, shift) = Scaling(values);
-            return (matrix.mul(factor.unsqueeze(1)), shift.add(torch.tensor(values(Bias!.Name)), Scalars.One));
+            return (matrix.mul(factor.unsqueeze(1)), shift.add(values(Bias!.Name).flatten(), Scalars.One));
         }
-        return (matrix, Bias is null ? torch.zeros_like(matrix.select(1, 0)) : torch.tensor(values(Bias.Name)));
+        return (matrix, Bias is null ? torch.zeros_like(matrix.select(1, 0)) : values(Bias.Name).flatten());
     }
 
     /// <summary>A target for the weight and its bias.</summary>
@@ -104,7 +109,7 @@ internal sealed class MergedLayer
         torch.Tensor? factor = null, shift = null;
         if (_normalization is not null)
         {
-            (factor, shift) = Scaling(values);
+            (factor, shift) = Scaling(name => torch.tensor(values(name)));
             factor.MoveToOuterDisposeScope();
             shift.MoveToOuterDisposeScope();
             var size = factor.abs();
@@ -145,14 +150,16 @@ internal sealed class MergedLayer
     private bool IsTransposed => _layer.OutputAxis != 0;
 
     /// <summary>The matrix of a weight's values, which are in the weight's own row-major order.</summary>
-    public torch.Tensor Matrix(double[] values) => IsTransposed
-        ? torch.tensor(values).reshape(Inputs, Outputs).t().contiguous()
-        : torch.tensor(values).reshape(Outputs, Inputs);
+    public torch.Tensor Matrix(double[] values) => Matrix(torch.tensor(values));
+
+    private torch.Tensor Matrix(torch.Tensor values) => IsTransposed
+        ? values.reshape(Inputs, Outputs).t().contiguous()
+        : values.reshape(Outputs, Inputs);
 
     /// <summary>
     /// What the normalization makes of a product y of the weight, <c>y factor + shift</c>, before its own bias is added.
     /// </summary>
-    private (torch.Tensor Factor, torch.Tensor Shift) Scaling(Func<string, double[]> values)
+    private (torch.Tensor Factor, torch.Tensor Shift) Scaling(Func<string, torch.Tensor> values)
     {
         var node = _normalization!;
         var (scale, mean, variance) = (Read(node.Inputs[1]), Read(node.Inputs[3]), Read(node.Inputs[4]));
@@ -161,6 +168,6 @@ internal sealed class MergedLayer
         var offset = _layer.Bias is { } bias ? Read(bias).sub(mean) : mean.neg();
         return (factor, offset.mul(factor));
 
-        torch.Tensor Read(string name) => torch.tensor(values(name));
+        torch.Tensor Read(string name) => values(name).flatten();
     }
 }

@@ -1,5 +1,7 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Merging;
@@ -133,6 +135,79 @@ public static class NetworkMerger
         using var uses = draft.Use();
         using var merge = new MergeWork(networks, options ?? new MergeOptions());
         return merge.Finish(merge.Again(draft, moments));
+    }
+
+    /// <summary>
+    /// Trains a merged network at one place, on its unlabelled images, to give there what the place's own network
+    /// gives, and holds it to what it gives at the other places, by the moments that their networks carried. Where
+    /// images may not meet, the network goes from place to place in this way. Steps of quantizers are not trained.
+    /// </summary>
+    /// <param name="draft">
+    /// A merged network that keeps these moments (<see cref="MergeOptions.KeepMoments"/>), best after a second round; or
+    /// what this method gave at another place. It is not changed.
+    /// </param>
+    /// <param name="network">The place's own network, one of those that were merged.</param>
+    /// <param name="images">The place's images, [images, ...] as the network takes them, at least one.</param>
+    /// <param name="options">The options; null for the defaults.</param>
+    /// <param name="keepMoments">Whether the result keeps the moments, for the next place.</param>
+    /// <param name="seed">The seed of all draws.</param>
+    /// <param name="cancellationToken">Cancels the work between two steps.</param>
+    /// <returns>The trained network, on the draft's device, owned by the caller.</returns>
+    /// <exception cref="ArgumentException">
+    /// There are no images; the draft is no merged network, keeps no moments, or is in the middle of a second round; the
+    /// network is none of those that were merged; or the images look like those of another place.
+    /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range; the message names it.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The loss of training is no longer finite: the learning rate is too large.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public static Network DistillAtPlace(
+        Network draft, Network network, torch.Tensor images, DistillationOptions? options = null,
+        bool keepMoments = true, int seed = 0, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(draft);
+        ArgumentNullException.ThrowIfNull(network);
+        ArgumentNullException.ThrowIfNull(images);
+        options ??= new();
+        options.Check();
+        var place = CheckTurn(draft, network);
+        if (images.dim() == 0 || images.shape[0] == 0)
+            throw new ArgumentException("There are no images.", nameof(images));
+        using var uses = Network.UseAll(draft, network);
+        using var modes = new TorchModes();
+        using var scope = torch.NewDisposeScope();
+        using var own = network.To(draft.Device);
+        var places = draft.Metadata[NetworkMetadata.Merged].Split(' ').Length;
+        PlaceCheck.CheckOwn(draft, own, place, places, images, cancellationToken);
+        using var held = new HeldOutputs(draft, [.. Enumerable.Range(0, places).Where(other => other != place)]);
+        using var gradients = torch.enable_grad();
+        var distilled = Distillation.Train(draft, [(own, images)], options, seed, cancellationToken, held);
+        var method = draft.Metadata[NetworkMetadata.MergeMethod];
+        distilled.Metadata = (keepMoments ? draft.Metadata : InputGrams.WithoutKept(draft.Metadata)).SetItem(
+            NetworkMetadata.MergeMethod,
+            method.EndsWith(Distillation.Suffix, StringComparison.Ordinal) ? method : method + Distillation.Suffix);
+        return distilled;
+    }
+
+    /// <summary>Checks that a draft can be distilled at the place of a network, before there are images.</summary>
+    /// <returns>The network's place among those that were merged.</returns>
+    /// <exception cref="ArgumentException">It cannot; the message says why.</exception>
+    internal static int CheckTurn(Network draft, Network network)
+    {
+        var (_, place) = MergeMoments.Find(draft, network);
+        if (draft.Metadata.GetValueOrDefault(NetworkMetadata.MergeStep) is { } step)
+        {
+            throw new ArgumentException(
+                $"The draft is at step {step} of a second round, which comes to its end before.", nameof(draft));
+        }
+        if (!draft.Metadata.Keys.Any(key => key.StartsWith(NetworkMetadata.KeptMoments, StringComparison.Ordinal)))
+        {
+            throw new ArgumentException(
+                $"The draft keeps no moments of the networks: merge with {nameof(MergeOptions)}."
+                + $"{nameof(MergeOptions.KeepMoments)}.", nameof(draft));
+        }
+        return place;
     }
 
     /// <summary>Checks that networks can be merged, as far as their values do not matter.</summary>

@@ -60,6 +60,39 @@ internal static class PlaceCheck
             $"The images were mixed up: {mixture}. Each network takes images of its own place; {Anyway}.");
     }
 
+    /// <summary>Checks one place's images by what the first layer of a draft reads of them.</summary>
+    /// <param name="draft">The draft, which keeps the moments that networks carried.</param>
+    /// <param name="own">The place's own network, on the draft's device.</param>
+    /// <param name="place">Its place among those that were merged.</param>
+    /// <param name="places">Their number.</param>
+    /// <param name="images">The images.</param>
+    /// <param name="cancellationToken">Cancels between two batches.</param>
+    /// <exception cref="ArgumentException">They would be likelier at another place.</exception>
+    public static void CheckOwn(
+        Network draft, Network own, int place, int places, torch.Tensor images, CancellationToken cancellationToken)
+    {
+        using var noGradients = torch.no_grad();
+        using var scope = torch.NewDisposeScope();
+        if (SentMomentsReport.Of(own)?.Noise is not null)
+            return;
+        using var merged = LayerMoments.Run(draft, images);
+        using var run = LayerMoments.Run(own, images);
+        var layer = SecondRound.Steps(draft.Graph)[0][0];
+        var measured = LayerMoments.Measure(merged, run, [layer], cancellationToken)[layer.Weight];
+        var size = measured.InputMean.shape[0];
+        var costs = Enumerable.Range(0, places)
+            .Select(other => InputGrams.ReadKept(draft.Metadata, other, layer.Weight, size))
+            .Select(gram => gram is null ? double.PositiveInfinity : Cost(measured, gram) / size)
+            .ToArray();
+        var likeliest = costs.IndexOf(costs.Min());
+        if (costs[place] - costs[likeliest] > 2 * Margin)
+        {
+            throw new ArgumentException(
+                "The images look like those that another of the merged networks was made on, and not like those of "
+                + "this one: a place trains with its own network on its own images.");
+        }
+    }
+
     /// <summary>
     /// Which network each place's images belong to if all are to be as likely as possible: the given order, and two of
     /// it changed with each other as long as that helps by more than chance.

@@ -60,10 +60,17 @@ public static class NetworkMetadata
     public const string MergeWeights = "hdrq.merge_weights";
 
     /// <summary>
-    /// The number of steps of a second round that were done with a merged draft, as long as more are left; see
-    /// <c>MergeMoments</c>.
+    /// The number of steps of a second round that were done with a merged draft, and of all steps, such as
+    /// <c>3 of 20</c>, as long as some are left; see <c>MergeMoments</c>.
     /// </summary>
     public const string MergeStep = "hdrq.merge_step";
+
+    /// <summary>
+    /// The prefix of the entries of a merged network that hold the moments which its networks carried, kept by
+    /// <c>MergeOptions.KeepMoments</c> for distilling at one place after another; the network's place in
+    /// <see cref="Merged"/>, from 0, a slash and the name of a weight follow.
+    /// </summary>
+    public const string KeptMoments = "hdrq.kept_moments/";
 
     /// <summary>
     /// The names of the classes, in the order of the network's scores, as a JSON array; see

@@ -280,7 +280,7 @@ public sealed class RefinedMergeTests
         foreach (var options in new[]
         {
             new DistillationOptions { Steps = 0 }, new() { ImagesPerNetwork = 0 }, new() { LearningRate = 0 },
-            new() { Temperature = 0 },
+            new() { Temperature = 0 }, new() { HoldWeight = -1 },
         })
         {
             Assert.Throws<ArgumentOutOfRangeException>(
@@ -344,7 +344,7 @@ public sealed class RefinedMergeTests
             network.Dispose();
     }
 
-    private static (Network[] Networks, torch.Tensor[] Images) Sites(bool isQuantized)
+    internal static (Network[] Networks, torch.Tensor[] Images) Sites(bool isQuantized)
     {
         using var generator = new torch.Generator(7);
         var images = torch.randn([2, 48, 3, 8, 8], generator: generator);

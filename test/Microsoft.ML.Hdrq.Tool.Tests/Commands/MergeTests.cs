@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
+using Microsoft.ML.Hdrq.Tool.Jobs;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tool.Tests.Commands;
@@ -162,6 +163,8 @@ public sealed class MergeTests
             File.Move(F("next.onnx"), F("draft.onnx"), overwrite: true);
             using var next = Network.LoadOnnx(F("draft.onnx"));
             isDraft = next.Metadata.ContainsKey(NetworkMetadata.MergeStep);
+            if (isDraft)
+                StringAssert.Contains(CommandLine.Run("info", F("draft.onnx")).Done().Out, $"step {steps + 1} of ");
         }
         Assert.IsGreaterThan(3, steps);
         CollectionAssert.AreEqual(File.ReadAllBytes(F("together.onnx")), File.ReadAllBytes(F("draft.onnx")));
@@ -213,6 +216,42 @@ public sealed class MergeTests
             for (var i = 0; i < domains.Length; i++)
                 CommandLine.Run("measure", F($"{step}.onnx"), "--network", networks[i], "--data", F("data"), "--domain",
                     domains[i], "--output", moments[i]).Done();
+        }
+    }
+
+    /// <summary>The draft goes from place to place, and the last one takes out what only training needs.</summary>
+    [TestMethod]
+    public void A_draft_is_distilled_at_one_place_after_another()
+    {
+        var networks = QuantizedSites();
+        StringAssert.Contains(
+            CommandLine.Run("merge", networks[0], networks[1], "--keep-moments", "--output", F("0.onnx")).Done().Out,
+            "hdrq distill");
+        StringAssert.Contains(CommandLine.Run("info", F("0.onnx")).Done().Out, "hdrq distill at one place after another");
+        StringAssert.Contains(Distill(0, 0, "fog").Done().Out, "hdrq distill");
+        StringAssert.Contains(Distill(1, 1, "night", "--last").Done().Out, "for ONNX Runtime");
+        using var before = Network.LoadOnnx(F("0.onnx"));
+        using var after = Network.LoadOnnx(F("2.onnx"));
+        Assert.AreEqual("RegMean, distilled", after.Metadata[NetworkMetadata.MergeMethod]);
+        Assert.IsFalse(after.Metadata.Keys.Any(NetworkFiles.IsKeptMoments));
+        Assert.AreNotEqual(before.ParametersSha256(), after.ParametersSha256());
+
+        Refused(Distill(2, 0, "fog"), "hdrq merge --keep-moments keeps them");
+        Refused(Distill(0, 0, "night"), "look like those that another of the merged networks was made on");
+        // Networks of another kind carry no moments.
+        var bare = CommandLine.Run(
+            "merge", F("sites", "Z.onnx"), F("sites", "b.onnx"), "--keep-moments", "--output", F("bare.onnx"));
+        Refused(bare, $"'{F("sites", "Z.onnx")}' carries none");
+        Assert.IsFalse(File.Exists(F("bare.onnx")));
+
+        CommandLine.Outcome Distill(int draft, int own, string domain, params string[] more) => CommandLine.Run(
+            ["distill", F($"{draft}.onnx"), "--network", networks[own], "--data", F("data"), "--domain", domain,
+                "--rate", "0.01", "--steps", "5", "--output", F($"{draft + 1}.onnx"), .. more]);
+
+        static void Refused(CommandLine.Outcome result, string message)
+        {
+            Assert.AreEqual(3, result.ExitCode, result.Error);
+            StringAssert.Contains(result.Error, message);
         }
     }
 

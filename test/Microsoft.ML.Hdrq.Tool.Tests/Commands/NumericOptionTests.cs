@@ -20,6 +20,7 @@ public sealed class NumericOptionTests
         ["--batch-size"] = (1, 4096),
         ["--epochs"] = (1, int.MaxValue),
         ["--adaptation-epochs"] = (1, int.MaxValue),
+        ["--steps"] = (1, 1_000_000),
         ["--iterations"] = (0, int.MaxValue),
         ["--calibration-images"] = (1, int.MaxValue),
         ["--explain"] = (1, int.MaxValue),
@@ -115,6 +116,7 @@ public sealed class NumericOptionTests
             "adapt" or "quantize" => [command, "--data", data, "--network", file, "--output", output],
             "merge" => [command, file, file, "--output", output],
             "measure" => [command, file, "--data", data, "--network", file, "--output", _folder.Combine("a.moments")],
+            "distill" => [command, file, "--data", data, "--network", file, "--output", output],
             "evaluate" => [command, file, "--data", data],
             _ => [command, "--data", data],
         };

@@ -185,6 +185,12 @@ public sealed partial class WrongCommandLineTests
                 "snow"),
             ("measure {f}/a.onnx --data {f}/data --domain fog --network {f}/b.onnx --output {f}/new/x.moments", 3,
                 "not a merged network"),
+            ("distill", 2, "'--network'"),
+            ("distill {f}/a.onnx --data {f}/data --domain fog --network {f}/b.onnx --output {f}/new/x.moments", 2,
+                "must end in .onnx"),
+            ("distill {f}/a.onnx --data {f}/data --domain fog --network {f}/b.onnx --output {f}/b.onnx", 2, "b.onnx"),
+            ("distill {f}/a.onnx --data {f}/data --domain fog --network {f}/b.onnx --output {f}/new/x.onnx", 3,
+                "not a merged network"),
 
             ("run", 2, "'--data'"),
             ("run --data {f}/none", 2, "--data {f}/none: there is no such folder"),

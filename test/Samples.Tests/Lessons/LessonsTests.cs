@@ -43,6 +43,21 @@ public sealed class LessonsTests
     }
 
     [TestMethod]
+    public void A_merged_network_goes_from_site_to_site()
+    {
+        var output = Run("in-turns");
+        var accuracies = Regex.Matches(output, @"^(merged|after fog|after night): fog ([\d.]+)\s?%, night ([\d.]+)\s?%",
+            RegexOptions.Multiline);
+        Assert.HasCount(3, accuracies);
+        foreach (Match line in accuracies)
+            Assert.IsGreaterThan(50.0, Number(line.Groups[2].Value) + Number(line.Groups[3].Value) - 50, output);
+        // The last site takes out what only training needs.
+        Assert.IsLessThan(
+            new FileInfo(_folder.Combine("after-fog.onnx")).Length,
+            new FileInfo(_folder.Combine("after-night.onnx")).Length);
+    }
+
+    [TestMethod]
     public void Serving_answers_posted_images()
     {
         var output = Run("serving");

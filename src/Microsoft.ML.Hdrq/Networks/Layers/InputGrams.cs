@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Layers;
@@ -154,6 +155,29 @@ internal static class InputGrams
     internal static void Store(Network network, IEnumerable<KeyValuePair<string, string>> texts) =>
         network.Metadata = Without(network.Metadata)
             .SetItems(texts.Select(text => KeyValuePair.Create(Prefix + text.Key, text.Value)));
+
+    /// <summary>Keeps the Gram matrices of one of the networks that another one was merged from.</summary>
+    /// <param name="merged">The metadata of the merged network.</param>
+    /// <param name="place">The network's place among those that were merged.</param>
+    /// <param name="metadata">Its metadata.</param>
+    internal static ImmutableSortedDictionary<string, string> Keep(
+        ImmutableSortedDictionary<string, string> merged, int place,
+        ImmutableSortedDictionary<string, string> metadata) =>
+        merged.SetItems(In(metadata).Select(entry =>
+            KeyValuePair.Create($"{KeptPrefix(place)}{entry.Key[Prefix.Length..]}", entry.Value)));
+
+    /// <summary>Reads a Gram matrix that <see cref="Keep"/> has kept; null where there is none of this size.</summary>
+    internal static InputGram? ReadKept(
+        ImmutableSortedDictionary<string, string> merged, int place, string parameter, long size) =>
+        merged.TryGetValue(KeptPrefix(place) + parameter, out var text) ? InputGram.Decode(text, size) : null;
+
+    /// <summary>Metadata of a merged network without the Gram matrices of those that it was merged from.</summary>
+    internal static ImmutableSortedDictionary<string, string> WithoutKept(
+        ImmutableSortedDictionary<string, string> merged) => merged.RemoveRange(
+            merged.Keys.Where(key => key.StartsWith(NetworkMetadata.KeptMoments, StringComparison.Ordinal)));
+
+    private static string KeptPrefix(int place) =>
+        string.Create(CultureInfo.InvariantCulture, $"{NetworkMetadata.KeptMoments}{place}/");
 
     /// <summary>
     /// The number of images that moments are of: all where there is noise, which more images make less.

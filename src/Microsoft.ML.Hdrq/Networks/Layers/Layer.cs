@@ -79,10 +79,19 @@ internal sealed record Layer(
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        var weight = network.Parameters[Weight].detach();
+        return TrainedValue(network).detach().clone().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// The weight that the layer computes with, as <see cref="Value"/>, but gradients pass, past rounding too: it may be
+    /// the parameter itself.
+    /// </summary>
+    public torch.Tensor TrainedValue(Network network)
+    {
+        var weight = network.Parameters[Weight];
         if (WeightQuantizer is not { } quantizer)
-            return weight.clone().MoveToOuterDisposeScope();
-        var scale = quantizer.Operator.Spread(network.Parameters[quantizer.Scale].detach(), weight);
-        return NearestRounding.Instance.Apply(weight, scale, quantizer.Operator.Range).MoveToOuterDisposeScope();
+            return weight;
+        var scale = quantizer.Operator.Spread(network.Parameters[quantizer.Scale], weight);
+        return NearestRounding.Instance.Apply(weight, scale, quantizer.Operator.Range);
     }
 }
