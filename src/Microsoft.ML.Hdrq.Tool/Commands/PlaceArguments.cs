@@ -55,10 +55,9 @@ internal sealed class PlaceArguments
         Arguments.CheckApart(output, [draft, network]);
         var images = DomainLayout.UnlabelledImages(result.GetValue(_data)!, result.GetValue(_domain));
         PixelPipeline.CheckImages(images);
-        var place = new Place(
+        return new(
             Path.GetFileName(draft), images, Network.LoadOnnx(draft), Network.LoadOnnx(network), context,
             new() { Seed = Seed(result), Threads = result.GetValue(_threads) });
-        return place;
     }
 
     /// <summary>A draft, a place's own network and its images.</summary>

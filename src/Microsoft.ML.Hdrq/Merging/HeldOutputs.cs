@@ -32,7 +32,7 @@ internal sealed class HeldOutputs : IDisposable
             {
                 using var layerScope = torch.NewDisposeScope();
                 var merged = new MergedLayer(layer, network.Graph);
-                var (matrix, bias) = merged.Of(Values(layer, network));
+                var (matrix, bias) = merged.Of(network);
                 (matrix, bias) = (matrix.clone(), bias.clone());
                 var grams = places
                     .Select(place => Read(network, place, layer, merged.Inputs, matrix))
@@ -41,7 +41,7 @@ internal sealed class HeldOutputs : IDisposable
                 _owned.AddRange(grams.SelectMany(gram => new[] { gram.Mean, gram.Rest, gram.Factor })
                     .Append(matrix).Append(bias)
                     .Select(tensor => tensor.DetachFromDisposeScope()));
-                _layers.Add(new(layer, merged, matrix, bias, grams, size));
+                _layers.Add(new(merged, matrix, bias, grams, size));
             }
         }
         catch
@@ -60,7 +60,7 @@ internal sealed class HeldOutputs : IDisposable
         var changes = new List<torch.Tensor>();
         foreach (var layer in _layers)
         {
-            var (matrix, bias) = layer.Merged.Of(Values(layer.Layer, network));
+            var (matrix, bias) = layer.Merged.Of(network);
             (matrix, bias) = (matrix.sub(layer.Matrix), bias.sub(layer.Bias));
             foreach (var gram in layer.Grams)
             {
@@ -78,13 +78,6 @@ internal sealed class HeldOutputs : IDisposable
         _owned.Clear();
     }
 
-    /// <summary>
-    /// The values that a layer computes with: a quantized weight moves with its integers and its scale, and not with
-    /// what is rounded away.
-    /// </summary>
-    private static Func<string, torch.Tensor> Values(Layer layer, Network network) =>
-        name => name == layer.Weight ? layer.TrainedValue(network) : network.Parameters[name];
-
     /// <summary>The sum of the variances of all outputs.</summary>
     private static torch.Tensor Spread(torch.Tensor matrix, InputGram gram) => matrix.square().mv(gram.Rest).sum()
         .add(matrix.mm(gram.Factor).square().sum(), Scalars.One);
@@ -99,12 +92,11 @@ internal sealed class HeldOutputs : IDisposable
     }
 
     /// <summary>A layer that is held.</summary>
-    /// <param name="Layer">The layer.</param>
-    /// <param name="Merged">The same with the normalization after it.</param>
+    /// <param name="Merged">The layer.</param>
     /// <param name="Matrix">Its matrix before training.</param>
     /// <param name="Bias">Its bias before training.</param>
     /// <param name="Grams">The moments of its inputs at each place.</param>
     /// <param name="Size">The mean sum of the variances of its outputs there.</param>
     private sealed record HeldLayer(
-        Layer Layer, MergedLayer Merged, torch.Tensor Matrix, torch.Tensor Bias, ImmutableArray<InputGram> Grams, double Size);
+        MergedLayer Merged, torch.Tensor Matrix, torch.Tensor Bias, ImmutableArray<InputGram> Grams, double Size);
 }

@@ -153,8 +153,7 @@ internal sealed class MergeWork : IDisposable
             new SecondRound(merged, _sources).Merge(steps[step], [.. measured.Select(site => steps[step]
                 .ToDictionary(layer => layer.Weight, layer => site.Layers[places[layer.Weight]]))]);
             _name = draft.Metadata[NetworkMetadata.MergeMethod];
-            _keepsMoments |= draft.Metadata.Keys.Any(
-                key => key.StartsWith(NetworkMetadata.KeptMoments, StringComparison.Ordinal));
+            _keepsMoments |= InputGrams.AreKept(draft.Metadata);
             if (step + 1 == steps.Count)
                 _name += SecondRound.Suffix;
             else

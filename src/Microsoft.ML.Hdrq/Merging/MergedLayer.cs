@@ -78,9 +78,16 @@ internal sealed class MergedLayer
     public (torch.Tensor Matrix, torch.Tensor Bias) Of(Func<string, double[]> values) =>
         Of(name => torch.tensor(values(name)));
 
-    /// <summary>The matrix and the bias of a network; gradients pass.</summary>
-    /// <param name="values">Gives its parameters, of any shapes with the elements in their own order.</param>
-    public (torch.Tensor Matrix, torch.Tensor Bias) Of(Func<string, torch.Tensor> values)
+    /// <summary>
+    /// The matrix and the bias that a network computes with; gradients pass. A quantized weight moves with its integers
+    /// and its scale, and not with what is rounded away.
+    /// </summary>
+    /// <param name="network">The network.</param>
+    public (torch.Tensor Matrix, torch.Tensor Bias) Of(Network network) =>
+        Of(name => name == Weight.Name ? _layer.TrainedValue(network) : network.Parameters[name]);
+
+    /// <param name="values">Gives parameters, of any shapes with the elements in their own order.</param>
+    private (torch.Tensor Matrix, torch.Tensor Bias) Of(Func<string, torch.Tensor> values)
     {
         var matrix = Matrix(values(Weight.Name));
         if (_normalization is not null)

@@ -201,7 +201,7 @@ public static class NetworkMerger
             throw new ArgumentException(
                 $"The draft is at step {step} of a second round, which comes to its end before.", nameof(draft));
         }
-        if (!draft.Metadata.Keys.Any(key => key.StartsWith(NetworkMetadata.KeptMoments, StringComparison.Ordinal)))
+        if (!InputGrams.AreKept(draft.Metadata))
         {
             throw new ArgumentException(
                 $"The draft keeps no moments of the networks: merge with {nameof(MergeOptions)}."

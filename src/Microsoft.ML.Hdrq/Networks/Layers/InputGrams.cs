@@ -169,12 +169,17 @@ internal static class InputGrams
     /// <summary>Reads a Gram matrix that <see cref="Keep"/> has kept; null where there is none of this size.</summary>
     internal static InputGram? ReadKept(
         ImmutableSortedDictionary<string, string> merged, int place, string parameter, long size) =>
-        merged.TryGetValue(KeptPrefix(place) + parameter, out var text) ? InputGram.Decode(text, size) : null;
+        Decode(merged, KeptPrefix(place) + parameter, size);
+
+    /// <summary>Whether metadata of a merged network has Gram matrices of those that it was merged from.</summary>
+    internal static bool AreKept(ImmutableSortedDictionary<string, string> merged) => Kept(merged).Any();
 
     /// <summary>Metadata of a merged network without the Gram matrices of those that it was merged from.</summary>
     internal static ImmutableSortedDictionary<string, string> WithoutKept(
-        ImmutableSortedDictionary<string, string> merged) => merged.RemoveRange(
-            merged.Keys.Where(key => key.StartsWith(NetworkMetadata.KeptMoments, StringComparison.Ordinal)));
+        ImmutableSortedDictionary<string, string> merged) => merged.RemoveRange(Kept(merged));
+
+    private static IEnumerable<string> Kept(ImmutableSortedDictionary<string, string> merged) =>
+        merged.Keys.Where(key => key.StartsWith(NetworkMetadata.KeptMoments, StringComparison.Ordinal));
 
     private static string KeptPrefix(int place) =>
         string.Create(CultureInfo.InvariantCulture, $"{NetworkMetadata.KeptMoments}{place}/");
@@ -191,5 +196,8 @@ internal static class InputGrams
 
     /// <summary>Reads a Gram matrix from metadata; null where there is none of this size.</summary>
     internal static InputGram? Read(ImmutableSortedDictionary<string, string> metadata, string parameter, long size) =>
-        metadata.TryGetValue(Prefix + parameter, out var text) ? InputGram.Decode(text, size) : null;
+        Decode(metadata, Prefix + parameter, size);
+
+    private static InputGram? Decode(ImmutableSortedDictionary<string, string> metadata, string key, long size) =>
+        metadata.TryGetValue(key, out var text) ? InputGram.Decode(text, size) : null;
 }

@@ -79,7 +79,8 @@ internal sealed record Layer(
     {
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        return TrainedValue(network).detach().clone().MoveToOuterDisposeScope();
+        var value = TrainedValue(network);
+        return (WeightQuantizer is null ? value.detach().clone() : value).MoveToOuterDisposeScope();
     }
 
     /// <summary>
