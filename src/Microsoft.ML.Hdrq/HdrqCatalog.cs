@@ -341,6 +341,39 @@ public static class HdrqCatalog
     }
 
     /// <summary>
+    /// Creates a <see cref="NetworkMergingEstimator"/> for ONNX files of many or large networks, which are read one after
+    /// another when the estimator is fitted: <see cref="NetworkMerger.MergeFiles"/>.
+    /// </summary>
+    /// <param name="catalog">The transforms of an <see cref="MLContext"/>.</param>
+    /// <param name="outputColumnName">The name of the merged network's score column.</param>
+    /// <param name="inputColumnName">The column that the merged network is applied to.</param>
+    /// <param name="files">The files, at least two. The first is read at once.</param>
+    /// <param name="options">How to merge; null for the defaults.</param>
+    /// <param name="scoring">
+    /// How the merged network is applied: engine, threads, names of classes, device. Null for the defaults of
+    /// <c>ApplyNetwork</c>.
+    /// </param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="ArgumentException">
+    /// There are fewer than two files, the first network does not have exactly one input, or the options' weights do not
+    /// fit the files.
+    /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// An option of <paramref name="scoring"/> is out of range, or does not fit the networks; the message names it.
+    /// </exception>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">The first file is not a well-formed ONNX model.</exception>
+    public static NetworkMergingEstimator MergeNetworks(
+        this TransformsCatalog catalog, string outputColumnName, string inputColumnName, IReadOnlyList<string> files,
+        MergeOptions? options = null, ScoringOptions? scoring = null)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        return new NetworkMergingEstimator(
+            CatalogEnvironment.Of(catalog), outputColumnName, inputColumnName, files, options ?? new(),
+            scoring ?? new());
+    }
+
+    /// <summary>
     /// Measures the next layers of a merged draft on the unlabelled rows of a place, so that they are merged again
     /// elsewhere: <see cref="NetworkMerger.MergeAgain"/>.
     /// </summary>

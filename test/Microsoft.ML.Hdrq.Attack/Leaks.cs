@@ -68,6 +68,7 @@ internal static class Leaks
             ("adapt without labels", _ => Fit(ml.Transforms.AdaptNetwork(
                 "Score", "Source", labels with { Method = AdaptationMethod.Student }))),
             ("merge", _ => NetworkMerger.Merge([integers, integers]).Dispose()),
+            ("merge files", _ => NetworkMerger.MergeFiles([file, file]).Dispose()),
             ("refuse to merge", _ => Refuse(() => NetworkMerger.Merge([integers, network]).Dispose())),
             ("compare networks", _ => ml.Model.CompareNetworks(
                 scored, ["Source"], rows: new RowOptions { MaxRows = 4, Seed = 1 })),

@@ -29,8 +29,14 @@ switch (args)
             Console.Out, images, network, domain,
             seeds.Select(seed => int.Parse(seed, CultureInfo.InvariantCulture)));
         break;
-    case ["merging", ..]:
-        MergingBenchmark.Run(Console.Out, networks: 2, repetitions: 5);
+    case ["merging", "write", var folder, var networks, var bits]:
+        MergingBenchmark.Write(
+            Console.Out, folder, int.Parse(networks, CultureInfo.InvariantCulture), int.Parse(bits, CultureInfo.InvariantCulture));
+        break;
+    case ["merging", ("files" or "memory") and var from, var folder, var networks, var repetitions, .. var way]:
+        MergingBenchmark.Run(
+            Console.Out, [.. Directory.GetFiles(folder, "*.onnx").Order(StringComparer.Ordinal).Take(int.Parse(networks, CultureInfo.InvariantCulture))],
+            from == "memory", way.FirstOrDefault(), int.Parse(repetitions, CultureInfo.InvariantCulture));
         break;
     case ["integers"]:
         IntegerScoringBenchmark.Run(Console.Out);

@@ -112,7 +112,9 @@ public sealed class OptionsTests
             ("options", () => transforms.MergeNetworks("C", ["A", "B"], null!)),
             ("options", () => transforms.MergeNetworks("C", "Pixels", [network, network], null!)),
             ("columnNames", () => transforms.MergeNetworks("C", (IReadOnlyList<string>)null!, new MergeOptions())),
-            ("networks", () => transforms.MergeNetworks("C", "Pixels", null!, new MergeOptions())),
+            ("networks", () => transforms.MergeNetworks("C", "Pixels", (IReadOnlyList<Network>)null!, new MergeOptions())),
+            ("files", () => transforms.MergeNetworks("C", "Pixels", (IReadOnlyList<string>)null!)),
+            ("files", () => NetworkMerger.MergeFiles(null!)),
             ("value", () => _ = new MergeOptions { Method = null! }),
         ];
         foreach (var (name, call) in calls)

@@ -129,78 +129,90 @@ internal static partial class MergeCommand
             if (result.GetValue(size) is not null && result.GetValue(zip) is null)
                 throw new UsageException("--size is for --zip, which is not given.");
             var names = result.GetValue(classes) is { } list ? ReadNames(list) : null;
-            var networks = new List<Network>();
-            try
+            using var first = Network.LoadOnnx(paths[0]);
+            if (choice.IsForIntegers && !first.IsQuantized)
+                throw new UsageException(
+                    $"--merging {choice.Name} is for quantized networks, and these are in full precision.");
+            if (names is not null && first.Graph.Outputs[0].Shape is [_, > 0 and var count, ..]
+                && count != names.Length)
+                throw new InvalidDataException(
+                    $"'{result.GetValue(classes)}' names {names.Length} classes, and the networks have {count}.");
+            using var common = result.GetValue(source) is { } sourcePath ? Network.LoadOnnx(sourcePath) : null;
+            var context = Devices.Context(result.GetValue(seed), null);
+            var (height, width) = Size(
+                first, result.GetValue(zip) is null ? NetworkFiles.AnySide : result.GetValue(size));
+            if (places is not null && result.GetValue(zip) is null)
+                (height, width) = PixelPipeline.InputSize(first, () => places[0].Paths[0]);
+            var steps = new NetworkSteps(
+                context, new PixelPipeline(context, height, width), result.GetValue(seed), result.GetValue(threads));
+            var options =
+                choice.Options(common, result.GetValue(seed)) with
+                {
+                    AllowDifferentSources = result.GetValue(anySource),
+                    AllowOtherImages = result.GetValue(otherImages),
+                    KeepMoments = result.GetValue(keeping),
+                };
+            using var merged = session.Output.WithProgress(board =>
             {
-                foreach (var path in paths)
-                    networks.Add(Network.LoadOnnx(path));
-                if (choice.IsForIntegers && !networks[0].IsQuantized)
-                    throw new UsageException(
-                        $"--merging {choice.Name} is for quantized networks, and these are in full precision.");
-                if (names is not null && networks[0].Graph.Outputs[0].Shape is [_, > 0 and var count, ..]
-                    && count != names.Length)
-                    throw new InvalidDataException(
-                        $"'{result.GetValue(classes)}' names {names.Length} classes, and the networks have {count}.");
-                using var common = result.GetValue(source) is { } sourcePath ? Network.LoadOnnx(sourcePath) : null;
-                var context = Devices.Context(result.GetValue(seed), null);
-                var (height, width) = Size(
-                    networks[0], result.GetValue(zip) is null ? NetworkFiles.AnySide : result.GetValue(size));
-                if (places is not null && result.GetValue(zip) is null)
-                    (height, width) = PixelPipeline.InputSize(networks[0], () => places[0].Paths[0]);
-                var steps = new NetworkSteps(
-                    context, new PixelPipeline(context, height, width), result.GetValue(seed), result.GetValue(threads));
-                var options =
-                    choice.Options(common, result.GetValue(seed)) with
-                    {
-                        AllowDifferentSources = result.GetValue(anySource),
-                        AllowOtherImages = result.GetValue(otherImages),
-                        KeepMoments = result.GetValue(keeping),
-                    };
-                using var merged = session.Output.WithProgress(board =>
+                var bar = board.Add($"merging {paths.Count} networks");
+                if (shares.Length > 0)
+                    options = options with { NetworkWeights = [.. shares.Select(share => share / shares.Sum())] };
+                var made = Named(paths, () => again is not null
+                    ? WithAll(networks => Again(again, networks, measured, options))
+                    : places is not null ? WithAll(networks => steps.Merge(
+                        networks, places, options, result.GetValue(seed),
+                        CheckpointFolder.Of(result.GetValue(output)!), bar.Show, session.CancellationToken))
+                    : NetworkMerger.MergeFiles(
+                        paths, options, progress: new ProgressReport<MergeProgress>(
+                            step => bar.Show((double)step.Step / step.Steps, step.Layer)),
+                        cancellationToken: session.CancellationToken));
+                if (names is not null)
                 {
-                    var bar = board.Add($"merging {paths.Count} networks");
-                    if (shares.Length > 0)
-                        options = options with { NetworkWeights = [.. shares.Select(share => share / shares.Sum())] };
-                    var made = Named(paths, () => again is not null ? Again(again, networks, measured, options)
-                        : places is null ? steps.Merge(networks, options)
-                        : steps.Merge(
-                            networks, places, options, result.GetValue(seed),
-                            CheckpointFolder.Of(result.GetValue(output)!), bar.Show, session.CancellationToken));
-                    if (names is not null)
-                    {
-                        using var nameless = made;
-                        made = steps.Name(nameless, names);
-                    }
-                    NetworkFiles.Save(made, result.GetValue(output)!, session.Output);
-                    if (result.GetValue(zip) is { } model)
-                        steps.SaveModel(made, model);
-                    bar.Complete();
-                    return made;
-                });
-                session.Output.Say($"Merged by {Method(merged, choice, paths, networks)}.");
-                foreach (var (index, network) in networks.Index())
-                {
-                    if (AdaptationReport.Of(network)?.KeptSource is { } reason)
-                        session.Output.Warn($"{paths[index]} is not adapted to its place: {reason}");
+                    using var nameless = made;
+                    made = steps.Name(nameless, names);
                 }
-                NetworkFiles.SayKernels(merged, session.Output);
-                if (merged.Metadata.GetValueOrDefault(NetworkMetadata.MergeStep) is { } done)
-                {
-                    session.Output.Say(
-                        $"Written: {result.GetValue(output)}, a draft after step {done}. Next: hdrq measure at each "
-                        + "place, and hdrq merge --draft.");
-                    return;
-                }
-                session.Output.Say($"Written: {result.GetValue(output)}, "
-                    + (merged.Metadata.Keys.Any(NetworkFiles.IsKeptMoments)
-                        ? $"with the moments of {paths.Count} networks, for hdrq distill at one place after another"
-                        : "for ONNX Runtime")
-                    + (result.GetValue(zip) is { } written ? $"; {written}, for mlContext.Model.Load."
-                        : ". --zip FILE also writes an ML.NET model."));
+                NetworkFiles.Save(made, result.GetValue(output)!, session.Output);
+                if (result.GetValue(zip) is { } model)
+                    steps.SaveModel(made, model);
+                bar.Complete();
+                return made;
+            });
+            var sites = paths.Select(path => (Path: path, Metadata: Network.ReadOnnxMetadata(path))).ToList();
+            session.Output.Say($"Merged by {Method(merged, choice, sites)}.");
+            foreach (var (path, metadata) in sites)
+            {
+                if (AdaptationReport.Of(metadata)?.KeptSource is { } reason)
+                    session.Output.Warn($"{path} is not adapted to its place: {reason}");
             }
-            finally
+            NetworkFiles.SayKernels(merged, session.Output);
+            if (merged.Metadata.GetValueOrDefault(NetworkMetadata.MergeStep) is { } done)
             {
-                networks.ForEach(network => network.Dispose());
+                session.Output.Say(
+                    $"Written: {result.GetValue(output)}, a draft after step {done}. Next: hdrq measure at each "
+                    + "place, and hdrq merge --draft.");
+                return;
+            }
+            session.Output.Say($"Written: {result.GetValue(output)}, "
+                + (merged.Metadata.Keys.Any(NetworkFiles.IsKeptMoments)
+                    ? $"with the moments of {paths.Count} networks, for hdrq distill at one place after another"
+                    : "for ONNX Runtime")
+                + (result.GetValue(zip) is { } written ? $"; {written}, for mlContext.Model.Load."
+                    : ". --zip FILE also writes an ML.NET model."));
+
+            Network WithAll(Func<IReadOnlyList<Network>, Network> merge)
+            {
+                var networks = new List<Network> { first };
+                try
+                {
+                    foreach (var path in paths.Skip(1))
+                        networks.Add(Network.LoadOnnx(path));
+                    return merge(networks);
+                }
+                finally
+                {
+                    foreach (var network in networks.Skip(1))
+                        network.Dispose();
+                }
             }
         })));
         return command;
@@ -225,7 +237,7 @@ internal static partial class MergeCommand
     }
 
     private static Network Again(
-        string draft, List<Network> networks, IReadOnlyList<string> files, MergeOptions options)
+        string draft, IReadOnlyList<Network> networks, IReadOnlyList<string> files, MergeOptions options)
     {
         var moments = new List<MergeMoments>();
         try
@@ -247,12 +259,12 @@ internal static partial class MergeCommand
 
     /// <summary>How networks were merged, and where it is the mean for want of moments, whose are missing.</summary>
     private static string Method(
-        Network merged, MergingPlan choice, List<string> paths, IReadOnlyList<Network> networks)
+        Network merged, MergingPlan choice, IReadOnlyList<(string Path, IReadOnlyDictionary<string, string> Metadata)> sites)
     {
         var method = merged.Metadata[NetworkMetadata.MergeMethod];
-        var without = networks.Index()
-            .Where(network => !network.Item.Metadata.Keys.Any(NetworkFiles.IsMoments))
-            .Select(network => paths[network.Index])
+        var without = sites
+            .Where(site => !site.Metadata.Keys.Any(NetworkFiles.IsMoments))
+            .Select(site => site.Path)
             .ToList();
         return choice.TakesSource && without.Count > 0 ? $"{method}, as {string.Join(", ", without)} "
             + $"{(without.Count == 1 ? "carries" : "carry")} no moments" : method;

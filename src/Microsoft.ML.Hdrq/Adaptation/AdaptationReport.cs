@@ -54,7 +54,16 @@ public sealed record AdaptationReport
     public static AdaptationReport? Of(Network network)
     {
         ArgumentNullException.ThrowIfNull(network);
-        if (!network.Metadata.TryGetValue(NetworkMetadata.Adaptation, out var text))
+        return Of(network.Metadata);
+    }
+
+    /// <summary>Reads the report that is in a network's metadata.</summary>
+    /// <param name="metadata">The metadata, such as <c>Network.ReadOnnxMetadata</c> gives it.</param>
+    /// <returns>The report; null if it has none.</returns>
+    public static AdaptationReport? Of(IReadOnlyDictionary<string, string> metadata)
+    {
+        ArgumentNullException.ThrowIfNull(metadata);
+        if (!metadata.TryGetValue(NetworkMetadata.Adaptation, out var text))
             return null;
         try
         {

@@ -58,7 +58,7 @@ internal static class FineTuning
         using var scope = torch.NewDisposeScope();
         using var trained = Trainable(network, objective);
         var groups = Groups(trained, options);
-        using var optimizer = Optimizer(groups, options);
+        using var optimizers = new Optimizers(groups.Select(group => Optimizer(group.Weights, options)));
         var random = new Random(seed);
         using var dropout = new torch.Generator((ulong)random.NextInt64(), network.Device);
         var fixedSize = NetworkBatches.FixedSize(network.Graph);
@@ -83,8 +83,7 @@ internal static class FineTuning
         // Each epoch draws from a generator of its own, so that it can be begun without those before.
         var epochs = new Random(random.Next());
         var checkpoints = new EpochCheckpoints(
-            Job, options, trained, [.. groups.SelectMany(group => group.Weights)], optimizer, dropout, objective,
-            validation, warn);
+            Job, options, trained, optimizers, dropout, objective, validation, warn);
         // With images to validate on, their accuracy tells.
         warn = validation is null && objective.Labels is not null ? warn : null;
         var before = warn is null ? default : Measure();
@@ -99,9 +98,6 @@ internal static class FineTuning
                 objective.StartEpoch(trained, cancellationToken);
                 BeginEpoch();
             }
-            foreach (var (group, (_, rate)) in optimizer.ParamGroups.Zip(groups))
-                group.LearningRate = rate * 0.5 * (1 + Math.Cos(Math.PI * step / steps));
-
             using var stepScope = torch.NewDisposeScope();
             var start = step % stepsPerEpoch * options.BatchSize;
             var size = Math.Min(options.BatchSize, count - start);
@@ -194,9 +190,10 @@ internal static class FineTuning
                 throw new InvalidOperationException(
                     $"The loss is {value} in step {step + 1} of {steps}: {TooLarge(options)}");
             }
-            optimizer.zero_grad();
+            optimizers.ForEach(optimizer => optimizer.ZeroGradients());
             loss.backward();
-            optimizer.step();
+            foreach (var (optimizer, (_, rate)) in optimizers.Zip(groups))
+                optimizer.Step(rate * 0.5 * (1 + Math.Cos(Math.PI * step / steps)));
             objective.EndStep(trained);
             return value;
         }
@@ -284,17 +281,14 @@ internal static class FineTuning
         ];
     }
 
-    private static torch.optim.Optimizer Optimizer(
-        IEnumerable<(Parameter[] Weights, double Rate)> groups, AdaptationOptions options) =>
-        options.Optimizer switch
-        {
-            FineTuningOptimizer.AdamW => torch.optim.AdamW(
-                groups.Select(group => new AdamW.ParamGroup(
-                    group.Weights, group.Rate, weight_decay: options.WeightDecay)),
-                options.LearningRate, weight_decay: options.WeightDecay),
-            _ => torch.optim.SGD(
-                groups.Select(group => new SGD.ParamGroup(
-                    group.Weights, group.Rate, options.Momentum, weight_decay: options.WeightDecay)),
-                options.LearningRate, options.Momentum, weight_decay: options.WeightDecay),
-        };
+    private sealed class Optimizers(IEnumerable<ParameterOptimizer> optimizers)
+        : List<ParameterOptimizer>(optimizers), IDisposable
+    {
+        public void Dispose() => ForEach(optimizer => optimizer.Dispose());
+    }
+
+    private static ParameterOptimizer Optimizer(IReadOnlyList<Parameter> weights, AdaptationOptions options) =>
+        options.Optimizer == FineTuningOptimizer.AdamW
+            ? new AdamOptimizer(weights, options.WeightDecay)
+            : new SgdOptimizer(weights, options.Momentum, options.WeightDecay);
 }

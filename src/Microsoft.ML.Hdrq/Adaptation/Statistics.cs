@@ -187,7 +187,7 @@ internal static class Statistics
             var (site, source) = (
                 _site.Variance.add(epsilon, Scalars.One),
                 SourceVariance.to(torch.ScalarType.Float64).add(epsilon, Scalars.One));
-            var means = _site.Mean.sub(SourceMean).square();
+            var means = _site.Mean.sub(SourceMean).Squared();
             return site.div(source).add(source.div(site), Scalars.One).sub(Scalars.Keep(2))
                 .add(means.div(site), Scalars.One).add(means.div(source), Scalars.One)
                 .mean().item<double>() / 4;

@@ -173,7 +173,7 @@ internal sealed class LossSurface : IDisposable
             var scores = Run(start, count, ForwardMode.Gradient);
             var loss = _targets is null
                 ? Evaluation.CrossEntropy(scores, _evaluation.Labels.narrow(0, start, count).to(scores.device))
-                : scores.sub(_targets.narrow(0, start, count)).square().sum().div(Scalars.Keep(count));
+                : scores.sub(_targets.narrow(0, start, count)).Squared().sum().div(Scalars.Keep(count));
             var parts = make(loss.mul(Scalars.Keep((double)share / total)));
             using var noGradients = torch.no_grad();
             for (var i = 0; i < sum.Length; i++)

@@ -65,7 +65,7 @@ internal sealed class HeldOutputs : IDisposable
             foreach (var gram in layer.Grams)
             {
                 changes.Add(Spread(matrix, gram)
-                    .add(matrix.mv(gram.Mean).add(bias, Scalars.One).square().sum(), Scalars.One)
+                    .add(matrix.mv(gram.Mean).add(bias, Scalars.One).Squared().sum(), Scalars.One)
                     .div(Scalars.Keep(layer.Size)));
             }
         }
@@ -79,8 +79,8 @@ internal sealed class HeldOutputs : IDisposable
     }
 
     /// <summary>The sum of the variances of all outputs.</summary>
-    private static torch.Tensor Spread(torch.Tensor matrix, InputGram gram) => matrix.square().mv(gram.Rest).sum()
-        .add(matrix.mm(gram.Factor).square().sum(), Scalars.One);
+    private static torch.Tensor Spread(torch.Tensor matrix, InputGram gram) => matrix.Squared().mv(gram.Rest).sum()
+        .add(matrix.mm(gram.Factor).Squared().sum(), Scalars.One);
 
     private static InputGram Read(Network network, int place, Layer layer, long inputs, torch.Tensor like)
     {

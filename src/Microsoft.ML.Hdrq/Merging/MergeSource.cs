@@ -12,13 +12,19 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// </summary>
 internal sealed class MergeSource : IComparable<MergeSource>
 {
-    private readonly Network _network;
+    /// <summary>
+    /// The most elements of parameters that are kept once they are read. Larger ones are read again, so that never
+    /// those of all layers of all networks are in memory.
+    /// </summary>
+    private const int KeptElements = 1 << 14;
+
+    private readonly INetworkContent _network;
     private readonly IReadOnlyDictionary<string, QuantizedWeight> _quantized;
-    private readonly Dictionary<string, double[]> _exact = new(StringComparer.Ordinal);
-    private readonly SortedDictionary<string, double[]> _values = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, ParameterDefinition> _definitions = new(StringComparer.Ordinal);
+    private readonly Dictionary<(string Parameter, bool IsExact), double[]> _kept = [];
     private (Graph Graph, ILookup<string, string> Names)? _constants;
 
-    /// <summary>Reads a network.</summary>
+    /// <summary>Looks at a network.</summary>
     /// <param name="network">The network.</param>
     /// <param name="lambda">The network's weight.</param>
     /// <param name="index">The network's place among those that were given.</param>
@@ -26,19 +32,16 @@ internal sealed class MergeSource : IComparable<MergeSource>
     /// <exception cref="NotSupportedException">
     /// A weight goes through several quantizers that differ, or is held as integers that do not belong to a quantizer.
     /// </exception>
-    public MergeSource(Network network, double lambda, int index)
+    public MergeSource(INetworkContent network, double lambda, int index)
     {
-        var quantized = _quantized = QuantizedWeight.Find(network.Graph);
+        _quantized = QuantizedWeight.Find(network.Graph);
         (_network, Lambda, Index) = (network, lambda, index);
         var scales = network.Graph.Layers.Scales;
         foreach (var definition in network.Graph.Parameters.Where(definition => definition.ElementType.IsFloat()))
             Check(definition.Name, scales.Contains(definition.Name));
         foreach (var definition in network.Graph.Parameters.Where(definition => !IsConstant(definition)))
-            _values.Add(definition.Name, Read(definition.Name, quantized.GetValueOrDefault(definition.Name)));
+            _definitions.Add(definition.Name, definition);
     }
-
-    /// <summary>The network itself.</summary>
-    public Network Network => _network;
 
     public double Lambda { get; }
 
@@ -51,7 +54,7 @@ internal sealed class MergeSource : IComparable<MergeSource>
     public Graph Graph => _network.Graph;
 
     /// <summary>A hash that identifies the network to those who have it.</summary>
-    public string Hash => field ??= _network.ParametersSha256();
+    public string Hash => field ??= ParameterHash.Of(_network);
 
     /// <summary>Whether a parameter must be equal in all networks, because its elements have no mean.</summary>
     public static bool IsConstant(ParameterDefinition definition) =>
@@ -72,41 +75,47 @@ internal sealed class MergeSource : IComparable<MergeSource>
         var names = definition.Role == ParameterRole.Constant && pairs.Contains(definition.Name)
             ? pairs[definition.Name]
             : [definition.Name];
-        return names.Where(_network.Parameters.ContainsKey)
-            .Select(name => TensorData.FromTorch(
+        return names.Where(_network.Parameters.ContainsKey).Select(name =>
+        {
+            using var scope = torch.NewDisposeScope();
+            return TensorData.FromTorch(
                 _network.Parameters[name],
-                Graph.Parameters.Single(parameter => parameter.Name == name).ElementType));
+                Graph.Parameters.Single(parameter => parameter.Name == name).ElementType);
+        });
     }
 
     /// <summary>
     /// Gets the values of a parameter that is not a constant, row-major; for a quantized weight its integers, output
-    /// channels first.
+    /// channels first. They are not to be changed.
     /// </summary>
-    public double[] Values(string parameter) => _values[parameter];
+    public double[] Values(string parameter) =>
+        Kept((parameter, false), () => Read(parameter, _quantized.GetValueOrDefault(parameter)));
 
     /// <summary>The metadata of the network.</summary>
     public ImmutableSortedDictionary<string, string> Metadata => _network.Metadata;
 
     /// <summary>Whether there is such a parameter and it is not a constant.</summary>
-    public bool Has(string parameter) => _values.ContainsKey(parameter);
+    public bool Has(string parameter) => _definitions.ContainsKey(parameter);
 
     /// <summary>
     /// Gets the values of a parameter that is not a constant, in its own row-major order; quantized weights are
-    /// dequantized.
+    /// dequantized. They are not to be changed.
     /// </summary>
     public double[] Exact(string parameter)
     {
-        var values = Values(parameter);
-        if (!_quantized.TryGetValue(parameter, out var quantized))
-            return values;
-        if (!_exact.TryGetValue(parameter, out var exact))
+        return _quantized.TryGetValue(parameter, out var quantized)
+            ? Kept((parameter, true), () => Dequantize(quantized))
+            : Values(parameter);
+
+        double[] Dequantize(QuantizedWeight weight)
         {
-            var scales = Values(quantized.Scale);
+            var (values, scales) = (Values(parameter), Values(weight.Scale));
             var size = Math.Max(1, values.Length / scales.Length);
-            exact = [.. values.Select((value, i) => value * scales[i / size])];
-            _exact.Add(parameter, exact = quantized.InOwnOrder(exact, _network.Parameters[parameter].shape));
+            var exact = new double[values.Length];
+            for (var i = 0; i < exact.Length; i++)
+                exact[i] = values[i] * scales[i / size];
+            return weight.InOwnOrder(exact, _definitions[parameter].Shape);
         }
-        return exact;
     }
 
     public int CompareTo(MergeSource? other)
@@ -114,13 +123,23 @@ internal sealed class MergeSource : IComparable<MergeSource>
         if (other is null)
             return 1;
         var order = other.Lambda.CompareTo(Lambda);
-        foreach (var parameter in _values.Keys)
+        foreach (var parameter in _definitions.Keys)
         {
             if (order != 0)
                 break;
             order = Values(parameter).AsSpan().SequenceCompareTo(other.Values(parameter));
         }
         return order;
+    }
+
+    private double[] Kept((string Parameter, bool IsExact) key, Func<double[]> read)
+    {
+        if (_kept.TryGetValue(key, out var values))
+            return values;
+        values = read();
+        if (values.Length <= KeptElements)
+            _kept.Add(key, values);
+        return values;
     }
 
     private void Check(string parameter, bool isScale)

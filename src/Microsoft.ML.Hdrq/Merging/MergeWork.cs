@@ -12,7 +12,7 @@ internal sealed class MergeWork : IDisposable
     /// <summary>The most bytes of values between layers that a second round keeps, of all networks together.</summary>
     private const long KeptBytes = 2L << 30;
 
-    private readonly IReadOnlyList<Network> _networks;
+    private readonly IReadOnlyList<INetworkContent> _networks;
     private readonly MergeOptions _options;
     private readonly IReadOnlyList<string>? _classNames;
     private readonly MergeSource[] _sources;
@@ -26,7 +26,7 @@ internal sealed class MergeWork : IDisposable
     /// <summary>Checks and reads the networks.</summary>
     /// <param name="networks">The networks.</param>
     /// <param name="options">The options.</param>
-    public MergeWork(IReadOnlyList<Network> networks, MergeOptions options)
+    public MergeWork(IReadOnlyList<INetworkContent> networks, MergeOptions options)
     {
         if (string.IsNullOrEmpty(options.Method.Name))
         {
@@ -44,7 +44,7 @@ internal sealed class MergeWork : IDisposable
         var lambdas = options.Shares(networks.Count);
         try
         {
-            _scopes.Push(Network.UseAll(networks));
+            _scopes.Push(Network.UseAll(networks.OfType<Network>()));
             _scopes.Push(new TorchModes());
             _scopes.Push(torch.no_grad());
             _scopes.Push(torch.NewDisposeScope());
@@ -61,13 +61,14 @@ internal sealed class MergeWork : IDisposable
     }
 
     /// <summary>Merges by the method.</summary>
-    public Network Draft()
+    /// <param name="done">Told the name of each parameter that is merged; it may cancel.</param>
+    public Network Draft(Action<string>? done = null)
     {
         var graph = MergedRanges.Merge(_sources);
-        var merged = ParameterMerge.All(graph, _sources, _inputs, _method);
+        var merged = ParameterMerge.All(graph, _sources, _inputs, _method, done);
         // A bias that all networks hold as integers becomes integers again.
         var integerBiases = IntegerBias.Find(graph)
-            .Where(bias => _networks.All(network => bias.Integers(network.Parameters) is not null));
+            .Where(bias => _networks.All(network => AreIntegers(bias, network)));
         foreach (var bias in integerBiases)
             bias.Round(merged);
         return new Network(graph, merged, _networks[0].Device)
@@ -77,13 +78,14 @@ internal sealed class MergeWork : IDisposable
     }
 
     /// <summary>Merges by the method, and improves the result on images.</summary>
-    /// <param name="images">Images of each network's place, in the order of the networks.</param>
+    /// <param name="networks">The networks, in memory, in the order in which they were given.</param>
+    /// <param name="images">Images of each network's place, in the same order.</param>
     /// <param name="seed">The seed of all draws.</param>
     /// <param name="progress">Told of each step of the second round.</param>
     /// <param name="cancellationToken">Cancels between two batches.</param>
     public Network Refined(
-        IReadOnlyList<torch.Tensor> images, int seed, IProgress<MergeProgress>? progress,
-        CancellationToken cancellationToken)
+        IReadOnlyList<Network> networks, IReadOnlyList<torch.Tensor> images, int seed,
+        IProgress<MergeProgress>? progress, CancellationToken cancellationToken)
     {
         var draft = Draft();
         try
@@ -92,10 +94,7 @@ internal sealed class MergeWork : IDisposable
                 return draft;
             // All on one device, in an order that does not depend on that of the networks.
             var sites = _sources
-                .Select(source => (
-                    Network: source.Network.Device.ToString() == draft.Device.ToString()
-                        ? source.Network : source.Network.To(draft.Device),
-                    Images: images[source.Index]))
+                .Select(source => (Network: On(draft.Device, networks[source.Index]), Images: images[source.Index]))
                 .ToArray();
             try
             {
@@ -110,7 +109,7 @@ internal sealed class MergeWork : IDisposable
             }
             finally
             {
-                foreach (var (network, _) in sites.Where(site => !_networks.Contains(site.Network)))
+                foreach (var (network, _) in sites.Where(site => !networks.Contains(site.Network)))
                     network.Dispose();
             }
         }
@@ -207,6 +206,15 @@ internal sealed class MergeWork : IDisposable
         while (_scopes.TryPop(out var scope))
             scope.Dispose();
     }
+
+    private static bool AreIntegers(IntegerBias bias, INetworkContent network)
+    {
+        using var scope = torch.NewDisposeScope();
+        return bias.Integers(network.Parameters) is not null;
+    }
+
+    private static Network On(torch.Device device, Network network) =>
+        network.Device.ToString() == device.ToString() ? network : network.To(device);
 
     private void CheckPlaces(Layer first, IReadOnlyList<LayerMoments> moments)
     {

@@ -1,7 +1,9 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
 using Microsoft.ML.Hdrq.Networks.Torch;
+using Microsoft.ML.Hdrq.Onnx;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Merging;
@@ -58,6 +60,64 @@ public static class NetworkMerger
     }
 
     /// <summary>
+    /// Merges networks of ONNX files, in the memory that one of them and one layer of them all take: the result is that
+    /// of <see cref="Merge(IReadOnlyList{Network}, MergeOptions?)"/>, bit for bit. Meanwhile the parameters of all
+    /// networks lie in the system's folder of temporary files, in full precision; where that is in memory, <c>TMPDIR</c>
+    /// names another one.
+    /// </summary>
+    /// <param name="files">The files, at least two, as for networks; external tensors are read from their folders.</param>
+    /// <param name="options">The options; null for the defaults.</param>
+    /// <param name="loading">How files are read; null for the defaults.</param>
+    /// <param name="progress">Receives a report after each file and each layer; null for none.</param>
+    /// <param name="cancellationToken">Cancels the work between two files or two parameters.</param>
+    /// <returns>The merged network, on the CPU, owned by the caller.</returns>
+    /// <exception cref="ArgumentException">
+    /// As for networks, which messages number in the order of their files.
+    /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+    /// <exception cref="FileNotFoundException">There is no such file; none was read before.</exception>
+    /// <exception cref="InvalidDataException">A file is not a well-formed ONNX model; the message names it.</exception>
+    /// <exception cref="IOException">A file cannot be read, or there is no space for temporary files.</exception>
+    /// <exception cref="NotSupportedException">As for networks, or a file needs what is not supported.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public static Network MergeFiles(
+        IReadOnlyList<string> files, MergeOptions? options = null, OnnxLoadOptions? loading = null,
+        IProgress<MergeProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new MergeOptions();
+        loading ??= new OnnxLoadOptions();
+        CheckFiles(files, options);
+        using var folder = new TemporaryFolder();
+        var networks = new List<FileNetwork>();
+        try
+        {
+            var layers = new HashSet<string>(StringComparer.Ordinal);
+            var step = 0;
+            foreach (var (index, file) in files.Index())
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                using var network = Network.LoadOnnx(file, loading);
+                networks.Add(new FileNetwork(network, folder.Combine($"{index}")));
+                layers.UnionWith(network.Graph.Layers.MatrixProducts.Select(layer => layer.Weight));
+                Report(file);
+            }
+            using var merge = new MergeWork(networks, options);
+            return merge.Finish(merge.Draft(parameter =>
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                if (layers.Contains(parameter))
+                    Report(parameter);
+            }));
+
+            void Report(string done) => progress?.Report(new(++step, files.Count + layers.Count, done));
+        }
+        finally
+        {
+            networks.ForEach(network => network.Dispose());
+        }
+    }
+
+    /// <summary>
     /// Merges networks, and improves the result on unlabelled images of their places, by
     /// <see cref="MergeOptions.Refinement"/>.
     /// </summary>
@@ -100,7 +160,7 @@ public static class NetworkMerger
                 throw new ArgumentException($"There are no images for network {d}.", nameof(images));
         }
         using var merge = new MergeWork(networks, options);
-        return merge.Finish(merge.Refined(images, seed, progress, cancellationToken));
+        return merge.Finish(merge.Refined(networks, images, seed, progress, cancellationToken));
     }
 
     /// <summary>
@@ -217,13 +277,9 @@ public static class NetworkMerger
     /// <returns>The names of their classes; null if no network has any.</returns>
     /// <exception cref="ArgumentException">They cannot; the message names the first difference.</exception>
     internal static IReadOnlyList<string>? Check(
-        IReadOnlyList<Network> networks, MergeOptions options, IReadOnlyList<string>? columns = null)
+        IReadOnlyList<INetworkContent> networks, MergeOptions options, IReadOnlyList<string>? columns = null)
     {
-        if (networks.Count < 2)
-        {
-            throw new ArgumentException(
-                $"Merging needs at least two networks; there are {networks.Count}.", nameof(networks));
-        }
+        CheckCount(networks.Count, nameof(networks));
         for (var d = 0; d < networks.Count; d++)
         {
             if (networks[d] is null)
@@ -272,6 +328,28 @@ public static class NetworkMerger
             new($"Networks {Name(first)} and {Name(second)} cannot be merged, because {reason}.", nameof(networks));
     }
 
-    private static bool HasReducedRange(Network network) => network.Graph.Layers.Quantizers.Any(
+    /// <summary>Checks files before one is read.</summary>
+    /// <exception cref="ArgumentException">They are too few, or not as many as the options' weights.</exception>
+    /// <exception cref="FileNotFoundException">One is not there.</exception>
+    internal static void CheckFiles(IReadOnlyList<string> files, MergeOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        CheckCount(files.Count, nameof(files));
+        _ = options.Shares(files.Count);
+        foreach (var file in files)
+        {
+            ArgumentException.ThrowIfNullOrEmpty(file, nameof(files));
+            if (!File.Exists(file))
+                throw new FileNotFoundException($"There is no file '{file}'.", file);
+        }
+    }
+
+    private static void CheckCount(int count, string argument)
+    {
+        if (count < 2)
+            throw new ArgumentException($"Merging needs at least two networks; there are {count}.", argument);
+    }
+
+    private static bool HasReducedRange(INetworkContent network) => network.Graph.Layers.Quantizers.Any(
         quantizer => quantizer.IsWeight && quantizer.Operator.Range == QuantizationRange.Reduced);
 }

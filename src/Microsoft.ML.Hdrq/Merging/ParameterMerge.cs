@@ -14,13 +14,15 @@ internal static class ParameterMerge
     /// </param>
     /// <param name="inputs">The same networks, as the method sees them.</param>
     /// <param name="method">The method.</param>
+    /// <param name="done">Told the name of each parameter that is merged; it may cancel.</param>
     /// <returns>The tensors by name, owned by the caller's scope.</returns>
     /// <exception cref="ArgumentException">
     /// A constant differs, the networks do not suit the method, or it returns too many, too few or infinite values for
     /// a parameter.
     /// </exception>
     public static Dictionary<string, torch.Tensor> All(
-        Graph graph, IReadOnlyList<MergeSource> sources, IReadOnlyList<MergeInput> inputs, MergeMethod method)
+        Graph graph, IReadOnlyList<MergeSource> sources, IReadOnlyList<MergeInput> inputs, MergeMethod method,
+        Action<string>? done = null)
     {
         var quantized = QuantizedWeight.Find(graph);
         var targets = method.Targets(graph, inputs);
@@ -40,6 +42,7 @@ internal static class ParameterMerge
                 : ToTorch(means.Of(name), definition);
             merged.TryAdd(name, tensor.MoveToOuterDisposeScope());
             AddBias(target, tensor);
+            done?.Invoke(name);
         }
         var mean = method as MeanMergeMethod ?? MeanMergeMethod.Default;
         var layer = 0;
@@ -53,6 +56,7 @@ internal static class ParameterMerge
             merged[weight.Weight] = tensor.MoveToOuterDisposeScope();
             merged[weight.Scale] = scale.MoveToOuterDisposeScope();
             AddBias(target, tensor);
+            done?.Invoke(weight.Weight);
         }
         return merged;
 
@@ -70,7 +74,7 @@ internal static class ParameterMerge
         {
             if (targets(definition) is not { } target)
                 return null;
-            var count = sources[0].Values(definition.Name).Length;
+            var count = TensorShape.ElementCount(definition.Shape);
             if (target.Values.Length != count)
             {
                 throw new ArgumentException(
@@ -183,11 +187,18 @@ internal static class ParameterMerge
         return HostValues.Integers(tensor);
     }
 
-    private static double[] ExactMean(string name, IReadOnlyList<MergeSource> sources) =>
-        [
-            .. Enumerable.Range(0, sources[0].Values(name).Length)
-                .Select(i => sources.Sum(source => source.Lambda * source.Exact(name)[i])),
-        ];
+    private static double[] ExactMean(string name, IReadOnlyList<MergeSource> sources)
+    {
+        double[]? mean = null;
+        foreach (var source in sources)
+        {
+            var values = source.Exact(name);
+            mean ??= new double[values.Length];
+            for (var i = 0; i < mean.Length; i++)
+                mean[i] += source.Lambda * values[i];
+        }
+        return mean!;
+    }
 
     private static torch.Tensor ToTorch(double[] values, ParameterDefinition definition) =>
         torch.tensor(values).reshape(definition.Shape.ToArray()).to(definition.ElementType.ToTorch());

@@ -41,7 +41,7 @@ internal static class PlaceCheck
         foreach (var source in sources)
         {
             // With noise on them they say little of a single layer.
-            if (SentMomentsReport.Of(source.Network)?.Noise is not null
+            if (SentMomentsReport.Of(source.Metadata)?.Noise is not null
                 || InputGrams.Read(source.Metadata, layer.Weight, size) is not { } gram)
                 return;
             sent.Add(gram);
@@ -120,7 +120,7 @@ internal static class PlaceCheck
     {
         using var scope = torch.NewDisposeScope();
         // Inputs that never vary would have no logarithm.
-        var variances = sent.Rest.add(sent.Factor.square().sum(1), Scalars.One);
+        var variances = sent.Rest.add(sent.Factor.Squared().sum(1), Scalars.One);
         var least = variances.mean().mul(Scalars.Keep(LeastVariance)).add(Scalars.Keep(Tiny), Scalars.One);
         var covariance = sent.Factor.mm(sent.Factor.t()).add(sent.Rest.add(least, Scalars.One).diag(), Scalars.One);
         var offset = place.InputMean.sub(sent.Mean);

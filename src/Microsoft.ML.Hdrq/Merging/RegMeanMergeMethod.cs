@@ -88,23 +88,26 @@ internal sealed class RegMeanMergeMethod(double correlation, Network? source = n
             : (Mean(site => site.Gram.Mean), Mean(site => site.Outputs));
         // Inputs may be the same on all images of each site, and differ from site to site: then these differences count.
         var damping = Mean(site => site.Gram.Rest
-            .add(site.Gram.Factor.square().sum(1), Scalars.One)
-            .add(site.Gram.Mean.sub(inputMean).square(), Scalars.One))
+            .add(site.Gram.Factor.Squared().sum(1), Scalars.One)
+            .add(site.Gram.Mean.sub(inputMean).Squared(), Scalars.One))
             .mean()
             .mul(Scalars.Keep(Damping))
             .add(Scalars.Keep(Tiny), Scalars.One);
         var product = torch.zeros([outputs, inputs], torch.ScalarType.Float64);
         var rest = torch.zeros([inputs], torch.ScalarType.Float64);
         var factors = new List<torch.Tensor>();
-        foreach (var (share, weight, gram, siteOutputs) in sites)
+        foreach (var (network, share, gram, siteOutputs) in sites)
         {
+            using var siteScope = torch.NewDisposeScope();
+            // Read again: weights of all networks together may be too large.
+            var (weight, _) = layer.Of(network.Source.Exact);
             // What the correlation factor takes off beside the diagonal stays on the diagonal.
-            var diagonal = gram.Rest.add(gram.Factor.square().sum(1), Scalars.Keep(1 - correlation))
+            var diagonal = gram.Rest.add(gram.Factor.Squared().sum(1), Scalars.Keep(1 - correlation))
                 .add(damping, Scalars.One)
                 .mul(Scalars.Keep(share));
-            var factor = gram.Factor.mul(Scalars.Keep(Math.Sqrt(correlation * share)));
+            var factor = gram.Factor.mul(Scalars.Keep(Math.Sqrt(correlation * share))).MoveToOuterDisposeScope();
             var root = Scalars.Keep(Math.Sqrt(share));
-            var inputOffset = gram.Mean.sub(inputMean).mul(root).unsqueeze(1);
+            var inputOffset = gram.Mean.sub(inputMean).mul(root).unsqueeze(1).MoveToOuterDisposeScope();
             var outputOffset = siteOutputs.sub(outputMean).mul(root).unsqueeze(1);
             product.add_(weight.mul(diagonal), Scalars.One)
                 .add_(weight.mm(factor).mm(factor.t()), Scalars.One)
@@ -152,7 +155,7 @@ internal sealed class RegMeanMergeMethod(double correlation, Network? source = n
         var sizes = sites
             .Select(site => Math.Max(
                 site.Squares.sqrt().item<double>(),
-                MinSizeOfMean * site.Mean.square().sum().item<double>()))
+                MinSizeOfMean * site.Mean.Squared().sum().item<double>()))
             .ToArray();
         var least = MinSize * sizes.Max() + Tiny;
         var shares = sites.Select((site, d) => site.Share / Math.Max(sizes[d], least)).ToArray();
@@ -160,20 +163,20 @@ internal sealed class RegMeanMergeMethod(double correlation, Network? source = n
         return Array.ConvertAll(shares, share => share / all);
     }
 
-    /// <summary>What is known of a layer in one network.</summary>
-    /// <param name="Share">How much the network counts.</param>
-    /// <param name="Weight">Its weight, [outputs, inputs].</param>
-    /// <param name="Gram">Its inputs.</param>
+    /// <summary>What is known of a layer in one network, besides its weight.</summary>
+    /// <param name="Network">The network.</param>
+    /// <param name="Share">How much it counts.</param>
+    /// <param name="Gram">The layer's inputs.</param>
     /// <param name="Outputs">The mean of its outputs, [outputs].</param>
-    private sealed record SiteLayer(double Share, torch.Tensor Weight, InputGram Gram, torch.Tensor Outputs);
+    private sealed record SiteLayer(MergeInput Network, double Share, InputGram Gram, torch.Tensor Outputs);
 
     private static SiteLayer Site(MergedLayer layer, MergeInput network, TaskVectors? origins)
     {
-        var gram = origins is null ? Sent(layer, network)
-            : OfDifferences(layer.Matrix(network.Source.Exact(layer.Weight.Name))
-                .sub(layer.Matrix(origins.Origin(layer.Weight))));
+        var gram = origins is null ? Sent(layer, network) : OfDifferences(layer, network, origins);
+        using var scope = torch.NewDisposeScope();
         var (weight, bias) = layer.Of(network.Source.Exact);
-        return new(network.Share, weight, gram, weight.mv(gram.Mean).add(bias, Scalars.One));
+        var outputs = weight.mv(gram.Mean).add(bias, Scalars.One);
+        return new(network, network.Share, gram, outputs.MoveToOuterDisposeScope());
     }
 
     private static InputGram Sent(MergedLayer layer, MergeInput network)
@@ -190,13 +193,19 @@ internal sealed class RegMeanMergeMethod(double correlation, Network? source = n
     /// weight, so that the rows of what it has learned, [outputs, inputs], vary as the inputs do ("Data-Free Covariance
     /// Estimation", arXiv 2604.01329; ACE-Merging, arXiv 2603.02945). Of their mean they say nothing.
     /// </summary>
-    private static InputGram OfDifferences(torch.Tensor differences)
+    private static InputGram OfDifferences(MergedLayer layer, MergeInput network, TaskVectors origins)
     {
-        var rows = differences.div(Scalars.Keep(Math.Sqrt(differences.shape[0])));
+        using var scope = torch.NewDisposeScope();
+        var rows = layer.Matrix(network.Source.Exact(layer.Weight.Name))
+            .sub(layer.Matrix(origins.Origin(layer.Weight)))
+            .div(Scalars.Keep(Math.Sqrt(layer.Outputs)));
         var (_, singular, directions) = torch.linalg.svd(rows, fullMatrices: false);
         var kept = Math.Min(InputGrams.Rank, singular.shape[0]);
-        return InputGram.Of(
-            torch.zeros([rows.shape[1]], rows.dtype), rows.square().sum(dim: 0),
+        var gram = InputGram.Of(
+            torch.zeros([rows.shape[1]], rows.dtype), rows.Squared().sum(dim: 0),
             directions.narrow(0, 0, kept).t().mul(singular.narrow(0, 0, kept)));
+        return new(
+            gram.Mean.MoveToOuterDisposeScope(), gram.Rest.MoveToOuterDisposeScope(),
+            gram.Factor.MoveToOuterDisposeScope());
     }
 }

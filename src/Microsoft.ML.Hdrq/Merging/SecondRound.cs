@@ -95,7 +95,7 @@ internal sealed class SecondRound
     private MergeTarget Target(MergedLayer layer, IReadOnlyList<(LayerMoments Moments, double Share)> sites)
     {
         var shares = RegMeanMergeMethod.Shares(
-            [.. sites.Select(site => (site.Share, site.Moments.Inputs.square().sum(), site.Moments.InputMean))]);
+            [.. sites.Select(site => (site.Share, site.Moments.Inputs.Squared().sum(), site.Moments.InputMean))]);
         var (merged, _) = layer.Of(Values);
         // With a bias, which takes up what the means say, inputs and outputs count from their common means.
         var (inputMean, outputMean) = layer.Bias is null

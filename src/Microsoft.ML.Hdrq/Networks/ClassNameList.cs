@@ -67,7 +67,7 @@ internal static class ClassNameList
     /// <param name="describe">The name of a network in messages; null for its number.</param>
     /// <exception cref="ArgumentException">Two networks have different names.</exception>
     public static IReadOnlyList<string>? Common(
-        IReadOnlyList<Network> networks, Func<int, string>? describe = null)
+        IReadOnlyList<INetworkContent> networks, Func<int, string>? describe = null)
     {
         describe ??= static d => $"{d}";
         var first = Enumerable.Range(0, networks.Count).FirstOrDefault(d => networks[d].ClassNames is not null);

@@ -14,7 +14,7 @@ namespace Microsoft.ML.Hdrq.Networks;
 /// another thread while it is disposed ends in order, and its memory is freed after that; whatever comes later throws
 /// <see cref="ObjectDisposedException"/>.
 /// </summary>
-public sealed class Network : IDisposable
+public sealed class Network : IDisposable, INetworkContent
 {
     private readonly torch.Tensor[] _parameters;
     private readonly ParameterDictionary _byName;

@@ -128,7 +128,7 @@ public static class NetworkMetadata
                 entry.Key, Convert.ToString(entry.Value, CultureInfo.InvariantCulture) ?? "")));
 
     /// <summary>The entries that all networks share.</summary>
-    internal static ImmutableSortedDictionary<string, string> Common(IEnumerable<Network> networks) =>
+    internal static ImmutableSortedDictionary<string, string> Common(IEnumerable<INetworkContent> networks) =>
         networks
             .Select(network => network.Metadata)
             .Aggregate((common, metadata) =>

@@ -18,7 +18,7 @@ internal static class ParameterHash
     /// the grid, because a file has only these; negative zeros count as positive ones. The topology and constants do
     /// not count, because files may express the same ones in different ways.
     /// </summary>
-    public static string Of(Network network)
+    public static string Of(INetworkContent network)
     {
         using var noGradients = torch.no_grad();
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

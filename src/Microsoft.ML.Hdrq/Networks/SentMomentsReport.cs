@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.ML.Hdrq.Networks.Layers;
@@ -47,11 +48,18 @@ public sealed record SentMomentsReport
     public static SentMomentsReport? Of(Network network)
     {
         ArgumentNullException.ThrowIfNull(network);
-        if (!network.Metadata.TryGetValue(NetworkMetadata.SentMoments, out var text))
+        return Of(network.Metadata);
+    }
+
+    /// <summary>Reads what a network's metadata says.</summary>
+    /// <inheritdoc cref="Of(Network)" path="/returns"/>
+    internal static SentMomentsReport? Of(ImmutableSortedDictionary<string, string> metadata)
+    {
+        if (!metadata.TryGetValue(NetworkMetadata.SentMoments, out var text))
             return null;
         try
         {
-            var entries = InputGrams.In(network.Metadata).ToList();
+            var entries = InputGrams.In(metadata).ToList();
             return JsonSerializer.Deserialize<SentMomentsReport>(text, _json) is { } report
                 ? report with { Layers = entries.Count, Bytes = entries.Sum(entry => (long)entry.Value.Length) }
                 : null;

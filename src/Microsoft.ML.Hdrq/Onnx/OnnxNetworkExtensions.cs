@@ -3,7 +3,6 @@ using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Networks.Torch;
-using Microsoft.ML.Hdrq.Onnx.Protobuf;
 
 namespace Microsoft.ML.Hdrq.Onnx;
 
@@ -83,7 +82,7 @@ public static class OnnxNetworkExtensions
             using var file = File.OpenRead(path);
             try
             {
-                return OnnxReader.ReadMetadata(ModelProto.Parser.WithDiscardUnknownFields(true).ParseFrom(file));
+                return OnnxReader.ReadMetadata(file);
             }
             catch (InvalidProtocolBufferException exception)
             {

@@ -85,9 +85,34 @@ internal sealed class OnnxReader
 
     /// <summary>The metadata of a model; where a name is given twice, its last value.</summary>
     public static ImmutableSortedDictionary<string, string> ReadMetadata(ModelProto model) =>
-        ImmutableSortedDictionary
+        ToDictionary(model.MetadataProps);
+
+    /// <summary>Reads the metadata of a model, and skips everything else.</summary>
+    /// <param name="model">The model's bytes.</param>
+    /// <exception cref="InvalidProtocolBufferException">They are not those of a model.</exception>
+    public static ImmutableSortedDictionary<string, string> ReadMetadata(Stream model)
+    {
+        var tag = WireFormat.MakeTag(ModelProto.MetadataPropsFieldNumber, WireFormat.WireType.LengthDelimited);
+        var entries = new List<StringStringEntryProto>();
+        using var input = new CodedInputStream(model, leaveOpen: true);
+        while (input.ReadTag() is > 0 and var next)
+        {
+            if (next != tag)
+            {
+                input.SkipLastField();
+                continue;
+            }
+            var entry = new StringStringEntryProto();
+            input.ReadMessage(entry);
+            entries.Add(entry);
+        }
+        return ToDictionary(entries);
+    }
+
+    private static ImmutableSortedDictionary<string, string> ToDictionary(
+        IEnumerable<StringStringEntryProto> entries) => ImmutableSortedDictionary
             .Create<string, string>(StringComparer.Ordinal)
-            .SetItems(model.MetadataProps.Select(entry => KeyValuePair.Create(entry.Key, entry.Value)));
+            .SetItems(entries.Select(entry => KeyValuePair.Create(entry.Key, entry.Value)));
 
     private static void CheckLength(ModelProto model)
     {

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Torch;
+using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.Hdrq.Pipeline;
@@ -20,6 +21,7 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
     private readonly string _outputColumnName;
     private readonly ImmutableArray<string> _columnNames;
     private readonly ImmutableArray<Network> _networks;
+    private readonly ImmutableArray<string> _files = [];
     private readonly MergeOptions _options;
     private readonly NetworkScoringEstimator? _scoring;
     private readonly MergeWeightSearch? _search;
@@ -78,6 +80,23 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
             environment, outputColumnName, inputColumnName, networks[0], scoring with { ClassNames = names });
     }
 
+    /// <summary>Merges networks of files, and applies the result to a column.</summary>
+    internal NetworkMergingEstimator(
+        IHostEnvironment environment, string outputColumnName, string inputColumnName, IReadOnlyList<string> files,
+        MergeOptions options, ScoringOptions scoring)
+        : this(environment, outputColumnName, options, search: null, rows: null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(inputColumnName);
+        NetworkMerger.CheckFiles(files, options);
+        (_columnNames, _networks, _files, _inputColumnName) = ([], [], [.. files], inputColumnName);
+        // Only its inputs and outputs are looked at; they are those of all.
+        var first = Network.LoadOnnx(files[0]);
+        InputColumn.CheckNetwork(first);
+        _scoring = new NetworkScoringEstimator(
+            environment, outputColumnName, inputColumnName, first,
+            scoring with { ClassNames = scoring.ClassNames ?? first.ClassNames });
+    }
+
     private NetworkMergingEstimator(
         IHostEnvironment environment, string outputColumnName, MergeOptions options, MergeWeightSearch? search,
         MergeRows? rows)
@@ -114,7 +133,9 @@ public sealed class NetworkMergingEstimator : IEstimator<NetworkTransformer>
         using var modes = new TorchModes(threads: _rows?.Rows.Threads);
         if (_scoring is not null)
         {
-            using var fromElsewhere = Merge(_networks, input, _inputColumnName!, host, channel);
+            using var fromElsewhere = _files.IsEmpty
+                ? Merge(_networks, input, _inputColumnName!, host, channel)
+                : NetworkMerger.MergeFiles(_files, _options);
             return _scoring.Fit(input, fromElsewhere);
         }
         var annotations = _columnNames.Select(name => TrainingHost.Network(input.Schema, name)).ToList();

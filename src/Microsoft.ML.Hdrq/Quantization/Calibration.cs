@@ -2,6 +2,7 @@ using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
@@ -93,7 +94,8 @@ internal static class Calibration
             {
                 // Where the source's weights are much smaller or zero, its scale would clip.
                 var common = WeightScale(sourceWeight.detach());
-                var isNear = common.ge(scale / MaxScaleRatio).logical_and(common.le(scale * MaxScaleRatio));
+                var isNear = common.ge(scale.div(Scalars.Keep(MaxScaleRatio)))
+                    .logical_and(common.le(scale.mul(Scalars.Keep(MaxScaleRatio))));
                 scale = torch.where(isNear, common, scale);
             }
             Insert(site.Value, range, perChannel ? scale : scale.squeeze(0), perChannel ? axis : null);

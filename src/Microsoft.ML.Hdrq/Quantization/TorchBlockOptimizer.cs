@@ -5,13 +5,13 @@ using TorchSharp.Modules;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
-/// <summary>Torch's own Adam, on any device.</summary>
+/// <summary>Adam by Torch's own operations, on any device.</summary>
 internal sealed class TorchBlockOptimizer : BlockOptimizer
 {
     private readonly Learned _learned;
     private readonly List<(double Coefficient, List<(Parameter Weight, torch.Tensor Reference)> Layers)> _terms;
-    private readonly Adam? _weights;
-    private readonly Adam? _activationScales;
+    private readonly AdamOptimizer _weights;
+    private readonly AdamOptimizer _activationScales;
 
     public TorchBlockOptimizer(Learned learned)
     {
@@ -24,17 +24,14 @@ internal sealed class TorchBlockOptimizer : BlockOptimizer
                     group.Key,
                     group.Select(distance => (distance.Weight, distance.Reference)).ToList())),
         ];
-        _weights = Optimizer([.. learned.Weights, .. learned.WeightScales]);
-        _activationScales = Optimizer(learned.ActivationScales);
-
-        static Adam? Optimizer(IReadOnlyList<Parameter> parameters) =>
-            parameters.Count > 0 ? torch.optim.Adam(parameters) : null;
+        _weights = new([.. learned.Weights, .. learned.WeightScales]);
+        _activationScales = new(learned.ActivationScales);
     }
 
     public override void ZeroGradients()
     {
-        _weights?.zero_grad();
-        _activationScales?.zero_grad();
+        _weights.ZeroGradients();
+        _activationScales.ZeroGradients();
     }
 
     public override torch.Tensor AddDistances(torch.Tensor loss)
@@ -46,23 +43,16 @@ internal sealed class TorchBlockOptimizer : BlockOptimizer
 
     public override void Step(double weightRate, double activationScaleRate)
     {
-        Step(_weights, weightRate);
-        Step(_activationScales, activationScaleRate);
+        _weights.Step(weightRate);
+        _activationScales.Step(activationScaleRate);
         using var noGradients = torch.no_grad();
         foreach (var scale in _learned.Scales)
             scale.abs_().clamp_(min: Scalars.Keep(RangeObserver.MinScale));
-
-        static void Step(Adam? optimizer, double rate)
-        {
-            foreach (var group in optimizer?.ParamGroups ?? [])
-                group.LearningRate = rate;
-            optimizer?.step();
-        }
     }
 
     public override void Dispose()
     {
-        _weights?.Dispose();
-        _activationScales?.Dispose();
+        _weights.Dispose();
+        _activationScales.Dispose();
     }
 }

@@ -1,5 +1,8 @@
 using System.Diagnostics;
+using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Torch;
+using Mono.Cecil;
+using Mono.Cecil.Cil;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Networks;
@@ -40,6 +43,38 @@ public sealed class ScalarsTests
         }
         Assert.AreEqual(0, wrong);
     }
+
+    /// <summary>BannedSymbols.txt names these methods one by one; this finds those that nobody thought of.</summary>
+    [TestMethod]
+    public void The_library_calls_nothing_that_makes_numbers_of_its_own()
+    {
+        using var torchSharp = AssemblyDefinition.ReadAssembly(typeof(torch).Assembly.Location);
+        var callers = Methods(torchSharp).SelectMany(method => Called(method).Select(called => (method, called)))
+            .ToLookup(pair => pair.called.FullName, pair => pair.method);
+        var making = new HashSet<string>(StringComparer.Ordinal);
+        var open = new Queue<string>(callers.Select(group => group.Key).Where(name => name.StartsWith("TorchSharp.Scalar ", StringComparison.Ordinal)));
+        Assert.IsNotEmpty(open);
+        while (open.TryDequeue(out var called))
+        {
+            foreach (var caller in callers[called].Where(caller => caller.ReturnType.FullName != "TorchSharp.Scalar" && making.Add(caller.FullName)))
+                open.Enqueue(caller.FullName);
+        }
+        Assert.Contains("TorchSharp.torch/Tensor TorchSharp.torch/Tensor::square()", making);
+        using var library = AssemblyDefinition.ReadAssembly(typeof(Network).Assembly.Location);
+        var violations =
+            from method in Methods(library)
+            from called in Called(method)
+            where making.Contains(called.FullName)
+            select $"{method.FullName} calls {called.FullName}";
+        Assert.IsEmpty(violations.Distinct(), string.Join('\n', violations.Distinct()));
+    }
+
+    private static IEnumerable<MethodDefinition> Methods(AssemblyDefinition assembly) =>
+        assembly.MainModule.GetTypes().SelectMany(type => type.Methods).Where(method => method.HasBody);
+
+    private static IEnumerable<MethodReference> Called(MethodDefinition method) => method.Body.Instructions
+        .Where(instruction => instruction.OpCode.Code is Code.Call or Code.Callvirt or Code.Newobj or Code.Ldftn)
+        .Select(instruction => ((MethodReference)instruction.Operand).GetElementMethod());
 
     [TestMethod]
     public void Types_of_numbers_stay_what_they_are()

@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Merging;
+using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
 using Microsoft.ML.Hdrq.Scoring;
 
@@ -29,6 +30,27 @@ public sealed class MergedScoringTests
         Assert.AreEqual("Best", merged.PredictedLabelColumnName);
         CollectionAssert.AreEqual(Images.ClassNames.ToArray(), merged.ClassNames.ToArray());
         Images.AssertClose(Images.Scores(applied.Transform(data)), Images.Scores(scored), 0);
+    }
+
+    [TestMethod]
+    public void Networks_of_files_are_applied_as_networks_from_elsewhere_are()
+    {
+        using var folder = new TemporaryDirectory();
+        var data = Images.View(_ml, Images.Rows(5));
+        using var network = TestNetworks.Classifier();
+        string[] files = [folder.Combine("a.onnx"), folder.Combine("b.onnx")];
+        foreach (var file in files)
+            network.SaveOnnx(file);
+        var scoring = new ScoringOptions { Threads = 1, ClassNames = Images.ClassNames, PredictedLabelColumnName = "Best" };
+        using var fromFiles = _ml.Transforms.MergeNetworks("Score", "Pixels", files, scoring: scoring)
+            .Append(_ml.Transforms.CopyColumns("Copy", "Best")).Fit(data).OfType<NetworkTransformer>().Single();
+        using var fromNetworks = _ml.Transforms.MergeNetworks("Score", "Pixels", [network, network], new(), scoring).Fit(data);
+        Images.AssertClose(Images.Scores(fromNetworks.Transform(data)), Images.Scores(fromFiles.Transform(data)), 0);
+        CollectionAssert.AreEqual(Images.ClassNames.ToArray(), fromFiles.ClassNames.ToArray());
+
+        Assert.ThrowsExactly<FileNotFoundException>(() => _ml.Transforms.MergeNetworks("Score", "Pixels", [files[0], folder.Combine("c.onnx")]));
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.MergeNetworks("Score", "Pixels", [files[0]], options: null)).Message, "there are 1");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.MergeNetworks("Score", "Pixels", files, new() { NetworkWeights = [0.5, 0.25, 0.25] })).Message, "3 weights for 2 networks");
     }
 
     [TestMethod]

@@ -1,4 +1,5 @@
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -63,12 +64,12 @@ public sealed class LossAndScheduleTests
         using var scope = torch.NewDisposeScope();
         var golden = GoldenFile.Read("schedule.json").GetProperty("adam");
         var parameter = new Parameter(torch.tensor(golden.GetProperty("start").Numbers()));
-        using var optimizer = torch.optim.Adam([parameter], 1e-2);
+        using var optimizer = new AdamOptimizer([parameter]);
         foreach (var (gradient, expected) in golden.GetProperty("grads").EnumerateArray().Zip(golden.GetProperty("after_each_step").EnumerateArray()))
         {
-            optimizer.zero_grad();
+            optimizer.ZeroGradients();
             parameter.mul(torch.tensor(gradient.Numbers())).sum().backward();
-            optimizer.step();
+            optimizer.Step(1e-2);
             Golden.AssertClose(expected.Numbers(), parameter);
         }
     }

@@ -25,7 +25,7 @@ internal sealed class ChannelStatistics
 
     /// <summary>The variance of each channel, that of all values so far and not an estimate for more of them.</summary>
     public torch.Tensor Variance =>
-        _squares.div(Scalars.Keep(_count)).sub(Mean.square()).clamp_min(Scalars.Keep(0.0));
+        _squares.div(Scalars.Keep(_count)).sub(Mean.Squared()).clamp_min(Scalars.Keep(0.0));
 
     /// <summary>Adds values, [images, channels, ...].</summary>
     public void Add(torch.Tensor value)
@@ -33,7 +33,7 @@ internal sealed class ChannelStatistics
         using var scope = torch.NewDisposeScope();
         var channels = value.detach().transpose(0, 1).flatten(1);
         _sum.add_(channels.sum(1, type: torch.ScalarType.Float64), Scalars.One);
-        _squares.add_(channels.to(torch.ScalarType.Float64).square().sum(1), Scalars.One);
+        _squares.add_(channels.to(torch.ScalarType.Float64).Squared().sum(1), Scalars.One);
         _count += channels.shape[1];
     }
 }

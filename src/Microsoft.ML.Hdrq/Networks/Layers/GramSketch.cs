@@ -67,7 +67,7 @@ internal sealed class GramSketch : IGramSum
         using var scope = torch.NewDisposeScope();
         rows = rows.sub(_origin);
         _product.add_(rows.t().mm(rows.mm(_directions)), Scalars.One);
-        _diagonal.add_(rows.square().sum(dim: 0), Scalars.One);
+        _diagonal.add_(rows.Squared().sum(dim: 0), Scalars.One);
         _sum.add_(rows.sum(dim: 0), Scalars.One);
         _count += rows.shape[0];
     }
@@ -104,6 +104,6 @@ internal sealed class GramSketch : IGramSum
         return (
             mean,
             _product.div(count).sub(mean.unsqueeze(1).mul(along)),
-            _diagonal.div(count).sub(mean.square()).clamp_min(Scalars.Keep(0.0)));
+            _diagonal.div(count).sub(mean.Squared()).clamp_min(Scalars.Keep(0.0)));
     }
 }

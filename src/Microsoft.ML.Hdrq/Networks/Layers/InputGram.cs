@@ -30,9 +30,9 @@ internal sealed record InputGram(torch.Tensor Mean, torch.Tensor Rest, torch.Ten
     private const double Jitter = 1e-9;
 
     /// <summary>The sum of the squares of all elements of the covariance.</summary>
-    public torch.Tensor SumOfSquares => Rest.square().sum()
-        .add(Rest.mul(Factor.square().sum(1)).sum(), Scalars.Keep(2))
-        .add(Factor.t().mm(Factor).square().sum(), Scalars.One);
+    public torch.Tensor SumOfSquares => Rest.Squared().sum()
+        .add(Rest.mul(Factor.Squared().sum(1)).sum(), Scalars.Keep(2))
+        .add(Factor.t().mm(Factor).Squared().sum(), Scalars.One);
 
     /// <summary>
     /// Creates a Gram matrix with given variances, made larger by a few hundredths where the directions explain nearly
@@ -43,7 +43,7 @@ internal sealed record InputGram(torch.Tensor Mean, torch.Tensor Rest, torch.Ten
     /// <param name="factor">F, [size, directions].</param>
     public static InputGram Of(torch.Tensor mean, torch.Tensor variances, torch.Tensor factor) => new(
         mean,
-        torch.maximum(variances.sub(factor.square().sum(1)), variances.mul(Scalars.Keep(MinRest))),
+        torch.maximum(variances.sub(factor.Squared().sum(1)), variances.mul(Scalars.Keep(MinRest))),
         factor);
 
     /// <summary>Creates a Gram matrix with a whole covariance, as its Cholesky factor.</summary>
@@ -73,7 +73,7 @@ internal sealed record InputGram(torch.Tensor Mean, torch.Tensor Rest, torch.Ten
         using var bytes = new MemoryStream();
         using var writer = new BinaryWriter(bytes);
         writer.Write(WholeMark);
-        Write(writer, Factor.square().sum(1).data<double>().ToArray());
+        Write(writer, Factor.Squared().sum(1).data<double>().ToArray());
         Write(writer, Mean.contiguous().data<double>().ToArray());
         for (var row = 0; row < size; row++)
         {
@@ -95,7 +95,7 @@ internal sealed record InputGram(torch.Tensor Mean, torch.Tensor Rest, torch.Ten
         using var scope = torch.NewDisposeScope();
         var (size, rank) = ((int)Factor.shape[0], (int)Factor.shape[1]);
         var columns = Factor.t().contiguous().data<double>().ToArray();
-        var variances = Rest.add(Factor.square().sum(1), Scalars.One).data<double>().ToArray();
+        var variances = Rest.add(Factor.Squared().sum(1), Scalars.One).data<double>().ToArray();
         using var bytes = new MemoryStream();
         using var writer = new BinaryWriter(bytes);
         writer.Write(rank);

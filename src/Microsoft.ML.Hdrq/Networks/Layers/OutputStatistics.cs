@@ -94,8 +94,8 @@ internal static class OutputStatistics
             if (all.Any(one => one.Found is null || one.Found.Value.Mean.Length != channels))
                 continue;
             var mean = Sum(found => Double(found.Mean));
-            var squares = Sum(found => Double(found.Variance).add(Double(found.Mean).square(), Scalars.One));
-            metadata = Write(metadata, weight, mean, squares.sub(mean.square()).clamp_min(Scalars.Keep(0.0)));
+            var squares = Sum(found => Double(found.Variance).add(Double(found.Mean).Squared(), Scalars.One));
+            metadata = Write(metadata, weight, mean, squares.sub(mean.Squared()).clamp_min(Scalars.Keep(0.0)));
 
             torch.Tensor Sum(Func<(float[] Mean, float[] Variance), torch.Tensor> value) => all
                 .Select(one => value(one.Found!.Value).mul(Scalars.Keep(one.Lambda)))

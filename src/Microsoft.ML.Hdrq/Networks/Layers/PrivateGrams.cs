@@ -127,7 +127,7 @@ internal static class PrivateGrams
         using var scope = torch.NewDisposeScope();
         // R R^T has the same, and is the smaller one where there are few positions.
         var product = rows.shape[0] < rows.shape[1] ? rows.mm(rows.t()) : rows.t().mm(rows);
-        return product.square().sum().item<double>();
+        return product.Squared().sum().item<double>();
     }
 
     /// <summary>u: by what inputs are multiplied, so that their squares sum to at most 1.</summary>
@@ -167,6 +167,6 @@ internal static class PrivateGrams
         if (kind == MomentsKind.Whole)
             return InputGram.Whole(mean, factor.mm(factor.t())).EncodeWhole();
         var kept = Math.Min(InputGrams.Rank, size);
-        return InputGram.Of(mean, factor.square().sum(1), factor.narrow(1, size - kept, kept)).Encode();
+        return InputGram.Of(mean, factor.Squared().sum(1), factor.narrow(1, size - kept, kept)).Encode();
     }
 }

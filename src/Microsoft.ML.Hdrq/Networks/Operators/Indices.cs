@@ -55,7 +55,7 @@ internal static class Indices
         var groups = shape[..shared].Aggregate(1L, (product, size) => product * size);
         if (shared > 0)
         {
-            var offsets = torch.arange(Scalars.Keep(groups), device: indices.device).mul(Scalars.Keep(places))
+            var offsets = TensorMath.Range(0, groups, indices.device).mul(Scalars.Keep(places))
                 .reshape([.. shape[..shared], .. Enumerable.Repeat(1L, (int)linear.dim() - shared)]);
             linear = linear.add(offsets, Scalars.One);
         }

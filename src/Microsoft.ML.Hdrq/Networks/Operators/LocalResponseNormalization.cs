@@ -29,7 +29,7 @@ internal sealed class LocalResponseNormalization : Operator
         var data = inputs[0]!;
         // Channels beyond the ends count as zeros; for an even size, one more channel after than before is included.
         var squares = SpatialWindow.Pad(
-            data.square().reshape([data.shape[0], data.shape[1], -1]),
+            data.Squared().reshape([data.shape[0], data.shape[1], -1]),
             [(_size - 1) / 2, 0],
             [_size / 2, 0],
             0,

@@ -22,7 +22,7 @@ internal sealed class LpNormalization : Operator
 
     internal override torch.Tensor[] Compute(IReadOnlyList<torch.Tensor?> inputs, ComputeContext context)
     {
-        var norm = torch.linalg.vector_norm(inputs[0]!, _p, [HostValues.Axis(_axis, inputs[0]!.dim())], keepdim: true);
+        var norm = inputs[0]!.Norm(_p, [HostValues.Axis(_axis, inputs[0]!.dim())], keep: true);
         return [inputs[0]!.div(norm.masked_fill(norm.eq(Scalars.Keep(0)), Scalars.Keep(1)))];
     }
 }

@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
@@ -34,6 +35,6 @@ internal sealed class LpPooling : Operator
         }
         // Where a window has only zeros, the norm's gradient is 0, while the root has none.
         long[] positions = [.. Enumerable.Range(data.shape.Length, kernel.Length).Select(d => (long)d)];
-        return [torch.linalg.vector_norm(windows, _p, positions)];
+        return [windows.Norm(_p, positions)];
     }
 }

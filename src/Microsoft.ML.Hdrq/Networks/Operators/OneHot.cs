@@ -23,7 +23,7 @@ internal sealed class OneHot(string type, OperatorAttributes attributes) : Opera
         long[] shape = [.. indices.shape[..axis], depth, .. indices.shape[axis..]];
         context.CheckSize(shape, values.dtype);
         context.CheckSize([depth], torch.ScalarType.Int64);
-        var places = torch.arange(Scalars.Keep(depth), device: values.device)
+        var places = TensorMath.Range(0, depth, values.device)
             .reshape([depth, .. Enumerable.Repeat(1L, (int)indices.dim() - axis)]);
         indices = indices.unsqueeze(axis);
         var marked = indices.eq(places).logical_or(indices.eq(places.sub(torch.tensor(depth, device: values.device))));

@@ -69,17 +69,17 @@ internal static class OperatorTable
             with
             { Traits = NeverNegative | GivesProbabilities | TwiceDifferentiable },
             ["Tanh"] = Unary(x => x.tanh()) with { Traits = TwiceDifferentiable },
-            ["Softplus"] = Unary(x => x.softplus()) with { Traits = NeverNegative },
+            ["Softplus"] = Unary(TensorMath.Softplus) with { Traits = NeverNegative },
             ["Softsign"] = Unary(x => x.div(x.abs().add(Scalars.Keep(1), Scalars.One))),
             ["HardSwish"] = Unary(x => x.hardswish(), since: 14) with { Traits = TwiceDifferentiable },
             ["Swish"] = Parametric(Swish, since: 24) with { Traits = TwiceDifferentiable },
-            ["Mish"] = Unary(x => torch.nn.functional.mish(x), since: 18),
+            ["Mish"] = Unary(x => x.mul(x.Softplus().tanh()), since: 18),
             ["LeakyRelu"] = Unary(("alpha", 0.01f), (x, alpha) => x.leaky_relu(Scalars.Keep(alpha)))
             with
             { Traits = TwiceDifferentiable },
-            ["Elu"] = Unary(("alpha", 1), (x, alpha) => x.elu(alpha)),
+            ["Elu"] = Unary(("alpha", 1), (x, alpha) => x.elu(Scalars.Keep(alpha), Scalars.Keep(1), Scalars.Keep(1))),
             ["Celu"] = Unary(("alpha", 1), (x, alpha) => x.celu(Scalars.Keep(alpha)), since: 12),
-            ["ThresholdedRelu"] = Unary(("alpha", 1), (x, alpha) => torch.nn.functional.threshold(x, alpha, 0), since: 10),
+            ["ThresholdedRelu"] = Unary(("alpha", 1), (x, alpha) => x.threshold(Scalars.Keep(alpha), Scalars.Keep(0)), since: 10),
             ["Selu"] = Unary(("alpha", 1.67326319217681884765625f), ("gamma", 1.05070102214813232421875f),
             (x, alpha, gamma) => x.elu(Scalars.Keep(alpha), Scalars.Keep(gamma), Scalars.Keep(1))),
             ["HardSigmoid"] = new((type, attributes) => new HardSigmoid(type, attributes))

@@ -61,7 +61,7 @@ internal sealed class Pad : Operator
     {
         if (size == 0)
             throw new InvalidDataException($"An empty dimension has nothing to pad with in mode '{_mode}'.");
-        var positions = torch.arange(Scalars.Keep(-before), Scalars.Keep(size + after), torch.ScalarType.Int64);
+        var positions = TensorMath.Range(-before, size + after);
         if (_mode == "edge" || size == 1)
             return positions.clamp(Scalars.Keep(0), Scalars.Keep(size - 1));
         if (_mode == "wrap")

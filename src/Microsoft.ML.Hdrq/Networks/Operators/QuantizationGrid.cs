@@ -46,9 +46,7 @@ internal sealed class QuantizationGrid
                 $"{TensorShape.Describe(values.shape)} scales or zero points do not fit blocks of {_block} "
                 + $"along axis {axis} of {TensorShape.Describe(data.shape)}.");
         }
-        var blockOfIndex = torch
-            .arange(Scalars.Keep(data.shape[axis]), torch.ScalarType.Int64, data.device)
-            .floor_divide(Scalars.Keep(_block));
+        var blockOfIndex = TensorMath.Range(0, data.shape[axis], data.device).floor_divide(Scalars.Keep(_block));
         return values.index_select(axis, blockOfIndex);
     }
 }

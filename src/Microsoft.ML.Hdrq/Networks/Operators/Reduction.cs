@@ -51,8 +51,8 @@ internal sealed class Reduction : Operator
 
     /// <summary>The Euclidean norm. Where it is zero, its gradient is zero.</summary>
     public static torch.Tensor EuclideanNorm(torch.Tensor data, long[] axes, bool keep) => data.is_floating_point()
-        ? torch.linalg.vector_norm(data, 2, axes, keep)
-        : torch.linalg.vector_norm(data.to(torch.ScalarType.Float64), 2, axes, keep).to(data.dtype);
+        ? data.Norm(2, axes, keep)
+        : data.to(torch.ScalarType.Float64).Norm(2, axes, keep).to(data.dtype);
 
     /// <summary>A reduction that Torch supports for one axis only. Axes are ascending.</summary>
     public static torch.Tensor OneByOne(

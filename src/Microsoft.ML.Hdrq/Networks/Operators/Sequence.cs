@@ -18,7 +18,7 @@ internal sealed class Sequence(string type, OperatorAttributes attributes) : Ope
             throw new InvalidDataException("A range needs finite numbers and a step other than zero.");
         var length = (long)Math.Max(0, count);
         context.CheckSize([length], torch.ScalarType.Int64);
-        var numbers = torch.arange(Scalars.Keep(length), torch.ScalarType.Int64).to(type)
+        var numbers = TensorMath.Range(0, length).to(type)
             .mul(inputs[2]!.cpu().reshape([]))
             .add(inputs[0]!.cpu().reshape([]), Scalars.One);
         return [numbers.to(HostValues.Home(ElementTypes.FromTorch(type), context))];

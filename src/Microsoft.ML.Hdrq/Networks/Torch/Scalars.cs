@@ -7,7 +7,7 @@ namespace Microsoft.ML.Hdrq.Networks.Torch;
 /// <see cref="Scalar"/> and then drops the object: when another thread collects garbage at that moment, the finalizer
 /// frees the scalar while libtorch uses it, and the operation fails or, worse, computes with another value. The scalars
 /// that TorchSharp makes itself, by implicit conversions and as factors of sums, have the same defect, so this assembly
-/// uses none of them (BannedSymbols.txt).
+/// uses none of them (BannedSymbols.txt, and a test that reads what TorchSharp does).
 /// </summary>
 internal static class Scalars
 {
