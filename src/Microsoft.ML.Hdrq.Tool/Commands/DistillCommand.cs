@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Tool.Data;
@@ -33,10 +34,11 @@ internal static class DistillCommand
             var target = result.GetValue(output)!;
             using var work = place.Open(
                 result, target, Devices.Context(place.Seed(result), result.GetValue(gpu), session.Output.Warn));
+            PlaceArguments.WarnOfFew(work.Images, "this place", session.Output.Warn);
             var standard = new DistillationOptions();
             using var trained = session.Output.WithProgress(board =>
             {
-                var bar = board.Add($"distilling {work.Name} on at most 256 of {work.Images} images");
+                var bar = board.Add($"distilling {work.Name} on {work.Used}");
                 var made = work.Do(session, (context, pixels, rows) => context.Model.DistillAtPlace(
                     pixels, PixelPipeline.Pixels, work.Draft, work.Own,
                     standard with
@@ -52,9 +54,21 @@ internal static class DistillCommand
                 bar.Complete();
                 return made;
             });
-            NetworkFiles.SayKernels(trained, session.Output);
+            NetworkFiles.SayKernels(trained, target, session.Output);
+            var report = DistillationReport.Of(trained)[^1];
+            session.Output.Say(string.Create(
+                CultureInfo.InvariantCulture,
+                $"It finds the class that the place's own network finds for {report.AgreementAfter:P1} of these images, and "
+                + $"found it before for {report.AgreementBefore:P1}."));
+            if (report.AgreementAfter < report.AgreementBefore)
+            {
+                session.Output.Warn(
+                    "Training made the network worse at this place: go on with the draft as it was, or train again with a "
+                    + "lower --rate.");
+            }
             session.Output.Say($"Written: {target}" + (result.GetValue(last) ? ", for ONNX Runtime."
-                : $". Next: hdrq distill {ShellText.Quoted(target)} at the next place, with --last at the last one."));
+                : $", with the moments of all places. Next: hdrq distill {ShellText.Quoted(target)} at the next place, with "
+                + "--last at the last one."));
         })));
         return command;
     }

@@ -181,7 +181,8 @@ internal static class InfoCommand
         facts.Add(("normalization", "batchNormalizations", normalizations > 0
             ? $"{normalizations} BatchNormalization with statistics of their own"
                 : "no BatchNormalization: folded into the layers, or of another kind"));
-        facts.Add(("for merging", "moments", Moments(moments, entries.Count)));
+        facts.Add(("for merging", "moments", (metadata.ContainsKey(NetworkMetadata.Merged) ? "where it is merged in turn: " : "")
+            + Moments(moments, entries.Count)));
         if (moments is { Layers: > 0 })
             facts.Add(("noise on them", "noise", Noise(moments.Noise)));
         if (metadata.Keys.Count(key => key.StartsWith(NetworkMetadata.LayerStatistics, StringComparison.Ordinal)) is > 0
@@ -199,10 +200,17 @@ internal static class InfoCommand
         var kept = metadata.Where(entry => NetworkFiles.IsKeptMoments(entry.Key)).ToList();
         if (kept.Count > 0)
         {
-            var bytes = kept.Sum(entry => entry.Value.Length);
             facts.Add(("for distilling", "keptMoments",
-                string.Create(CultureInfo.InvariantCulture, $"{bytes:N0} bytes of moments of the networks that it was ")
+                string.Create(
+                    CultureInfo.InvariantCulture, $"{Bytes(kept):N0} bytes of moments that the networks carried which it was ")
                 + "merged from: hdrq distill at one place after another"));
+        }
+        foreach (var (number, turn) in DistillationReport.Of(network).Index())
+        {
+            facts.Add(($"distilled, turn {number + 1}", $"distilled{number + 1}", string.Create(
+                CultureInfo.InvariantCulture,
+                $"at the place of network {turn.Network[..12]}, on {turn.Images:N0} images; it finds the class that that network "
+                + $"finds for {turn.AgreementAfter:P1} of them, before for {turn.AgreementBefore:P1}")));
         }
         if (metadata.GetValueOrDefault(NetworkMetadata.MergeStep) is { } done)
             facts.Add(("draft", "draft",
@@ -211,7 +219,7 @@ internal static class InfoCommand
             pair => !NetworkFiles.IsMoments(pair.Key) && !NetworkFiles.IsKeptMoments(pair.Key)
             && !pair.Key.StartsWith(NetworkMetadata.LayerStatistics, StringComparison.Ordinal)
             && pair.Key is not (NetworkMetadata.ClassNames or NetworkMetadata.Adaptation
-                or NetworkMetadata.SentMoments or NetworkMetadata.MergeStep)))
+                or NetworkMetadata.SentMoments or NetworkMetadata.MergeStep or NetworkMetadata.Distilled)))
             facts.Add((key, key, value));
 
         output.Event("info", () =>
@@ -228,8 +236,9 @@ internal static class InfoCommand
                         : Kind(moments?.Kind ?? MomentsKind.Nothing),
                     ["images"] = moments?.Images,
                     ["layers"] = entries.Count,
-                    ["bytes"] = entries.Sum(entry => (long)entry.Value.Length),
+                    ["bytes"] = Bytes(entries),
                 },
+                ["keptMoments"] = kept.Count == 0 ? null : new JsonObject { ["bytes"] = Bytes(kept) },
                 ["noise"] = moments?.Noise is { } noise
                     ? new JsonObject { ["epsilon"] = noise.Epsilon, ["delta"] = noise.Delta } : null,
                 ["batchNormalizations"] = normalizations,
@@ -260,6 +269,9 @@ internal static class InfoCommand
             table.Add([layer.Name, layer.Type, Bits(layer), Kernel(layer)]);
         output.Show(table);
     }
+
+    private static long Bytes(IEnumerable<KeyValuePair<string, string>> entries) =>
+        entries.Sum(entry => (long)entry.Value.Length);
 
     private static string Moments(SentMomentsReport? moments, int layers)
     {

@@ -23,7 +23,7 @@ internal static class MeasureCommand
             using var work = place.Open(result, target, Devices.Context(place.Seed(result), null));
             using var moments = session.Output.WithProgress(board =>
             {
-                var bar = board.Add($"measuring {work.Name}");
+                var bar = board.Add($"measuring {work.Name} on {work.Used}");
                 var measured = work.Do(session, (context, pixels, rows) => context.Model.MeasureForMerge(
                     pixels, PixelPipeline.Pixels, work.Draft, work.Own, rows));
                 measured.Save(target);
@@ -31,7 +31,8 @@ internal static class MeasureCommand
                 return measured;
             });
             session.Output.Say(
-                $"Written: {target}, step {moments.Step + 1} of {moments.Steps}, sums over {moments.Images} images. "
+                $"Written: {target}, step {moments.Step + 1} of {moments.Steps}, sums over {moments.Images} images, whole and "
+                + "without noise, whatever the place's own network was told to send. "
                 + "Next: send it to the centre, for hdrq merge --draft.");
         })));
         return command;

@@ -143,6 +143,8 @@ internal static partial class MergeCommand
                 first, result.GetValue(zip) is null ? NetworkFiles.AnySide : result.GetValue(size));
             if (places is not null && result.GetValue(zip) is null)
                 (height, width) = PixelPipeline.InputSize(first, () => places[0].Paths[0]);
+            foreach (var (domain, images) in places ?? [])
+                PlaceArguments.WarnOfFew(images.Count, domain, session.Output.Warn);
             var steps = new NetworkSteps(
                 context, new PixelPipeline(context, height, width), result.GetValue(seed), result.GetValue(threads));
             var options =
@@ -154,7 +156,8 @@ internal static partial class MergeCommand
                 };
             using var merged = session.Output.WithProgress(board =>
             {
-                var bar = board.Add($"merging {paths.Count} networks");
+                var bar = board.Add($"merging {paths.Count} networks" + (places is null ? "" : " on "
+                    + string.Join(", ", places.Select(place => $"{PlaceArguments.Used(place.Paths.Count)} of {place.Domain}"))));
                 if (shares.Length > 0)
                     options = options with { NetworkWeights = [.. shares.Select(share => share / shares.Sum())] };
                 var made = Named(paths, () => again is not null
@@ -162,10 +165,7 @@ internal static partial class MergeCommand
                     : places is not null ? WithAll(networks => steps.Merge(
                         networks, places, options, result.GetValue(seed),
                         CheckpointFolder.Of(result.GetValue(output)!), bar.Show, session.CancellationToken))
-                    : NetworkMerger.MergeFiles(
-                        paths, options, progress: new ProgressReport<MergeProgress>(
-                            step => bar.Show((double)step.Step / step.Steps, step.Layer)),
-                        cancellationToken: session.CancellationToken));
+                    : OneAfterAnother(bar));
                 if (names is not null)
                 {
                     using var nameless = made;
@@ -178,17 +178,20 @@ internal static partial class MergeCommand
                 return made;
             });
             var sites = paths.Select(path => (Path: path, Metadata: Network.ReadOnnxMetadata(path))).ToList();
-            session.Output.Say($"Merged by {Method(merged, choice, sites)}.");
+            var step = merged.Metadata.GetValueOrDefault(NetworkMetadata.MergeStep);
+            session.Output.Say(step is null
+                ? $"Merged by {Method(merged, choice, sites)}."
+                : $"Step {step} of the second round is done; it is not the network yet.");
             foreach (var (path, metadata) in sites)
             {
                 if (AdaptationReport.Of(metadata)?.KeptSource is { } reason)
                     session.Output.Warn($"{path} is not adapted to its place: {reason}");
             }
-            NetworkFiles.SayKernels(merged, session.Output);
-            if (merged.Metadata.GetValueOrDefault(NetworkMetadata.MergeStep) is { } done)
+            NetworkFiles.SayKernels(merged, result.GetValue(output)!, session.Output);
+            if (step is not null)
             {
                 session.Output.Say(
-                    $"Written: {result.GetValue(output)}, a draft after step {done}. Next: hdrq measure at each "
+                    $"Written: {result.GetValue(output)}, a draft after step {step}. Next: hdrq measure at each "
                     + "place, and hdrq merge --draft.");
                 return;
             }
@@ -198,6 +201,15 @@ internal static partial class MergeCommand
                     : "for ONNX Runtime")
                 + (result.GetValue(zip) is { } written ? $"; {written}, for mlContext.Model.Load."
                     : ". --zip FILE also writes an ML.NET model."));
+
+            Network OneAfterAnother(ProgressBoard.Bar bar)
+            {
+                first.Dispose();
+                return NetworkMerger.MergeFiles(
+                    paths, options, progress: new ProgressReport<MergeProgress>(
+                        step => bar.Show((double)step.Step / step.Steps, step.Layer)),
+                    cancellationToken: session.CancellationToken);
+            }
 
             Network WithAll(Func<IReadOnlyList<Network>, Network> merge)
             {

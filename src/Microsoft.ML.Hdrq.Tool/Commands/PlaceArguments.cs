@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Pipeline;
@@ -11,6 +12,11 @@ namespace Microsoft.ML.Hdrq.Tool.Commands;
 /// <summary>What a command needs that works with a merged draft at one place.</summary>
 internal sealed class PlaceArguments
 {
+    /// <summary>As many images are taken of a place, see <see cref="RowOptions.MaxRows"/>.</summary>
+    private const int MostImages = CommonArguments.StandardCalibrationImages;
+
+    private const int FewestImages = 32;
+
     private readonly Argument<string> _draft;
     private readonly Option<string?> _network = Arguments.File(
         "--network", "ONNX file of the place's own network, one of those that were merged.", isRequired: true);
@@ -60,12 +66,30 @@ internal sealed class PlaceArguments
             new() { Seed = Seed(result), Threads = result.GetValue(_threads) });
     }
 
+    /// <summary>What is said of the images of a place, of which no more are taken than the library takes.</summary>
+    public static string Used(int images) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{(images > MostImages ? $"{MostImages} of " : "")}{images:N0} image{(images == 1 ? "" : "s")}");
+
+    /// <summary>Warns of images that say little of their place.</summary>
+    public static void WarnOfFew(int images, string place, Action<string> warn)
+    {
+        if (images < FewestImages)
+        {
+            warn($"{Used(images)} of {place} say little of it: with fewer than {FewestImages}, better {MostImages}, the network "
+                + "may become worse than the merge of the networks alone.");
+        }
+    }
+
     /// <summary>A draft, a place's own network and its images.</summary>
     internal sealed class Place(
         string name, IReadOnlyList<string> images, Network draft, Network own, MLContext context, RowOptions rows)
         : IDisposable
     {
         public string Name => name;
+
+        /// <summary>What is said of the images that are taken.</summary>
+        public string Used => PlaceArguments.Used(images.Count);
 
         public int Images => images.Count;
 

@@ -119,7 +119,7 @@ internal static class QuantizeCommand
                 return made;
             });
             using (quantized)
-                NetworkFiles.SayKernels(quantized, session.Output);
+                NetworkFiles.SayKernels(quantized, target, session.Output);
             session.Output.Say(
                 $"Written: {target}. Next: send it to the centre, for hdrq merge {ShellText.Quoted(target)} OTHER.onnx "
                 + $"--output merged.onnx --zip merged.zip{(isOpen ? $" --size {height}" : "")}.");

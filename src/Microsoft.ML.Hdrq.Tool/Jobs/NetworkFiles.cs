@@ -44,14 +44,19 @@ internal static class NetworkFiles
     public static bool IsKeptMoments(string key) =>
         key.StartsWith(NetworkMetadata.KeptMoments, StringComparison.Ordinal);
 
-    /// <summary>Says what became of the layers of a quantized network.</summary>
-    public static void SayKernels(Network network, Output output)
+    /// <summary>
+    /// Says whether ONNX Runtime runs a network, and what became of the layers of a quantized one.
+    /// </summary>
+    /// <param name="network">The network.</param>
+    /// <param name="path">Where <see cref="Save"/> has written it.</param>
+    /// <param name="output">Where to say it.</param>
+    public static void SayKernels(Network network, string path, Output output)
     {
-        OnnxReport report;
+        OnnxReport? report;
         try
         {
-            report = OnnxReport.Of(network);
-            Try(network);
+            report = network.IsQuantized ? OnnxReport.Of(network) : null;
+            Try(network.Graph.Inputs[0], path);
         }
         catch (OnnxRuntimeException exception)
         {
@@ -59,20 +64,17 @@ internal static class NetworkFiles
             output.Warn($"ONNX Runtime does not run this network: {exception.Message.Split('\n')[0].Trim()}");
             return;
         }
-        foreach (var line in report.Layers.All(layer => layer.WeightBits is null) ? []
+        foreach (var line in report is null || report.Layers.All(layer => layer.WeightBits is null) ? []
             : KernelSummary.Of([("", report)]))
             output.Say(line);
     }
 
     /// <summary>Scores one image with ONNX Runtime: what its optimizer makes may be loaded and still not run.</summary>
-    private static void Try(Network network)
+    private static void Try(GraphValue input, string path)
     {
-        var input = network.Graph.Inputs[0];
         long[] shape = [.. input.Shape.ToArray().Select((size, d) => size != -1 ? size : d == 0 ? 1 : AnySide)];
-        using var file = new MemoryStream();
-        network.SaveOnnx(file);
         using var options = new SessionOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
-        using var session = new InferenceSession(file.ToArray(), options);
+        using var session = new InferenceSession(path, options);
         using var zeros = OrtValue.CreateAllocatedTensorValue(
             OrtAllocator.DefaultInstance, TensorElementType.Float, shape);
         zeros.GetTensorMutableDataAsSpan<float>().Clear();

@@ -18,7 +18,7 @@ internal sealed record LayerMoments(
     torch.Tensor InputMean, torch.Tensor OutputMean, torch.Tensor Inputs, torch.Tensor Cross) : IDisposable
 {
     /// <summary>The number of images in a batch, where a network takes any number.</summary>
-    private const int BatchSize = 32;
+    public const int BatchSize = 32;
 
     /// <summary>A run of a network on a place's images, of which layers can be measured one after another.</summary>
     /// <param name="network">The network, merged or the place's own.</param>

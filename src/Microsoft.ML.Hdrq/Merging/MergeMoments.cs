@@ -165,7 +165,7 @@ public sealed class MergeMoments : IDisposable
         var hash = network.ParametersSha256();
         return merged.Split(' ').IndexOf(hash) is >= 0 and var place ? (hash, place)
             : throw new ArgumentException(
-                "The network is none of those that the draft was merged from.", nameof(network));
+                "The network is none of those that the draft was merged from: its weights are others.", nameof(network));
     }
 
     /// <summary>The number of steps of a second round that were done with a draft.</summary>

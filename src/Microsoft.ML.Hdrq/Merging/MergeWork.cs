@@ -127,15 +127,22 @@ internal sealed class MergeWork : IDisposable
     {
         var (steps, step) = (SecondRound.Steps(draft.Graph), MergeMoments.StepOf(draft));
         var hash = draft.ParametersSha256();
-        if (draft.Metadata.GetValueOrDefault(NetworkMetadata.Merged) != Hashes || step >= steps.Count)
+        if (step >= steps.Count)
+            throw new ArgumentException("All layers of the draft are merged again already.", nameof(draft));
+        // With other weights the networks may stand in another order.
+        if (!Hashes.Split(' ').ToHashSet(StringComparer.Ordinal).SetEquals(
+            draft.Metadata.GetValueOrDefault(NetworkMetadata.Merged, "").Split(' ')))
+            throw new ArgumentException("The draft was not merged from these networks.", nameof(draft));
+        if (draft.Metadata[NetworkMetadata.Merged] != Hashes
+            || draft.Metadata.GetValueOrDefault(NetworkMetadata.MergeWeights) != Weights)
         {
             throw new ArgumentException(
-                "The draft was not merged from these networks, or all its layers are merged again already.",
+                "The draft was merged from these networks with other weights; each step takes those of the first.",
                 nameof(draft));
         }
         var measured = _sources.Select(source => moments.Where(one => one.Network == source.Hash).ToList() is [var own]
             ? own : throw new ArgumentException(
-                $"It takes the moments of each network once, and those of {source.Name} are given "
+                $"Moments of each network are needed once, and those of {source.Name} are given "
                 + $"{moments.Count(one => one.Network == source.Hash)} times.", nameof(moments))).ToList();
         if (moments.FirstOrDefault(one => one.Draft != hash || one.Step != step) is { } other)
         {
@@ -177,8 +184,7 @@ internal sealed class MergeWork : IDisposable
                 [.. _sources.Select(source => (source.Metadata, source.Lambda))]).With(
                 (NetworkMetadata.MergeMethod, _name),
                 (NetworkMetadata.Merged, Hashes),
-                (NetworkMetadata.MergeWeights, string.Join(' ', _sources.Select(source =>
-                    source.Lambda.ToString(CultureInfo.InvariantCulture)))));
+                (NetworkMetadata.MergeWeights, Weights));
             merged.Metadata = _step is { } step
                 ? merged.Metadata.With((NetworkMetadata.MergeStep, step))
                 : merged.Metadata.Remove(NetworkMetadata.MergeStep);
@@ -223,6 +229,9 @@ internal sealed class MergeWork : IDisposable
     }
 
     private string Hashes => string.Join(' ', _sources.Select(source => source.Hash));
+
+    private string Weights =>
+        string.Join(' ', _sources.Select(source => source.Lambda.ToString(CultureInfo.InvariantCulture)));
 
     private void MergeLayersAgain(
         Network draft, (Network Network, torch.Tensor Images)[] sites,

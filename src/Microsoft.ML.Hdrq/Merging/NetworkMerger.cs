@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+using Microsoft.ML.Hdrq.Adaptation;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Networks.Layers;
@@ -242,12 +244,37 @@ public static class NetworkMerger
         PlaceCheck.CheckOwn(draft, own, place, places, images, cancellationToken);
         using var held = new HeldOutputs(draft, [.. Enumerable.Range(0, places).Where(other => other != place)]);
         using var gradients = torch.enable_grad();
+        var before = Agreement(draft);
         var distilled = Distillation.Train(draft, [(own, images)], options, seed, cancellationToken, held);
-        var method = draft.Metadata[NetworkMetadata.MergeMethod];
-        distilled.Metadata = (keepMoments ? draft.Metadata : InputGrams.WithoutKept(draft.Metadata)).SetItem(
-            NetworkMetadata.MergeMethod,
-            method.EndsWith(Distillation.Suffix, StringComparison.Ordinal) ? method : method + Distillation.Suffix);
-        return distilled;
+        try
+        {
+            var report = new DistillationReport(
+                network.ParametersSha256(), images.shape[0], before, Agreement(distilled));
+            distilled.Metadata = report.AddTo(Described());
+            return distilled;
+        }
+        catch
+        {
+            distilled.Dispose();
+            throw;
+        }
+
+        ImmutableSortedDictionary<string, string> Described()
+        {
+            var method = draft.Metadata[NetworkMetadata.MergeMethod];
+            return (keepMoments ? draft.Metadata : InputGrams.WithoutKept(draft.Metadata)).SetItem(
+                NetworkMetadata.MergeMethod,
+                method.EndsWith(Distillation.Suffix, StringComparison.Ordinal) ? method : method + Distillation.Suffix);
+        }
+
+        double Agreement(Network merged)
+        {
+            using var agreementScope = torch.NewDisposeScope();
+            return UnlabelledScores.Agreement(Probabilities(merged), Probabilities(own));
+        }
+
+        torch.Tensor Probabilities(Network one) =>
+            UnlabelledScores.Probabilities(one, images, LayerMoments.BatchSize, cancellationToken);
     }
 
     /// <summary>Checks that a draft can be distilled at the place of a network, before there are images.</summary>
@@ -259,13 +286,13 @@ public static class NetworkMerger
         if (draft.Metadata.GetValueOrDefault(NetworkMetadata.MergeStep) is { } step)
         {
             throw new ArgumentException(
-                $"The draft is at step {step} of a second round, which comes to its end before.", nameof(draft));
+                $"The draft is at step {step} of a second round, which has to be done first.", nameof(draft));
         }
         if (!InputGrams.AreKept(draft.Metadata))
         {
             throw new ArgumentException(
                 $"The draft keeps no moments of the networks: merge with {nameof(MergeOptions)}."
-                + $"{nameof(MergeOptions.KeepMoments)}.", nameof(draft));
+                + $"{nameof(MergeOptions.KeepMoments)}, and at each place but the last keep them.", nameof(draft));
         }
         return place;
     }

@@ -31,7 +31,7 @@ internal static class PlaceCheck
     /// <param name="sources">The networks.</param>
     /// <param name="moments">What the layer reads at each place, in the order of the networks.</param>
     /// <exception cref="ArgumentException">
-    /// All images would be likelier in another order.
+    /// All images would be likelier in another order, or those of one place at another one.
     /// </exception>
     public static void Check(Layer layer, IReadOnlyList<MergeSource> sources, IReadOnlyList<LayerMoments> moments)
     {
@@ -47,8 +47,10 @@ internal static class PlaceCheck
             sent.Add(gram);
         }
         var costs = moments.Select(place => sent.Select(gram => Cost(place, gram) / size).ToArray()).ToArray();
-        var likeliest = Likeliest(costs);
-        var moved = likeliest.Index().Where(pair => pair.Item != pair.Index).ToList();
+        var moved = Likeliest(costs).Index().Where(pair => pair.Item != pair.Index).ToList();
+        // Nobody's images were exchanged, but one place's may be given for several networks.
+        if (moved.Count == 0)
+            moved = [.. costs.Select(Likelier).Index().Where(pair => pair.Item != pair.Index)];
         if (moved.Count == 0)
             return;
         var wrong = moved
@@ -84,13 +86,21 @@ internal static class PlaceCheck
             .Select(other => InputGrams.ReadKept(draft.Metadata, other, layer.Weight, size))
             .Select(gram => gram is null ? double.PositiveInfinity : Cost(measured, gram) / size)
             .ToArray();
-        var likeliest = costs.IndexOf(costs.Min());
-        if (costs[place] - costs[likeliest] > 2 * Margin)
+        if (Likelier(costs, place) != place)
         {
             throw new ArgumentException(
                 "The images look like those that another of the merged networks was made on, and not like those of "
                 + "this one: a place trains with its own network on its own images.");
         }
+    }
+
+    /// <summary>The place under whose moments images are much likelier than under those of their own; or their own.</summary>
+    /// <param name="costs">What <see cref="Cost"/> gives for the images under the moments of each place.</param>
+    /// <param name="own">The images' own place.</param>
+    private static int Likelier(double[] costs, int own)
+    {
+        var likeliest = costs.IndexOf(costs.Min());
+        return costs[own] - costs[likeliest] > 2 * Margin ? likeliest : own;
     }
 
     /// <summary>

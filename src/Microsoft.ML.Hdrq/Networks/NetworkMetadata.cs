@@ -66,6 +66,11 @@ public static class NetworkMetadata
     public const string MergeStep = "hdrq.merge_step";
 
     /// <summary>
+    /// At which places a merged network was distilled, and what it did; <c>DistillationReport</c> reads it.
+    /// </summary>
+    public const string Distilled = "hdrq.distilled";
+
+    /// <summary>
     /// The prefix of the entries of a merged network that hold the moments which its networks carried, kept by
     /// <c>MergeOptions.KeepMoments</c> for distilling at one place after another; the network's place in
     /// <see cref="Merged"/>, from 0, a slash and the name of a weight follow.

@@ -44,6 +44,9 @@ public sealed class TensorData : IEquatable<TensorData>
     /// <summary>The elements, row-major, little-endian.</summary>
     public ReadOnlySpan<byte> Bytes => _bytes;
 
+    /// <summary>The elements, as <see cref="Bytes"/>.</summary>
+    internal ReadOnlyMemory<byte> Memory => _bytes;
+
     /// <summary>Makes a tensor from unmanaged values.</summary>
     internal static TensorData Of<T>(ReadOnlySpan<T> values, params ReadOnlySpan<long> shape) where T : unmanaged
     {

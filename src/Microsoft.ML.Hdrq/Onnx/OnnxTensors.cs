@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Google.Protobuf;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Onnx.Protobuf;
@@ -40,7 +41,7 @@ internal static class OnnxTensors
         if (proto.HasRawData)
         {
             return proto.RawData.Length == sizeInFile
-                ? FromRaw(type, shape, count, proto.RawData.Span)
+                ? FromRaw(type, shape, count, proto.RawData)
                 : throw Mismatch(proto.RawData.Length, "bytes", sizeInFile);
         }
         return type switch
@@ -85,7 +86,7 @@ internal static class OnnxTensors
         {
             Name = name,
             DataType = (int)data.ElementType,
-            RawData = ByteString.CopyFrom(ToRaw(data)),
+            RawData = UnsafeByteOperations.UnsafeWrap(ToRaw(data)),
         };
         proto.Dims.AddRange(data.Shape.ToArray());
         return proto;
@@ -115,15 +116,23 @@ internal static class OnnxTensors
     }
 
     /// <summary>The elements as a file stores them: two 4-bit integers per byte, the first in the low half.</summary>
-    public static ReadOnlySpan<byte> ToRaw(TensorData data)
+    public static ReadOnlyMemory<byte> ToRaw(TensorData data)
     {
         if (data.ElementType.BitsInFile() != 4)
-            return data.Bytes;
+            return data.Memory;
         var packed = new byte[(data.Bytes.Length + 1) / 2];
         for (var i = 0; i < data.Bytes.Length; i++)
             packed[i / 2] |= (byte)((data.Bytes[i] & 0xF) << (i % 2 * 4));
         return packed;
     }
+
+    /// <summary>Takes over the bytes where they are as they will be: neither is ever changed.</summary>
+    private static TensorData FromRaw(ElementType type, long[] shape, long count, ByteString raw) =>
+        BitConverter.IsLittleEndian && type.BitsInFile() != 4 && type != ElementType.Bool
+        && MemoryMarshal.TryGetArray(raw.Memory, out var bytes)
+        && bytes is { Offset: 0, Array: { } array } && array.Length == bytes.Count
+            ? new TensorData(type, shape, array)
+            : FromRaw(type, shape, count, raw.Span);
 
     private static TensorData FromRaw(ElementType type, long[] shape, long count, ReadOnlySpan<byte> raw)
     {

@@ -150,12 +150,34 @@ public sealed class PlaceDistillationTests
         // A second turn adds nothing to the name, and the layers of a distilled network are not merged again.
         using var again = NetworkMerger.DistillAtPlace(trained, networks[1], images[1], _turn, seed: 2);
         Assert.AreEqual("RegMean, second round, distilled", again.Metadata[NetworkMetadata.MergeMethod]);
+        // Each turn says at whose place it was, and how often the network agrees there with that place's own.
+        Assert.IsEmpty(DistillationReport.Of(draft));
+        CollectionAssert.AreEqual(
+            new[]
+            {
+                new DistillationReport(own.ParametersSha256(), images[0].shape[0], Agreement(draft, 0), Agreement(trained, 0)),
+                new(networks[1].ParametersSha256(), images[1].shape[0], Agreement(trained, 1), Agreement(again, 1)),
+            },
+            DistillationReport.Of(again).ToArray());
+        again.SaveOnnx(folder.Combine("again.onnx"));
+        using var readAgain = Network.LoadOnnx(folder.Combine("again.onnx"));
+        CollectionAssert.AreEqual(DistillationReport.Of(again).ToArray(), DistillationReport.Of(readAgain).ToArray());
+        readAgain.Metadata = readAgain.Metadata.SetItem(NetworkMetadata.Distilled, "by hand");
+        Assert.IsEmpty(DistillationReport.Of(readAgain));
         StringAssert.Contains(
             Assert.ThrowsExactly<ArgumentException>(
                 () => MergeMoments.Measure(again, networks[0], images[0])).Message, "merged again already");
         Array.ForEach(networks, network => network.Dispose());
 
         static bool IsKept(string key) => key.StartsWith(NetworkMetadata.KeptMoments, StringComparison.Ordinal);
+
+        double Agreement(Network merged, int place)
+        {
+            var (ours, theirs) = (Classes(merged), Classes(networks[place]));
+            return (double)ours.Zip(theirs).Count(pair => pair.First == pair.Second) / ours.Length;
+
+            long[] Classes(Network network) => network.Forward(images[place]).argmax(1).data<long>().ToArray();
+        }
     }
 
     [TestMethod]

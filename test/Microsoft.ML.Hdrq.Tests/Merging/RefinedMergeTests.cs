@@ -210,7 +210,16 @@ public sealed class RefinedMergeTests
         using var moments = MergeMoments.Measure(draft, networks[0], images[0]);
         StringAssert.Contains(
             Assert.ThrowsExactly<ArgumentException>(
-                () => NetworkMerger.MergeAgain(draft, networks, [moments], _secondRound)).Message, "each network once");
+                () => NetworkMerger.MergeAgain(draft, networks, [moments], _secondRound)).Message, "needed once");
+        using var others = MergeMoments.Measure(draft, networks[1], images[1]);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.MergeAgain(
+                draft, networks, [moments, others], _secondRound with { NetworkWeights = [0.6, 0.4] })).Message,
+            "with other weights");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.MergeAgain(
+                draft, [networks[0], networks[0]], [moments, others], _secondRound)).Message,
+            "not merged from these networks");
         var path = folder.Combine("a.moments");
         moments.Save(path);
         var bytes = File.ReadAllBytes(path);
