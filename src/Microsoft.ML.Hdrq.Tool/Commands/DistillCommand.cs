@@ -34,7 +34,6 @@ internal static class DistillCommand
             var target = result.GetValue(output)!;
             using var work = place.Open(
                 result, target, Devices.Context(place.Seed(result), result.GetValue(gpu), session.Output.Warn));
-            PlaceArguments.WarnOfFew(work.Images, "this place", session.Output.Warn);
             var standard = new DistillationOptions();
             using var trained = session.Output.WithProgress(board =>
             {
@@ -55,6 +54,7 @@ internal static class DistillCommand
                 return made;
             });
             NetworkFiles.SayKernels(trained, target, session.Output);
+            PlaceArguments.WarnOfFew(work.Images, "this place", session.Output.Warn);
             var report = DistillationReport.Of(trained)[^1];
             session.Output.Say(string.Create(
                 CultureInfo.InvariantCulture,

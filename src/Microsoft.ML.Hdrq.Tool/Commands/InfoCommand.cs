@@ -181,7 +181,7 @@ internal static class InfoCommand
         facts.Add(("normalization", "batchNormalizations", normalizations > 0
             ? $"{normalizations} BatchNormalization with statistics of their own"
                 : "no BatchNormalization: folded into the layers, or of another kind"));
-        facts.Add(("for merging", "moments", (metadata.ContainsKey(NetworkMetadata.Merged) ? "where it is merged in turn: " : "")
+        facts.Add(("for merging", "moments", (metadata.ContainsKey(NetworkMetadata.Merged) ? "where it is merged in turn, " : "")
             + Moments(moments, entries.Count)));
         if (moments is { Layers: > 0 })
             facts.Add(("noise on them", "noise", Noise(moments.Noise)));

@@ -143,8 +143,6 @@ internal static partial class MergeCommand
                 first, result.GetValue(zip) is null ? NetworkFiles.AnySide : result.GetValue(size));
             if (places is not null && result.GetValue(zip) is null)
                 (height, width) = PixelPipeline.InputSize(first, () => places[0].Paths[0]);
-            foreach (var (domain, images) in places ?? [])
-                PlaceArguments.WarnOfFew(images.Count, domain, session.Output.Warn);
             var steps = new NetworkSteps(
                 context, new PixelPipeline(context, height, width), result.GetValue(seed), result.GetValue(threads));
             var options =
@@ -187,6 +185,8 @@ internal static partial class MergeCommand
                 if (AdaptationReport.Of(metadata)?.KeptSource is { } reason)
                     session.Output.Warn($"{path} is not adapted to its place: {reason}");
             }
+            foreach (var (domain, images) in places ?? [])
+                PlaceArguments.WarnOfFew(images.Count, domain, session.Output.Warn);
             NetworkFiles.SayKernels(merged, result.GetValue(output)!, session.Output);
             if (step is not null)
             {

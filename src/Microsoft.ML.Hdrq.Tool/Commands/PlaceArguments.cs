@@ -77,7 +77,7 @@ internal sealed class PlaceArguments
         if (images < FewestImages)
         {
             warn($"{Used(images)} of {place} say little of it: with fewer than {FewestImages}, better {MostImages}, the network "
-                + "may become worse than the merge of the networks alone.");
+                + "may be worse than the merge of the networks alone.");
         }
     }
 
