@@ -152,6 +152,7 @@ internal static partial class MergeCommand
                     AllowOtherImages = result.GetValue(otherImages),
                     KeepMoments = result.GetValue(keeping),
                 };
+            var sites = paths.Select(path => (Path: path, Metadata: Network.ReadOnnxMetadata(path))).ToList();
             using var merged = session.Output.WithProgress(board =>
             {
                 var bar = board.Add($"merging {paths.Count} networks" + (places is null ? "" : " on "
@@ -175,7 +176,6 @@ internal static partial class MergeCommand
                 bar.Complete();
                 return made;
             });
-            var sites = paths.Select(path => (Path: path, Metadata: Network.ReadOnnxMetadata(path))).ToList();
             var step = merged.Metadata.GetValueOrDefault(NetworkMetadata.MergeStep);
             session.Output.Say(step is null
                 ? $"Merged by {Method(merged, choice, sites)}."

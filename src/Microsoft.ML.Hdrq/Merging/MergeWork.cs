@@ -179,8 +179,11 @@ internal sealed class MergeWork : IDisposable
     {
         try
         {
+            // What drafts say of the networks that they were merged from is not true of the drafts themselves.
+            var common = InputGrams.WithoutKept(InputGrams.Without(NetworkMetadata.Common(_networks)))
+                .Remove(NetworkMetadata.Distilled);
             merged.Metadata = OutputStatistics.Merge(
-                InputGrams.Without(NetworkMetadata.Common(_networks)),
+                common,
                 [.. _sources.Select(source => (source.Metadata, source.Lambda))]).With(
                 (NetworkMetadata.MergeMethod, _name),
                 (NetworkMetadata.Merged, Hashes),

@@ -162,6 +162,10 @@ public sealed class PlaceDistillationTests
         again.SaveOnnx(folder.Combine("again.onnx"));
         using var readAgain = Network.LoadOnnx(folder.Combine("again.onnx"));
         CollectionAssert.AreEqual(DistillationReport.Of(again).ToArray(), DistillationReport.Of(readAgain).ToArray());
+        // Merged with each other, drafts are networks of their own: what they keep of others does not go on.
+        using var ofDrafts = NetworkMerger.Merge([trained, again]);
+        Assert.IsFalse(ofDrafts.Metadata.Keys.Any(IsKept));
+        Assert.IsEmpty(DistillationReport.Of(ofDrafts));
         readAgain.Metadata = readAgain.Metadata.SetItem(NetworkMetadata.Distilled, "by hand");
         Assert.IsEmpty(DistillationReport.Of(readAgain));
         StringAssert.Contains(
