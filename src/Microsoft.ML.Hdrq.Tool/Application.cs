@@ -23,6 +23,7 @@ internal static class Application
                 output = work.IsJson ? new JsonOutput(streams.Out, TimeProvider.System)
                     : streams.Terminal is { } terminal ? new TerminalOutput(terminal)
                     : output;
+                Arguments.CheckTemporaryFolder();
                 work.Run(new Session(output, cancellation.Token));
             });
             // A file name may begin with @.
@@ -56,7 +57,7 @@ internal static class Application
         {
             _ = exception;
             return End(cancellation.ExitCode!.Value,
-                "Cancelled. What was finished is kept: the same command goes on from there.");
+                "Cancelled. The same command goes on from what was finished, if anything was.");
         }
         catch (Exception exception)
         {

@@ -232,6 +232,20 @@ internal static class Arguments
                 : null;
     }
 
+    /// <summary>Checks that there is a folder for temporary files, before work that needs it.</summary>
+    /// <exception cref="UsageException">There is none, or it cannot be written to.</exception>
+    public static void CheckTemporaryFolder()
+    {
+        var folder = Path.GetTempPath();
+        if (!Directory.Exists(folder) || !IsWritable(folder))
+        {
+            var variable = OperatingSystem.IsWindows() ? "TMP" : "TMPDIR";
+            throw new UsageException(
+                $"{variable} {folder}: {(Directory.Exists(folder) ? "that folder cannot be written to" : "there is no such folder")}; "
+                + "temporary files go there.");
+        }
+    }
+
     private static string? OutputFolderFault(string folder)
     {
         for (var existing = folder; existing is not null; existing = Path.GetDirectoryName(existing))

@@ -198,12 +198,14 @@ internal static class InfoCommand
                     : "")
                 + $"by the method {adaptation.Method}; " + Scores(adaptation)));
         var kept = metadata.Where(entry => NetworkFiles.IsKeptMoments(entry.Key)).ToList();
+        var keptReports = SentMomentsReport.OfKept(network);
         if (kept.Count > 0)
         {
             facts.Add(("for distilling", "keptMoments",
                 string.Create(
                     CultureInfo.InvariantCulture, $"{Bytes(kept):N0} bytes of moments that the networks carried which it was ")
-                + "merged from: hdrq distill at one place after another"));
+                + $"merged from ({string.Join("; ", keptReports.Select(Kept).Distinct())}): hdrq distill at one place after "
+                + "another"));
         }
         foreach (var (number, turn) in DistillationReport.Of(network).Index())
         {
@@ -217,6 +219,7 @@ internal static class InfoCommand
                 $"step {done} of a second round is done; next: hdrq measure at each place, and hdrq merge --draft"));
         foreach (var (key, value) in metadata.Where(
             pair => !NetworkFiles.IsMoments(pair.Key) && !NetworkFiles.IsKeptMoments(pair.Key)
+            && !pair.Key.StartsWith(NetworkMetadata.KeptSentMoments, StringComparison.Ordinal)
             && !pair.Key.StartsWith(NetworkMetadata.LayerStatistics, StringComparison.Ordinal)
             && pair.Key is not (NetworkMetadata.ClassNames or NetworkMetadata.Adaptation
                 or NetworkMetadata.SentMoments or NetworkMetadata.MergeStep or NetworkMetadata.Distilled)))
@@ -238,9 +241,17 @@ internal static class InfoCommand
                     ["layers"] = entries.Count,
                     ["bytes"] = Bytes(entries),
                 },
-                ["keptMoments"] = kept.Count == 0 ? null : new JsonObject { ["bytes"] = Bytes(kept) },
-                ["noise"] = moments?.Noise is { } noise
-                    ? new JsonObject { ["epsilon"] = noise.Epsilon, ["delta"] = noise.Delta } : null,
+                ["keptMoments"] = kept.Count == 0 ? null : new JsonObject
+                {
+                    ["bytes"] = Bytes(kept),
+                    ["networks"] = new JsonArray([.. keptReports.Select(one => one is null ? null : (JsonNode)new JsonObject
+                    {
+                        ["kind"] = Kind(one.Kind),
+                        ["images"] = one.Images,
+                        ["noise"] = NoiseData(one.Noise),
+                    })]),
+                },
+                ["noise"] = NoiseData(moments?.Noise),
                 ["batchNormalizations"] = normalizations,
             };
             if (report is not null)
@@ -288,6 +299,17 @@ internal static class InfoCommand
                 $"{Kind(moments.Kind)} moments of the inputs of {layers} layers on {moments.Images:N0} images, "
                 + $"{moments.Bytes:N0} bytes: merged by RegMean");
     }
+
+    private static string Kept(SentMomentsReport? sent) => sent is null
+        ? "of which the file does not say how many images they are of"
+        : string.Create(CultureInfo.InvariantCulture, $"{Kind(sent.Kind)}, of {sent.Images:N0} images, ")
+            + (sent.Noise is { } noise
+                ? string.Create(
+                    CultureInfo.InvariantCulture, $"with noise of epsilon {noise.Epsilon}, delta {noise.Delta}")
+                : "without noise");
+
+    private static JsonObject? NoiseData(MomentNoise? noise) =>
+        noise is null ? null : new() { ["epsilon"] = noise.Epsilon, ["delta"] = noise.Delta };
 
     private static string Noise(MomentNoise? noise) => noise is null
         ? "none: nothing is guaranteed of what they tell of an image"

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Microsoft.ML.Hdrq.Tool.Data;
 using Microsoft.ML.Hdrq.Tool.Jobs;
 using CliCommand = System.CommandLine.Command;
@@ -27,6 +28,14 @@ internal static class MeasureCommand
                 var measured = work.Do(session, (context, pixels, rows) => context.Model.MeasureForMerge(
                     pixels, PixelPipeline.Pixels, work.Draft, work.Own, rows));
                 measured.Save(target);
+                session.Output.Event("written", () => new JsonObject
+                {
+                    ["moments"] = target,
+                    ["bytes"] = new FileInfo(target).Length,
+                    ["step"] = measured.Step + 1,
+                    ["steps"] = measured.Steps,
+                    ["images"] = measured.Images,
+                });
                 bar.Complete();
                 return measured;
             });

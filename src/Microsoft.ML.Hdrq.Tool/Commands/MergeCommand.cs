@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.FileSystemGlobbing;
 using Microsoft.ML.Hdrq.Adaptation;
@@ -126,6 +127,9 @@ internal static partial class MergeCommand
                     $"--source is for --merging "
                     + Names(way => way.NeedsSource || way.TakesSource)
                     + $", and not for {choice.Name}.");
+            if (result.GetValue(keeping) && result.GetValue(zip) is not null)
+                throw new UsageException(
+                    "--zip is for a finished network, and --keep-moments for one that is trained on at each place.");
             if (result.GetValue(size) is not null && result.GetValue(zip) is null)
                 throw new UsageException("--size is for --zip, which is not given.");
             var names = result.GetValue(classes) is { } list ? ReadNames(list) : null;
@@ -171,7 +175,7 @@ internal static partial class MergeCommand
                     made = steps.Name(nameless, names);
                 }
                 NetworkFiles.Save(made, result.GetValue(output)!, session.Output);
-                if (result.GetValue(zip) is { } model)
+                if (result.GetValue(zip) is { } model && !made.Metadata.ContainsKey(NetworkMetadata.MergeStep))
                     steps.SaveModel(made, model);
                 bar.Complete();
                 return made;
@@ -192,7 +196,8 @@ internal static partial class MergeCommand
             {
                 session.Output.Say(
                     $"Written: {result.GetValue(output)}, a draft after step {step}. Next: hdrq measure at each "
-                    + "place, and hdrq merge --draft.");
+                    + "place, and hdrq merge --draft."
+                    + (result.GetValue(zip) is null ? "" : " --zip is written with the last step."));
                 return;
             }
             session.Output.Say($"Written: {result.GetValue(output)}, "
@@ -329,9 +334,11 @@ internal static partial class MergeCommand
                     Directory.Exists(argument)
                     ? $"{argument} is a folder; give files, such as '{Path.Combine(argument, "*.onnx")}'."
                     : $"{argument}: there is no such file.");
-            var root = Path.GetPathRoot(argument) is { Length: > 0 } rooted ? rooted : Directory.GetCurrentDirectory();
+            // Patterns may begin with .., which the matcher does not know.
+            var whole = Path.GetFullPath(argument);
+            var root = Path.GetPathRoot(whole)!;
             var matches = new Matcher(StringComparison.Ordinal)
-                .AddInclude(Path.IsPathRooted(argument) ? Path.GetRelativePath(root, argument) : argument)
+                .AddInclude(Path.GetRelativePath(root, whole))
                 .GetResultsInFullPath(root).Order(StringComparer.Ordinal).ToList();
             paths.AddRange(matches.Count > 0 ? matches : throw new UsageException($"'{argument}' matches no file."));
         }
@@ -340,8 +347,27 @@ internal static partial class MergeCommand
         if (paths.Select(Arguments.RealPath).CountBy(path => path)
             .FirstOrDefault(count => count.Value > 1) is { Key: { } twice })
             throw new UsageException($"'{twice}' is named twice.");
+        if (Copies(paths) is var (first, copy))
+            throw new UsageException($"'{first}' and '{copy}' are the same network; it would count twice.");
         return paths.Count > 1 ? paths
             : throw new UsageException($"To merge, it takes at least two networks; there is {paths[0]} alone.");
+    }
+
+    /// <summary>The first two files with the same bytes; null where there are none.</summary>
+    private static (string First, string Copy)? Copies(IEnumerable<string> paths)
+    {
+        foreach (var alike in paths.GroupBy(path => new FileInfo(path).Length).Where(group => group.Skip(1).Any()))
+        {
+            var known = new Dictionary<string, string>(StringComparer.Ordinal);
+            foreach (var path in alike)
+            {
+                using var file = File.OpenRead(path);
+                var hash = Convert.ToHexString(SHA256.HashData(file));
+                if (!known.TryAdd(hash, path))
+                    return (known[hash], path);
+            }
+        }
+        return null;
     }
 
     private static string[] ReadNames(string path)

@@ -78,6 +78,12 @@ public static class NetworkMetadata
     public const string KeptMoments = "hdrq.kept_moments/";
 
     /// <summary>
+    /// The prefix of the entries that say what these moments are, as <see cref="SentMoments"/> does in the networks
+    /// that carried them; the network's place in <see cref="Merged"/> follows.
+    /// </summary>
+    public const string KeptSentMoments = "hdrq.kept_sent_moments/";
+
+    /// <summary>
     /// The names of the classes, in the order of the network's scores, as a JSON array; see
     /// <see cref="Network.ClassNames"/>.
     /// </summary>

@@ -53,13 +53,16 @@ public sealed record SentMomentsReport
 
     /// <summary>Reads what a network's metadata says.</summary>
     /// <inheritdoc cref="Of(Network)" path="/returns"/>
-    internal static SentMomentsReport? Of(ImmutableSortedDictionary<string, string> metadata)
+    internal static SentMomentsReport? Of(ImmutableSortedDictionary<string, string> metadata) =>
+        Read(metadata.GetValueOrDefault(NetworkMetadata.SentMoments), InputGrams.In(metadata));
+
+    private static SentMomentsReport? Read(string? text, IEnumerable<KeyValuePair<string, string>> moments)
     {
-        if (!metadata.TryGetValue(NetworkMetadata.SentMoments, out var text))
+        if (text is null)
             return null;
         try
         {
-            var entries = InputGrams.In(metadata).ToList();
+            var entries = moments.ToList();
             return JsonSerializer.Deserialize<SentMomentsReport>(text, _json) is { } report
                 ? report with { Layers = entries.Count, Bytes = entries.Sum(entry => (long)entry.Value.Length) }
                 : null;
@@ -70,6 +73,25 @@ public sealed record SentMomentsReport
             return null;
         }
     }
+
+    /// <summary>Reads what the networks said that a merged network keeps the moments of.</summary>
+    /// <param name="merged">The merged network.</param>
+    /// <returns>
+    /// The reports, in the order of <see cref="NetworkMetadata.Merged"/>; null for those that said nothing. Empty where
+    /// no moments are kept.
+    /// </returns>
+    public static IReadOnlyList<SentMomentsReport?> OfKept(Network merged)
+    {
+        ArgumentNullException.ThrowIfNull(merged);
+        return OfKept(merged.Metadata);
+    }
+
+    /// <inheritdoc cref="OfKept(Network)"/>
+    internal static IReadOnlyList<SentMomentsReport?> OfKept(ImmutableSortedDictionary<string, string> metadata) =>
+        InputGrams.AreKept(metadata)
+            ? [.. Enumerable.Range(0, metadata.GetValueOrDefault(NetworkMetadata.Merged, "").Split(' ').Length)
+                .Select(place => Read(InputGrams.KeptSent(metadata, place), InputGrams.InKept(metadata, place)))]
+            : [];
 
     /// <summary>The report as JSON.</summary>
     internal string Write() => JsonSerializer.Serialize(this, _json);

@@ -34,14 +34,15 @@ internal static class MergeCase
         return Layer(weight, perChannel ? scale : scale.reshape([]), [.. Enumerable.Range(0, 8).Select(i => 0.1f * i + seed)], 0.05f * seed, bits);
     }
 
-    /// <summary>One linear layer of 4 inputs and 3 outputs: parameters <c>weight</c> and <c>bias</c>.</summary>
-    public static Network Linear(ulong seed)
+    /// <summary>One linear layer, of 3 outputs: parameters <c>weight</c> and <c>bias</c>.</summary>
+    public static Network Linear(ulong seed, int inputs = 4)
     {
         using var generator = new torch.Generator(seed);
         using var builder = new NetworkBuilder();
         builder.Node("Gemm", "y",
             [
-                builder.Input("x", -1, 4), builder.Parameter("weight", torch.randn([3, 4], generator: generator)),
+                builder.Input("x", -1, inputs),
+                builder.Parameter("weight", torch.randn([3, inputs], generator: generator)),
                 builder.Parameter("bias", torch.randn([3], generator: generator)),
             ],
             ("transB", 1L));

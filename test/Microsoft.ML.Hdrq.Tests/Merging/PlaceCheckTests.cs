@@ -52,6 +52,33 @@ public sealed class PlaceCheckTests
         Merge(_options with { AllowOtherImages = true }, order).Dispose();
     }
 
+    /// <summary>
+    /// Neighbouring pixels are alike, and of their covariance a network carries a few directions. What is beside these
+    /// is smaller in darker images, as it is in truth in all of them: that does not make them likelier.
+    /// </summary>
+    [TestMethod]
+    public void Darker_images_are_not_likelier()
+    {
+        const int Inputs = 27;
+        Network[] networks = [MergeCase.Linear(1, Inputs), MergeCase.Linear(2, Inputs)];
+        var (images, others) = (Dark(3), Dark(4));
+        for (var d = 0; d < 2; d++)
+            InputGrams.Collect(networks[d], others[d], 256, default);
+        NetworkMerger.Merge(networks, images, _options).Dispose();
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentException>(
+                () => NetworkMerger.Merge(networks, [images[1], images[1]], _options)).Message,
+            "given for network 0 look like what network 1 was made on");
+        Array.ForEach(networks, network => network.Dispose());
+
+        static torch.Tensor[] Dark(ulong seed)
+        {
+            using var generator = new torch.Generator(seed);
+            return [.. ((double[])[1, 0.6]).Select(contrast =>
+                torch.randn([256, Inputs], generator: generator).cumsum(1).cumsum(1).mul(contrast))];
+        }
+    }
+
     /// <summary>Without moments, or with noise on them, nothing can be told.</summary>
     [TestMethod]
     [DataRow(false)]

@@ -227,13 +227,21 @@ public sealed class MergeTests
         StringAssert.Contains(
             CommandLine.Run("merge", networks[0], networks[1], "--keep-moments", "--output", F("0.onnx")).Done().Out,
             "hdrq distill");
-        StringAssert.Contains(CommandLine.Run("info", F("0.onnx")).Done().Out, "hdrq distill at one place after another");
+        var info = CommandLine.Run("info", F("0.onnx")).Done().Out;
+        StringAssert.Contains(info, "(low-rank, of 36 images, without noise): hdrq distill at one place after another");
+        Assert.IsFalse(info.Contains(NetworkMetadata.KeptSentMoments, StringComparison.Ordinal), info);
+        var kept = JsonNode.Parse(CommandLine.Run("info", F("0.onnx"), "--json").Done().Lines[0])!["keptMoments"]!;
+        Assert.AreEqual(2, kept["networks"]!.AsArray().Count);
+        Assert.AreEqual(36, (int)kept["networks"]![1]!["images"]!);
+        Assert.IsNull(kept["networks"]![1]!["noise"]);
         StringAssert.Contains(Distill(0, 0, "fog").Done().Out, "hdrq distill");
         StringAssert.Contains(Distill(1, 1, "night", "--last").Done().Out, "for ONNX Runtime");
         using var before = Network.LoadOnnx(F("0.onnx"));
         using var after = Network.LoadOnnx(F("2.onnx"));
         Assert.AreEqual("RegMean, distilled", after.Metadata[NetworkMetadata.MergeMethod]);
         Assert.IsFalse(after.Metadata.Keys.Any(NetworkFiles.IsKeptMoments));
+        Assert.IsFalse(after.Metadata.Keys.Any(
+            key => key.StartsWith(NetworkMetadata.KeptSentMoments, StringComparison.Ordinal)));
         Assert.AreNotEqual(before.ParametersSha256(), after.ParametersSha256());
 
         Refused(Distill(2, 0, "fog"), "hdrq merge --keep-moments keeps them");
@@ -253,6 +261,36 @@ public sealed class MergeTests
             Assert.AreEqual(3, result.ExitCode, result.Error);
             StringAssert.Contains(result.Error, message);
         }
+    }
+
+    [TestMethod]
+    public void The_same_network_under_two_names_is_refused()
+    {
+        File.Copy(F("sites", "b.onnx"), F("copy.onnx"));
+        var refused = CommandLine.Run("merge", F("sites", "*.onnx"), F("copy.onnx"), "--output", F("m.onnx"));
+        Assert.AreEqual(2, refused.ExitCode);
+        StringAssert.Contains(
+            refused.Error,
+            $"'{F("sites", "b.onnx")}' and '{F("copy.onnx")}' are the same network; it would count twice.");
+    }
+
+    [TestMethod]
+    public void Patterns_may_begin_above_the_current_folder()
+    {
+        var pattern = Path.GetRelativePath(Directory.GetCurrentDirectory(), F("sites", "*.onnx"));
+        StringAssert.StartsWith(pattern, "..");
+        Run(pattern, "--output", F("above.onnx"));
+        Run(F("sites", "*.onnx"), "--output", F("whole.onnx"));
+        CollectionAssert.AreEqual(File.ReadAllBytes(F("whole.onnx")), File.ReadAllBytes(F("above.onnx")));
+    }
+
+    [TestMethod]
+    public void A_draft_that_is_trained_on_is_no_model()
+    {
+        var refused = CommandLine.Run("merge", F("sites", "b.onnx"), F("sites", "Z.onnx"), "--keep-moments", "--zip",
+            F("m.zip"), "--output", F("m.onnx"));
+        Assert.AreEqual(2, refused.ExitCode);
+        StringAssert.Contains(refused.Error, "--zip is for a finished network");
     }
 
     [TestMethod]

@@ -100,7 +100,7 @@ public sealed class ProcessTests
         Assert.AreEqual(130, exitCode, error);
         // A network that was trained so little may be warned of before.
         Assert.AreEqual(
-            "Cancelled. What was finished is kept: the same command goes on from there.",
+            "Cancelled. The same command goes on from what was finished, if anything was.",
             error.Split('\n', StringSplitOptions.RemoveEmptyEntries)
                 .Single(line => !line.StartsWith("Warning: ", StringComparison.Ordinal)));
     }
@@ -121,6 +121,19 @@ public sealed class ProcessTests
         Assert.AreEqual(0, End(first).ExitCode);
         using var third = Start("classes", F("out"));
         Assert.AreEqual(0, End(third).ExitCode);
+    }
+
+    [TestMethod]
+    public void A_missing_folder_for_temporary_files_is_said_before_any_work()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("Windows makes its own choice where the variable names nothing.");
+        using var process = Start("classes", F("out"), json: false, "TMPDIR", F("none"));
+        var (exitCode, lines, error) = End(process);
+        Assert.AreEqual(2, exitCode, error);
+        Assert.AreEqual($"TMPDIR {F("none")}/: there is no such folder; temporary files go there.\n", error);
+        Assert.IsEmpty(lines);
+        Assert.IsFalse(Directory.Exists(F("out")));
     }
 
     /// <summary>Where .NET's own memory is short, and where the system's is.</summary>

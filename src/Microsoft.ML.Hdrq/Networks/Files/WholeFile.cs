@@ -84,9 +84,15 @@ internal static class WholeFile
             file.Flush(flushToDisk: true);
             File.Move(file.Name, target, overwrite: true);
         }
-        catch
+        catch (Exception exception)
         {
             File.Delete(file.Name);
+            // The name that the file has meanwhile says nothing to anybody.
+            if (exception is IOException && exception.Message.Contains(file.Name, StringComparison.Ordinal))
+            {
+                throw new IOException(
+                    exception.Message.Replace(file.Name, target, StringComparison.Ordinal), exception.HResult);
+            }
             throw;
         }
     }

@@ -162,24 +162,43 @@ internal static class InputGrams
     /// <param name="metadata">Its metadata.</param>
     internal static ImmutableSortedDictionary<string, string> Keep(
         ImmutableSortedDictionary<string, string> merged, int place,
-        ImmutableSortedDictionary<string, string> metadata) =>
-        merged.SetItems(In(metadata).Select(entry =>
+        ImmutableSortedDictionary<string, string> metadata)
+    {
+        var kept = merged.SetItems(In(metadata).Select(entry =>
             KeyValuePair.Create($"{KeptPrefix(place)}{entry.Key[Prefix.Length..]}", entry.Value)));
+        return metadata.TryGetValue(NetworkMetadata.SentMoments, out var sent)
+            ? kept.SetItem(KeptSentKey(place), sent) : kept;
+    }
+
+    /// <summary>What a network said of the moments that <see cref="Keep"/> has kept; null where it said nothing.</summary>
+    internal static string? KeptSent(ImmutableSortedDictionary<string, string> merged, int place) =>
+        merged.GetValueOrDefault(KeptSentKey(place));
 
     /// <summary>Reads a Gram matrix that <see cref="Keep"/> has kept; null where there is none of this size.</summary>
     internal static InputGram? ReadKept(
         ImmutableSortedDictionary<string, string> merged, int place, string parameter, long size) =>
         Decode(merged, KeptPrefix(place) + parameter, size);
 
+    /// <summary>The entries of metadata that <see cref="Keep"/> has kept of one network.</summary>
+    internal static IEnumerable<KeyValuePair<string, string>> InKept(
+        ImmutableSortedDictionary<string, string> merged, int place) =>
+        merged.Where(entry => entry.Key.StartsWith(KeptPrefix(place), StringComparison.Ordinal));
+
     /// <summary>Whether metadata of a merged network has Gram matrices of those that it was merged from.</summary>
     internal static bool AreKept(ImmutableSortedDictionary<string, string> merged) => Kept(merged).Any();
 
     /// <summary>Metadata of a merged network without the Gram matrices of those that it was merged from.</summary>
     internal static ImmutableSortedDictionary<string, string> WithoutKept(
-        ImmutableSortedDictionary<string, string> merged) => merged.RemoveRange(Kept(merged));
+        ImmutableSortedDictionary<string, string> merged) => merged.RemoveRange([
+            .. Kept(merged),
+            .. merged.Keys.Where(key => key.StartsWith(NetworkMetadata.KeptSentMoments, StringComparison.Ordinal)),
+        ]);
 
     private static IEnumerable<string> Kept(ImmutableSortedDictionary<string, string> merged) =>
         merged.Keys.Where(key => key.StartsWith(NetworkMetadata.KeptMoments, StringComparison.Ordinal));
+
+    private static string KeptSentKey(int place) =>
+        string.Create(CultureInfo.InvariantCulture, $"{NetworkMetadata.KeptSentMoments}{place}");
 
     private static string KeptPrefix(int place) =>
         string.Create(CultureInfo.InvariantCulture, $"{NetworkMetadata.KeptMoments}{place}/");
