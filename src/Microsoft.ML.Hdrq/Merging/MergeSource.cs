@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using System.Numerics.Tensors;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
@@ -111,9 +113,12 @@ internal sealed class MergeSource : IComparable<MergeSource>
         {
             var (values, scales) = (Values(parameter), Values(weight.Scale));
             var size = Math.Max(1, values.Length / scales.Length);
-            var exact = new double[values.Length];
-            for (var i = 0; i < exact.Length; i++)
-                exact[i] = values[i] * scales[i / size];
+            var exact = GC.AllocateUninitializedArray<double>(values.Length);
+            for (var start = 0; start < exact.Length; start += size)
+            {
+                TensorPrimitives.Multiply(
+                    values.AsSpan(start, size), scales[start / size], exact.AsSpan(start, size));
+            }
             return weight.InOwnOrder(exact, _definitions[parameter].Shape);
         }
     }
@@ -146,7 +151,7 @@ internal sealed class MergeSource : IComparable<MergeSource>
     {
         using var scope = torch.NewDisposeScope();
         var tensor = _network.Parameters[parameter].detach();
-        if (!tensor.isfinite().all().item<bool>())
+        if (!FiniteCheck.IsFinite(tensor))
             throw new ArgumentException($"Parameter '{parameter}' of {Name} holds a value that is not finite.");
         if (isScale && !tensor.gt(Scalars.Keep(0)).all().item<bool>())
             throw new ArgumentException($"Scale '{parameter}' of {Name} is not positive.");
@@ -167,6 +172,6 @@ internal sealed class MergeSource : IComparable<MergeSource>
                 .clamp(Scalars.Keep(quantized.Range.Minimum), Scalars.Keep(quantized.Range.Maximum))
                 .transpose(0, quantized.Axis);
         }
-        return tensor.to(torch.ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
+        return HostValues.Numbers(tensor);
     }
 }

@@ -76,7 +76,7 @@ internal sealed class MergedLayer
     /// <summary>The matrix and the bias of a network, in double precision.</summary>
     /// <param name="values">Gives the values of its parameters, each in its own row-major order.</param>
     public (torch.Tensor Matrix, torch.Tensor Bias) Of(Func<string, double[]> values) =>
-        Of(name => torch.tensor(values(name)));
+        Of(name => HostValues.Tensor(values(name)));
 
     /// <summary>
     /// The matrix and the bias that a network computes with; gradients pass. A quantized weight moves with its integers
@@ -116,7 +116,7 @@ internal sealed class MergedLayer
         torch.Tensor? factor = null, shift = null;
         if (_normalization is not null)
         {
-            (factor, shift) = Scaling(name => torch.tensor(values(name)));
+            (factor, shift) = Scaling(name => HostValues.Tensor(values(name)));
             factor.MoveToOuterDisposeScope();
             shift.MoveToOuterDisposeScope();
             var size = factor.abs();
@@ -124,7 +124,7 @@ internal sealed class MergedLayer
                 .add(Scalars.Keep(RegMeanMergeMethod.Tiny), Scalars.One);
             matrix = matrix.div(torch.where(size.lt(smallest), smallest, factor).unsqueeze(1));
         }
-        return new((IsTransposed ? matrix.t() : matrix).contiguous().data<double>().ToArray())
+        return new(HostValues.Numbers(IsTransposed ? matrix.t() : matrix))
         {
             // With scales along another axis than that of the outputs, one output has no steps of its own.
             Round = (merged, axis) => axis == _layer.OutputAxis ? round(merged) : merged.Nearest(),
@@ -134,8 +134,8 @@ internal sealed class MergedLayer
                 var product = Matrix(weight).mv(inputMean);
                 if (factor is not null)
                     product = product.mul(factor).add(shift!, Scalars.One);
-                return Settled(outputMean.sub(product), outputMean.abs().max().add(product.abs().max(), Scalars.One))
-                    .data<double>().ToArray();
+                return HostValues.Numbers(
+                    Settled(outputMean.sub(product), outputMean.abs().max().add(product.abs().max(), Scalars.One)));
             }),
         };
     }
@@ -157,7 +157,7 @@ internal sealed class MergedLayer
     private bool IsTransposed => _layer.OutputAxis != 0;
 
     /// <summary>The matrix of a weight's values, which are in the weight's own row-major order.</summary>
-    public torch.Tensor Matrix(double[] values) => Matrix(torch.tensor(values));
+    public torch.Tensor Matrix(double[] values) => Matrix(HostValues.Tensor(values));
 
     private torch.Tensor Matrix(torch.Tensor values) => IsTransposed
         ? values.reshape(Inputs, Outputs).t().contiguous()

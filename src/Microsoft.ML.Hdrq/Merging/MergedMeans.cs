@@ -1,3 +1,6 @@
+using System.Numerics;
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Operators;
 
@@ -37,22 +40,32 @@ internal sealed class MergedMeans
     {
         var first = sources[0].Values(name);
         var mean = new double[first.Length];
-        var differs = new bool[first.Length];
+        // 0 where all values are those of the first network so far.
+        var differences = new double[first.Length];
         foreach (var source in sources)
         {
             var values = source.Values(name);
-            for (var i = 0; i < mean.Length; i++)
-            {
-                mean[i] += source.Lambda * values[i];
-                differs[i] |= values[i] != first[i];
-            }
+            TensorPrimitives.MultiplyAdd(values, source.Lambda, mean, mean);
+            AddDifferences(values, first, differences);
         }
         for (var i = 0; i < mean.Length; i++)
         {
-            if (!differs[i])
+            if (differences[i] == 0)
                 mean[i] = first[i];
         }
         return mean;
+    }
+
+    /// <summary>Adds the sizes of differences, of which none is 0 where values differ, however little.</summary>
+    private static void AddDifferences(ReadOnlySpan<double> values, ReadOnlySpan<double> first, Span<double> sums)
+    {
+        var a = MemoryMarshal.Cast<double, Vector<double>>(values);
+        var b = MemoryMarshal.Cast<double, Vector<double>>(first);
+        var vectors = MemoryMarshal.Cast<double, Vector<double>>(sums);
+        for (var i = 0; i < vectors.Length; i++)
+            vectors[i] += Vector.Abs(a[i] - b[i]);
+        for (var i = vectors.Length * Vector<double>.Count; i < sums.Length; i++)
+            sums[i] += Math.Abs(values[i] - first[i]);
     }
 
     /// <summary>

@@ -82,7 +82,7 @@ internal static class ParameterMerge
                     + $"'{definition.Name}', which has {count}.");
             }
             // Checked in the parameter's own precision, whose largest value is not that of doubles.
-            if (!ToTorch(target.Values, definition).isfinite().all().item<bool>())
+            if (!FiniteCheck.IsFinite(ToTorch(target.Values, definition)))
             {
                 throw new ArgumentException(
                     $"Merge method '{method.Name}' gives parameter '{definition.Name}' a value that is not finite, "
@@ -121,7 +121,7 @@ internal static class ParameterMerge
     }
 
     private static torch.Tensor Bias(MergedBias bias, Graph graph, torch.Tensor weight) => ToTorch(
-        bias.Of(weight.to(torch.ScalarType.Float64).contiguous().data<double>().ToArray()),
+        bias.Of(HostValues.Numbers(weight)),
         graph.Parameters.Single(parameter => parameter.Name == bias.Name));
 
     /// <summary>Merges a quantized weight, on its merged grid, and its scales.</summary>
@@ -201,5 +201,5 @@ internal static class ParameterMerge
     }
 
     private static torch.Tensor ToTorch(double[] values, ParameterDefinition definition) =>
-        torch.tensor(values).reshape(definition.Shape.ToArray()).to(definition.ElementType.ToTorch());
+        HostValues.Tensor(values, definition.ElementType.ToTorch()).reshape(definition.Shape.ToArray());
 }

@@ -1,5 +1,6 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Layers;
+using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
@@ -114,8 +115,7 @@ internal sealed class SecondRound
             torch.linalg.solve(left, right.t()).t(), inputMean, outputMean,
             weight => CompensatedRounding.Round(weight, inputs), Values);
 
-        double[] Values(string name) => _merged.Parameters[name].detach()
-            .to(torch.ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
+        double[] Values(string name) => HostValues.Numbers(_merged.Parameters[name]);
 
         torch.Tensor Sum(Func<LayerMoments, torch.Tensor> of) => sites
             .Select((site, d) => of(site.Moments).mul(Scalars.Keep(shares[d])))

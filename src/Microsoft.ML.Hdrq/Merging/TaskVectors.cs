@@ -38,7 +38,7 @@ internal sealed class TaskVectors
                     nameof(source));
             }
             var tensor = folded.Parameters[definition.Name].detach();
-            var origin = tensor.to(torch.ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
+            var origin = HostValues.Numbers(tensor);
             if (!origin.All(double.IsFinite))
             {
                 throw new ArgumentException(

@@ -80,6 +80,8 @@ internal static class FiniteCheck
     /// <summary>Whether all values are finite.</summary>
     public static bool IsFinite(torch.Tensor values)
     {
+        if (values.dtype == torch.ScalarType.Float32 && values.device_type == DeviceType.CPU && values.is_contiguous())
+            return values.numel() == 0 || AreFinite(MemoryMarshal.Cast<byte, float>(values.bytes));
         using var scope = torch.NewDisposeScope();
         return values.isfinite().all().item<bool>();
     }

@@ -46,7 +46,7 @@ internal static class ParameterHash
                     [tensor, network.Parameters[quantizer.Scale]], context)[0];
             }
             hash.AppendData(TensorData.FromTorch(
-                tensor.is_floating_point() ? tensor.add(torch.zeros_like(tensor), Scalars.One) : tensor,
+                tensor.is_floating_point() ? tensor.add(Scalars.Keep(0.0), Scalars.One) : tensor,
                 definition.ElementType).Bytes);
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());

@@ -1,8 +1,13 @@
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Networks.Operators;
 
-/// <summary>Reads and makes integers in host memory that control computations on the network's device.</summary>
+/// <summary>
+/// Reads and makes numbers in host memory: those that control computations on the network's device, and those that are
+/// computed with outside of Torch.
+/// </summary>
 internal static class HostValues
 {
     /// <summary>The integers of a tensor that holds a shape, axes or indices.</summary>
@@ -20,15 +25,47 @@ internal static class HostValues
     /// <inheritdoc cref="Integer"/>
     public static double Number(torch.Tensor tensor) => Numbers(Single(tensor))[0];
 
-    /// <summary>The values of a tensor that holds scales or bounds.</summary>
+    /// <summary>The values of a tensor, row-major.</summary>
     public static double[] Numbers(torch.Tensor tensor)
     {
         using var scope = torch.NewDisposeScope();
-        return tensor.detach().cpu().to(torch.ScalarType.Float64).contiguous().data<double>().ToArray();
+        var values = GC.AllocateUninitializedArray<double>(checked((int)tensor.numel()));
+        if (values.Length == 0)
+            return values;
+        var host = tensor.detach().cpu().contiguous();
+        if (host.dtype == torch.ScalarType.Float32)
+        {
+            // Without a copy in double precision between them.
+            TensorPrimitives.ConvertTruncating<float, double>(MemoryMarshal.Cast<byte, float>(host.bytes), values);
+        }
+        else
+        {
+            host.to(torch.ScalarType.Float64).bytes.CopyTo(MemoryMarshal.AsBytes(values.AsSpan()));
+        }
+        return values;
     }
 
     /// <summary>A list of integers in host memory.</summary>
     public static torch.Tensor Tensor(ReadOnlySpan<long> values) => TensorData.Of(values, values.Length).ToTorch();
+
+    /// <summary>A list of numbers in host memory; unlike <c>torch.tensor</c>, no array of .NET stays behind it.</summary>
+    /// <param name="values">The numbers.</param>
+    /// <param name="type">What they become.</param>
+    public static torch.Tensor Tensor(ReadOnlySpan<double> values, torch.ScalarType type = torch.ScalarType.Float64)
+    {
+        var isSingle = type == torch.ScalarType.Float32;
+        var tensor = torch.empty([values.Length], isSingle ? type : torch.ScalarType.Float64);
+        if (values.IsEmpty)
+            return tensor.to(type);
+        if (!isSingle)
+        {
+            MemoryMarshal.AsBytes(values).CopyTo(tensor.bytes);
+            return tensor.to(type);
+        }
+        // Without a copy in double precision between them.
+        TensorPrimitives.ConvertTruncating(values, MemoryMarshal.Cast<byte, float>(tensor.bytes));
+        return tensor;
+    }
 
     /// <summary>Brings a tensor in host memory to the other tensor's device when the devices differ.</summary>
     public static (torch.Tensor A, torch.Tensor B) SameDevice(torch.Tensor a, torch.Tensor b) =>
