@@ -123,6 +123,28 @@ internal sealed class MergeSource : IComparable<MergeSource>
         }
     }
 
+    /// <summary>
+    /// The same as a tensor, [elements], owned by the caller's scope: an array of a large parameter would wait for the
+    /// garbage collector.
+    /// </summary>
+    public torch.Tensor ExactTensor(string parameter)
+    {
+        if (TensorShape.ElementCount(_definitions[parameter].Shape) <= KeptElements)
+            return HostValues.Tensor(Exact(parameter));
+        using var scope = torch.NewDisposeScope();
+        torch.Tensor exact;
+        if (_quantized.TryGetValue(parameter, out var quantized))
+        {
+            var (integers, steps) = Integers(quantized);
+            exact = integers.cpu().to(torch.ScalarType.Float64).mul(steps.cpu().to(torch.ScalarType.Float64));
+        }
+        else
+        {
+            exact = _network.Parameters[parameter].detach().cpu().to(torch.ScalarType.Float64);
+        }
+        return exact.reshape(-1).MoveToOuterDisposeScope();
+    }
+
     public int CompareTo(MergeSource? other)
     {
         if (other is null)
@@ -160,18 +182,21 @@ internal sealed class MergeSource : IComparable<MergeSource>
     private double[] Read(string parameter, QuantizedWeight? quantized)
     {
         using var scope = torch.NewDisposeScope();
-        var tensor = _network.Parameters[parameter].detach();
-        if (quantized is not null)
-        {
-            var scale = _network.Parameters[quantized.Scale].detach();
-            if (scale.numel() > 1)
-                scale = scale.reshape([-1, .. Enumerable.Repeat(1L, (int)tensor.dim() - quantized.Axis - 1)]);
-            // Rounds as the network itself does, in its own precision: a weight saved as an integer is this integer.
-            tensor = tensor.div(scale)
-                .round()
-                .clamp(Scalars.Keep(quantized.Range.Minimum), Scalars.Keep(quantized.Range.Maximum))
-                .transpose(0, quantized.Axis);
-        }
-        return HostValues.Numbers(tensor);
+        return HostValues.Numbers(
+            quantized is null ? _network.Parameters[parameter] : Integers(quantized).Values.transpose(0, quantized.Axis));
+    }
+
+    /// <summary>The integers of a quantized weight, in its own order and precision, and the steps to multiply by.</summary>
+    private (torch.Tensor Values, torch.Tensor Steps) Integers(QuantizedWeight quantized)
+    {
+        var (tensor, scale) =
+            (_network.Parameters[quantized.Weight].detach(), _network.Parameters[quantized.Scale].detach());
+        if (scale.numel() > 1)
+            scale = scale.reshape([-1, .. Enumerable.Repeat(1L, (int)tensor.dim() - quantized.Axis - 1)]);
+        // Rounds as the network itself does, in its own precision: a weight saved as an integer is this integer.
+        var integers = tensor.div(scale)
+            .round()
+            .clamp(Scalars.Keep(quantized.Range.Minimum), Scalars.Keep(quantized.Range.Maximum));
+        return (integers, scale);
     }
 }

@@ -74,9 +74,13 @@ internal sealed class MergedLayer
     public ParameterDefinition? Bias { get; }
 
     /// <summary>The matrix and the bias of a network, in double precision.</summary>
-    /// <param name="values">Gives the values of its parameters, each in its own row-major order.</param>
-    public (torch.Tensor Matrix, torch.Tensor Bias) Of(Func<string, double[]> values) =>
-        Of(name => HostValues.Tensor(values(name)));
+    /// <param name="network">The network.</param>
+    public (torch.Tensor Matrix, torch.Tensor Bias) Of(MergeSource network) => Of(network.ExactTensor);
+
+    /// <summary>The matrix and the bias that a network holds, in double precision.</summary>
+    /// <param name="network">The network, with quantized weights on their grid.</param>
+    public (torch.Tensor Matrix, torch.Tensor Bias) Held(Network network) =>
+        Of(name => network.Parameters[name].detach().cpu().to(torch.ScalarType.Float64));
 
     /// <summary>
     /// The matrix and the bias that a network computes with; gradients pass. A quantized weight moves with its integers
@@ -159,7 +163,8 @@ internal sealed class MergedLayer
     /// <summary>The matrix of a weight's values, which are in the weight's own row-major order.</summary>
     public torch.Tensor Matrix(double[] values) => Matrix(HostValues.Tensor(values));
 
-    private torch.Tensor Matrix(torch.Tensor values) => IsTransposed
+    /// <inheritdoc cref="Matrix(double[])"/>
+    public torch.Tensor Matrix(torch.Tensor values) => IsTransposed
         ? values.reshape(Inputs, Outputs).t().contiguous()
         : values.reshape(Outputs, Inputs);
 

@@ -111,7 +111,11 @@ public static class NetworkMerger
                     Report(parameter);
             }));
 
-            void Report(string done) => progress?.Report(new(++step, files.Count + layers.Count, done));
+            void Report(string done)
+            {
+                FreedMemory.Return();
+                progress?.Report(new(++step, files.Count + layers.Count, done));
+            }
         }
         finally
         {

@@ -79,7 +79,7 @@ internal sealed class RegMeanMergeMethod(double correlation, Network? source = n
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         var (outputs, inputs) = (layer.Outputs, layer.Inputs);
-        var sites = networks.Select(network => Site(layer, network, origins)).ToArray();
+        var sites = Sites(layer, networks, origins);
         var shares = Shares([.. sites.Select(site => (site.Share, site.Gram.SumOfSquares, site.Gram.Mean))]);
         sites = [.. sites.Select((site, d) => site with { Share = shares[d] })];
         // With a bias, which takes up what the means say, inputs and outputs count from their common means.
@@ -95,28 +95,29 @@ internal sealed class RegMeanMergeMethod(double correlation, Network? source = n
             .add(Scalars.Keep(Tiny), Scalars.One);
         var product = torch.zeros([outputs, inputs], torch.ScalarType.Float64);
         var rest = torch.zeros([inputs], torch.ScalarType.Float64);
-        var factors = new List<torch.Tensor>();
+        // Before weights are read: what stays between large tensors keeps their memory from being used again.
+        var all = torch.empty([inputs, sites.Sum(site => site.Gram.Factor.shape[1] + 1)], torch.ScalarType.Float64);
+        var column = 0L;
         foreach (var (network, share, gram, siteOutputs) in sites)
         {
             using var siteScope = torch.NewDisposeScope();
             // Read again: weights of all networks together may be too large.
-            var (weight, _) = layer.Of(network.Source.Exact);
+            var (weight, _) = layer.Of(network.Source);
             // What the correlation factor takes off beside the diagonal stays on the diagonal.
             var diagonal = gram.Rest.add(gram.Factor.Squared().sum(1), Scalars.Keep(1 - correlation))
                 .add(damping, Scalars.One)
                 .mul(Scalars.Keep(share));
-            var factor = gram.Factor.mul(Scalars.Keep(Math.Sqrt(correlation * share))).MoveToOuterDisposeScope();
+            var factor = gram.Factor.mul(Scalars.Keep(Math.Sqrt(correlation * share)));
             var root = Scalars.Keep(Math.Sqrt(share));
-            var inputOffset = gram.Mean.sub(inputMean).mul(root).unsqueeze(1).MoveToOuterDisposeScope();
+            var inputOffset = gram.Mean.sub(inputMean).mul(root).unsqueeze(1);
             var outputOffset = siteOutputs.sub(outputMean).mul(root).unsqueeze(1);
             product.add_(weight.mul(diagonal), Scalars.One)
                 .add_(weight.mm(factor).mm(factor.t()), Scalars.One)
                 .add_(outputOffset.mm(inputOffset.t()), Scalars.One);
             rest.add_(diagonal, Scalars.One);
-            factors.Add(factor);
-            factors.Add(inputOffset);
+            Append(factor);
+            Append(inputOffset);
         }
-        var all = torch.cat(factors, 1);
         if (all.shape[1] >= inputs)
         {
             // W G = product, for G as it is: Woodbury's identity would have a larger system.
@@ -135,6 +136,12 @@ internal sealed class RegMeanMergeMethod(double correlation, Network? source = n
         return layer.Target(
             solved, inputMean, outputMean.MoveToOuterDisposeScope(),
             weight => CompensatedRounding.Round(weight, total), means.Of);
+
+        void Append(torch.Tensor columns)
+        {
+            all.narrow(1, column, columns.shape[1]).copy_(columns);
+            column += columns.shape[1];
+        }
 
         torch.Tensor Mean(Func<SiteLayer, torch.Tensor> of) => sites
             .Select(site => of(site).mul(Scalars.Keep(site.Share)))
@@ -170,13 +177,22 @@ internal sealed class RegMeanMergeMethod(double correlation, Network? source = n
     /// <param name="Outputs">The mean of its outputs, [outputs].</param>
     private sealed record SiteLayer(MergeInput Network, double Share, InputGram Gram, torch.Tensor Outputs);
 
-    private static SiteLayer Site(MergedLayer layer, MergeInput network, TaskVectors? origins)
+    private static SiteLayer[] Sites(MergedLayer layer, IReadOnlyList<MergeInput> networks, TaskVectors? origins)
     {
-        var gram = origins is null ? Sent(layer, network) : OfDifferences(layer, network, origins);
-        using var scope = torch.NewDisposeScope();
-        var (weight, bias) = layer.Of(network.Source.Exact);
-        var outputs = weight.mv(gram.Mean).add(bias, Scalars.One);
-        return new(network, network.Share, gram, outputs.MoveToOuterDisposeScope());
+        SiteLayer[] sites =
+        [
+            .. networks.Select(network => new SiteLayer(
+                network, network.Share,
+                origins is null ? Sent(layer, network) : OfDifferences(layer, network, origins),
+                torch.empty([layer.Outputs], torch.ScalarType.Float64))),
+        ];
+        foreach (var site in sites)
+        {
+            using var scope = torch.NewDisposeScope();
+            var (weight, bias) = layer.Of(site.Network.Source);
+            site.Outputs.copy_(weight.mv(site.Gram.Mean).add(bias, Scalars.One));
+        }
+        return sites;
     }
 
     private static InputGram Sent(MergedLayer layer, MergeInput network)
@@ -196,7 +212,7 @@ internal sealed class RegMeanMergeMethod(double correlation, Network? source = n
     private static InputGram OfDifferences(MergedLayer layer, MergeInput network, TaskVectors origins)
     {
         using var scope = torch.NewDisposeScope();
-        var rows = layer.Matrix(network.Source.Exact(layer.Weight.Name))
+        var rows = layer.Matrix(network.Source.ExactTensor(layer.Weight.Name))
             .sub(layer.Matrix(origins.Origin(layer.Weight)))
             .div(Scalars.Keep(Math.Sqrt(layer.Outputs)));
         var (_, singular, directions) = torch.linalg.svd(rows, fullMatrices: false);

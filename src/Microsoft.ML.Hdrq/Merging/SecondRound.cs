@@ -97,7 +97,7 @@ internal sealed class SecondRound
     {
         var shares = RegMeanMergeMethod.Shares(
             [.. sites.Select(site => (site.Share, site.Moments.Inputs.Squared().sum(), site.Moments.InputMean))]);
-        var (merged, _) = layer.Of(Values);
+        var (merged, _) = layer.Held(_merged);
         // With a bias, which takes up what the means say, inputs and outputs count from their common means.
         var (inputMean, outputMean) = layer.Bias is null
             ? (torch.zeros_like(merged[0]), torch.zeros_like(merged.select(1, 0)))
