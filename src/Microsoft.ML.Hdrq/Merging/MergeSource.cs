@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Numerics.Tensors;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Torch;
@@ -103,25 +102,13 @@ internal sealed class MergeSource : IComparable<MergeSource>
     /// Gets the values of a parameter that is not a constant, in its own row-major order; quantized weights are
     /// dequantized. They are not to be changed.
     /// </summary>
-    public double[] Exact(string parameter)
-    {
-        return _quantized.TryGetValue(parameter, out var quantized)
-            ? Kept((parameter, true), () => Dequantize(quantized))
-            : Values(parameter);
-
-        double[] Dequantize(QuantizedWeight weight)
+    public double[] Exact(string parameter) => _quantized.TryGetValue(parameter, out var quantized)
+        ? Kept((parameter, true), () =>
         {
-            var (values, scales) = (Values(parameter), Values(weight.Scale));
-            var size = Math.Max(1, values.Length / scales.Length);
-            var exact = GC.AllocateUninitializedArray<double>(values.Length);
-            for (var start = 0; start < exact.Length; start += size)
-            {
-                TensorPrimitives.Multiply(
-                    values.AsSpan(start, size), scales[start / size], exact.AsSpan(start, size));
-            }
-            return weight.InOwnOrder(exact, _definitions[parameter].Shape);
-        }
-    }
+            using var scope = torch.NewDisposeScope();
+            return HostValues.Numbers(Dequantized(quantized));
+        })
+        : Values(parameter);
 
     /// <summary>
     /// The same as a tensor, [elements], owned by the caller's scope: an array of a large parameter would wait for the
@@ -132,16 +119,8 @@ internal sealed class MergeSource : IComparable<MergeSource>
         if (TensorShape.ElementCount(_definitions[parameter].Shape) <= KeptElements)
             return HostValues.Tensor(Exact(parameter));
         using var scope = torch.NewDisposeScope();
-        torch.Tensor exact;
-        if (_quantized.TryGetValue(parameter, out var quantized))
-        {
-            var (integers, steps) = Integers(quantized);
-            exact = integers.cpu().to(torch.ScalarType.Float64).mul(steps.cpu().to(torch.ScalarType.Float64));
-        }
-        else
-        {
-            exact = _network.Parameters[parameter].detach().cpu().to(torch.ScalarType.Float64);
-        }
+        var exact = _quantized.TryGetValue(parameter, out var quantized) ? Dequantized(quantized)
+            : _network.Parameters[parameter].detach().cpu().to(torch.ScalarType.Float64);
         return exact.reshape(-1).MoveToOuterDisposeScope();
     }
 
@@ -184,6 +163,13 @@ internal sealed class MergeSource : IComparable<MergeSource>
         using var scope = torch.NewDisposeScope();
         return HostValues.Numbers(
             quantized is null ? _network.Parameters[parameter] : Integers(quantized).Values.transpose(0, quantized.Axis));
+    }
+
+    /// <summary>A quantized weight's values, in its own order and in double precision.</summary>
+    private torch.Tensor Dequantized(QuantizedWeight quantized)
+    {
+        var (integers, steps) = Integers(quantized);
+        return integers.cpu().to(torch.ScalarType.Float64).mul(steps.cpu().to(torch.ScalarType.Float64));
     }
 
     /// <summary>The integers of a quantized weight, in its own order and precision, and the steps to multiply by.</summary>

@@ -17,14 +17,28 @@ internal sealed record QuantizedWeight(string Weight, string Scale, Quantization
     /// </summary>
     /// <param name="values">The values, in the weight's own row-major order.</param>
     /// <param name="shape">The weight's own shape.</param>
-    public double[] OutputsFirst(double[] values, ReadOnlySpan<long> shape) =>
-        Axis == 0 ? values : Exchange(values, (int)shape[0], (int)shape[Axis], shape);
-
-    /// <summary>Reorders values with output channels first to the weight's own order.</summary>
-    /// <param name="values">The values, output channels first.</param>
-    /// <param name="shape">The weight's own shape.</param>
-    public double[] InOwnOrder(double[] values, ReadOnlySpan<long> shape) =>
-        Axis == 0 ? values : Exchange(values, (int)shape[Axis], (int)shape[0], shape);
+    public double[] OutputsFirst(double[] values, ReadOnlySpan<long> shape)
+    {
+        if (Axis == 0)
+            return values;
+        // Exchanges the axes of [first, between, second, after].
+        var (first, second) = ((int)shape[0], (int)shape[Axis]);
+        var between = (int)(TensorShape.ElementCount(shape[1..Axis]) ?? 1);
+        var after = (int)(TensorShape.ElementCount(shape[(Axis + 1)..]) ?? 1);
+        var exchanged = new double[values.Length];
+        for (var i = 0; i < first; i++)
+        {
+            for (var j = 0; j < between; j++)
+            {
+                for (var k = 0; k < second; k++)
+                {
+                    var (from, to) = ((i * between + j) * second + k, (k * between + j) * first + i);
+                    Array.Copy(values, from * after, exchanged, to * after, after);
+                }
+            }
+        }
+        return exchanged;
+    }
 
     /// <summary>Finds the quantized weights of a graph.</summary>
     /// <exception cref="NotSupportedException">
@@ -57,25 +71,5 @@ internal sealed record QuantizedWeight(string Weight, string Scale, Quantization
             }
         }
         return found;
-    }
-
-    /// <summary>Exchanges the axes of [first, between, second, after].</summary>
-    private double[] Exchange(double[] values, int first, int second, ReadOnlySpan<long> shape)
-    {
-        var between = (int)(TensorShape.ElementCount(shape[1..Axis]) ?? 1);
-        var after = (int)(TensorShape.ElementCount(shape[(Axis + 1)..]) ?? 1);
-        var exchanged = new double[values.Length];
-        for (var i = 0; i < first; i++)
-        {
-            for (var j = 0; j < between; j++)
-            {
-                for (var k = 0; k < second; k++)
-                {
-                    var (from, to) = ((i * between + j) * second + k, (k * between + j) * first + i);
-                    Array.Copy(values, from * after, exchanged, to * after, after);
-                }
-            }
-        }
-        return exchanged;
     }
 }
