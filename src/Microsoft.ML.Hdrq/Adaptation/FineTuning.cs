@@ -57,7 +57,7 @@ internal static class FineTuning
     {
         using var scope = torch.NewDisposeScope();
         using var trained = Trainable(network, objective);
-        var groups = Groups(trained, options);
+        var groups = Groups(trained, objective, options);
         using var optimizers = new Optimizers(groups.Select(group => Optimizer(group.Weights, options)));
         var random = new Random(seed);
         using var dropout = new torch.Generator((ulong)random.NextInt64(), network.Device);
@@ -266,7 +266,8 @@ internal static class FineTuning
         { MaxValueSize = network.MaxValueSize };
 
     /// <summary>The weights that share a learning rate, and that rate.</summary>
-    private static (Parameter[] Weights, double Rate)[] Groups(Network network, AdaptationOptions options)
+    private static (Parameter[] Weights, double Rate)[] Groups(
+        Network network, TrainingObjective objective, AdaptationOptions options)
     {
         var headRate = options.HeadLearningRate ?? options.LearningRate;
         var head = headRate == options.LearningRate ? null : network.Graph.Layers.Head;
@@ -274,10 +275,10 @@ internal static class FineTuning
         [
             .. network.Parameters
                 .Where(parameter => parameter.Value is Parameter)
-                .GroupBy(parameter => head?.Contains(parameter.Key) == true)
-                .Select(group => (
-                    group.Select(parameter => (Parameter)parameter.Value).ToArray(),
-                    group.Key ? headRate : options.LearningRate)),
+                .GroupBy(parameter => objective.Rate(
+                    parameter.Key, parameter.Value,
+                    head?.Contains(parameter.Key) == true ? headRate : options.LearningRate))
+                .Select(group => (group.Select(parameter => (Parameter)parameter.Value).ToArray(), group.Key)),
         ];
     }
 

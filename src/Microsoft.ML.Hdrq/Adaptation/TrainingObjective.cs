@@ -22,6 +22,12 @@ internal abstract class TrainingObjective : IDisposable
     /// <summary>Whether a weight is trained.</summary>
     public virtual bool Trains(string weight) => true;
 
+    /// <summary>The initial learning rate of a weight.</summary>
+    /// <param name="weight">Its name.</param>
+    /// <param name="values">Its values before training.</param>
+    /// <param name="rate">The rate that the options give it.</param>
+    public virtual double Rate(string weight, torch.Tensor values, double rate) => rate;
+
     /// <summary>Prepares what the next epoch needs.</summary>
     /// <param name="network">The network that is trained.</param>
     /// <param name="cancellationToken">Cancels between two batches.</param>

@@ -17,6 +17,14 @@ internal static class Distillation
     /// <summary>What the name of the method ends with in a network that was distilled.</summary>
     public const string Suffix = ", distilled";
 
+    /// <summary>
+    /// The most that a step changes weights and steps of quantizers, relative to their root mean square. Adam moves each
+    /// value by the rate, however small they are: at a rate of 0.0002 those of a network for pixels of 0 to 255, whose
+    /// first layer has weights of 0.002 and steps of 0.00007, or of wide layers would be lost. Relative to their size
+    /// Adafactor's steps are too (Shazeer and Stern, ICML 2018).
+    /// </summary>
+    private const double MostChange = 0.005;
+
     /// <summary>Trains a copy of a merged network.</summary>
     /// <param name="merged">The merged network.</param>
     /// <param name="sites">The networks to learn from, and their images.</param>
@@ -31,7 +39,7 @@ internal static class Distillation
     {
         using var scope = torch.NewDisposeScope();
         var images = torch.cat([.. sites.Select(site => site.Images)]);
-        using var objective = new Objective(sites, options, held, merged.Graph.Layers.Scales);
+        using var objective = new Objective(sites, options, held, merged.Graph);
         using var trained = FineTuning.Train(
             merged, images, objective, options.Training(sites.Count, images.shape[0]), ignoredLabel: -1, seed,
             cancellationToken);
@@ -62,18 +70,30 @@ internal static class Distillation
         private readonly double _holdWeight;
         private readonly HeldOutputs? _held;
         private readonly IReadOnlySet<string> _scales;
+        private readonly HashSet<string> _weights;
 
         public Objective(
             IReadOnlyList<(Network Network, torch.Tensor Images)> sites, DistillationOptions options, HeldOutputs? held,
-            IReadOnlySet<string> scales)
+            Graph graph)
         {
-            (_temperature, _holdWeight, _held, _scales) = (options.Temperature, options.HoldWeight, held, scales);
+            (_temperature, _holdWeight, _held, _scales) =
+                (options.Temperature, options.HoldWeight, held, graph.Layers.Scales);
+            _weights = graph.Layers.All.Select(layer => layer.Weight).ToHashSet(StringComparer.Ordinal);
             _teachers = [.. sites.Select(site => Logits.Copy(site.Network, site.Network.Device))];
             _ends = [.. sites.Select((_, d) => sites.Take(d + 1).Sum(site => site.Images.shape[0]))];
         }
 
         // Steps that suit one place's activations would cut off another's, and nothing there would hold them.
         public override bool Trains(string weight) => _held is null || !_scales.Contains(weight);
+
+        public override double Rate(string weight, torch.Tensor values, double rate)
+        {
+            if (!_weights.Contains(weight) && !_scales.Contains(weight))
+                return rate;
+            using var noGradients = torch.no_grad();
+            using var scope = torch.NewDisposeScope();
+            return Math.Min(rate, MostChange * Math.Sqrt(values.Squared().mean().item<float>()));
+        }
 
         public override torch.Tensor? Loss(
             Network network, TrainingBatch batch, ForwardMode mode, torch.Generator dropout)
@@ -104,7 +124,7 @@ internal static class Distillation
         {
             foreach (var teacher in _teachers)
                 job.Add(teacher);
-            job.Add(_temperature, _holdWeight);
+            job.Add(_temperature, _holdWeight, MostChange);
         }
 
         public override void Dispose()

@@ -20,7 +20,10 @@ public sealed record DistillationOptions
     /// </summary>
     public int ImagesPerNetwork { get; init; } = 32;
 
-    /// <summary>The initial learning rate, above 0, at most 1,000; 0.0002 by default.</summary>
+    /// <summary>
+    /// The initial learning rate, above 0, at most 1,000; 0.0002 by default. Weights and steps of quantizers have a
+    /// smaller one where they are small: no step moves them by more than 0.5 % of their root mean square.
+    /// </summary>
     public double LearningRate { get; init; } = 2e-4;
 
     /// <summary>What scores are divided by before they become probabilities, from 0.1 to 100; 2 by default.</summary>
