@@ -81,7 +81,12 @@ internal static class FiniteCheck
     public static bool IsFinite(torch.Tensor values)
     {
         if (values.dtype == torch.ScalarType.Float32 && values.device_type == DeviceType.CPU && values.is_contiguous())
-            return values.numel() == 0 || AreFinite(MemoryMarshal.Cast<byte, float>(values.bytes));
+        {
+            var areFinite = values.numel() == 0 || AreFinite(MemoryMarshal.Cast<byte, float>(values.bytes));
+            // The bytes go with the tensor, which may have been the caller's last.
+            GC.KeepAlive(values);
+            return areFinite;
+        }
         using var scope = torch.NewDisposeScope();
         return values.isfinite().all().item<bool>();
     }

@@ -40,8 +40,10 @@ internal static class HostValues
         }
         else
         {
-            host.to(torch.ScalarType.Float64).bytes.CopyTo(MemoryMarshal.AsBytes(values.AsSpan()));
+            host = host.to(torch.ScalarType.Float64);
+            host.bytes.CopyTo(MemoryMarshal.AsBytes(values.AsSpan()));
         }
+        GC.KeepAlive(host);
         return values;
     }
 
