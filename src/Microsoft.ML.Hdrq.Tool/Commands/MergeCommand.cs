@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.FileSystemGlobbing;
 using Microsoft.ML.Hdrq.Adaptation;
@@ -22,6 +21,9 @@ internal static partial class MergeCommand
     private const int LargestSide = 16_384;
 
     private const int LargestShare = 1_000_000;
+
+    /// <summary>How much of two files is compared at once.</summary>
+    private const int ComparedBytes = 1 << 16;
 
     public static CliCommand Create(Action<Work> run)
     {
@@ -354,20 +356,25 @@ internal static partial class MergeCommand
     }
 
     /// <summary>The first two files with the same bytes; null where there are none.</summary>
-    private static (string First, string Copy)? Copies(IEnumerable<string> paths)
+    private static (string First, string Copy)? Copies(List<string> paths) => paths
+        .SelectMany((copy, index) => paths.Take(index).Select(first => ((string First, string Copy)?)(first, copy)))
+        .FirstOrDefault(pair => HaveSameBytes(pair!.Value.First, pair.Value.Copy));
+
+    /// <summary>Whether files are the same; read only up to where they differ, which for networks is soon.</summary>
+    private static bool HaveSameBytes(string first, string second)
     {
-        foreach (var alike in paths.GroupBy(path => new FileInfo(path).Length).Where(group => group.Skip(1).Any()))
+        using var a = File.OpenRead(first);
+        using var b = File.OpenRead(second);
+        if (a.Length != b.Length)
+            return false;
+        var (ofA, ofB) = (new byte[ComparedBytes], new byte[ComparedBytes]);
+        while (a.ReadAtLeast(ofA, ofA.Length, throwOnEndOfStream: false) is > 0 and var read)
         {
-            var known = new Dictionary<string, string>(StringComparer.Ordinal);
-            foreach (var path in alike)
-            {
-                using var file = File.OpenRead(path);
-                var hash = Convert.ToHexString(SHA256.HashData(file));
-                if (!known.TryAdd(hash, path))
-                    return (known[hash], path);
-            }
+            b.ReadExactly(ofB.AsSpan(0, read));
+            if (!ofA.AsSpan(0, read).SequenceEqual(ofB.AsSpan(0, read)))
+                return false;
         }
-        return null;
+        return true;
     }
 
     private static string[] ReadNames(string path)

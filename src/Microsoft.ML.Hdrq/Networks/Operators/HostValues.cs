@@ -40,10 +40,8 @@ internal static class HostValues
         }
         else
         {
-            host = host.to(torch.ScalarType.Float64);
-            host.bytes.CopyTo(MemoryMarshal.AsBytes(values.AsSpan()));
+            host.to(torch.ScalarType.Float64).bytes.CopyTo(MemoryMarshal.AsBytes(values.AsSpan()));
         }
-        GC.KeepAlive(host);
         return values;
     }
 
@@ -59,14 +57,12 @@ internal static class HostValues
         var tensor = torch.empty([values.Length], isSingle ? type : torch.ScalarType.Float64);
         if (values.IsEmpty)
             return tensor.to(type);
-        if (!isSingle)
-        {
-            MemoryMarshal.AsBytes(values).CopyTo(tensor.bytes);
-            return tensor.to(type);
-        }
         // Without a copy in double precision between them.
-        TensorPrimitives.ConvertTruncating(values, MemoryMarshal.Cast<byte, float>(tensor.bytes));
-        return tensor;
+        if (isSingle)
+            TensorPrimitives.ConvertTruncating(values, MemoryMarshal.Cast<byte, float>(tensor.bytes));
+        else
+            MemoryMarshal.AsBytes(values).CopyTo(tensor.bytes);
+        return tensor.to(type);
     }
 
     /// <summary>Brings a tensor in host memory to the other tensor's device when the devices differ.</summary>
