@@ -18,8 +18,8 @@ switch (args)
     case ["memory", ..]:
         ReconstructionMemoryBenchmark.Run(Console.Out);
         break;
-    case ["segmentation", ..]:
-        SegmentationMemoryBenchmark.Run(Console.Out);
+    case ["large", var name, var folder, var steps]:
+        LargeNetworkBenchmark.Run(Console.Out, name, folder, int.Parse(steps, CultureInfo.InvariantCulture));
         break;
     case ["adapting", var images, var network, .. var rest]:
         AdaptingBenchmark.Run(Console.Out, images, network, rest);

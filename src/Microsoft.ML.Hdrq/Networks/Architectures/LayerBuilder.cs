@@ -93,12 +93,13 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
     }
 
     /// <summary>A convolution of adjacent windows that do not overlap, with a bias.</summary>
-    public string Patches(string name, string value, int channels, int size)
+    public string Patches(string name, string value, int inputChannels, int outputChannels, int size)
     {
         var weight = _builder.Parameter($"{name}.weight",
-            torch.randn([channels, channels, size, size], generator: _generator)
-                .mul_(Scalars.Keep(Math.Sqrt(2.0 / (channels * size * size)))));
-        return _builder.Node("Conv", name, [value, weight, _builder.Parameter($"{name}.bias", torch.zeros(channels))],
+            torch.randn([outputChannels, inputChannels, size, size], generator: _generator)
+                .mul_(Scalars.Keep(Math.Sqrt(2.0 / (inputChannels * size * size)))));
+        var bias = _builder.Parameter($"{name}.bias", torch.zeros(outputChannels));
+        return _builder.Node("Conv", name, [value, weight, bias],
             ("kernel_shape", new long[] { size, size }), ("strides", new long[] { size, size }));
     }
 
@@ -206,6 +207,33 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
     /// <summary>Images with their channels first again.</summary>
     public string ChannelsFirst(string name, string value) =>
         _builder.Node("Transpose", name, [value], ("perm", new long[] { 0, 3, 1, 2 }));
+
+    /// <summary>
+    /// The pixels of an image as tokens, [N, C, H, W] to [N, 1 + HW, C], after a class token and with learned positions
+    /// added. Both are normal with standard deviation 0.02, as in the transformers library.
+    /// </summary>
+    public string Tokens(string name, string image, int channels, int pixels)
+    {
+        var first = _builder.Parameter($"{name}.cls_token", Normal(1, 1, channels));
+        var positions = _builder.Parameter($"{name}.position_embeddings", Normal(1, pixels + 1, channels));
+        var columns = _builder.Node(
+            "Reshape", $"{name}.columns", [image, _builder.Constant($"{name}.sizes", 0, channels, -1)]);
+        var tokens = _builder.Node("Transpose", $"{name}.tokens", [columns], ("perm", new long[] { 0, 2, 1 }));
+        var images = _builder.Node("Shape", $"{name}.images", [image], ("start", 0L), ("end", 1L));
+        var shape = _builder.Node(
+            "Concat", $"{name}.first_shape", [images, _builder.Constant($"{name}.first_size", 1, channels)], ("axis", 0));
+        var repeated = _builder.Node("Expand", $"{name}.first", [first, shape]);
+        return Add(name, _builder.Node("Concat", $"{name}.joined", [repeated, tokens], ("axis", 1)), positions);
+
+        torch.Tensor Normal(params long[] shape) => torch.randn(shape, generator: _generator).mul_(Scalars.Keep(0.02));
+    }
+
+    /// <summary>The class token, [N, T, C] to [N, C].</summary>
+    public string FirstToken(string name, string tokens)
+    {
+        var first = _builder.Node("Gather", name, [tokens, _builder.Constant($"{name}.index", 0)], ("axis", 1L));
+        return _builder.Node("Flatten", $"{name}.row", [first], ("axis", 1));
+    }
 
     /// <summary>Layer normalization over the last dimension.</summary>
     public string LayerNormalize(string name, string value, int channels) =>

@@ -106,7 +106,7 @@ public static class SegFormer
         {
             source = layers.ChannelsFirst($"{attention}.sr.image", normalized);
             // Windows that do not overlap, so there is no padding.
-            source = layers.Patches($"{attention}.sr", source, channels, reduction);
+            source = layers.Patches($"{attention}.sr", source, channels, channels, reduction);
             source = layers.LayerNormalize(
                 $"{attention}.layer_norm", layers.ChannelsLast($"{attention}.sr.pixels", source), channels);
         }
