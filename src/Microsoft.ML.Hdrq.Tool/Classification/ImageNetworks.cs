@@ -23,6 +23,7 @@ internal sealed class ImageNetworks : DomainNetworks
 
     private readonly DomainFolder _folder;
     private readonly ImagePipeline _images;
+    private readonly Lock _lock = new();
     private readonly Dictionary<string, IDataView> _tests = new(StringComparer.Ordinal);
 
     /// <summary>Prepares the images for the source network.</summary>
@@ -88,7 +89,7 @@ internal sealed class ImageNetworks : DomainNetworks
                 new ScoringOptions
                 {
                     BatchSize = Options.BatchSize,
-                    Threads = Options.Threads,
+                    Threads = ScoringThreads,
                     ClassNames = _folder.Classes
                 });
         using var scorer = scoring.Fit(Test(Domains[0], cancellationToken));
@@ -165,12 +166,15 @@ internal sealed class ImageNetworks : DomainNetworks
 
     private IDataView Test(string domain, CancellationToken cancellationToken)
     {
-        if (_tests.TryGetValue(domain, out var test))
+        lock (_lock)
+        {
+            if (_tests.TryGetValue(domain, out var test))
+                return test;
+            test = Images(domain, Options.MeasuredSplit, cancellationToken);
+            if (_folder.Files(domain, Options.MeasuredSplit).Count * 3 * ImageSize <= MostCachedPixels)
+                test = Context.Data.Cache(test, PixelPipeline.Pixels, Label);
+            _tests.Add(domain, test);
             return test;
-        test = Images(domain, Options.MeasuredSplit, cancellationToken);
-        if (_folder.Files(domain, Options.MeasuredSplit).Count * 3 * ImageSize <= MostCachedPixels)
-            test = Context.Data.Cache(test, PixelPipeline.Pixels, Label);
-        _tests.Add(domain, test);
-        return test;
+        }
     }
 }

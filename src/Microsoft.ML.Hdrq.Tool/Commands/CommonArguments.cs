@@ -9,7 +9,8 @@ internal static class CommonArguments
     /// <summary>More images at once would not fit into memory, and gain nothing.</summary>
     private const int LargestBatch = 4096;
 
-    private const int MostThreads = 1024;
+    /// <summary>The most threads that can be asked for.</summary>
+    public const int MostThreads = 1024;
 
     /// <summary>The name of the option for output for programs.</summary>
     public const string JsonName = "--json";

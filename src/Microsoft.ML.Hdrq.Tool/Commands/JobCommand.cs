@@ -85,6 +85,12 @@ internal sealed class JobCommand
     private readonly Option<int> _seed = CommonArguments.Seed();
     private readonly Option<int> _batchSize = CommonArguments.BatchSize();
     private readonly Option<int?> _threads = CommonArguments.TrainingThreads();
+    private readonly Option<int?> _atOnce =
+        Arguments.OptionalInteger(
+            "--at-once",
+            "Networks that are made at the same time, each on its share of the threads, or on --threads. Default: one "
+            + "for each place, as far as there are cores, and 4 GiB of memory for each; 1 with --threads or --gpu.", 1,
+            CommonArguments.MostThreads);
     private readonly Option<int?> _gpu = CommonArguments.Gpu();
     private readonly Option<bool> _json = CommonArguments.Json();
     private readonly MomentsArguments _sent = new(hasNoise: true);
@@ -106,7 +112,7 @@ internal sealed class JobCommand
             _data, _source, _labels, _architecture, _epochs, _rate, _adapted, _adaptationEpochs, _adaptationRate, _validation,
                 _noFlip, _balance, _stage, _domains, _merge,
             _bits, _methods, _settings, _iterations, _calibration, _average, _allocation, _explain, _output, _seed,
-                _batchSize, _threads, _gpu, _json,
+                _batchSize, _threads, _atOnce, _gpu, _json,
         };
         foreach (var option in _network.Options.Concat(_sent.Options))
             _command.Add(option);
@@ -235,6 +241,7 @@ internal sealed class JobCommand
             Seed = result.GetValue(_seed),
             BatchSize = result.GetValue(_batchSize),
             Threads = result.GetValue(_threads),
+            AtOnce = result.GetValue(_atOnce),
             GpuDeviceId = result.GetValue(_gpu),
             Comparison = comparison,
         }, result);

@@ -149,6 +149,7 @@ internal static partial class MergeCommand
                 first, result.GetValue(zip) is null ? NetworkFiles.AnySide : result.GetValue(size));
             if (places is not null && result.GetValue(zip) is null)
                 (height, width) = PixelPipeline.InputSize(first, () => places[0].Paths[0]);
+            using var own = new TorchThreads(result.GetValue(threads));
             var steps = new NetworkSteps(
                 context, new PixelPipeline(context, height, width), result.GetValue(seed), result.GetValue(threads));
             var options =

@@ -9,6 +9,7 @@ using Microsoft.ML.Hdrq.Tool.Data;
 using Microsoft.ML.Hdrq.Tool.Report;
 using Microsoft.ML.Hdrq.Tool.Results;
 using Microsoft.ML.Hdrq.Tool.Segmentation;
+using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tool.Jobs;
 
@@ -98,6 +99,9 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
 
     /// <summary>Reads images.</summary>
     protected abstract PixelPipeline Pixels { get; }
+
+    /// <summary>The threads that score: as many as train, where networks are made side by side.</summary>
+    protected int ScoringThreads => options.Threads ?? torch.get_num_threads();
 
     private NetworkSteps Steps => new(context, Pixels, options.Seed, options.Threads);
 

@@ -137,6 +137,12 @@ internal sealed record JobOptions
     /// <summary>Threads that train and score; null for one for each core.</summary>
     public int? Threads { get; init; }
 
+    /// <summary>
+    /// Places whose networks are made at the same time; null for as many as cores and memory are there for, or one
+    /// where <see cref="Threads"/> or a GPU is given.
+    /// </summary>
+    public int? AtOnce { get; init; }
+
     /// <summary>Number of the GPU; null for the CPU.</summary>
     public int? GpuDeviceId { get; init; }
 

@@ -36,9 +36,14 @@ internal sealed class MergeJob
     private readonly IReadOnlyList<IReadOnlyList<string>> _merges;
     private readonly Action<ResultRow, ResultsDocument> _measured;
     private readonly CancellationToken _cancellationToken;
+    private readonly SideBySide _workers;
+
+    // Networks are made side by side: what follows is read and written under this.
+    private readonly Lock _lock = new();
     private readonly Dictionary<string, string> _tests = new(StringComparer.Ordinal);
-    private readonly List<ResultRow> _rows = [];
-    private readonly List<(string Network, OnnxReport Report)> _reports = [];
+    private readonly SortedDictionary<int, ResultRow> _rows = [];
+    private readonly SortedDictionary<int, (string Network, OnnxReport Report)> _reports = [];
+    private int _reserved;
     private readonly List<Explanation> _explanations = [];
     private readonly List<(string Method, IReadOnlyList<SamplePrediction> Predictions)> _predictions = [];
     private (string Network, IReadOnlyList<QuantizerHistogram> Values) _histograms = ("", []);
@@ -58,6 +63,7 @@ internal sealed class MergeJob
         (_networks, _options, _shelf, _board, _measured, _cancellationToken) =
             (networks, options, shelf, board, measured, cancellationToken);
         (_targets, _merges) = (plan.Targets, plan.Groups);
+        _workers = SideBySide.Of(options, _targets.Count);
         _all = options.Comparison is null ? null : board.Add("All networks");
     }
 
@@ -68,7 +74,7 @@ internal sealed class MergeJob
         pattern.Replace("{domain}", domain, StringComparison.Ordinal);
 
     /// <summary>What ONNX Runtime makes of the quantized networks, in the order of the results.</summary>
-    public IReadOnlyList<(string Network, OnnxReport Report)> Reports => _reports;
+    public IReadOnlyList<(string Network, OnnxReport Report)> Reports => [.. _reports.Values];
 
     /// <summary>What was found out about the networks of each method; empty where that was not asked for.</summary>
     public IReadOnlyList<Explanation> Explanations => _explanations;
@@ -77,7 +83,7 @@ internal sealed class MergeJob
         new()
         {
             Task = _networks.Task.Name,
-            Rows = [.. _rows.OrderBy(row => Enum.Parse<Stage>(row.Stage, ignoreCase: true))]
+            Rows = [.. _rows.Values.OrderBy(row => Enum.Parse<Stage>(row.Stage, ignoreCase: true))]
         };
 
     /// <summary>How many networks there will be.</summary>
@@ -96,13 +102,15 @@ internal sealed class MergeJob
                 "source", new ResultRow { Stage = "source", Method = "FP32", Network = "", Domains = [] },
                 SourceIngredients(),
                 // What is not merged has no Gram matrices.
-                report => ((double)report.Step / report.Steps, Loss(report)), _networks.Source);
+                report => ((double)report.Step / report.Steps, Loss(report)), _networks.Source, Reserve(1),
+                _cancellationToken);
         if (_options.LastStage < Stage.Adapted)
             return Document;
         using var adapted =
             new Family("fp32", new ResultRow { Stage = "adapted", Method = "FP32", Network = "", Domains = [] });
-        foreach (var domain in _targets)
-            adapted.Networks.Add(domain, Adapt(source, domain));
+        var places = Reserve(_targets.Count);
+        adapted.Add(_targets, _workers.Run(
+            _targets, (domain, i, token) => Adapt(source, domain, places + i, token), _cancellationToken));
         Explain(adapted, source, null);
         Merge(adapted, source, _options.Mergings.Where(merging => !merging.IsForIntegers), _options.Seed);
         foreach (var plan in _options.LastStage < Stage.Quantized ? [] : _options.Plans)
@@ -116,7 +124,8 @@ internal sealed class MergeJob
         return Document;
     }
 
-    private NetworkShelf.Item Adapt(NetworkShelf.Item source, string domain)
+    private NetworkShelf.Item Adapt(
+        NetworkShelf.Item source, string domain, int order, CancellationToken cancellationToken)
     {
         var row = new ResultRow
         {
@@ -136,10 +145,12 @@ internal sealed class MergeJob
                 .. _options.Moments is null ? Array.Empty<string>() : [_options.Moments.ToString()]],
                 State,
                 (progress, checkpoints, token) =>
-                    _networks.Adapt(source.Network, domain, progress, checkpoints, token));
+                    _networks.Adapt(source.Network, domain, progress, checkpoints, token),
+                order, cancellationToken);
         var path = AdaptedPath(_options.Adapted, domain);
         return Make<FineTuningProgress>(
-            $"adapted-{domain}", row, [.. File(path), Normalization], State, (_, _, _) => _networks.Read(path));
+            $"adapted-{domain}", row, [.. File(path), Normalization], State, (_, _, _) => _networks.Read(path),
+            order, cancellationToken);
     }
 
     private Family Quantize(QuantizationPlan plan, NetworkShelf.Item source, Family adapted)
@@ -159,23 +170,15 @@ internal sealed class MergeJob
         });
         try
         {
-            foreach (var domain in _targets)
+            // Bits that follow from images are the first domain's for all, as networks are merged only where bits
+            // agree.
+            var alone = plan.AverageBits is null ? 0 : 1;
+            var places = Reserve(_targets.Count);
+            foreach (var domains in new[] { _targets.Take(alone).ToList(), _targets.Skip(alone).ToList() })
             {
-                // Bits that follow from images are the first domain's for all, as networks are merged only where bits
-                // agree.
-                var first = plan.AverageBits is null ? null : quantized.Networks.Values.FirstOrDefault();
-                var own = first is null ? options
-                    : options with { BitBudget = null, Overrides = LayerOverride.Of(first.Network) };
-                quantized.Networks.Add(domain, Make<QuantizationProgress>(
-                    $"{plan.Name}-{domain}",
-                    quantized.Shared with { Domain = domain },
-                    [source.Recipe, adapted.Networks[domain].Recipe, .. Images(domain), options.ToString(), Rows(plan),
-                        first?.Recipe ?? ""],
-                    State,
-                    (progress, checkpoints, token) =>
-                        _networks.Quantize(
-                            source.Network, adapted.Networks[domain].Network, domain, own, plan.Seed, progress,
-                            checkpoints, token)));
+                var (begin, first) = (places + quantized.Networks.Count, quantized.Networks.Values.FirstOrDefault());
+                quantized.Add(domains, _workers.Run(
+                    domains, (domain, i, token) => Quantize(domain, first, begin + i, token), _cancellationToken));
             }
             return quantized;
         }
@@ -184,37 +187,64 @@ internal sealed class MergeJob
             quantized.Dispose();
             throw;
         }
+
+        NetworkShelf.Item Quantize(
+            string domain, NetworkShelf.Item? first, int order, CancellationToken cancellationToken)
+        {
+            var own = first is null ? options
+                : options with { BitBudget = null, Overrides = LayerOverride.Of(first.Network) };
+            return Make<QuantizationProgress>(
+                $"{plan.Name}-{domain}",
+                quantized.Shared with { Domain = domain },
+                [source.Recipe, adapted.Networks[domain].Recipe, .. Images(domain), options.ToString(), Rows(plan),
+                    first?.Recipe ?? ""],
+                State,
+                (progress, checkpoints, token) =>
+                    _networks.Quantize(
+                        source.Network, adapted.Networks[domain].Network, domain, own, plan.Seed, progress,
+                        checkpoints, token),
+                order, cancellationToken);
+        }
     }
 
     private void Merge(Family family, NetworkShelf.Item source, IEnumerable<MergingPlan> mergings, int seed)
     {
         if (_options.LastStage < Stage.Merged)
             return;
-        foreach (var merging in mergings)
+        var merges = (from merging in mergings from @group in _merges select (merging, @group)).ToList();
+        var begin = Reserve(merges.Count);
+        foreach (var merged in _workers.Run(
+            merges, (merge, i, token) => Merge(family, source, merge.merging, merge.@group, seed, begin + i, token),
+            _cancellationToken))
         {
-            foreach (var group in _merges)
-            {
-                var parts = group.Select(domain => family.Networks[domain]).ToList();
-                var suffix = merging == MergingPlan.Default ? "" : $"-{merging.Name}";
-                var row = family.Shared with { Stage = "merged", Merged = group, Merging = merging.Name };
-                using var merged =
-                    Make<(double, string?)>($"{family.Name}-merged-{string.Join('+', group)}{suffix}", row,
-                    [.. parts.Select(part => part.Recipe), source.Recipe, merging.Name, Seed(seed),
-                        .. merging.NeedsImages ? group.SelectMany(Images) : []],
-                    state => state,
-                    (progress, checkpoints, token) =>
-                    {
-                        var networks = parts.Select(part => part.Network).ToList();
-                        var options = merging.Options(source.Network, seed);
-                        return merging.NeedsImages
-                            ? _networks.Merge(
-                                networks, group, options, seed, checkpoints,
-                                (done, remark) => progress.Report((done, remark)), token)
-                            : _networks.Merge(networks, options);
-                    });
-                Predict(merged.Network, family, group, merging);
-            }
+            merged.Dispose();
         }
+    }
+
+    private NetworkShelf.Item Merge(
+        Family family, NetworkShelf.Item source, MergingPlan merging, IReadOnlyList<string> group, int seed, int order,
+        CancellationToken cancellationToken)
+    {
+        var parts = group.Select(domain => family.Networks[domain]).ToList();
+        var suffix = merging == MergingPlan.Default ? "" : $"-{merging.Name}";
+        var row = family.Shared with { Stage = "merged", Merged = group, Merging = merging.Name };
+        var merged =
+            Make<(double, string?)>($"{family.Name}-merged-{string.Join('+', group)}{suffix}", row,
+            [.. parts.Select(part => part.Recipe), source.Recipe, merging.Name, Seed(seed),
+                .. merging.NeedsImages ? group.SelectMany(Images) : []],
+            state => state,
+            (progress, checkpoints, token) =>
+            {
+                var networks = parts.Select(part => part.Network).ToList();
+                var options = merging.Options(source.Network, seed);
+                return merging.NeedsImages
+                    ? _networks.Merge(
+                        networks, group, options, seed, checkpoints,
+                        (done, remark) => progress.Report((done, remark)), token)
+                    : _networks.Merge(networks, options);
+            }, order, cancellationToken);
+        Predict(merged.Network, family, group, merging, cancellationToken);
+        return merged;
     }
 
     /// <summary>
@@ -234,12 +264,15 @@ internal sealed class MergeJob
     };
 
     /// <summary>Notes what merged networks say of test images: those that serve most domains.</summary>
-    private void Predict(Network merged, Family family, IReadOnlyList<string> group, MergingPlan merging)
+    private void Predict(
+        Network merged, Family family, IReadOnlyList<string> group, MergingPlan merging,
+        CancellationToken cancellationToken)
     {
+        // One network of a family, and one family at a time.
         if (_options.Output is not null && merging == _options.Mergings[0]
             && group == _merges.MaxBy(other => other.Count) && _predictions.Count < MostPredictions
             && _predictions.TrueForAll(entry => entry.Method != family.Shared.Method))
-            _predictions.Add((family.Shared.Method, _networks.Predict(merged, group, _cancellationToken)));
+            _predictions.Add((family.Shared.Method, _networks.Predict(merged, group, cancellationToken)));
     }
 
     /// <summary>Notes the values that go into the quantizers of the first domain's network.</summary>
@@ -287,25 +320,26 @@ internal sealed class MergeJob
     }
 
     /// <summary>
-    /// Obtains a network, measures it, and notes the result. In a comparison it is measured only where it is to serve.
+    /// Obtains a network, measures it, and notes the result by its number. In a comparison it is measured only where it
+    /// is to serve.
     /// </summary>
     private NetworkShelf.Item Make<T>(
         string name, ResultRow row, IEnumerable<string> ingredients, Func<T, (double, string?)> state,
-        Func<IProgress<T>, string?, CancellationToken, Network> make)
+        Func<IProgress<T>, string?, CancellationToken, Network> make, int order, CancellationToken cancellationToken)
     {
         var bar = _board.Add(name);
         var file = FileNames.Of(name);
         var item = _shelf.Obtain(
-            file, ingredients, checkpoints => make(bar.Reports(state), checkpoints, _cancellationToken));
+            file, ingredients, checkpoints => make(bar.Reports(state), checkpoints, cancellationToken));
         bar.Show(1, "measuring");
         var domains = _options.Comparison is null ? _networks.Domains : row.Merged
             ?? (row.Domain is null ? _networks.Domains : [row.Domain]);
         var (scores, isMeasured) =
             _shelf.Scores(
                 item, file, [_networks.Task.Name, .. domains.Select(Tests)], () =>
+                    // Test images are read once for all, and so not ended with one.
                     _networks.Measure(item.Network, domains, _cancellationToken));
-        if (row.WeightBits is not null && _options.Comparison is null)
-            _reports.Add((name, OnnxReport.Of(item.Network)));
+        var kernels = row.WeightBits is not null && _options.Comparison is null ? OnnxReport.Of(item.Network) : null;
         var isNew = item.IsNew || isMeasured;
         if (row is { WeightBits: not null, Merged: not null } && _options.Comparison is null
             && _options.Output is { } output
@@ -315,7 +349,7 @@ internal sealed class MergeJob
             isNew = true;
         }
         bar.Complete();
-        _rows.Add(row with
+        row = row with
         {
             Network = file,
             Domains = new(scores.Select(score => KeyValuePair.Create(score.Domain, score.Score))),
@@ -326,12 +360,18 @@ internal sealed class MergeJob
                 ? AdaptationReport.Of(item.Network)?.KeptSource : null,
             HarmonicMean = row.Merged is null ? null
                 : HarmonicMean(row.Merged.Select(domain => scores.Single(score => score.Domain == domain).Score)),
-        });
-        _all?.Show((double)_rows.Count / Count,
-            string.Create(CultureInfo.InvariantCulture, $"{_rows.Count} of {Count}"));
-        // What was there already is in the file already: a job that goes on never makes it shorter.
-        if (isNew)
-            _measured(_rows[^1], Document);
+        };
+        lock (_lock)
+        {
+            _rows.Add(order, row);
+            if (kernels is not null)
+                _reports.Add(order, (name, kernels));
+            _all?.Show((double)_rows.Count / Count,
+                string.Create(CultureInfo.InvariantCulture, $"{_rows.Count} of {Count}"));
+            // What was there already is in the file already: a job that goes on never makes it shorter.
+            if (isNew)
+                _measured(row, Document);
+        }
         return item;
     }
 
@@ -399,10 +439,21 @@ internal sealed class MergeJob
 
     private string Tests(string domain)
     {
-        if (!_tests.TryGetValue(domain, out var tests))
-            _tests.Add(domain, tests = string.Join('\n', _networks.TestFiles(domain).SelectMany(File).Prepend(domain)));
-        return tests;
+        lock (_lock)
+        {
+            if (!_tests.TryGetValue(domain, out var tests))
+            {
+                tests = string.Join('\n', _networks.TestFiles(domain).SelectMany(File).Prepend(domain));
+                _tests.Add(domain, tests);
+            }
+            return tests;
+        }
     }
+
+    /// <summary>
+    /// Numbers for networks, by which results are in the order in which they are asked for, whichever is made first.
+    /// </summary>
+    private int Reserve(int count) => (_reserved += count) - count;
 
     private static IEnumerable<string> File(string path)
     {
@@ -421,6 +472,12 @@ internal sealed class MergeJob
         public ResultRow Shared => shared;
 
         public Dictionary<string, NetworkShelf.Item> Networks { get; } = new(StringComparer.Ordinal);
+
+        public void Add(IReadOnlyList<string> domains, IReadOnlyList<NetworkShelf.Item> networks)
+        {
+            foreach (var (domain, network) in domains.Zip(networks))
+                Networks.Add(domain, network);
+        }
 
         public void Dispose()
         {

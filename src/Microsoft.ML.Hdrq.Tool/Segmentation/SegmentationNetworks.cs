@@ -77,7 +77,7 @@ internal sealed class SegmentationNetworks : DomainNetworks
                 new ScoringOptions
                 {
                     BatchSize = Options.BatchSize,
-                    Threads = Options.Threads,
+                    Threads = ScoringThreads,
                     ClassNames = _folder.Classes
                 });
         using var scorer = scoring.Fit(Images(Domains[0], Options.MeasuredSplit, cancellationToken));

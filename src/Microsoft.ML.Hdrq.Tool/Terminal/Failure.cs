@@ -19,7 +19,7 @@ internal sealed partial record Failure(int ExitCode, string Message)
         {
             return new(Terminal.ExitCode.Resources,
                 "Memory ran out. Give the process more, or make its batches smaller: --batch-size, --threads 1, "
-                + "fewer --calibration-images.");
+                + "--at-once 1, fewer --calibration-images.");
         }
         if (chain.OfType<IOException>().FirstOrDefault(IsDiskFull) is { } full)
             return new(Terminal.ExitCode.Resources, $"The disk is full: {FirstLine(full)}");

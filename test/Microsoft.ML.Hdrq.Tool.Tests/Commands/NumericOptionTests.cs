@@ -17,6 +17,7 @@ public sealed class NumericOptionTests
         ["--seeds"] = (int.MinValue, int.MaxValue),
         ["--gpu"] = (0, int.MaxValue),
         ["--threads"] = (1, 1024),
+        ["--at-once"] = (1, 1024),
         ["--batch-size"] = (1, 4096),
         ["--epochs"] = (1, int.MaxValue),
         ["--adaptation-epochs"] = (1, int.MaxValue),

@@ -1,6 +1,8 @@
 namespace Microsoft.ML.Hdrq.Tool.Tests.Jobs;
 
-/// <summary>What places and a centre make step by step is what one run makes where all images are together.</summary>
+/// <summary>
+/// What places and a centre make step by step is what one run makes where all images are together, two networks at once.
+/// </summary>
 [TestClass]
 public sealed class StepsEqualRunTests
 {
@@ -78,12 +80,13 @@ public sealed class StepsEqualRunTests
             }
         }
         CommandLine.Run("run", "--data", F("data"), "--network", source, "--labels", "none", "--methods", "rtn",
-            "--bits", "4,4", "--adaptation-epochs", "1", "--merge", "all", "--output", F("out")).Done();
+            "--bits", "4,4", "--adaptation-epochs", "1", "--merge", "all", "--output", F("out"), "--threads", "1",
+            "--at-once", "2").Done();
         Assert.IsTrue(File.Exists(F("out", "rtn-w4a4-merged-fog+night.onnx")));
         foreach (var (name, folder) in new[] { ("a", F("data", "fog")), ("b", F("data", "fog", "train")) })
         {
             CommandLine.Run("adapt", "--data", folder, "--labels", "none", "--network", source, "--epochs",
-                "1", "--output", F($"{name}.onnx")).Done();
+                "1", "--output", F($"{name}.onnx"), "--threads", "1").Done();
             AssertSame(F("out", "adapted-fog.onnx"), F($"{name}.onnx"));
         }
         var info = CommandLine.Run("info", F("a.onnx"));
@@ -116,10 +119,11 @@ public sealed class StepsEqualRunTests
 
     private void AssertEqual(string network, params string[] more)
     {
+        more = ["--threads", "1", .. more];
         CommandLine.Run([
             "run", "--data", F("data"), "--network", network, "--methods", "hdrq", "--bits", "4,4", "--iterations",
                 "2", "--calibration-images", "5", "--adaptation-epochs", "1", "--merge", "all", "--output", F("out"),
-                .. more,
+                "--at-once", "2", .. more,
         ]).Done();
         foreach (var domain in new[] { "fog", "night" })
         {
@@ -137,11 +141,12 @@ public sealed class StepsEqualRunTests
                 "--bits", "4,4", "--iterations", "2", "--calibration-images", "5", "--output", file, .. more]).Done();
             AssertSame(F("out", $"hdrq-w4a4-{domain}.onnx"), file);
         }
-        CommandLine.Run("merge", F("quantized", "fog.onnx"), F("quantized", "night.onnx"), "--output", F("merged.onnx"))
-            .Done();
+        CommandLine.Run("merge", F("quantized", "fog.onnx"), F("quantized", "night.onnx"), "--output", F("merged.onnx"),
+            "--threads", "1").Done();
         AssertSame(F("out", "hdrq-w4a4-merged-fog+night.onnx"), F("merged.onnx"));
         // Of so few images these carry no moments.
-        CommandLine.Run("merge", F("sites", "*.onnx"), "--source", network, "--output", F("full.onnx")).Done();
+        CommandLine.Run("merge", F("sites", "*.onnx"), "--source", network, "--output", F("full.onnx"),
+            "--threads", "1").Done();
         AssertSame(F("out", "fp32-merged-fog+night.onnx"), F("full.onnx"));
     }
 
