@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Quantization;
@@ -7,28 +6,25 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Benchmarks;
 
 /// <summary>How the time to quantize a network grows with its depth: residual networks of 9 and of 18 blocks of the same sizes take turns.</summary>
-public static class DepthBenchmark
+internal static class DepthBenchmark
 {
     private const int Images = 16;
 
-    /// <summary>Measures few steps a block, so that what a block costs beside them shows, and none, which is calibration alone, and writes a line for each.</summary>
-    /// <param name="output">Where the lines go.</param>
+    /// <summary>Measures few steps a block, so that what a block costs beside them shows, and none, which is calibration alone.</summary>
+    /// <param name="table">Where figures go.</param>
     /// <param name="repetitions">Turns, at least 1.</param>
-    public static void Run(TextWriter output, int repetitions)
+    public static void Run(SpeedTable table, int repetitions)
     {
-        ArgumentNullException.ThrowIfNull(output);
-        ArgumentOutOfRangeException.ThrowIfLessThan(repetitions, 1);
         using var scope = torch.NewDisposeScope();
         using var shallow = ResNet.Cifar(20, 10, seed: 1);
         using var deep = ResNet.Cifar(38, 10, seed: 1);
         using var generator = new torch.Generator(1);
         var images = torch.rand([Images, 3, 32, 32], generator: generator);
-        output.WriteLine("steps a block  9 blocks ms  18 blocks ms  ratio");
         foreach (var iterations in new[] { 0, 1, 10 })
         {
             var times = Turns.TakeOnce([() => Quantize(shallow, images, iterations), () => Quantize(deep, images, iterations)], repetitions);
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{iterations,13}  {times[0],11:F0}  {times[1],12:F0}  {times[1] / times[0],5:F2}"));
-            output.Flush();
+            table.Add("depth", $"{iterations} steps a block", "9 blocks", times[0], "ms");
+            table.Add("depth", $"{iterations} steps a block", "18 blocks", times[1], "ms", times[1] / times[0], "of 9 blocks");
         }
     }
 

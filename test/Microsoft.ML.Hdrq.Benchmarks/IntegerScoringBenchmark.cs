@@ -1,9 +1,7 @@
-using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Quantization;
-using Microsoft.ML.Hdrq.Scoring;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Benchmarks;
@@ -13,31 +11,24 @@ namespace Microsoft.ML.Hdrq.Benchmarks;
 /// written by default. They score the same batch in turns, because a machine that others use is never equally fast for
 /// long; medians.
 /// </summary>
-public static class IntegerScoringBenchmark
+internal static class IntegerScoringBenchmark
 {
     private const int CalibrationImages = 4;
 
     private static readonly (int Weights, int Activations)[] _bits = [(8, 8), (4, 8), (4, 4)];
 
     /// <summary>Measures ResNet-50 at 224 x 224 and writes a line for each batch size and number of threads.</summary>
-    /// <param name="output">Where the lines go.</param>
+    /// <param name="table">Where figures go.</param>
     /// <param name="repetitions">Batches that each network scores, at least 1.</param>
-    /// <param name="inputSize">Height and width of the images.</param>
-    public static void Run(TextWriter output, int repetitions = 9, int inputSize = 224)
+    public static void Run(SpeedTable table, int repetitions)
     {
-        ArgumentNullException.ThrowIfNull(output);
-        ArgumentOutOfRangeException.ThrowIfLessThan(repetitions, 1);
+        const int inputSize = 224;
         using var original = ResNet.ImageNet(50, 1000, seed: 1, inputSize);
         using var network = FoldBatchNormalization.Apply(original);
         var quantized = _bits.Select(bits => Quantize(original, bits, inputSize)).ToList();
         using var full = Quantize(original, _bits[0], inputSize, reduceRange: false);
-        output.WriteLine(SignedKernels.AreExact
-            ? "This CPU has VNNI, or is Arm: signed kernels are exact."
-            : "This CPU has no VNNI: signed kernels add pairs of products within 16 bits.");
-        var names = _bits.Select(bits => $"W{bits.Weights}A{bits.Activations}").ToList();
-        output.WriteLine($"| batch | threads | FP32 ms | {string.Join(" | ", names)} | "
-            + $"{string.Join(" | ", names.Select(name => $"{name} .zip"))} | {names[0]} full range |");
-        output.WriteLine($"|{string.Concat(Enumerable.Repeat("---|", 2 * names.Count + 4))}");
+        List<string> names = ["FP32", .. _bits.Select(bits => $"W{bits.Weights}A{bits.Activations}")];
+        names = [.. names, .. names.Select(name => $"{name} in a .zip"), $"{names[1]}, full range"];
         foreach (var (batch, threads) in from batch in new[] { 1, 32 } from threads in new[] { 1, 2 } select (batch, threads))
         {
             List<SavedNetwork> saved =
@@ -54,11 +45,13 @@ public static class IntegerScoringBenchmark
             saved.ForEach(file => file.Dispose());
             // Models against the model in full precision, since they all score row by row.
             var model = 1 + quantized.Count;
-            var ratios = times.Select((time, i) => times[i < model || i == times.Length - 1 ? 0 : model] / time);
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {batch} | {threads} | {times[0]:F1} | ")
-                + $"{string.Join(" | ", ratios.Where((_, i) => i != 0 && i != model)
-                    .Select(ratio => ratio.ToString("F2", CultureInfo.InvariantCulture)))} |");
-            output.Flush();
+            foreach (var (i, time) in times.Index())
+            {
+                var full32 = i < model || i == times.Length - 1 ? 0 : model;
+                table.Add(
+                    "integers", $"ResNet-50 at 224 x 224, batch {batch}, {threads} threads", names[i], time, "ms",
+                    times[full32] / time, $"times as fast as {names[full32]}");
+            }
         }
         quantized.ForEach(candidate => candidate.Dispose());
     }

@@ -14,7 +14,7 @@ namespace Microsoft.ML.Hdrq.Benchmarks;
 /// How long it takes to merge files of ResNet-50, by the mean and by the default, and how much memory: each in a process
 /// of its own, since what a process has taken it does not give back.
 /// </summary>
-public static class MergingBenchmark
+internal static class MergingBenchmark
 {
     /// <summary>Moments are measured on so many images; fewer send none, and the default is the mean then.</summary>
     private const int Images = 32;
@@ -28,7 +28,6 @@ public static class MergingBenchmark
     /// <param name="bits">Of weights and activations; 32 for full precision.</param>
     public static void Write(TextWriter output, string folder, int networks, int bits)
     {
-        ArgumentNullException.ThrowIfNull(output);
         Directory.CreateDirectory(folder);
         using var source = Source(bits);
         for (var site = 0; site < networks; site++)
@@ -47,26 +46,51 @@ public static class MergingBenchmark
             $"{networks} files of {new FileInfo(Path.Combine(folder, "site-00.onnx")).Length / 1e6:0.0} MB in {folder}"));
     }
 
-    /// <summary>Merges files, once to warm up and then in turns, and writes a line for each method.</summary>
-    /// <param name="output">Where the lines go.</param>
+    /// <summary>Merges 2 and 8 files, each way in a process of its own, which shows the memory that it takes.</summary>
+    /// <param name="table">Where figures go.</param>
+    public static void RunApart(SpeedTable table)
+    {
+        var folder = Directory.CreateTempSubdirectory("hdrq-");
+        try
+        {
+            Write(TextWriter.Null, folder.FullName, networks: 8, bits: 32);
+            foreach (var (networks, way) in from networks in new[] { 2, 8 } from way in _ways select (networks, way))
+            {
+                var rows = Path.Combine(folder.FullName, "rows.csv");
+                string[] command = ["merging", "files", folder.FullName, $"{networks}", "1", way, "--output", rows];
+                // Started as "dotnet" with a library, or as the program itself.
+                var program = Environment.ProcessPath!;
+                var isHost = Path.GetFileNameWithoutExtension(program) == "dotnet";
+                using var process = Process.Start(
+                    program, isHost ? [Environment.GetCommandLineArgs()[0], .. command] : command);
+                process.WaitForExit();
+                if (process.ExitCode != 0)
+                    throw new InvalidOperationException($"Merging ended with {process.ExitCode}.");
+                table.Take(rows);
+            }
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>Merges files, once to warm up and then in turns.</summary>
+    /// <param name="table">Where figures go.</param>
     /// <param name="files">The files.</param>
     /// <param name="inMemory">Whether all networks are read before.</param>
     /// <param name="way"><c>mean</c> or <c>default</c>; null for both.</param>
     /// <param name="repetitions">Turns, at least 1.</param>
-    public static void Run(TextWriter output, IReadOnlyList<string> files, bool inMemory, string? way, int repetitions)
+    public static void Run(SpeedTable table, IReadOnlyList<string> files, bool inMemory, string? way, int repetitions)
     {
-        ArgumentNullException.ThrowIfNull(output);
         var ways = way is null ? _ways : [way];
         var names = new string[ways.Length];
         var times = Turns.TakeOnce([.. ways.Index().Select(one => (Action)(() => names[one.Index] = Merge(one.Item)))], repetitions);
+        var where = $"{files.Count} ResNet-50 {(inMemory ? "in memory" : "from files")}";
         foreach (var ((name, time), method) in ways.Zip(times).Zip(names))
-        {
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{files.Count} networks {(inMemory ? "in memory" : "from files")}, {name,-8} ({method}) {time / 1000,6:0.00} s, "
-                + $"{time / 1000 / files.Count:0.00} s a network"));
-        }
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"largest working set: {Process.GetCurrentProcess().PeakWorkingSet64 / 1e9:0.00} GB"));
+            table.Add("merging", where, $"{name} ({method}), a network", time / 1000 / files.Count, "s");
+        using var process = Process.GetCurrentProcess();
+        table.Add("merging", where, $"{string.Join(" and ", ways)}, largest working set", process.PeakWorkingSet64 / 1e9, "GB");
 
         string Merge(string name)
         {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Passes;
@@ -12,26 +11,22 @@ namespace Microsoft.ML.Hdrq.Benchmarks;
 /// What one step of a block's reconstruction costs, from the choice of the images to the new weights and scales, as a multiple of a forward and backward pass of the same
 /// block in full precision. All kinds of steps take turns.
 /// </summary>
-public static class ReconstructionStepBenchmark
+internal static class ReconstructionStepBenchmark
 {
-    /// <summary>Measures some blocks of residual networks at W4A4, with a scale for each weight and for each output channel, and writes a line for each.</summary>
-    /// <param name="output">Where the lines go.</param>
+    /// <summary>Measures some blocks of residual networks at W4A4, with a scale for each weight and for each output channel.</summary>
+    /// <param name="table">Where figures go.</param>
     /// <param name="repetitions">Turns that count, and as many before them, in which .NET finds out what to compile with all optimizations; at least 1.</param>
-    public static void Run(TextWriter output, int repetitions)
+    public static void Run(SpeedTable table, int repetitions)
     {
-        ArgumentNullException.ThrowIfNull(output);
-        ArgumentOutOfRangeException.ThrowIfLessThan(repetitions, 1);
-        output.WriteLine("                                             one scale a weight            one scale a channel");
-        output.WriteLine("block                              plain ms  noise  ratio  rounding  ratio  noise  ratio  rounding  ratio");
-        Measure(output, "ResNet-20 layer1.1, 32x16x32x32", () => ResNet.Cifar(20, 10, seed: 1), "layer1.1.conv1", [32, 16, 32, 32], 3 * repetitions);
-        Measure(output, "ResNet-20 layer3.1, 32x64x8x8", () => ResNet.Cifar(20, 10, seed: 1), "layer3.1.conv1", [32, 64, 8, 8], 3 * repetitions);
-        Measure(output, "ResNet-18 layer1.1, 8x64x56x56", () => ResNet.ImageNet(18, 10, seed: 1, inputSize: 64), "layer1.1.conv1", [8, 64, 56, 56], repetitions);
-        Measure(output, "ResNet-18 layer2.1, 16x128x28x28", () => ResNet.ImageNet(18, 10, seed: 1, inputSize: 64), "layer2.1.conv1", [16, 128, 28, 28], repetitions);
-        Measure(output, "ResNet-50 layer1.1, 8x256x56x56", () => ResNet.ImageNet(50, 10, seed: 1, inputSize: 64), "layer1.1.conv1", [8, 256, 56, 56], repetitions);
-        Measure(output, "ResNet-50 layer2.1, 16x512x28x28", () => ResNet.ImageNet(50, 10, seed: 1, inputSize: 64), "layer2.1.conv1", [16, 512, 28, 28], repetitions);
+        Measure(table, "ResNet-20 layer1.1, 32x16x32x32", () => ResNet.Cifar(20, 10, seed: 1), "layer1.1.conv1", [32, 16, 32, 32], 3 * repetitions);
+        Measure(table, "ResNet-20 layer3.1, 32x64x8x8", () => ResNet.Cifar(20, 10, seed: 1), "layer3.1.conv1", [32, 64, 8, 8], 3 * repetitions);
+        Measure(table, "ResNet-18 layer1.1, 8x64x56x56", () => ResNet.ImageNet(18, 10, seed: 1, inputSize: 64), "layer1.1.conv1", [8, 64, 56, 56], repetitions);
+        Measure(table, "ResNet-18 layer2.1, 16x128x28x28", () => ResNet.ImageNet(18, 10, seed: 1, inputSize: 64), "layer2.1.conv1", [16, 128, 28, 28], repetitions);
+        Measure(table, "ResNet-50 layer1.1, 8x256x56x56", () => ResNet.ImageNet(50, 10, seed: 1, inputSize: 64), "layer1.1.conv1", [8, 256, 56, 56], repetitions);
+        Measure(table, "ResNet-50 layer2.1, 16x512x28x28", () => ResNet.ImageNet(50, 10, seed: 1, inputSize: 64), "layer2.1.conv1", [16, 512, 28, 28], repetitions);
     }
 
-    private static void Measure(TextWriter output, string what, Func<Network> create, string blockName, long[] shape, int repetitions)
+    private static void Measure(SpeedTable table, string what, Func<Network> create, string blockName, long[] shape, int repetitions)
     {
         using var scope = torch.NewDisposeScope();
         using var original = create();
@@ -61,9 +56,9 @@ public static class ReconstructionStepBenchmark
             }
         }
         var times = Turns.Take([.. steps.Select(InScope)], warmUps: repetitions, repetitions);
-        var columns = times.Skip(1).Select((time, i) => string.Create(CultureInfo.InvariantCulture, $"{(i % 2 == 0 ? "" : "   ")}  {time,5:F1}  {time / times[0],5:F2}"));
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what,-34} {times[0],8:F2}{string.Concat(columns)}"));
-        output.Flush();
+        string[] names = ["a plain pass", "one scale a weight, noise", "one scale a weight, rounding", "one scale a channel, noise", "one scale a channel, rounding"];
+        foreach (var (name, time) in names.Zip(times))
+            table.Add("reconstruction", what, name, time, "ms", time / times[0], "plain passes");
     }
 
     private static BlockReconstruction Training(Network network, torch.Tensor images, string blockName, bool isPerChannel)

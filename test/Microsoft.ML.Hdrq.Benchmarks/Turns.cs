@@ -22,7 +22,21 @@ internal static class Turns
     /// <returns>The median of each action in milliseconds.</returns>
     public static double[] TakeOnce(Action[] actions, int turns) => Take(actions, warmUps: 1, turns, action => [Time(action)]);
 
-    private static double[] Take(Action[] actions, int warmUps, int turns, Func<Action, double[]> measure)
+    /// <summary>Measures each action once a turn.</summary>
+    /// <param name="actions">The actions.</param>
+    /// <param name="warmUps">Turns that do not count.</param>
+    /// <param name="turns">Turns that count.</param>
+    /// <returns>All times of each action in milliseconds.</returns>
+    public static List<double>[] All(Action[] actions, int warmUps, int turns) => All(actions, warmUps, turns, action => [Time(action)]);
+
+    /// <summary>The smallest value that at least a share of the values does not exceed.</summary>
+    public static double Quantile(List<double> values, double share) =>
+        values.Order().ElementAt(Math.Max(0, (int)Math.Ceiling(share * values.Count) - 1));
+
+    private static double[] Take(Action[] actions, int warmUps, int turns, Func<Action, double[]> measure) =>
+        Array.ConvertAll(All(actions, warmUps, turns, measure), Median);
+
+    private static List<double>[] All(Action[] actions, int warmUps, int turns, Func<Action, double[]> measure)
     {
         var times = Array.ConvertAll(actions, _ => new List<double>());
         for (var turn = -warmUps; turn < turns; turn++)
@@ -34,7 +48,7 @@ internal static class Turns
                     times[i].AddRange(measured);
             }
         }
-        return Array.ConvertAll(times, Median);
+        return times;
     }
 
     private static double Time(Action action)
