@@ -12,6 +12,7 @@ switch (output < 0 ? args : args[..output])
     case ["all"]:
         RowScoringBenchmark.Run(table, repetitions: 3);
         IntegerScoringBenchmark.Run(table, repetitions: 5);
+        TransformerScoringBenchmark.Run(table, repetitions: 5);
         ReconstructionStepBenchmark.Run(table, repetitions: 3);
         PaperSettingsBenchmark.Run(table);
         DepthBenchmark.Run(table, repetitions: 3);
@@ -23,6 +24,9 @@ switch (output < 0 ? args : args[..output])
         break;
     case ["integers", .. var repetitions]:
         IntegerScoringBenchmark.Run(table, repetitions is [var number] ? Number(number) : 9);
+        break;
+    case ["transformers"]:
+        TransformerScoringBenchmark.Run(table, repetitions: 9);
         break;
     case ["reconstruction"]:
         ReconstructionStepBenchmark.Run(table, repetitions: 5);
@@ -61,7 +65,7 @@ switch (output < 0 ? args : args[..output])
         break;
     default:
         Console.Error.WriteLine(
-            "all | rows | integers [N] | reconstruction | paper | depth | threads | merging, each with [--output FILE.csv]\n"
+            "all | rows | integers [N] | transformers | reconstruction | paper | depth | threads | merging, each with [--output FILE.csv]\n"
             + "merging write FOLDER NETWORKS BITS | merging files|memory FOLDER NETWORKS N [mean|default]\n"
             + "memory | large segformer-b2|deeplab-101|vit-b16 FOLDER STEPS\n"
             + "adapting IMAGES NETWORK ... | ranges IMAGES NETWORK DOMAIN SEED...");

@@ -29,10 +29,10 @@ internal sealed class SavedNetwork : IDisposable
     }
 
     /// <summary>The network as <c>SaveOnnx</c> writes it.</summary>
-    public static SavedNetwork Onnx(Network network, int threads)
+    public static SavedNetwork Onnx(Network network, int threads, OnnxSaveOptions? options = null)
     {
         using var file = new MemoryStream();
-        network.SaveOnnx(file);
+        network.SaveOnnx(file, options);
         return new(file.ToArray(), threads, byRow: false);
     }
 

@@ -75,7 +75,8 @@ internal sealed class OnnxWriter
                 $"Opset must be from {OpsetForms.Oldest} to {OpsetForms.Newest}.");
         }
         using var narrow = options.HalfPrecision ? HalfPrecision.Narrow(network) : null;
-        new OnnxWriter(narrow ?? network, options, externalData).Write().WriteTo(model);
+        using var weightOnly = options.WeightOnlyProducts ? WeightOnlyProducts.Apply(network) : null;
+        new OnnxWriter(narrow ?? weightOnly ?? network, options, externalData).Write().WriteTo(model);
     }
 
     /// <summary>Finds the weights that the file stores as integers: those that only a quantizer reads.</summary>

@@ -49,11 +49,17 @@ internal sealed class GraphRewriter
     public torch.Tensor Tensor(string name) => _tensors[Resolve(name)];
 
     /// <summary>Adds a parameter, or replaces its value.</summary>
-    public void AddParameter(string name, torch.Tensor tensor, ParameterRole role)
+    /// <param name="name">Its name.</param>
+    /// <param name="tensor">Its value.</param>
+    /// <param name="role">Its role.</param>
+    /// <param name="elementType">Its element type where Torch has none; null for the tensor's own.</param>
+    public void AddParameter(
+        string name, torch.Tensor tensor, ParameterRole role, ElementType? elementType = null)
     {
         if (!_definitions.ContainsKey(name))
             _order.Add(name);
-        _definitions[name] = new ParameterDefinition(name, ElementTypes.FromTorch(tensor.dtype), tensor.shape, role);
+        _definitions[name] = new ParameterDefinition(
+            name, elementType ?? ElementTypes.FromTorch(tensor.dtype), tensor.shape, role);
         _tensors[name] = tensor;
     }
 
