@@ -177,7 +177,7 @@ internal static class RowScoringBenchmark
     private static SchemaDefinition Schema(int size)
     {
         var schema = SchemaDefinition.Create(typeof(Row));
-        schema[nameof(Row.Pixels)].ColumnType = new VectorDataViewType(NumberDataViewType.Single, 3, size, size);
+        schema[Input].ColumnType = new VectorDataViewType(NumberDataViewType.Single, 3, size, size);
         return schema;
     }
 

@@ -17,7 +17,8 @@ internal static class DistillCommand
         var place = new PlaceArguments("The merged draft, an ONNX file of hdrq merge --keep-moments or of this command.");
         var output = Arguments.NewFile("--output", "The ONNX file to write.", ".onnx", isRequired: true);
         var steps = Arguments.OptionalInteger("--steps", "Steps of training. Default: 300.", 1, 1_000_000);
-        var rate = Arguments.OptionalNumber("--rate", "Learning rate. Default: 0.0002.", double.Epsilon, 100);
+        var rate = Arguments.OptionalNumber(
+            "--rate", "Learning rate. Default: 0.0002, and 0.001 for weights of at most 3 bits.", double.Epsilon, 100);
         var noFlip = AdaptCommand.NoFlip();
         var last = new Option<bool>("--last")
         {

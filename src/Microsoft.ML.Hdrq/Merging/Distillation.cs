@@ -41,8 +41,8 @@ internal static class Distillation
         var images = torch.cat([.. sites.Select(site => site.Images)]);
         using var objective = new Objective(sites, options, held, merged.Graph);
         using var trained = FineTuning.Train(
-            merged, images, objective, options.Training(sites.Count, images.shape[0]), ignoredLabel: -1, seed,
-            cancellationToken);
+            merged, images, objective, options.Training(merged.Graph, sites.Count, images.shape[0]), ignoredLabel: -1,
+            seed, cancellationToken);
         // The training loop computes logits, and knows weights only.
         var distilled = merged.Clone();
         using var noGradients = torch.no_grad();

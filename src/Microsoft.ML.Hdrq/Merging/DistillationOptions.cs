@@ -11,6 +11,12 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// </summary>
 public sealed record DistillationOptions
 {
+    private const double StandardRate = 2e-4;
+
+    private const double LongStepRate = 1e-3;
+
+    private const int LongStepBits = 3;
+
     /// <summary>The number of steps, from 1 to 1,000,000; 300 by default.</summary>
     public int Steps { get; init; } = 300;
 
@@ -21,10 +27,12 @@ public sealed record DistillationOptions
     public int ImagesPerNetwork { get; init; } = 32;
 
     /// <summary>
-    /// The initial learning rate, above 0, at most 1,000; 0.0002 by default. Weights and steps of quantizers have a
-    /// smaller one where they are small: no step moves them by more than 0.5 % of their root mean square.
+    /// The initial learning rate, above 0, at most 1,000. Null, the default, is 0.0002, and 0.001 where a layer's
+    /// weights have at most 3 bits: the steps of such weights are long, and at the smaller rate few of them would come
+    /// to another integer. Weights and steps of quantizers have a smaller one where they are small: no step of training
+    /// moves them by more than 0.5 % of their root mean square.
     /// </summary>
-    public double LearningRate { get; init; } = 2e-4;
+    public double? LearningRate { get; init; }
 
     /// <summary>What scores are divided by before they become probabilities, from 0.1 to 100; 2 by default.</summary>
     public double Temperature { get; init; } = 2;
@@ -55,16 +63,19 @@ public sealed record DistillationOptions
     {
         OptionCheck.Count(nameof(Steps), Steps, 1, 1_000_000);
         OptionCheck.Count(nameof(ImagesPerNetwork), ImagesPerNetwork, 1, 1024);
-        OptionCheck.LearningRate(nameof(LearningRate), LearningRate);
+        if (LearningRate is { } rate)
+            OptionCheck.LearningRate(nameof(LearningRate), rate);
         OptionCheck.Range(nameof(Temperature), Temperature, 0.1, 100, "from 0.1 to 100");
         OptionCheck.Range(nameof(HoldWeight), HoldWeight, 0, 1e6, "from 0 to 1,000,000");
     }
 
     /// <summary>The options of the training loop, which counts passes over the images.</summary>
+    /// <param name="merged">The merged network's graph.</param>
     /// <param name="networks">The number of networks.</param>
     /// <param name="images">The number of images of all places.</param>
-    internal AdaptationOptions Training(int networks, long images)
+    internal AdaptationOptions Training(Graph merged, int networks, long images)
     {
+        var hasLongSteps = merged.Layers.All.Any(layer => layer.WeightBits <= LongStepBits);
         var batch = (int)Math.Min(Math.Min(images, 65_536), (long)networks * ImagesPerNetwork);
         var steps = (images + batch - 1) / batch;
         return new()
@@ -72,7 +83,7 @@ public sealed record DistillationOptions
             Epochs = (int)Math.Max(1, (Steps + steps - 1) / steps),
             BatchSize = batch,
             Optimizer = FineTuningOptimizer.AdamW,
-            LearningRate = LearningRate,
+            LearningRate = LearningRate ?? (hasLongSteps ? LongStepRate : StandardRate),
             WeightDecay = 0,
             CropPadding = 0,
             HorizontalFlip = HorizontalFlip,

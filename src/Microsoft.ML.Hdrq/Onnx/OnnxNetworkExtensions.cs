@@ -79,7 +79,8 @@ public static class OnnxNetworkExtensions
         public static IReadOnlyDictionary<string, string> ReadOnnxMetadata(string path)
         {
             ArgumentException.ThrowIfNullOrEmpty(path);
-            using var file = File.OpenRead(path);
+            using var file = new FileStream(
+                path, FileMode.Open, FileAccess.Read, FileShare.Read, WholeFile.BufferSize);
             try
             {
                 return OnnxReader.ReadMetadata(file);

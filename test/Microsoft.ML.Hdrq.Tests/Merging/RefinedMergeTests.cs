@@ -5,6 +5,7 @@ using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Networks.Passes;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Quantization;
+using Microsoft.ML.Hdrq.Tests.Quantization;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Merging;
@@ -275,6 +276,20 @@ public sealed class RefinedMergeTests
             new[] { "l,r", "w" },
             SecondRound.Steps(branched.Graph)
                 .Select(step => string.Join(',', step.Select(layer => layer.Weight).Order())).ToArray());
+    }
+
+    [TestMethod]
+    [DataRow(4, null, 2e-4)]
+    [DataRow(3, null, 1e-3)]
+    [DataRow(2, null, 1e-3)]
+    [DataRow(32, null, 2e-4)]
+    [DataRow(3, 5e-4, 5e-4)]
+    public void Weights_of_few_bits_are_distilled_at_a_larger_rate(int bits, double? rate, double expected)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var network = SmallNetworks.Residual();
+        using var quantized = bits == 32 ? network.Clone() : SmallNetworks.Quantize(network, SmallNetworks.Random(1, 4, 3, 8, 8), bits, 4);
+        Assert.AreEqual(expected, new DistillationOptions { LearningRate = rate }.Training(quantized.Graph, networks: 2, images: 64).LearningRate);
     }
 
     [TestMethod]

@@ -7,6 +7,11 @@ namespace Microsoft.ML.Hdrq.Networks.Files;
 internal static class WholeFile
 {
     /// <summary>
+    /// The buffer of a file of a network, in bytes: Protocol Buffers write it, and skip what is not asked for, 4 kB at a time.
+    /// </summary>
+    public const int BufferSize = 1 << 20;
+
+    /// <summary>
     /// How a file is locked while it is written: until it has its name, so that what is not locked was left by a
     /// process that was killed. Windows has to be told that it may be renamed meanwhile.
     /// </summary>
@@ -49,7 +54,7 @@ internal static class WholeFile
             var path = Beside(target);
             try
             {
-                var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, _locked);
+                var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, _locked, BufferSize);
                 if (File.Exists(path))
                     return file;
                 file.Dispose();
