@@ -1,7 +1,5 @@
-using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Networks.Passes;
-using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Benchmarks;
@@ -13,8 +11,6 @@ namespace Microsoft.ML.Hdrq.Benchmarks;
 /// </summary>
 internal static class IntegerScoringBenchmark
 {
-    private const int CalibrationImages = 4;
-
     private static readonly (int Weights, int Activations)[] _bits = [(8, 8), (4, 8), (4, 4)];
 
     /// <summary>Measures ResNet-50 at 224 x 224 and writes a line for each batch size and number of threads.</summary>
@@ -25,8 +21,8 @@ internal static class IntegerScoringBenchmark
         const int inputSize = 224;
         using var original = ResNet.ImageNet(50, 1000, seed: 1, inputSize);
         using var network = FoldBatchNormalization.Apply(original);
-        var quantized = _bits.Select(bits => Quantize(original, bits, inputSize)).ToList();
-        using var full = Quantize(original, _bits[0], inputSize, reduceRange: false);
+        var quantized = _bits.Select(bits => RoundedNetwork.Of(original, bits.Weights, bits.Activations, inputSize)).ToList();
+        using var full = RoundedNetwork.Of(original, _bits[0].Weights, _bits[0].Activations, inputSize, reduceRange: false);
         List<string> names = ["FP32", .. _bits.Select(bits => $"W{bits.Weights}A{bits.Activations}")];
         names = [.. names, .. names.Select(name => $"{name} in a .zip"), $"{names[1]}, full range"];
         foreach (var (batch, threads) in from batch in new[] { 1, 32 } from threads in new[] { 1, 2 } select (batch, threads))
@@ -62,23 +58,5 @@ internal static class IntegerScoringBenchmark
         using var generator = new torch.Generator(1);
         var images = torch.randn([batch, 3, inputSize, inputSize], generator: generator);
         return (images.data<float>().ToArray(), images.shape);
-    }
-
-    /// <summary>Rounded to nearest with ranges from noise: speed does not depend on the numbers.</summary>
-    private static Network Quantize(
-        Network network, (int Weights, int Activations) bits, int inputSize, bool reduceRange = true)
-    {
-        using var scope = torch.NewDisposeScope();
-        using var generator = new torch.Generator(2);
-        var options = new RoundToNearestOptions
-        {
-            WeightBits = bits.Weights,
-            ActivationBits = bits.Activations,
-            ReduceRange = reduceRange,
-            Calibration = new() { Observer = RangeObserverKind.MinMax },
-            Moments = SentMoments.Nothing,
-        };
-        var images = torch.randn([CalibrationImages, 3, inputSize, inputSize], generator: generator);
-        return NetworkQuantizer.Quantize(network, images, options, seed: 1);
     }
 }

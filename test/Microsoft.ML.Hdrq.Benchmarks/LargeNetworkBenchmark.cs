@@ -41,8 +41,9 @@ public static class LargeNetworkBenchmark
         using var quantized = NetworkQuantizer.Quantize(network, images, options, seed: 1);
         var file = Path.Combine(folder, $"{name}.onnx");
         quantized.SaveOnnx(file);
+        using var process = Process.GetCurrentProcess();
         output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{name}: {clock.Elapsed.TotalSeconds:F0} s in this process, peak {Peak() / 1024.0:F0} MB, "
+            $"{name}: {clock.Elapsed.TotalSeconds:F0} s in this process, peak {process.PeakWorkingSet64 / 1048576.0:F0} MB, "
             + $"parameters {quantized.ParametersSha256()[..16]}"));
     }
 
@@ -57,10 +58,6 @@ public static class LargeNetworkBenchmark
             _ => throw new ArgumentException($"'{name}' is none of segformer-b2, deeplab-101 and vit-b16.", nameof(name)),
         };
     }
-
-    /// <summary>VmHWM in kilobytes; 0 elsewhere than on Linux.</summary>
-    private static long Peak() => !OperatingSystem.IsLinux() ? 0
-        : long.Parse(File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmHWM:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
 
     /// <summary>A line for the last step of each block: time until its first step, and for a step after it.</summary>
     private sealed class Lines : IProgress<QuantizationProgress>
@@ -84,7 +81,7 @@ public static class LargeNetworkBenchmark
             using var process = Process.GetCurrentProcess();
             var step = (_clock.Elapsed.TotalSeconds - _first) / Math.Max(value.Steps - 1, 1);
             _output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{process.WorkingSet64 / 1048576.0,11:F0} {Peak() / 1024.0,9:F0} {_first,15:F1} {step,9:F2}  "
+                $"{process.WorkingSet64 / 1048576.0,11:F0} {process.PeakWorkingSet64 / 1048576.0,9:F0} {_first,15:F1} {step,9:F2}  "
                 + $"{value.BlockIndex + 1} of {value.Blocks}, {value.Block}"));
             _output.Flush();
             _clock.Restart();

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
 
@@ -24,8 +25,7 @@ internal static class PaperSettingsBenchmark
             Source = network,
             Training = HdrqTraining.Paper with { Iterations = 500 },
         };
-        var threads = torch.get_num_threads();
-        torch.set_num_threads(1);
+        using var modes = new TorchModes(threads: 1);
         using var process = Process.GetCurrentProcess();
         var (before, clock) = (process.TotalProcessorTime, Stopwatch.StartNew());
         NetworkQuantizer.Quantize(network, rows, options, seed: 1).Dispose();
@@ -33,6 +33,5 @@ internal static class PaperSettingsBenchmark
         var where = "ResNet-20, W4A4, 256 images, 500 steps, 1 thread";
         table.Add("paper", where, "CPU", (process.TotalProcessorTime - before).TotalSeconds, "s");
         table.Add("paper", where, "elapsed", clock.Elapsed.TotalSeconds, "s");
-        torch.set_num_threads(threads);
     }
 }

@@ -2,9 +2,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
-using Microsoft.ML.Hdrq.Quantization;
 using Microsoft.ML.Transforms.Image;
-using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Benchmarks;
 
@@ -30,7 +28,7 @@ internal static class RowScoringBenchmark
         using (var small = ResNet.Cifar(20, 10, seed: 1))
             Single(table, "ResNet-20 at 32 x 32", small, 32, 200 * repetitions);
         Single(table, "ResNet-50 at 224 x 224", large, 224, 10 * repetitions);
-        using (var quantized = Quantize(large))
+        using (var quantized = RoundedNetwork.Of(large, 8, 8, 224))
             Single(table, "ResNet-50 at 224 x 224, W8A8", quantized, 224, 20 * repetitions);
         Stages(table, large, repetitions);
     }
@@ -153,19 +151,6 @@ internal static class RowScoringBenchmark
         while (cursor.MoveNext())
             getter(ref image);
         image.Dispose();
-    }
-
-    private static Network Quantize(Network network)
-    {
-        using var scope = torch.NewDisposeScope();
-        var options = new RoundToNearestOptions
-        {
-            WeightBits = 8,
-            ActivationBits = 8,
-            Calibration = new() { Observer = RangeObserverKind.MinMax },
-            Moments = SentMoments.Nothing,
-        };
-        return NetworkQuantizer.Quantize(network, torch.randn([4, 3, 224, 224], generator: new torch.Generator(2)), options, seed: 1);
     }
 
     private static Row[] Images(int count, int size)

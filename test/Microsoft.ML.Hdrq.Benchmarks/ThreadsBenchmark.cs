@@ -1,5 +1,6 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
 
@@ -54,8 +55,7 @@ internal static class ThreadsBenchmark
 
         void Quantize(int threads)
         {
-            var before = torch.get_num_threads();
-            torch.set_num_threads(threads);
+            using var modes = new TorchModes(threads: threads);
             NetworkQuantizer.Quantize(network, rows, new HdrqOptions
             {
                 Source = network,
@@ -63,7 +63,6 @@ internal static class ThreadsBenchmark
                 Calibration = new() { Observer = RangeObserverKind.MinMax },
                 Moments = SentMoments.Nothing,
             }, seed: 1).Dispose();
-            torch.set_num_threads(before);
         }
     }
 

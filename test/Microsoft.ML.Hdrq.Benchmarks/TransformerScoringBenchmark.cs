@@ -1,8 +1,6 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Onnx;
-using Microsoft.ML.Hdrq.Quantization;
-using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Benchmarks;
 
@@ -27,8 +25,8 @@ internal static class TransformerScoringBenchmark
         SpeedTable table, string where, Network network, int size, int[] batches, int repetitions)
     {
         var threads = Environment.ProcessorCount;
-        using var eight = Quantize(network, 8, size);
-        using var four = Quantize(network, 4, size);
+        using var eight = RoundedNetwork.Of(network, 8, 8, size);
+        using var four = RoundedNetwork.Of(network, 4, 8, size);
         var weightOnly = new OnnxSaveOptions { WeightOnlyProducts = true };
         (string Name, Network Network, OnnxSaveOptions? Options)[] kinds =
         [
@@ -58,19 +56,5 @@ internal static class TransformerScoringBenchmark
                     "times as fast as FP32");
             }
         }
-    }
-
-    private static Network Quantize(Network network, int weightBits, int size)
-    {
-        using var scope = torch.NewDisposeScope();
-        using var generator = new torch.Generator(2);
-        var options = new RoundToNearestOptions
-        {
-            WeightBits = weightBits,
-            ActivationBits = 8,
-            Calibration = new() { Observer = RangeObserverKind.MinMax },
-            Moments = SentMoments.Nothing,
-        };
-        return NetworkQuantizer.Quantize(network, torch.rand([2, 3, size, size], generator: generator), options, seed: 1);
     }
 }

@@ -12,9 +12,6 @@ namespace Microsoft.ML.Hdrq.Onnx;
 /// </summary>
 internal static class WeightOnlyProducts
 {
-    /// <summary>The opset that has blocks, and integers of 4 bits.</summary>
-    public const int MinimumOpset = 21;
-
     /// <summary>
     /// The largest block; a layer with fewer inputs has the largest power of two that they fill, but at least
     /// <see cref="SmallestBlock"/>. All blocks of an output have its scale, so that size and speed alone decide.
@@ -60,7 +57,8 @@ internal static class WeightOnlyProducts
 
         // A quantizer that an integer kernel needs: of what it reads or gives, perhaps moved.
         bool Serves(GraphNode quantizer) =>
-            flow.Definer(flow.Origin(quantizer.Inputs[0])) is { } definer && Gives(definer) || Feeds(quantizer.Outputs[0]);
+            flow.Definer(flow.Origin(quantizer.Inputs[0])) is { } definer && Gives(definer)
+            || Feeds(quantizer.Outputs[0]);
 
         // Activations in the layer's kernel, and the addition of its bias, are between a layer and its quantizer.
         bool Gives(GraphNode definer) => integer.Contains(definer)
@@ -110,17 +108,20 @@ internal static class WeightOnlyProducts
             var value = rewriter.FreshName($"{layer.Weight}.value");
             rewriter.AddNode(new GraphNode(
                 value,
-                Operator.Create(DequantizeLinear.Name, new OperatorAttributes(("axis", 0L), ("block_size", (long)block))),
+                Operator.Create(
+                    DequantizeLinear.Name, new OperatorAttributes(("axis", 0L), ("block_size", (long)block))),
                 [integersName, scalesName], [value]));
             rewriter.AddNode(new GraphNode(
                 layer.Name, layer.Node.Operator, [Unrounded(layer.Input), value], layer.Node.Outputs));
         }
     }
 
-    /// <summary>A product with a quantized matrix [inputs, outputs] of its own whose integers fit into the kernel's.</summary>
+    /// <summary>
+    /// A product with a quantized matrix [inputs, outputs] of its own whose integers fit into the kernel's.
+    /// </summary>
     private static bool IsLinear(Layer layer) =>
-        layer is { Node.Operator.Type: "MatMul", Parameter: { ElementType: ElementType.Float32, Shape.Length: 2 } weight }
+        layer is { Operator: MatMul, Parameter: { ElementType: ElementType.Float32, Shape.Length: 2 } weight }
         && weight.Shape[0] >= SmallestBlock
-        && layer.WeightQuantizer is { IsWeight: true, Operator: { Axis: null or 1 or -1, Range: { IsSigned: true } range } }
-        && (range.Bits <= 4 ? range.IsWithin(new(4, true)) : range.IsWithin(new(8, true)));
+        && layer.WeightQuantizer is { IsWeight: true, Operator: { Axis: null or 1 or -1, Range.IsSigned: true } quantizer }
+        && quantizer.Range.IsWithin(new(quantizer.Range.Bits <= 4 ? 4 : 8, true));
 }

@@ -260,6 +260,22 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
 
     public string Add(string name, string value, string other) => _builder.Node("Add", name, [value, other]);
 
+    /// <summary>Attention with the linear layers before and after it.</summary>
+    /// <param name="name">The prefix of the names of queries, keys, values and attention.</param>
+    /// <param name="output">The name of the layer after it.</param>
+    /// <param name="value">What the queries are made of, [..., C].</param>
+    /// <param name="source">What the keys and values are made of.</param>
+    /// <param name="channels">C.</param>
+    /// <param name="heads">The number of heads.</param>
+    public string AttentionLayer(
+        string name, string output, string value, string source, int channels, int heads)
+    {
+        var queries = Linear($"{name}.query", value, channels, channels);
+        var keys = Linear($"{name}.key", source, channels, channels);
+        var values = Linear($"{name}.value", source, channels, channels);
+        return Linear(output, Attention(name, queries, keys, values, channels, heads), channels, channels);
+    }
+
     /// <summary>
     /// Attention of each pixel of [N, H, W, C] to the pixels of another such image:
     /// <c>softmax(Q K^T / sqrt(C / heads)) V</c> for each head (Vaswani et al., NeurIPS 2017).
@@ -270,7 +286,7 @@ internal sealed class LayerBuilder(long seed, bool fanOut) : IDisposable
     /// <param name="values">The values, of the keys' shape.</param>
     /// <param name="channels">C.</param>
     /// <param name="heads">The number of heads.</param>
-    public string Attention(string name, string queries, string keys, string values, int channels, int heads)
+    private string Attention(string name, string queries, string keys, string values, int channels, int heads)
     {
         var query = Heads($"{name}.query_heads", queries, 0, 2, 1, 3);
         var key = Heads($"{name}.key_heads", keys, 0, 2, 3, 1);

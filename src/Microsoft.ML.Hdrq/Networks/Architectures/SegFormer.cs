@@ -110,11 +110,8 @@ public static class SegFormer
             source = layers.LayerNormalize(
                 $"{attention}.layer_norm", layers.ChannelsLast($"{attention}.sr.pixels", source), channels);
         }
-        var query = layers.Linear($"{attention}.query", normalized, channels, channels);
-        var key = layers.Linear($"{attention}.key", source, channels, channels);
-        var values = layers.Linear($"{attention}.value", source, channels, channels);
-        var mixed = layers.Linear($"{name}.attention.output.dense",
-            layers.Attention(attention, query, key, values, channels, heads), channels, channels);
+        var mixed = layers.AttentionLayer(
+            attention, $"{name}.attention.output.dense", normalized, source, channels, heads);
         value = layers.Add($"{name}.attention.add", mixed, value);
 
         var mlp = layers.Linear($"{name}.mlp.dense1",

@@ -60,13 +60,9 @@ public static class VisionTransformer
     /// <summary>Attention and a perceptron, each with its shortcut (equations 2 and 3 of the paper).</summary>
     private static string Block(LayerBuilder builder, string name, string tokens, int channels, int heads)
     {
-        var attention = $"{name}.attention.attention";
         var normalized = builder.LayerNormalize($"{name}.layernorm_before", tokens, channels);
-        var query = builder.Linear($"{attention}.query", normalized, channels, channels);
-        var key = builder.Linear($"{attention}.key", normalized, channels, channels);
-        var values = builder.Linear($"{attention}.value", normalized, channels, channels);
-        var mixed = builder.Linear($"{name}.attention.output.dense",
-            builder.Attention(attention, query, key, values, channels, heads), channels, channels);
+        var mixed = builder.AttentionLayer(
+            $"{name}.attention.attention", $"{name}.attention.output.dense", normalized, normalized, channels, heads);
         tokens = builder.Add($"{name}.attention.add", mixed, tokens);
 
         var mlp = builder.Linear($"{name}.intermediate.dense",

@@ -7,7 +7,8 @@ namespace Microsoft.ML.Hdrq.Networks.Files;
 internal static class WholeFile
 {
     /// <summary>
-    /// The buffer of a file of a network, in bytes: Protocol Buffers write it, and skip what is not asked for, 4 kB at a time.
+    /// The buffer of a file of a network, in bytes: Protocol Buffers write it, and skip what is not asked for, 4 kB at
+    /// a time.
     /// </summary>
     public const int BufferSize = 1 << 20;
 
