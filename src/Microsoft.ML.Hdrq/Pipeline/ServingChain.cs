@@ -25,13 +25,11 @@ internal sealed class ServingChain(
     /// </exception>
     public void Save(ModelSaveContext context)
     {
-        // ML.NET hands ONNX Runtime a file with the network, which it does not delete on every system.
         using var folder = new TemporaryFolder();
-        _ml.TempFilePath = folder.Path;
         ITransformer chain;
         try
         {
-            chain = Create();
+            chain = Create(folder.Combine("model.onnx"));
         }
         catch (InvalidOperationException exception)
         {
@@ -50,7 +48,7 @@ internal sealed class ServingChain(
         }
     }
 
-    private ITransformer Create()
+    private ITransformer Create(string file)
     {
         var batch = annotation.Network.Graph.Inputs[0].Shape[0];
         if (batch is not (1 or TensorShape.Dynamic))
@@ -65,17 +63,17 @@ internal sealed class ServingChain(
         var predicted = prediction.ColumnName is null ? null : Temporary("label");
         var isMask = prediction.Kind == PredictionKind.Mask;
 
-        using var model = new MemoryStream();
+        // Not as a stream, which ML.NET writes to a file of a random name: one of 32,768 ends in ".ort", and ONNX Runtime
+        // takes such a file for one of its own format.
         using (var serving = ServingForm.Apply(
             annotation.Network, input, scorer.InputShape, scores, scorer.ScoreShape, predicted,
             isMask ? MaskLoadingEstimator.Ignored : null, annotation.Settings.Softmax))
         {
-            serving.SaveOnnx(model);
+            serving.SaveOnnx(file);
         }
-        model.Position = 0;
         string[] outputs = predicted is null ? [scores] : [scores, predicted];
         IEstimator<ITransformer> chain = _ml.Transforms.CopyColumns(input, annotation.InputColumnName)
-            .Append(_ml.Transforms.ApplyOnnxModel(outputs, [input], model))
+            .Append(_ml.Transforms.ApplyOnnxModel(outputs, [input], file))
             .Append(_ml.Transforms.CopyColumns(outputColumnName, scores));
         var temporaries = new List<string>([input, .. outputs]);
         if (predicted is not null && isMask)
