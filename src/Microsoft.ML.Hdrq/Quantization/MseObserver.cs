@@ -12,8 +12,16 @@ internal class MseObserver : RangeObserver
 {
     private const int Candidates = 100;
 
+    /// <summary>Of how many candidates one is tried first.</summary>
+    private const int Coarse = 10;
+
+    /// <summary>How much larger than the smallest error a sum must be before the rest of it is not computed.</summary>
+    private const double Margin = 1 + 1e-5;
+
     protected override torch.Tensor Choose(torch.Tensor values, QuantizationRange range)
     {
+        // Columns of a weight are its outputs where it is the second matrix of a product.
+        values = values.contiguous();
         var limit = values.abs().amax([1], keepdim: true);
         var steps = Enumerable.Range(1, Candidates).Select(i => (float)(i / (double)Candidates)).ToArray();
         var fractions = torch.tensor(steps, device: values.device);
@@ -53,9 +61,30 @@ internal class MseObserver : RangeObserver
         var from = HostMemory.Pointer<float>(values);
         var scale = HostMemory.Pointer<float>(scales);
         var to = HostMemory.Pointer<float>(errors);
-        var length = values.shape[1];
-        HostMemory.ForEach(scales.numel(), values.numel() * Candidates, i =>
-            to[i] = (float)QuantizationError.Sum(from + i / Candidates * length, length, scale[i], range));
+        var (rows, length) = (values.shape[0], values.shape[1]);
+        // Most candidates are much worse than the best one, which shows in a part of the values.
+        var limits = Enumerable.Repeat(double.PositiveInfinity, (int)rows).ToArray();
+        Try([.. Enumerable.Range(0, Candidates).Where(IsCoarse)]);
+        for (var row = 0; row < rows; row++)
+        {
+            for (var i = 0; i < Candidates; i++)
+            {
+                if (IsCoarse(i))
+                    limits[row] = Math.Min(limits[row], to[row * Candidates + i] * Margin);
+            }
+        }
+        Try([.. Enumerable.Range(0, Candidates).Where(i => !IsCoarse(i))]);
         return errors;
+
+        static bool IsCoarse(int candidate) => (candidate + 1) % Coarse == 0;
+
+        void Try(int[] candidates) =>
+            HostMemory.ForEach(rows * candidates.Length, values.numel() * candidates.Length, i =>
+            {
+                var row = i / candidates.Length;
+                var column = row * Candidates + candidates[i % candidates.Length];
+                to[column] = (float)QuantizationError.Sum(
+                    from + row * length, length, scale[column], range, limits[row]);
+            });
     }
 }

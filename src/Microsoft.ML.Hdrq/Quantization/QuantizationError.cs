@@ -15,9 +15,10 @@ internal static unsafe class QuantizationError
 
     private const int BlockLength = 256;
 
-    /// <summary>Computes the sum of <c>|Q(x) - x|^2.4</c>.</summary>
+    /// <summary>Computes the sum of <c>|Q(x) - x|^2.4</c>; infinity once it is larger than a limit.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static double Sum(float* values, long count, float scale, QuantizationRange range)
+    public static double Sum(
+        float* values, long count, float scale, QuantizationRange range, double limit = double.PositiveInfinity)
     {
         var (minimum, maximum) = (new Vector<float>(range.Minimum), new Vector<float>(range.Maximum));
         var (scales, total) = (new Vector<float>(scale), 0.0);
@@ -28,6 +29,8 @@ internal static unsafe class QuantizationError
             for (var i = start; i < Math.Min(start + BlockLength, vectored); i += Vector<float>.Count)
                 sum += Errors(Vector.Load(values + i), scales, minimum, maximum);
             total += Vector.Sum(sum);
+            if (total > limit)
+                return double.PositiveInfinity;
         }
         // The last vector is filled with zeros, which have no error.
         Span<float> last = stackalloc float[Vector<float>.Count];
