@@ -74,7 +74,7 @@ internal sealed class ImageNetworks : DomainNetworks
 
     protected override DomainLayout Layout => _folder.Layout;
 
-    protected override IEnumerable<string> LabelledFiles(string domain) => _folder.Files(domain, DataSplit.Train)
+    protected override IEnumerable<string> LabelledImages(string domain) => _folder.Files(domain, DataSplit.Train)
         .Select(file => file.Path);
 
     public override IEnumerable<string> TestFiles(string domain) => _folder.Files(domain, DataSplit.Test)

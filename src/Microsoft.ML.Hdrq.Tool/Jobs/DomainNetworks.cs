@@ -113,11 +113,19 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
         ? LabelledFiles(domain)
         : Layout.UnlabelledImages(domain);
 
+    /// <summary>The images among <see cref="TrainingFiles"/>: all but masks.</summary>
+    public IEnumerable<string> TrainingImageFiles(string domain) => ReadsLabels(domain)
+        ? LabelledImages(domain)
+        : Layout.UnlabelledImages(domain);
+
     /// <summary>Whether a domain's networks are trained on labels.</summary>
     public bool ReadsLabels(string domain) => Layout.HasLabels(domain, DataSplit.Train);
 
-    /// <summary>The training images of a domain, and their masks, if they have such.</summary>
-    protected abstract IEnumerable<string> LabelledFiles(string domain);
+    /// <summary>The labelled training images of a domain.</summary>
+    protected abstract IEnumerable<string> LabelledImages(string domain);
+
+    /// <summary>The same, and their masks, if they have such.</summary>
+    protected virtual IEnumerable<string> LabelledFiles(string domain) => LabelledImages(domain);
 
     /// <summary>The files that networks are measured on in a domain.</summary>
     public abstract IEnumerable<string> TestFiles(string domain);
@@ -154,7 +162,7 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
             return Read(options.Network);
         using var file = options.LoadNetwork();
         using var created = file is null ? CreateSource()
-            : Sized(WithHead(file), options, TrainingFiles(Domains[0]).First());
+            : Sized(WithHead(file), options, TrainingImageFiles(Domains[0]).First());
         var standard = file is null ? SourceTraining : NewHeadTraining;
         var training = standard with
         {
@@ -208,7 +216,7 @@ internal abstract class DomainNetworks(MLContext context, JobOptions options)
         IReadOnlyList<Network> networks, IReadOnlyList<string> domains, MergeOptions merging, int seed,
         string? checkpoints, Action<double, string?> show, CancellationToken cancellationToken) =>
         Steps.Merge(
-            networks, [.. domains.Select(domain => (domain, (IReadOnlyList<string>)[.. TrainingFiles(domain)]))],
+            networks, [.. domains.Select(domain => (domain, (IReadOnlyList<string>)[.. TrainingImageFiles(domain)]))],
             merging, seed, checkpoints, show, cancellationToken);
 
     /// <summary>What a network says of some test images of each of some domains, for people to look at.</summary>

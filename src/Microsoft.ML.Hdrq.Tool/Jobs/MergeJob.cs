@@ -231,7 +231,7 @@ internal sealed class MergeJob
         var merged =
             Make<(double, string?)>($"{family.Name}-merged-{string.Join('+', group)}{suffix}", row,
             [.. parts.Select(part => part.Recipe), source.Recipe, merging.Name, Seed(seed),
-                .. merging.NeedsImages ? group.SelectMany(Images) : []],
+                .. merging.NeedsImages ? group.SelectMany(_networks.TrainingImageFiles).SelectMany(File) : []],
             state => state,
             (progress, checkpoints, token) =>
             {

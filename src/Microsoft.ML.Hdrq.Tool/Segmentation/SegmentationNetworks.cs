@@ -64,6 +64,9 @@ internal sealed class SegmentationNetworks : DomainNetworks
 
     protected override DomainLayout Layout => _folder.Layout;
 
+    protected override IEnumerable<string> LabelledImages(string domain) =>
+        _folder.Frames(domain, DataSplit.Train).Select(frame => frame.ImagePath);
+
     protected override IEnumerable<string> LabelledFiles(string domain) => Files(domain, DataSplit.Train);
 
     public override IEnumerable<string> TestFiles(string domain) => Files(domain, DataSplit.Test);

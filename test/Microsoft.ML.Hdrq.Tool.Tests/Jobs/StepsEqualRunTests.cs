@@ -148,6 +148,19 @@ public sealed class StepsEqualRunTests
         CommandLine.Run("merge", F("sites", "*.onnx"), "--source", network, "--output", F("full.onnx"),
             "--threads", "1").Done();
         AssertSame(F("out", "fp32-merged-fog+night.onnx"), F("full.onnx"));
+        // With images at the merge, which are those of the places and nothing else, such as their masks.
+        string[] images = ["second-round", "distilled"];
+        CommandLine.Run([
+            "compare", "--data", F("data"), "--network", network, "--adapted", F("sites", "{domain}.onnx"),
+                "--methods", "hdrq", "--bits", "4,4", "--iterations", "2", "--calibration-images", "5", "--merge", "all",
+                "--merging", .. images, "--output", F("compared"), .. more,
+        ]).Done();
+        foreach (var way in images)
+        {
+            CommandLine.Run("merge", F("quantized", "fog.onnx"), F("quantized", "night.onnx"), "--merging", way,
+                "--data", F("data"), "--domains", "fog", "night", "--output", F($"{way}.onnx"), "--threads", "1").Done();
+            AssertSame(F("compared", $"hdrq-w4a4-s1-merged-fog+night-{way}.onnx"), F($"{way}.onnx"));
+        }
     }
 
     private static void AssertSame(string expected, string actual) =>
