@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Operators;
 using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Scoring;
@@ -41,18 +42,24 @@ internal static class ServingForm
         };
         var reserved = new HashSet<string>(StringComparer.Ordinal) { input, scores, label ?? input };
         builder.Input(input, [1, .. inputShape]);
+        var apart = AddedAfterwards(network, inputShape);
         foreach (var parameter in network.Graph.Parameters)
         {
-            builder.Parameter(
-                Rename(parameter.Name), network.Parameters[parameter.Name].detach().cpu().clone(), parameter.Role,
-                parameter.ElementType);
+            var tensor = network.Parameters[parameter.Name].detach().cpu().clone();
+            if (apart.Values.FirstOrDefault(added => added.Bias == parameter.Name) is { Rank: var rank and > 0 })
+                tensor = tensor.reshape([.. Enumerable.Repeat(1L, Math.Max(rank, 3) - 1), -1]);
+            builder.Parameter(Rename(parameter.Name), tensor, parameter.Role, parameter.ElementType);
         }
         foreach (var node in network.Graph.Nodes)
         {
             // Engines reject two nodes with the same name; names of values are unique.
             var inputs = node.Inputs.Select(name => names[name]).ToImmutableArray();
-            var outputs = node.Outputs.Select(Rename).ToImmutableArray();
+            var isMatrix = apart.TryGetValue(node, out var added) && added.Rank == 2;
+            ImmutableArray<string> outputs =
+                isMatrix ? [Fresh("sum")] : [.. node.Outputs.Select(Rename)];
             builder.Node(new GraphNode(outputs.First(name => name.Length > 0), node.Operator, inputs, outputs));
+            if (isMatrix)
+                builder.Node("Squeeze", Rename(node.Outputs[0]), [outputs[0], builder.Constant(Fresh("first"), 0)]);
         }
 
         var value = names[network.Graph.Outputs[0].Name];
@@ -107,5 +114,43 @@ internal static class ServingForm
             var axes = builder.Constant(Fresh("axes"), 1);
             return (best, Node("ReduceMax", [integers, axes], ("keepdims", 0L)));
         }
+    }
+    /// <summary>
+    /// The nodes that add a bias to the product of data and a quantized matrix. ONNX Runtime makes one layer of both
+    /// where it knows all sizes, as it does here, and then rounds the bias to steps of the product of the scales, which
+    /// the network does not. It does not do so with a bias of three axes.
+    /// </summary>
+    /// <returns>For each node the name of the bias and the number of axes of the product.</returns>
+    private static Dictionary<GraphNode, (string Bias, int Rank)> AddedAfterwards(
+        Network network, ReadOnlySpan<long> inputShape)
+    {
+        var (graph, sums) = (network.Graph, new Dictionary<string, (GraphNode Node, string Bias)>(StringComparer.Ordinal));
+        var lists = graph.Parameters
+            .Where(parameter => parameter is { Role: ParameterRole.Weight, Shape.Length: 1 }
+                && graph.Flow.Readers(parameter.Name).Count() == 1)
+            .Select(parameter => parameter.Name)
+            .ToHashSet(StringComparer.Ordinal);
+        foreach (var layer in graph.Layers.All.Where(layer => layer is
+            { Operator: MatMul, WeightQuantizer: not null, InputQuantizer: not null }))
+        {
+            foreach (var node in graph.Flow.Readers(layer.Output).Where(node => node.Operator.Type == "Add"))
+            {
+                if (node.Inputs.FirstOrDefault(lists.Contains) is { } bias)
+                    sums[layer.Output] = (node, bias);
+            }
+        }
+        var found = new Dictionary<GraphNode, (string Bias, int Rank)>();
+        if (sums.Count == 0)
+            return found;
+        using var image = torch.zeros([1, .. inputShape], device: network.Device);
+        network.Run([image], new ComputeContext(ForwardMode.Inference, network.Device)
+        {
+            Watch = (name, value) =>
+            {
+                if (sums.TryGetValue(name, out var sum))
+                    found[sum.Node] = (sum.Bias, (int)value.dim());
+            },
+        });
+        return found;
     }
 }

@@ -1,6 +1,10 @@
 using System.Globalization;
 using Microsoft.ML.Data;
+using Microsoft.ML.Hdrq.Networks;
+using Microsoft.ML.Hdrq.Networks.Architectures;
 using Microsoft.ML.Hdrq.Pipeline;
+using Microsoft.ML.Hdrq.Quantization;
+using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;
 
@@ -120,6 +124,62 @@ public sealed class SaveTests
         using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data);
         using var stream = new MemoryStream();
         Assert.Contains("batches of exactly 4 rows", Assert.ThrowsExactly<NotSupportedException>(() => ml.Model.Save(transformer, data.Schema, stream)).Message);
+    }
+
+    /// <summary>
+    /// ONNX Runtime makes one layer of a product and the bias that is added to it where all sizes are known, and rounds
+    /// the bias otherwise than the network does.
+    /// </summary>
+    [TestMethod]
+    [DataRow("vit", 8, 8)]
+    [DataRow("vit", 4, 8)]
+    [DataRow("vit", 4, 4)]
+    [DataRow("perceptron", 8, 8)]
+    [DataRow("perceptron", 4, 4)]
+    public void SavedQuantizedProductsScoreAsTheNetworkDoes(string kind, int weightBits, int activationBits)
+    {
+        using var scope = torch.NewDisposeScope();
+        var random = new torch.Generator(1);
+        using var network = kind == "vit" ? VisionTransformer.Create(3, 32, 4, 5, seed: 1, inputSize: 32) : Perceptron(random);
+        using (torch.no_grad())
+        {
+            foreach (var parameter in network.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight))
+                network.Parameters[parameter.Name].add_(torch.randn(parameter.Shape.ToArray(), generator: random).mul(0.05));
+        }
+        var size = (int)network.Graph.Inputs[0].Shape[^1];
+        var images = torch.randn([32, 3, size, size], generator: random);
+        using var quantized = NetworkQuantizer.Quantize(
+            network, images, new RoundToNearestOptions { WeightBits = weightBits, ActivationBits = activationBits }, seed: 1);
+        var ml = new MLContext(1);
+        var rows = Images.Rows(16, pixels: 3 * size * size);
+        var data = Images.View(ml, rows, 3, size, size);
+        using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", quantized).Fit(data);
+
+        var saved = Images.Scores(Reload(transformer, data.Schema).Transform(data));
+
+        var expected = rows.Select(row => quantized.Forward(torch.tensor(row.Pixels).reshape(1, 3, size, size)).data<float>().ToArray());
+        // Far less than a rounded bias moves them by, and more than sums in another order do.
+        var differences = expected.Zip(saved, (one, other) => one.Zip(other, (a, b) => Math.Abs(a - b)).Max() / one.Max(Math.Abs));
+        Assert.IsLessThan(0.01, differences.Average());
+    }
+
+    /// <summary>Two products of matrices, each with a bias that is added to it: [N, 3, 8, 8] to [N, 5].</summary>
+    private static Network Perceptron(torch.Generator random)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var builder = new NetworkBuilder();
+        builder.Input("input", -1, 3, 8, 8);
+        builder.Parameter("first", torch.randn([192, 64], generator: random).mul(0.1));
+        builder.Parameter("first.bias", torch.randn([64], generator: random));
+        builder.Parameter("second", torch.randn([64, 5], generator: random).mul(0.2));
+        builder.Parameter("second.bias", torch.randn([5], generator: random));
+        builder.Node("Flatten", "flat", ["input"]);
+        builder.Node("MatMul", "product", ["flat", "first"]);
+        builder.Node("Add", "hidden", ["first.bias", "product"]);
+        builder.Node("Relu", "relu", ["hidden"]);
+        builder.Node("MatMul", "last", ["relu", "second"]);
+        builder.Node("Add", "scores", ["last", "second.bias"]);
+        return builder.Build(new GraphValue("scores", ElementType.Float32, [-1, 5]));
     }
 
     private static ITransformer Reload(ITransformer transformer, DataViewSchema schema)

@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
@@ -140,7 +141,7 @@ internal sealed record InputGram(torch.Tensor Mean, torch.Tensor Rest, torch.Ten
         }
         var (variances, mean) = ReadMoments(bytes.AsSpan(position), (int)size);
         return factor.All(double.IsFinite) && AreMoments(variances, mean)
-            ? Of(torch.tensor(mean), torch.tensor(variances), torch.tensor(factor).reshape(size, rank))
+            ? Of(HostValues.Tensor(mean), HostValues.Tensor(variances), HostValues.Tensor(factor).reshape(size, rank))
             : null;
     }
 
@@ -165,8 +166,8 @@ internal sealed record InputGram(torch.Tensor Mean, torch.Tensor Rest, torch.Ten
             TensorPrimitives.Multiply(values, Math.Sqrt(variances[row]) / norm, values);
         }
         return new(
-            torch.tensor(mean), torch.zeros([size], torch.ScalarType.Float64),
-            torch.tensor(factor).reshape(size, size));
+            HostValues.Tensor(mean), torch.zeros([size], torch.ScalarType.Float64),
+            HostValues.Tensor(factor).reshape(size, size));
     }
 
     /// <summary>Writes numbers: their largest magnitude, and each in half precision in units of it.</summary>

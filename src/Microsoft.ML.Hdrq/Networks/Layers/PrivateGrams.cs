@@ -1,3 +1,4 @@
+using Microsoft.ML.Hdrq.Networks.Operators;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
@@ -145,7 +146,7 @@ internal static class PrivateGrams
     {
         using var scope = torch.NewDisposeScope();
         var size = matrix.shape[0];
-        var noise = torch.tensor(GaussianMechanism.Draw(size * size)).reshape(size, size);
+        var noise = HostValues.Tensor(GaussianMechanism.Draw(size * size)).reshape(size, size);
         // The sum of two independent elements has twice the variance: halved, half of that of those on the diagonal.
         var symmetric = noise.triu(1).add(noise.triu(1).t(), Scalars.One).div(Scalars.Keep(Math.Sqrt(2)))
             .add(noise.diagonal().diag(), Scalars.One);

@@ -48,7 +48,11 @@ internal static class HostValues
     /// <summary>A list of integers in host memory.</summary>
     public static torch.Tensor Tensor(ReadOnlySpan<long> values) => TensorData.Of(values, values.Length).ToTorch();
 
-    /// <summary>A list of numbers in host memory; unlike <c>torch.tensor</c>, no array of .NET stays behind it.</summary>
+    /// <summary>
+    /// A list of numbers in host memory; unlike <c>torch.tensor</c>, no array of .NET stays behind it. Such an array
+    /// begins anywhere, and products are summed in another order where it does not begin where Torch's own memory does:
+    /// results would differ from time to time.
+    /// </summary>
     /// <param name="values">The numbers.</param>
     /// <param name="type">What they become.</param>
     public static torch.Tensor Tensor(ReadOnlySpan<double> values, torch.ScalarType type = torch.ScalarType.Float64)
