@@ -9,7 +9,8 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Benchmarks;
 
 /// <summary>
-/// Time and memory of quantizing large networks on 32 images with the default options, all blocks, but for few steps.
+/// Time and memory of quantizing large networks on 32 images with the default options, all blocks, but for few steps, and
+/// with four images of 512 x 512 at a time.
 /// What was finished is kept in a folder: the same command goes on after it was stopped.
 /// </summary>
 public static class LargeNetworkBenchmark
@@ -17,9 +18,12 @@ public static class LargeNetworkBenchmark
     private const int Images = 32;
     private const int Classes = 19;
 
+    /// <summary>The names of the networks.</summary>
+    public static IReadOnlyList<string> Names { get; } = ["segformer-b2", "deeplab-101", "vit-b16"];
+
     /// <summary>Quantizes a network and writes a line for each block.</summary>
     /// <param name="output">Where the lines go.</param>
-    /// <param name="name"><c>segformer-b2</c>, <c>deeplab-101</c> (both at 512 x 512) or <c>vit-b16</c>.</param>
+    /// <param name="name">One of <see cref="Names"/>; the first two at 512 x 512.</param>
     /// <param name="folder">A folder for checkpoints and the quantized network.</param>
     /// <param name="steps">The steps for each block.</param>
     public static void Run(TextWriter output, string name, string folder, int steps)
@@ -33,7 +37,8 @@ public static class LargeNetworkBenchmark
         var options = new HdrqOptions
         {
             Source = source,
-            Training = new() { Iterations = steps },
+            Training = size > 224 ? new() { Iterations = steps, BatchSize = 4 } : new() { Iterations = steps },
+            Calibration = size > 224 ? new() { BatchSize = 4 } : new(),
             CheckpointDirectory = Path.Combine(folder, "checkpoints"),
             Progress = new Lines(output),
         };
@@ -55,7 +60,7 @@ public static class LargeNetworkBenchmark
             "segformer-b2" => SegFormer.Create(2, Classes, seed: 1, size, size),
             "deeplab-101" => DeepLab.Create(101, Classes, seed: 1, size, size),
             "vit-b16" => VisionTransformer.Create(12, 768, 12, 1000, seed: 1),
-            _ => throw new ArgumentException($"'{name}' is none of segformer-b2, deeplab-101 and vit-b16.", nameof(name)),
+            _ => throw new ArgumentException($"'{name}' is none of {string.Join(", ", Names)}.", nameof(name)),
         };
     }
 

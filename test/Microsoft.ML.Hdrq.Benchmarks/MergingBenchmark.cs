@@ -3,6 +3,7 @@ using System.Globalization;
 using Microsoft.ML.Hdrq.Merging;
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Architectures;
+using Microsoft.ML.Hdrq.Networks.Files;
 using Microsoft.ML.Hdrq.Networks.Layers;
 using Microsoft.ML.Hdrq.Onnx;
 using Microsoft.ML.Hdrq.Quantization;
@@ -77,18 +78,24 @@ internal static class MergingBenchmark
 
     /// <summary>Merges files, once to warm up and then in turns.</summary>
     /// <param name="table">Where figures go.</param>
-    /// <param name="files">The files.</param>
+    /// <param name="folder">The folder of the files.</param>
+    /// <param name="count">The number of files to merge: the first ones by name.</param>
     /// <param name="inMemory">Whether all networks are read before.</param>
     /// <param name="way"><c>mean</c> or <c>default</c>; null for both.</param>
     /// <param name="repetitions">Turns, at least 1.</param>
-    public static void Run(SpeedTable table, IReadOnlyList<string> files, bool inMemory, string? way, int repetitions)
+    /// <exception cref="ArgumentException">The folder has fewer files.</exception>
+    public static void Run(SpeedTable table, string folder, int count, bool inMemory, string? way, int repetitions)
     {
+        string[] files = [.. Directory.GetFiles(folder, "*.onnx").Order(StringComparer.Ordinal).Take(count)];
+        if (files.Length < count)
+            throw new ArgumentException($"'{folder}' has {files.Length} files of networks, and not {count}.", nameof(count));
+        using var merging = new TemporaryFolder();
         var ways = way is null ? _ways : [way];
         var names = new string[ways.Length];
         var times = Turns.TakeOnce([.. ways.Index().Select(one => (Action)(() => names[one.Index] = Merge(one.Item)))], repetitions);
-        var where = $"{files.Count} ResNet-50 {(inMemory ? "in memory" : "from files")}";
+        var where = $"{files.Length} ResNet-50 {(inMemory ? "in memory" : "from files")}";
         foreach (var ((name, time), method) in ways.Zip(times).Zip(names))
-            table.Add("merging", where, $"{name} ({method}), a network", time / 1000 / files.Count, "s");
+            table.Add("merging", where, $"{name} ({method}), a network", time / 1000 / files.Length, "s");
         using var process = Process.GetCurrentProcess();
         table.Add("merging", where, $"{string.Join(" and ", ways)}, largest working set", process.PeakWorkingSet64 / 1e9, "GB");
 
@@ -99,7 +106,7 @@ internal static class MergingBenchmark
             try
             {
                 using var merged = inMemory ? NetworkMerger.Merge(networks, options) : NetworkMerger.MergeFiles(files, options);
-                merged.SaveOnnx(Path.Combine(Path.GetDirectoryName(files[0])!, "merged.onnx.tmp"));
+                merged.SaveOnnx(merging.Combine("merged.onnx"));
                 return merged.Metadata[NetworkMetadata.MergeMethod];
             }
             finally

@@ -14,13 +14,26 @@ internal sealed class SpeedTable : IDisposable
     private readonly StreamWriter? _file;
     private readonly string _machine = Machine();
 
-    /// <param name="lines">Where lines go.</param>
-    /// <param name="path">The CSV file, written anew; null for none.</param>
-    public SpeedTable(TextWriter lines, string? path = null)
+    private SpeedTable(TextWriter lines, string? path)
     {
         (_lines, _file) = (lines, path is null ? null : new StreamWriter(path));
         _file?.WriteLine("benchmark,case,what,value,unit,ratio,to,machine,load");
         _lines.WriteLine($"Machine: {_machine}");
+    }
+
+    /// <summary>Has figures measured and written.</summary>
+    /// <param name="lines">Where lines go.</param>
+    /// <param name="path">
+    /// The CSV file, replaced when all is done; until then rows are in a file beside it. Null for none.
+    /// </param>
+    /// <param name="measure">Measures them.</param>
+    public static void Write(TextWriter lines, string? path, Action<SpeedTable> measure)
+    {
+        var unfinished = path is null ? null : $"{path}.unfinished";
+        using (var table = new SpeedTable(lines, unfinished))
+            measure(table);
+        if (path is not null)
+            File.Move(unfinished!, path, overwrite: true);
     }
 
     /// <summary>Adds a figure.</summary>

@@ -23,11 +23,16 @@ internal static unsafe class HostMemory
         tensor.device_type == DeviceType.CPU
         && tensor.dtype == torch.ScalarType.Float32
         && tensor.is_contiguous()
-        && tensor.numel() is > 0 and <= MaxValues;
+        && tensor.numel() > 0;
 
-    /// <summary>Gets a pointer to the tensor's memory, which does not move as long as the tensor lives.</summary>
-    public static T* Pointer<T>(torch.Tensor tensor) where T : unmanaged =>
-        (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
+    /// <summary>Gets a pointer to the tensor's memory (a contiguous one's), which does not move as long as the tensor lives.</summary>
+    public static T* Pointer<T>(torch.Tensor tensor) where T : unmanaged
+    {
+        if (tensor.numel() <= MaxValues)
+            return (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
+        using var scope = torch.NewDisposeScope();
+        return Pointer<T>(tensor.detach().view(-1).narrow(0, 0, 1));
+    }
 
     /// <summary>Computes the number of pieces of <see cref="ForPieces"/>.</summary>
     public static long PieceCount(long count, long run) => count / run * PiecesPerRun(run);

@@ -12,6 +12,9 @@ internal class MseObserver : RangeObserver
 {
     private const int Candidates = 100;
 
+    /// <summary>The most values of an activation that are copied; the largest ones have billions.</summary>
+    private const long MostCopied = 1 << 26;
+
     /// <summary>Of how many candidates one is tried first.</summary>
     private const int Coarse = 10;
 
@@ -22,7 +25,7 @@ internal class MseObserver : RangeObserver
     {
         // Columns of a weight are its outputs where it is the second matrix of a product.
         values = values.contiguous();
-        var limit = values.abs().amax([1], keepdim: true);
+        var limit = values.amax([1], keepdim: true).maximum(values.amin([1], keepdim: true).neg());
         var steps = Enumerable.Range(1, Candidates).Select(i => (float)(i / (double)Candidates)).ToArray();
         var fractions = torch.tensor(steps, device: values.device);
         var candidates = limit.mul(fractions);
@@ -53,7 +56,7 @@ internal class MseObserver : RangeObserver
         torch.Tensor values, torch.Tensor scales, QuantizationRange range)
     {
         // Zeros have no error at any scale, and half of an activation's elements are zeros.
-        if (values.shape[0] == 1)
+        if (values.shape[0] == 1 && values.numel() <= MostCopied)
             values = values.masked_select(values.ne(Scalars.Keep(0))).unsqueeze(0);
         var errors = torch.zeros_like(scales);
         if (values.numel() == 0)
