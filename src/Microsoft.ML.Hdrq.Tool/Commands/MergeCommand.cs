@@ -195,6 +195,12 @@ internal static partial class MergeCommand
             foreach (var (domain, images) in places ?? [])
                 PlaceArguments.WarnOfFew(images.Count, domain, session.Output.Warn);
             NetworkFiles.SayKernels(merged, result.GetValue(output)!, session.Output);
+            if (result.GetValue(zip) is { } numbered && merged is { ClassNames: null, Graph.Outputs: [{ Shape.Length: 2 }, ..] })
+            {
+                session.Output.Warn(
+                    $"The networks carry no names of classes: {numbered} gives the number of a class in PredictedLabel, "
+                    + "from 0, and no Prediction. --classes names them.");
+            }
             if (step is not null)
             {
                 session.Output.Say(
@@ -336,7 +342,10 @@ internal static partial class MergeCommand
                 throw new UsageException(
                     Directory.Exists(argument)
                     ? $"{argument} is a folder; give files, such as '{Path.Combine(argument, "*.onnx")}'."
-                    : $"{argument}: there is no such file.");
+                    : argument.StartsWith("--", StringComparison.Ordinal)
+                    ? $"Unrecognized option '{argument}'. hdrq merge --help says what there is."
+                    : $"{argument}: there is no such file"
+                        + (argument.AsSpan().ContainsAny('?', '[', '{') ? "; patterns have * and **." : "."));
             // Patterns may begin with .., which the matcher does not know.
             var whole = Path.GetFullPath(argument);
             var root = Path.GetPathRoot(whole)!;

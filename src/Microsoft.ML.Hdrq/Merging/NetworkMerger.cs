@@ -322,7 +322,7 @@ public static class NetworkMerger
             }
             var aligned = MergedRanges.Align(networks[d].Graph, networks[0].Graph);
             if (networks[0].Graph.FirstDifference(aligned) is { } difference)
-                throw Refused(0, d, $"their graphs differ. {difference.TrimEnd('.')}{RangeHint(d)}");
+                throw Refused(0, d, $"their graphs differ. {difference.TrimEnd('.')}{QuantizationHint(d)}");
         }
         if (!options.AllowDifferentSources)
             CheckSources();
@@ -343,13 +343,23 @@ public static class NetworkMerger
             }
         }
 
-        string RangeHint(int d)
+        string QuantizationHint(int d)
         {
+            var (one, other) = (UsualBits(networks[0]), UsualBits(networks[d]));
+            if (one != other)
+            {
+                return $". Most weights and activations have {one.Weight} and {one.Activation} bits in network {Name(0)}, "
+                    + $"and {other.Weight} and {other.Activation} in network {Name(d)}; quantize all to the same bits";
+            }
             var isReduced = HasReducedRange(networks[d]);
             return isReduced == HasReducedRange(networks[0]) ? ""
                 : $". Weights of 8 bits have the integers -64 to 64 in network {Name(isReduced ? d : 0)} only; "
                     + "quantize both with the same ReduceRange";
         }
+
+        static (int? Weight, int? Activation) UsualBits(INetworkContent network) => network.Graph.Layers.All
+            .GroupBy(layer => (layer.WeightBits, layer.ActivationBits))
+            .MaxBy(layers => layers.Count())?.Key ?? default;
 
         string Source(int d) => networks[d].Metadata[NetworkMetadata.Source];
 

@@ -48,10 +48,10 @@ internal static class PlaceCheck
             sent.Add(gram);
         }
         var costs = moments.Select(place => sent.Select(gram => Cost(place, gram)).ToArray()).ToArray();
-        var moved = Likeliest(costs).Index().Where(pair => pair.Item != pair.Index).ToList();
-        // Nobody's images were exchanged, but one place's may be given for several networks.
+        // One place's images may be given for several networks; where all belong to others together, more than one is wrong.
+        var moved = costs.Select(Likelier).Index().Where(pair => pair.Item != pair.Index).ToList();
         if (moved.Count == 0)
-            moved = [.. costs.Select(Likelier).Index().Where(pair => pair.Item != pair.Index)];
+            moved = [.. Likeliest(costs).Index().Where(pair => pair.Item != pair.Index)];
         if (moved.Count == 0)
             return;
         var wrong = moved

@@ -65,6 +65,18 @@ public sealed class MergeRefusalTests
     }
 
     [TestMethod]
+    public void Other_bits()
+    {
+        using var network = ResNet.Cifar(8, 10, seed: 1, width: 2, inputSize: 8);
+        var images = torch.rand([2, 3, 8, 8], generator: new torch.Generator(1));
+        using var eight = NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions());
+        using var four = NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions { WeightBits = 4, ActivationBits = 4 });
+        StringAssert.Contains(
+            Refuses("their graphs differ", [eight, four]),
+            "Most weights and activations have 8 and 8 bits in network 0, and 4 and 4 in network 1; quantize all to the same bits");
+    }
+
+    [TestMethod]
     public void Other_shapes()
     {
         using var a = ResNet.Cifar(8, 10, seed: 1, width: 2, inputSize: 8);

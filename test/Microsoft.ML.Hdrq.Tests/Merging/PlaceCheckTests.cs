@@ -41,6 +41,7 @@ public sealed class PlaceCheckTests
     [DataRow(new[] { 1, 0, 2 }, "given for network 0 look like what network 1 was made on")]
     [DataRow(new[] { 0, 2, 1 }, "given for network 2 look like what network 1 was made on")]
     [DataRow(new[] { 1, 2, 0 }, "given for network 1 look like what network 2 was made on")]
+    [DataRow(new[] { 0, 1, 0 }, "mixed up: those given for network 2 look like what network 0 was made on. Each")]
     [DataRow(new[] { 0, 0, 2 }, "mixed up: those given for network 1 look like what network 0 was made on. Each")]
     [DataRow(new[] { 0, 1, 1 }, "mixed up: those given for network 2 look like what network 1 was made on. Each")]
     [DataRow(new[] { 1, 1, 1 }, "mixed up: those given for network 0 look like what network 1 was made on, those given for network 2")]

@@ -138,6 +138,19 @@ public sealed class MergeTests
         }
     }
 
+    [TestMethod]
+    public void A_model_without_names_of_classes_is_warned_of()
+    {
+        string[] networks = [F("sites", "Z.onnx"), F("sites", "b.onnx")];
+        var nameless = CommandLine.Run(["merge", .. networks, "--output", F("m.onnx"), "--zip", F("m.zip")]).Done();
+        StringAssert.Contains(nameless.Error, "--classes names them");
+        File.WriteAllLines(F("classes.txt"), ["bar", "dot", "ring"]);
+        var named = CommandLine.Run([
+            "merge", .. networks, "--output", F("m.onnx"), "--zip", F("m.zip"), "--classes", F("classes.txt"),
+        ]).Done();
+        Assert.DoesNotContain("--classes", named.Error);
+    }
+
     /// <summary>
     /// With images of all places at hand, and with places that send what they measured, the same network comes out.
     /// </summary>

@@ -166,6 +166,8 @@ public sealed partial class WrongCommandLineTests
             ("merge {f}/any1.onnx {f}/any2.onnx --output {f}/new/m.onnx --zip {f}/new/m.zip", 2, "--size is missing"),
             ("merge {f}/grey.onnx {f}/grey2.onnx --output {f}/new/m.onnx --zip {f}/new/m.zip", 3, "colour images"),
 
+            (Merge + " --calibration-images 64", 2, "Unrecognized option '--calibration-images'"),
+            ("merge {f}/none-[0-2].onnx --output {f}/new/m.onnx", 2, "there is no such file; patterns have * and **"),
             (Merge + " --data {f}/data", 2, "--domains is missing"),
             (Merge + " --data {f}/data --domains fog", 2, "--domains names 1 places, and there are 2 networks"),
             (Merge + " --data {f}/data --domains fog nowhere", 2, "--domains: there is no domain 'nowhere' in"),
