@@ -7,7 +7,7 @@ namespace Microsoft.ML.Hdrq.Tool.Commands;
 internal static class CommonArguments
 {
     /// <summary>More images at once would not fit into memory, and gain nothing.</summary>
-    private const int LargestBatch = 4096;
+    public const int LargestBatch = 4096;
 
     /// <summary>The most threads that can be asked for.</summary>
     public const int MostThreads = 1024;

@@ -40,6 +40,10 @@ internal static class QuantizeCommand
                 + "alike in all places; such as 3.5.", 2, 8);
         var (settings, iterations, calibration) =
             (CommonArguments.Settings(), CommonArguments.Iterations(), CommonArguments.CalibrationImages());
+        var batchSize =
+            Arguments.OptionalInteger(
+                "--batch-size", "Images in a step, and looked at together where ranges are chosen; fewer take less "
+                + "memory. Default: 16, or that of the settings.", 1, CommonArguments.LargestBatch);
         var output = Arguments.NewFile("--output", "The ONNX file to write.", ".onnx", isRequired: true);
         var (seed, gpu, json) = (CommonArguments.Seed(), CommonArguments.Gpu(), CommonArguments.Json());
         var threads = CommonArguments.TrainingThreads();
@@ -51,7 +55,7 @@ internal static class QuantizeCommand
                 + "those of other places.")
         {
             data, domain, network, source, normalization, scores, method, bits, average, settings, iterations, calibration,
-                output, seed, threads, gpu, json,
+                batchSize, output, seed, threads, gpu, json,
         };
         var sent = new MomentsArguments(hasNoise: true);
         foreach (var option in sent.Options)
@@ -72,9 +76,13 @@ internal static class QuantizeCommand
                     Moments = sent.Value(result) ?? preset.Moments,
                     Training = preset.Training with
                     {
-                        Iterations = result.GetValue(iterations)
-                    ?? preset.Training.Iterations
-                    }
+                        Iterations = result.GetValue(iterations) ?? preset.Training.Iterations,
+                        BatchSize = result.GetValue(batchSize) ?? preset.Training.BatchSize,
+                    },
+                    Calibration = preset.Calibration with
+                    {
+                        BatchSize = result.GetValue(batchSize) ?? preset.Calibration.BatchSize,
+                    },
                 },
                 result.GetValue(bits) is [var pair, ..] ? pair : (4, 4),
                     result.GetValue(seed)) with
