@@ -130,6 +130,8 @@ internal static class Calibration
         var observers = sites.Keys.ToDictionary(name => name, _ => createObserver(), StringComparer.Ordinal);
         Watch(network, Counted(), (name, value) =>
         {
+            // Of a large network a batch takes minutes.
+            cancellationToken.ThrowIfCancellationRequested();
             // A view keeps the value in memory, so it must not outlive the value.
             using var scope = torch.NewDisposeScope();
             if (sites.TryGetValue(name, out var site))
