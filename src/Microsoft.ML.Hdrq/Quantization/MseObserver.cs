@@ -15,8 +15,11 @@ internal class MseObserver : RangeObserver
     /// <summary>The most values of an activation that are copied; the largest ones have billions.</summary>
     private const long MostCopied = 1 << 26;
 
-    /// <summary>Of how many candidates one is tried first.</summary>
-    private const int Coarse = 10;
+    /// <summary>Of how many candidates one is tried first, on one of how many parts of the values.</summary>
+    private const int Coarse = 10, Parts = 16;
+
+    /// <summary>The smallest such part.</summary>
+    private const int LeastPart = 1 << 12;
 
     /// <summary>How much larger than the smallest error a sum must be before the rest of it is not computed.</summary>
     private const double Margin = 1 + 1e-5;
@@ -57,7 +60,12 @@ internal class MseObserver : RangeObserver
     {
         // Zeros have no error at any scale, and half of an activation's elements are zeros.
         if (values.shape[0] == 1 && values.numel() <= MostCopied)
-            values = values.masked_select(values.ne(Scalars.Keep(0))).unsqueeze(0);
+        {
+            var hasError = values.ne(Scalars.Keep(0));
+            // Torch selects on one thread.
+            if (!hasError.all().item<bool>())
+                values = values.masked_select(hasError).unsqueeze(0);
+        }
         var errors = torch.zeros_like(scales);
         if (values.numel() == 0)
             return errors;
@@ -65,29 +73,25 @@ internal class MseObserver : RangeObserver
         var scale = HostMemory.Pointer<float>(scales);
         var to = HostMemory.Pointer<float>(errors);
         var (rows, length) = (values.shape[0], values.shape[1]);
-        // Most candidates are much worse than the best one, which shows in a part of the values.
-        var limits = Enumerable.Repeat(double.PositiveInfinity, (int)rows).ToArray();
-        Try([.. Enumerable.Range(0, Candidates).Where(IsCoarse)]);
-        for (var row = 0; row < rows; row++)
+        // Most candidates are much worse than the best one, which shows in a part of the values. Which one is good shows
+        // in a part of them too.
+        const int Few = Candidates / Coarse;
+        var (part, limits) = (Math.Min(length, Math.Max(length / Parts, LeastPart)), new double[rows]);
+        HostMemory.ForEach(rows * Few, rows * Few * part, i => Compute(i / Few, FewAt(i), part, double.PositiveInfinity));
+        HostMemory.ForEach(rows, values.numel(), row =>
         {
-            for (var i = 0; i < Candidates; i++)
-            {
-                if (IsCoarse(i))
-                    limits[row] = Math.Min(limits[row], to[row * Candidates + i] * Margin);
-            }
-        }
-        Try([.. Enumerable.Range(0, Candidates).Where(i => !IsCoarse(i))]);
+            var good = Enumerable.Range(0, Few).Select(i => FewAt(i)).MinBy(candidate => to[row * Candidates + candidate]);
+            Compute(row, good, length, double.PositiveInfinity);
+            limits[row] = to[row * Candidates + good] * Margin;
+        });
+        HostMemory.ForEach(rows * Candidates, values.numel() * Candidates, i =>
+            Compute(i / Candidates, (int)(i % Candidates), length, limits[i / Candidates]));
         return errors;
 
-        static bool IsCoarse(int candidate) => (candidate + 1) % Coarse == 0;
+        static int FewAt(long i) => (int)(i % Few + 1) * Coarse - 1;
 
-        void Try(int[] candidates) =>
-            HostMemory.ForEach(rows * candidates.Length, values.numel() * candidates.Length, i =>
-            {
-                var row = i / candidates.Length;
-                var column = row * Candidates + candidates[i % candidates.Length];
-                to[column] = (float)QuantizationError.Sum(
-                    from + row * length, length, scale[column], range, limits[row]);
-            });
+        void Compute(long row, int candidate, long count, double limit) =>
+            to[row * Candidates + candidate] = (float)QuantizationError.Sum(
+                from + row * length, count, scale[row * Candidates + candidate], range, limit);
     }
 }

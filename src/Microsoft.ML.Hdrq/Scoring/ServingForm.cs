@@ -133,7 +133,7 @@ internal static class ServingForm
         foreach (var layer in graph.Layers.All.Where(layer => layer is
             { Operator: MatMul, WeightQuantizer: not null, InputQuantizer: not null }))
         {
-            foreach (var node in graph.Flow.Readers(layer.Output).Where(node => node.Operator.Type == "Add"))
+            foreach (var node in graph.Flow.Readers(layer.Output).Where(node => node.Operator.Traits.HasFlag(OperatorTraits.Adds)))
             {
                 if (node.Inputs.FirstOrDefault(lists.Contains) is { } bias)
                     sums[layer.Output] = (node, bias);
