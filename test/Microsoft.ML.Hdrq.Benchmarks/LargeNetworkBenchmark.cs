@@ -10,7 +10,7 @@ namespace Microsoft.ML.Hdrq.Benchmarks;
 
 /// <summary>
 /// Time and memory of quantizing large networks on 32 images with the default options, all blocks, but for few steps, and
-/// with four images of 512 x 512 at a time.
+/// with two images of 512 x 512 at a time.
 /// What was finished is kept in a folder: the same command goes on after it was stopped.
 /// </summary>
 public static class LargeNetworkBenchmark
@@ -37,8 +37,8 @@ public static class LargeNetworkBenchmark
         var options = new HdrqOptions
         {
             Source = source,
-            Training = size > 224 ? new() { Iterations = steps, BatchSize = 4 } : new() { Iterations = steps },
-            Calibration = size > 224 ? new() { BatchSize = 4 } : new(),
+            Training = size > 224 ? new() { Iterations = steps, BatchSize = 2 } : new() { Iterations = steps },
+            Calibration = size > 224 ? new() { BatchSize = 2 } : new(),
             CheckpointDirectory = Path.Combine(folder, "checkpoints"),
             Progress = new Lines(output),
         };

@@ -15,6 +15,9 @@ internal sealed class RowValues
     /// <summary>The share of a row's elements that must not change when another image does.</summary>
     private const double MinShare = 0.999;
 
+    /// <summary>The most elements of a row that are compared, or up to twice as many.</summary>
+    private const long MostCompared = 1 << 18;
+
     private readonly Dictionary<string, long[]> _shapes = new(StringComparer.Ordinal);
 
     private RowValues()
@@ -76,7 +79,15 @@ internal sealed class RowValues
 
     private static bool HasRows(torch.Tensor value, long count) => value.dim() > 0 && value.shape[0] == count;
 
-    private static torch.Tensor? Row(torch.Tensor value) => value.shape[0] > 1 ? value.select(0, 1) : null;
+    /// <summary>Elements of the second row, in even distances where it has many: rows of all values take gigabytes.</summary>
+    private static torch.Tensor? Row(torch.Tensor value)
+    {
+        if (value.shape[0] < 2)
+            return null;
+        var row = value.select(0, 1).flatten();
+        // An odd distance meets all channels, of which there is mostly an even number.
+        return row.numel() <= MostCompared ? row : row.slice(0, 0, row.numel(), row.numel() / MostCompared | 1);
+    }
 
     private static bool IsSame(torch.Tensor a, torch.Tensor b)
     {
