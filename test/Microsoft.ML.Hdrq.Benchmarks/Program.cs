@@ -36,17 +36,7 @@ static (Action<SpeedTable> Run, string? Output)? Figures(string[] args)
         (args, output) = (before, file);
     Action<SpeedTable>? run = args switch
     {
-        ["all"] => table =>
-        {
-            RowScoringBenchmark.Run(table, repetitions: 3);
-            IntegerScoringBenchmark.Run(table, repetitions: 5);
-            TransformerScoringBenchmark.Run(table, repetitions: 5);
-            ReconstructionStepBenchmark.Run(table, repetitions: 3);
-            PaperSettingsBenchmark.Run(table);
-            DepthBenchmark.Run(table, repetitions: 3);
-            ThreadsBenchmark.Run(table, repetitions: 3);
-            MergingBenchmark.RunApart(table);
-        },
+        ["all"] => All,
         ["rows"] => table => RowScoringBenchmark.Run(table, repetitions: 5),
         ["integers"] => table => IntegerScoringBenchmark.Run(table, repetitions: 9),
         ["integers", var repetitions] when Number(repetitions, 1) is { } number =>
@@ -64,6 +54,18 @@ static (Action<SpeedTable> Run, string? Output)? Figures(string[] args)
         _ => null,
     };
     return run is null ? null : (run, output);
+}
+
+static void All(SpeedTable table)
+{
+    RowScoringBenchmark.Run(table, repetitions: 3);
+    IntegerScoringBenchmark.Run(table, repetitions: 5);
+    TransformerScoringBenchmark.Run(table, repetitions: 5);
+    ReconstructionStepBenchmark.Run(table, repetitions: 3);
+    PaperSettingsBenchmark.Run(table);
+    DepthBenchmark.Run(table, repetitions: 3);
+    ThreadsBenchmark.Run(table, repetitions: 3);
+    MergingBenchmark.RunApart(table);
 }
 
 // Benchmarks that write lines.

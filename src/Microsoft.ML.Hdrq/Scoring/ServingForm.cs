@@ -130,10 +130,12 @@ internal static class ServingForm
                 && graph.Flow.Readers(parameter.Name).Count() == 1)
             .Select(parameter => parameter.Name)
             .ToHashSet(StringComparer.Ordinal);
-        foreach (var layer in graph.Layers.All.Where(layer => layer is
-            { Operator: MatMul, WeightQuantizer: not null, InputQuantizer: not null }))
+        var products = graph.Layers.All.Where(
+            layer => layer is { Operator: MatMul, WeightQuantizer: not null, InputQuantizer: not null });
+        foreach (var layer in products)
         {
-            foreach (var node in graph.Flow.Readers(layer.Output).Where(node => node.Operator.Traits.HasFlag(OperatorTraits.Adds)))
+            foreach (var node in graph.Flow.Readers(layer.Output)
+                .Where(node => node.Operator.Traits.HasFlag(OperatorTraits.Adds)))
             {
                 if (node.Inputs.FirstOrDefault(lists.Contains) is { } bias)
                     sums[layer.Output] = (node, bias);
