@@ -195,12 +195,6 @@ internal static partial class MergeCommand
             foreach (var (domain, images) in places ?? [])
                 PlaceArguments.WarnOfFew(images.Count, domain, session.Output.Warn);
             NetworkFiles.SayKernels(merged, result.GetValue(output)!, session.Output);
-            if (result.GetValue(zip) is { } numbered && merged is { ClassNames: null, Graph.Outputs: [{ Shape.Length: 2 }, ..] })
-            {
-                session.Output.Warn(
-                    $"The networks carry no names of classes: {numbered} gives the number of a class in PredictedLabel, "
-                    + "from 0, and no Prediction. --classes names them.");
-            }
             if (step is not null)
             {
                 session.Output.Say(
@@ -208,6 +202,13 @@ internal static partial class MergeCommand
                     + "place, and hdrq merge --draft."
                     + (result.GetValue(zip) is null ? "" : " --zip is written with the last step."));
                 return;
+            }
+            if (result.GetValue(zip) is { } numbered
+                && merged is { ClassNames: null, Graph.Outputs: [{ Shape.Length: 2 }, ..] })
+            {
+                session.Output.Warn(
+                    $"The networks carry no names of classes: {numbered} gives the number of a class in PredictedLabel, "
+                    + "from 0, and no Prediction. --classes names them.");
             }
             session.Output.Say($"Written: {result.GetValue(output)}, "
                 + (merged.Metadata.Keys.Any(NetworkFiles.IsKeptMoments)

@@ -104,7 +104,8 @@ internal static class Calibration
             {
                 var observer = options.CreateObserver();
                 var rows = perChannel
-                    ? values.transpose(0, axis).reshape(values.shape[axis], -1)
+                    // Of the second matrix of a product the columns are the outputs: here they become rows in memory.
+                    ? values.transpose(0, axis).reshape(values.shape[axis], -1).contiguous()
                     : values.reshape(1, -1);
                 observer.Observe(rows, range);
                 return observer.Scale();
@@ -140,7 +141,7 @@ internal static class Calibration
                 var range = site.Range(signed.Contains(name));
                 observers[name].Observe(value.reshape(1, -1), range);
             }
-        }, cancellationToken);
+        });
         return observers;
 
         IEnumerable<torch.Tensor> Counted()
@@ -155,12 +156,10 @@ internal static class Calibration
     }
 
     private static void Watch(
-        Network network, IEnumerable<torch.Tensor> batches, Action<string, torch.Tensor> watch,
-        CancellationToken cancellationToken)
+        Network network, IEnumerable<torch.Tensor> batches, Action<string, torch.Tensor> watch)
     {
         foreach (var batch in batches)
         {
-            cancellationToken.ThrowIfCancellationRequested();
             using var scope = torch.NewDisposeScope();
             watch(network.Graph.Inputs[0].Name, batch);
             network.Run([batch], new ComputeContext(ForwardMode.Inference, network.Device) { Watch = watch });

@@ -25,7 +25,9 @@ internal static unsafe class HostMemory
         && tensor.is_contiguous()
         && tensor.numel() > 0;
 
-    /// <summary>Gets a pointer to the tensor's memory (a contiguous one's), which does not move as long as the tensor lives.</summary>
+    /// <summary>
+    /// Gets a pointer to the memory of a contiguous tensor, which does not move as long as the tensor lives.
+    /// </summary>
     public static T* Pointer<T>(torch.Tensor tensor) where T : unmanaged
     {
         if (tensor.numel() <= MaxValues)

@@ -26,8 +26,6 @@ internal class MseObserver : RangeObserver
 
     protected override torch.Tensor Choose(torch.Tensor values, QuantizationRange range)
     {
-        // Columns of a weight are its outputs where it is the second matrix of a product.
-        values = values.contiguous();
         var limit = values.amax([1], keepdim: true).maximum(values.amin([1], keepdim: true).neg());
         var steps = Enumerable.Range(1, Candidates).Select(i => (float)(i / (double)Candidates)).ToArray();
         var fractions = torch.tensor(steps, device: values.device);
@@ -76,16 +74,20 @@ internal class MseObserver : RangeObserver
         // Most candidates are much worse than the best one, which shows in a part of the values. Which one is good shows
         // in a part of them too.
         const int Few = Candidates / Coarse;
-        var (part, limits) = (Math.Min(length, Math.Max(length / Parts, LeastPart)), new double[rows]);
+        var (part, good) = (Math.Min(length, Math.Max(length / Parts, LeastPart)), new int[rows]);
         HostMemory.ForEach(rows * Few, rows * Few * part, i => Compute(i / Few, FewAt(i), part, double.PositiveInfinity));
         HostMemory.ForEach(rows, values.numel(), row =>
         {
-            var good = Enumerable.Range(0, Few).Select(i => FewAt(i)).MinBy(candidate => to[row * Candidates + candidate]);
-            Compute(row, good, length, double.PositiveInfinity);
-            limits[row] = to[row * Candidates + good] * Margin;
+            good[row] = Enumerable.Range(0, Few).Select(i => FewAt(i))
+                .MinBy(candidate => to[row * Candidates + candidate]);
+            Compute(row, good[row], length, double.PositiveInfinity);
         });
         HostMemory.ForEach(rows * Candidates, values.numel() * Candidates, i =>
-            Compute(i / Candidates, (int)(i % Candidates), length, limits[i / Candidates]));
+        {
+            var (row, candidate) = (i / Candidates, (int)(i % Candidates));
+            if (candidate != good[row])
+                Compute(row, candidate, length, to[row * Candidates + good[row]] * Margin);
+        });
         return errors;
 
         static int FewAt(long i) => (int)(i % Few + 1) * Coarse - 1;

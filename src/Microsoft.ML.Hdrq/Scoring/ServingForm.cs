@@ -43,10 +43,11 @@ internal static class ServingForm
         var reserved = new HashSet<string>(StringComparer.Ordinal) { input, scores, label ?? input };
         builder.Input(input, [1, .. inputShape]);
         var apart = AddedAfterwards(network, inputShape);
+        var ranks = apart.Values.ToDictionary(added => added.Bias, added => added.Rank, StringComparer.Ordinal);
         foreach (var parameter in network.Graph.Parameters)
         {
             var tensor = network.Parameters[parameter.Name].detach().cpu().clone();
-            if (apart.Values.FirstOrDefault(added => added.Bias == parameter.Name) is { Rank: var rank and > 0 })
+            if (ranks.TryGetValue(parameter.Name, out var rank))
                 tensor = tensor.reshape([.. Enumerable.Repeat(1L, Math.Max(rank, 3) - 1), -1]);
             builder.Parameter(Rename(parameter.Name), tensor, parameter.Role, parameter.ElementType);
         }
@@ -55,8 +56,7 @@ internal static class ServingForm
             // Engines reject two nodes with the same name; names of values are unique.
             var inputs = node.Inputs.Select(name => names[name]).ToImmutableArray();
             var isMatrix = apart.TryGetValue(node, out var added) && added.Rank == 2;
-            ImmutableArray<string> outputs =
-                isMatrix ? [Fresh("sum")] : [.. node.Outputs.Select(Rename)];
+            ImmutableArray<string> outputs = isMatrix ? [Fresh("sum")] : [.. node.Outputs.Select(Rename)];
             builder.Node(new GraphNode(outputs.First(name => name.Length > 0), node.Operator, inputs, outputs));
             if (isMatrix)
                 builder.Node("Squeeze", Rename(node.Outputs[0]), [outputs[0], builder.Constant(Fresh("first"), 0)]);
@@ -115,6 +115,7 @@ internal static class ServingForm
             return (best, Node("ReduceMax", [integers, axes], ("keepdims", 0L)));
         }
     }
+
     /// <summary>
     /// The nodes that add a bias to the product of data and a quantized matrix. ONNX Runtime makes one layer of both
     /// where it knows all sizes, as it does here, and then rounds the bias to steps of the product of the scales, which
