@@ -9,7 +9,13 @@ internal static class WeightDistance
 {
     /// <summary>The sum of the Frobenius norms of the differences.</summary>
     /// <param name="weights">The weights, at least one, each with the other network's.</param>
-    public static torch.Tensor Sum(IEnumerable<(Parameter Weight, torch.Tensor Other)> weights) => weights
-        .Select(pair => pair.Weight.sub(pair.Other).norm())
-        .Aggregate((sum, norm) => sum.add(norm, Scalars.One));
+    public static torch.Tensor Sum(IEnumerable<(Parameter Weight, torch.Tensor Other)> weights) =>
+        Sum(weights.Select(pair => Norm(pair.Weight, pair.Other)));
+
+    /// <summary>The sum of norms, at least one.</summary>
+    public static torch.Tensor Sum(IEnumerable<torch.Tensor> norms) =>
+        norms.Aggregate((sum, norm) => sum.add(norm, Scalars.One));
+
+    /// <summary>The Frobenius norm of the difference of a weight and another network's.</summary>
+    public static torch.Tensor Norm(torch.Tensor weight, torch.Tensor other) => weight.sub(other).norm();
 }

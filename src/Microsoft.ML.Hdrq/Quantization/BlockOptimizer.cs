@@ -33,12 +33,13 @@ internal abstract class BlockOptimizer : IDisposable
     }
 
     /// <summary>Creates the optimizer for the device of the parameters.</summary>
-    public static BlockOptimizer Create(Learned learned) =>
-        learned.All.FirstOrDefault() is { } first
-        && CudaKernels.For(first) is { } kernels
-        && learned.All.Concat(learned.Distances.Select(distance => distance.Reference)).All(CudaRounding.Holds)
+    public static BlockOptimizer Create(Learned learned)
+    {
+        var tensors = learned.All.Concat(learned.Distances.Select(distance => distance.Reference)).ToList();
+        return tensors.Count > 0 && CudaKernels.For(tensors[0]) is { } kernels && tensors.All(CudaRounding.Holds)
             ? new CudaBlockOptimizer(learned, kernels)
-            : new TorchBlockOptimizer(learned);
+            : tensors.All(HostMemory.Holds) ? new HostBlockOptimizer(learned) : new TorchBlockOptimizer(learned);
+    }
 
     /// <summary>Forgets the gradients of the step before.</summary>
     public abstract void ZeroGradients();

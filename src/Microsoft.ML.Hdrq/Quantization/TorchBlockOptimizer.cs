@@ -1,15 +1,14 @@
 using Microsoft.ML.Hdrq.Networks;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
-using TorchSharp.Modules;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>Adam by Torch's own operations, on any device.</summary>
-internal sealed class TorchBlockOptimizer : BlockOptimizer
+internal class TorchBlockOptimizer : BlockOptimizer
 {
     private readonly Learned _learned;
-    private readonly List<(double Coefficient, List<(Parameter Weight, torch.Tensor Reference)> Layers)> _terms;
+    private readonly List<(double Coefficient, List<Distance> Distances)> _terms;
     private readonly AdamOptimizer _weights;
     private readonly AdamOptimizer _activationScales;
 
@@ -20,9 +19,7 @@ internal sealed class TorchBlockOptimizer : BlockOptimizer
         [
             .. learned.Distances
                 .GroupBy(distance => distance.Coefficient)
-                .Select(group => (
-                    group.Key,
-                    group.Select(distance => (distance.Weight, distance.Reference)).ToList())),
+                .Select(group => (group.Key, group.ToList())),
         ];
         _weights = new([.. learned.Weights, .. learned.WeightScales]);
         _activationScales = new(learned.ActivationScales);
@@ -36,10 +33,13 @@ internal sealed class TorchBlockOptimizer : BlockOptimizer
 
     public override torch.Tensor AddDistances(torch.Tensor loss)
     {
-        foreach (var (coefficient, layers) in _terms)
-            loss = loss.add(WeightDistance.Sum(layers).mul(Scalars.Keep(coefficient)), Scalars.One);
+        foreach (var (coefficient, distances) in _terms)
+            loss = loss.add(WeightDistance.Sum(distances.Select(Norm)).mul(Scalars.Keep(coefficient)), Scalars.One);
         return loss;
     }
+
+    /// <summary>The norm of a distance, [1 value].</summary>
+    protected virtual torch.Tensor Norm(Distance distance) => WeightDistance.Norm(distance.Weight, distance.Reference);
 
     public override void Step(double weightRate, double activationScaleRate)
     {

@@ -168,13 +168,22 @@ internal sealed class AdamOptimizer : ParameterOptimizer
     protected override void Change(int index, torch.Tensor gradient, double rate)
     {
         var (weight, step) = (Parameters[index], ++_steps[index]);
+        var rootDivisor = Math.Sqrt(1 - Math.Pow(SquareKept, step));
+        var correctedRate = -rate / (1 - Math.Pow(MeanKept, step));
+        if (HostAdam.CanApply(weight, gradient))
+        {
+            HostAdam.Step(weight, gradient, _means[index], _squares[index], new(
+                (float)MeanKept, (float)(1 - MeanKept), (float)SquareKept, (float)(1 - SquareKept),
+                (float)rootDivisor, (float)Epsilon, (float)correctedRate, (float)(1 - rate * _decay)));
+            return;
+        }
         if (_decay != 0)
             weight.mul_(Scalars.Keep(1 - rate * _decay));
         _means[index].mul_(Scalars.Keep(MeanKept)).add_(gradient, Scalars.Keep(1 - MeanKept));
         _squares[index].mul_(Scalars.Keep(SquareKept)).addcmul_(gradient, gradient, Scalars.Keep(1 - SquareKept));
         var size = _squares[index].sqrt()
-            .div(Scalars.Keep(Math.Sqrt(1 - Math.Pow(SquareKept, step))))
+            .div(Scalars.Keep(rootDivisor))
             .add_(Scalars.Keep(Epsilon), Scalars.One);
-        weight.addcdiv_(_means[index], size, Scalars.Keep(-rate / (1 - Math.Pow(MeanKept, step))));
+        weight.addcdiv_(_means[index], size, Scalars.Keep(correctedRate));
     }
 }

@@ -103,15 +103,18 @@ public sealed class ParameterOptimizerTests
         }
     }
 
-    // The last has no gradient, and one has none at first.
+    // One has no gradient, and two have none at first; one is larger than what a thread takes at a time.
     private static torch.Tensor Loss(Parameter[] parameters, int step)
     {
         var first = parameters[0].mul(SmallNetworks.Random(step, 5, 3)).sum().exp();
-        return step < 2 ? first : first.add(parameters[1].sin().sum());
+        return step < 2 ? first : first.add(parameters[1].sin().sum()).add(parameters[3].mul(step).sin().sum());
     }
 
     private static Parameter[] Parameters() =>
-        [new(SmallNetworks.Random(1, 5, 3).mul(0.1)), new(SmallNetworks.Random(2, 4)), new(SmallNetworks.Random(3, 2))];
+        [
+            new(SmallNetworks.Random(1, 5, 3).mul(0.1)), new(SmallNetworks.Random(2, 4)), new(SmallNetworks.Random(3, 2)),
+            new(SmallNetworks.Random(4, 233, 301)),
+        ];
 
     private static double Rate(int step) => 0.01 * (step + 1);
 

@@ -1,9 +1,10 @@
 using System.Collections.Concurrent;
 using Microsoft.ML.Hdrq.Networks.Quantizers;
+using Microsoft.ML.Hdrq.Networks.Torch;
 using Microsoft.ML.Hdrq.Quantization;
 using TorchSharp;
 
-namespace Microsoft.ML.Hdrq.Tests.Quantization;
+namespace Microsoft.ML.Hdrq.Tests.Networks.Torch;
 
 [TestClass]
 public sealed class HostMemoryTests

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using TorchSharp;
 
-namespace Microsoft.ML.Hdrq.Quantization;
+namespace Microsoft.ML.Hdrq.Networks.Torch;
 
 /// <summary>
 /// Custom passes over tensors in host memory, on as many threads as Torch uses. Their loops are compiled with all
