@@ -18,16 +18,19 @@ internal static class Application
         try
         {
             var exitCode = ExitCode.Done;
+            ParseResult? parsed = null;
             var command = HdrqCommand.Create(work =>
             {
                 output = work.IsJson ? new JsonOutput(streams.Out, TimeProvider.System)
                     : streams.Terminal is { } terminal ? new TerminalOutput(terminal)
                     : output;
                 Arguments.CheckTemporaryFolder();
+                if (CommonArguments.TooManyThreads(parsed!) is { } warning)
+                    output.Warn(warning);
                 work.Run(new Session(output, cancellation.Token));
             });
             // A file name may begin with @.
-            var parsed = command.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
+            parsed = command.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
             if (parsed.Errors is [var error, ..])
             {
                 // Whoever reads events looks for the last of them, whatever it says.

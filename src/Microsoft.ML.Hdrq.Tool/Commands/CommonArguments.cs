@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Microsoft.ML.Hdrq.Pipeline;
 
 namespace Microsoft.ML.Hdrq.Tool.Commands;
@@ -38,17 +39,28 @@ internal static class CommonArguments
     public static Option<int> BatchSize() =>
         Arguments.Integer("--batch-size", "Images scored at once.", 1, LargestBatch, 32);
 
+    /// <summary>The name of the option for threads.</summary>
+    private const string ThreadsName = "--threads";
+
     /// <summary>Threads of what only scores.</summary>
     public static Option<int?> Threads() =>
         Arguments.OptionalInteger(
-            "--threads", "Threads that score; 1 where other work shares the cores. Default: one for each core.", 1,
+            ThreadsName, "Threads that score; 1 where other work shares the cores. Default: one for each core.", 1,
             MostThreads);
 
     /// <summary>Threads of what trains.</summary>
     public static Option<int?> TrainingThreads() =>
         Arguments.OptionalInteger(
-            "--threads", "Threads that train and score; 1 where other work shares the cores. The same number gives the "
+            ThreadsName, "Threads that train and score; 1 where other work shares the cores. The same number gives the "
             + "same network, another one differs in the last digits. Default: one for each core.", 1, MostThreads);
+
+    /// <summary>What is to be said of more threads than cores; null where there are not more.</summary>
+    public static string? TooManyThreads(ParseResult result) =>
+        result.GetResult(ThreadsName) is OptionResult option && option.GetValueOrDefault<int?>() is { } threads
+            && threads > Environment.ProcessorCount
+                ? $"{ThreadsName} {threads}: there are {Environment.ProcessorCount} cores, and more threads are slower. "
+                    + "They only serve to get the same network as a machine that has so many."
+                : null;
 
     /// <summary>The GPU.</summary>
     public static Option<int?> Gpu() =>
@@ -83,5 +95,6 @@ internal static class CommonArguments
     /// <summary>Steps of quantization.</summary>
     public static Option<int?> Iterations() => Arguments.OptionalInteger(
         "--iterations",
-            "Steps for each block; 0 rounds to nearest. Default: 1,000, for segmentation 100, or that of the settings.", 0, int.MaxValue);
+            "Steps for each block; 0 rounds to nearest. Default: 1,000, for segmentation 100, or that of the settings.",
+            0, int.MaxValue);
 }

@@ -43,9 +43,8 @@ public abstract record QuantizationOptions
     /// -128 to 127; true by default. Files with them are exact on every CPU, and as fast as those with weights of 4
     /// bits: ONNX Runtime adds pairs of products within 16 bits on x86 CPUs without VNNI, and no pair of such products
     /// leaves these. With the full range, files hold unsigned weights, for which ONNX Runtime has no kernels with VNNI;
-    /// see <c>OnnxSaveOptions.SignedWeights</c>. First and last layers keep the full range where
-    /// <see cref="WeightBits"/> or <see cref="ActivationBits"/> are fewer than 8. The paper has the full range.
-    /// Networks that are to be merged need the same ranges.
+    /// see <c>OnnxSaveOptions.SignedWeights</c>. The paper has the full range. Networks that are to be merged need the
+    /// same ranges.
     /// </summary>
     public bool ReduceRange { get; init; } = true;
 

@@ -117,11 +117,8 @@ internal sealed class QuantizerSites
             : BeforeMoving(layer.Input);
         var (isFirst, isLast) = (!_behindLayers.Contains(value), _lasts.Contains(layer.Node));
         var weightSiteBits = exception?.WeightBits ?? (isFirst || isLast ? EdgeBits : weightBits);
-        // Layers that have 8 bits only because they are the first or last stay as they are: few enough not to count.
-        var isKept = (isFirst || isLast) && exception?.WeightBits is null
-            && Math.Min(weightBits, activationBits) < EdgeBits;
         if (_sites.TryAdd(layer.Weight, new QuantizerSite(layer.Weight, weightSiteBits, layer)))
-            _ranges[layer.Weight] = (value, exception?.ReduceRange ?? (reduceRange && !isKept ? null : false));
+            _ranges[layer.Weight] = (value, exception?.ReduceRange ?? (reduceRange ? null : false));
         if (!isFirst || _placement == QuantizerPlacement.Integer)
             AddActivation(value, exception?.ActivationBits ?? (isFirst || isLast ? EdgeBits : activationBits));
     }

@@ -19,8 +19,7 @@ public sealed class OnnxReportTests
         Assert.IsTrue(report.Layers.All(layer => layer is { IsInteger: true, Reason: null }), report.ToString());
         // 7 convolutions and a linear layer; the first and the last have 8 bits.
         Assert.AreEqual("8:8 4:4 4:4 4:4 4:4 4:4 4:4 8:8", string.Join(' ', report.Layers.Select(layer => $"{layer.WeightBits}:{layer.InputBits}")));
-        // Those of 8 bits have the full range, because the others have fewer.
-        Assert.AreEqual("01111110", Signs(report));
+        Assert.AreEqual("11111111", Signs(report));
         Assert.AreEqual(7, report.IntegerOperators["QLinearConv"]);
         Assert.AreEqual(3, report.IntegerOperators["QLinearAdd"]);
         Assert.AreEqual(1, report.IntegerOperators["QGemm"]);

@@ -115,19 +115,20 @@ public sealed class QuantizerSitesTests
         AssertSites(network, QuantizerPlacement.Paper, "turned:4 middle:8 stem.weight:8 middle.weight:3 y.weight:8");
     }
 
-    // Products of 8 bits with 8 bits have the reduced range; first and last layers of fewer bits stay what they were.
+    // Products of 8 bits with 8 bits have the reduced range, which those of first and last layers always are.
     [TestMethod]
     [DataRow(8, 8, true, "11111111")]
     [DataRow(8, 8, false, "00000000")]
-    [DataRow(4, 8, true, "00000000")]
-    [DataRow(8, 4, true, "00000000")]
-    [DataRow(4, 4, true, "00000000")]
+    [DataRow(4, 8, true, "10000001")]
+    [DataRow(8, 4, true, "10000001")]
+    [DataRow(4, 4, true, "10000001")]
+    [DataRow(4, 4, false, "00000000")]
     [DataRow(8, 8, true, "01111111", "^conv1$ ReduceRange=false")]
     [DataRow(8, 8, true, "10111111", @"^layer1\.0\.conv1$ ActivationBits=7")]
     [DataRow(8, 8, true, "10111111", @"^layer1\.0\.conv1$ WeightBits=7")]
-    [DataRow(4, 8, true, "01000000", @"^layer1\.0\.conv1$ WeightBits=8")]
-    [DataRow(4, 4, true, "00000000", @"^layer1\.0\.conv1$ WeightBits=8")]
-    [DataRow(4, 4, true, "10000000", "^conv1$ WeightBits=8 ActivationBits=8")]
+    [DataRow(4, 8, true, "11000001", @"^layer1\.0\.conv1$ WeightBits=8")]
+    [DataRow(4, 4, true, "10000001", @"^layer1\.0\.conv1$ WeightBits=8")]
+    [DataRow(4, 4, true, "10000001", "^conv1$ WeightBits=8 ActivationBits=8")]
     [DataRow(4, 4, false, "10000000", "^conv1$ ReduceRange=true")]
     public void Weights_of_eight_bits_have_the_reduced_range_where_activations_have_eight_bits(
         int weightBits, int activationBits, bool reduceRange, string expected, string? exception = null)

@@ -27,8 +27,7 @@ public sealed class InfoAndEvaluateTests
             "--methods", "hdrq", "--iterations", "1", "--merge", "all", "--min-images", "12", "--output", F("out")).Done();
     }
 
-    // The first and the last layer have the full range of 8 bits.
-    private const string AllKernels = "8 of 8 layers in ONNX Runtime, 2 with unsigned weights";
+    private const string AllKernels = "8 of 8 layers in ONNX Runtime";
 
     [ClassCleanup]
     public static void CleanUp() => _folder.Dispose();
@@ -62,6 +61,16 @@ public sealed class InfoAndEvaluateTests
         Assert.HasCount(8, info["layers"]!.AsArray());
         Assert.AreEqual(kernels is not null, info["layers"]!.AsArray()
             .All(layer => (int?)layer!["weightBits"] is not null));
+    }
+
+    [TestMethod]
+    public void More_threads_than_cores_are_warned_of()
+    {
+        string[] Evaluate(int threads) =>
+            ["evaluate", F("network.onnx"), "--data", F("data"), "--threads", $"{threads}"];
+        Assert.AreEqual("", CommandLine.Run(Evaluate(Environment.ProcessorCount)).Done().Error);
+        var warned = CommandLine.Run(Evaluate(Environment.ProcessorCount + 1)).Done().Error;
+        StringAssert.Contains(warned, $"there are {Environment.ProcessorCount} cores");
     }
 
     /// <summary>Rightly classified images are counted here: ONNX Runtime alone on pixels that Skia decodes.</summary>
