@@ -56,10 +56,10 @@ public static class OnnxNetworkExtensions
                 throw new InvalidDataException(
                     $"'{path}': an ONNX file has at most {Array.MaxLength} bytes, this one has {file.Length}.");
             }
-            var bytes = File.ReadAllBytes(path);
+            using var bytes = new FileBytes(path);
             try
             {
-                return Read(bytes, file.DirectoryName, options);
+                return Read(bytes.Memory, file.DirectoryName, options);
             }
             catch (InvalidDataException exception)
             {
@@ -116,7 +116,7 @@ public static class OnnxNetworkExtensions
             options.Check();
             using var buffer = new MemoryStream();
             stream.CopyTo(buffer);
-            return Read(buffer.ToArray(), externalDataDirectory, options);
+            return Read(buffer.GetBuffer().AsMemory(0, (int)buffer.Length), externalDataDirectory, options);
         }
     }
 
@@ -163,7 +163,7 @@ public static class OnnxNetworkExtensions
             model => WholeFile.Write(externalTarget, data => OnnxWriter.Write(network, model, options, data)));
     }
 
-    private static Network Read(byte[] bytes, string? externalDataDirectory, OnnxLoadOptions options)
+    private static Network Read(ReadOnlyMemory<byte> bytes, string? externalDataDirectory, OnnxLoadOptions options)
     {
         var network = OnnxReader.Read(bytes, externalDataDirectory, options.MaxValueSize);
         if (options.Output is not { } output)

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Immutable;
 using Google.Protobuf;
 using Microsoft.ML.Hdrq.Networks;
@@ -55,13 +56,13 @@ internal sealed class OnnxReader
     /// The model uses operators or an opset that are not supported, and the message names all of them; or it has more
     /// than <see cref="MaxNodes"/> nodes.
     /// </exception>
-    public static Network Read(byte[] bytes, string? externalDataDirectory, long maxValueSize)
+    public static Network Read(ReadOnlyMemory<byte> bytes, string? externalDataDirectory, long maxValueSize)
     {
         TorchRuntime.EnsureLoaded();
         ModelProto model;
         try
         {
-            model = ModelProto.Parser.WithDiscardUnknownFields(true).ParseFrom(bytes);
+            model = ModelProto.Parser.WithDiscardUnknownFields(true).ParseFrom(new ReadOnlySequence<byte>(bytes));
         }
         catch (InvalidProtocolBufferException exception)
         {
@@ -74,7 +75,7 @@ internal sealed class OnnxReader
     }
 
     /// <summary>Reads a model; its control flow is replaced where it is constant.</summary>
-    /// <inheritdoc cref="Read(byte[], string?, long)" path="/exception"/>
+    /// <inheritdoc cref="Read(ReadOnlyMemory{byte}, string?, long)" path="/exception"/>
     public static Network Read(ModelProto model, ExternalDataDirectory? external, long maxValueSize)
     {
         CheckLength(model);

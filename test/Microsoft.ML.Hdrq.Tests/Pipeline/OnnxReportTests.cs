@@ -19,7 +19,8 @@ public sealed class OnnxReportTests
         Assert.IsTrue(report.Layers.All(layer => layer is { IsInteger: true, Reason: null }), report.ToString());
         // 7 convolutions and a linear layer; the first and the last have 8 bits.
         Assert.AreEqual("8:8 4:4 4:4 4:4 4:4 4:4 4:4 8:8", string.Join(' ', report.Layers.Select(layer => $"{layer.WeightBits}:{layer.InputBits}")));
-        Assert.AreEqual("11111111", Signs(report));
+        // Those of 8 bits have the full range, as in the paper.
+        Assert.AreEqual("01111110", Signs(report));
         Assert.AreEqual(7, report.IntegerOperators["QLinearConv"]);
         Assert.AreEqual(3, report.IntegerOperators["QLinearAdd"]);
         Assert.AreEqual(1, report.IntegerOperators["QGemm"]);
@@ -30,13 +31,16 @@ public sealed class OnnxReportTests
     }
 
     [TestMethod]
-    [DataRow(true, "11111111")]
-    [DataRow(false, "00000000")]
-    public void Weights_of_8_bits_are_signed_with_the_reduced_range(bool reduceRange, string signs)
+    [DataRow(8, true, "11111111")]
+    [DataRow(8, false, "00000000")]
+    [DataRow(4, true, "11111111")]
+    [DataRow(4, false, "01111110")]
+    public void Weights_of_8_bits_are_signed_with_the_reduced_range(int bits, bool reduceRange, string signs)
     {
         using var network = SmallNetworks.Residual();
         using var quantized = NetworkQuantizer.Quantize(
-            network, SmallNetworks.Random(1, 4, 3, 8, 8), new RoundToNearestOptions { ReduceRange = reduceRange });
+            network, SmallNetworks.Random(1, 4, 3, 8, 8),
+            new RoundToNearestOptions { WeightBits = bits, ActivationBits = bits, ReduceRange = reduceRange });
         var report = OnnxReport.Of(quantized);
         Assert.AreEqual(signs, Signs(report));
         Assert.IsTrue(report.Layers.All(layer => layer.IsInteger));
