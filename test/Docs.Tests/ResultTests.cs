@@ -19,7 +19,10 @@ public sealed partial class ResultTests
         var data = File.ReadAllLines(Repository.Combine($"docs/results/{page}.csv"));
         var document = MarkdownDocument.Read($"docs/results/{page}.md");
         Assert.IsGreaterThan(1, data.Length);
-        Assert.AreEqual(string.Join('\n', data), string.Join('\n', Cells(document).Prepend(Header)));
+        string[] cells = [Header, .. Cells(document)];
+        // A page has hundreds of cells: only those that differ are of interest.
+        Assert.AreEqual(string.Join('\n', data.Except(cells)), string.Join('\n', cells.Except(data)));
+        CollectionAssert.AreEqual(data, cells);
     }
 
     /// <summary>Each cell of each table, without empty ones and those of the first column: labels of rows.</summary>

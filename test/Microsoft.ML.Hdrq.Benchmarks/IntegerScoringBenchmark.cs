@@ -21,11 +21,14 @@ internal static class IntegerScoringBenchmark
         const int inputSize = 224;
         using var original = ResNet.ImageNet(50, 1000, seed: 1, inputSize);
         using var network = FoldBatchNormalization.Apply(original);
-        var quantized = _bits.Select(bits => RoundedNetwork.Of(original, bits.Weights, bits.Activations, inputSize)).ToList();
+        var quantized = _bits.Select(bits => RoundedNetwork.Of(original, bits.Weights, bits.Activations, inputSize))
+            .ToList();
         using var full = RoundedNetwork.Of(original, _bits[0].Weights, _bits[0].Activations, inputSize, reduceRange: false);
         List<string> names = ["FP32", .. _bits.Select(bits => $"W{bits.Weights}A{bits.Activations}")];
         names = [.. names, .. names.Select(name => $"{name} in a .zip"), $"{names[1]}, full range"];
-        foreach (var (batch, threads) in from batch in new[] { 1, 32 } from threads in new[] { 1, 2 } select (batch, threads))
+        foreach (var (batch, threads) in from batch in new[] { 1, 32 }
+                                         from threads in new[] { 1, 2 }
+                                         select (batch, threads))
         {
             List<SavedNetwork> saved =
             [

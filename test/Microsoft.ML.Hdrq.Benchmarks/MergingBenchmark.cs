@@ -92,12 +92,14 @@ internal static class MergingBenchmark
         using var merging = new TemporaryFolder();
         var ways = way is null ? _ways : [way];
         var names = new string[ways.Length];
-        var times = Turns.TakeOnce([.. ways.Index().Select(one => (Action)(() => names[one.Index] = Merge(one.Item)))], repetitions);
+        var times = Turns.TakeOnce([.. ways.Index().Select(one => (Action)(() => names[one.Index] = Merge(one.Item)))],
+            repetitions);
         var where = $"{files.Length} ResNet-50 {(inMemory ? "in memory" : "from files")}";
         foreach (var ((name, time), method) in ways.Zip(times).Zip(names))
             table.Add("merging", where, $"{name} ({method}), a network", time / 1000 / files.Length, "s");
         using var process = Process.GetCurrentProcess();
-        table.Add("merging", where, $"{string.Join(" and ", ways)}, largest working set", process.PeakWorkingSet64 / 1e9, "GB");
+        table.Add("merging", where, $"{string.Join(" and ", ways)}, largest working set",
+            process.PeakWorkingSet64 / 1e9, "GB");
 
         string Merge(string name)
         {
@@ -105,7 +107,8 @@ internal static class MergingBenchmark
             var networks = inMemory ? files.Select(Network.LoadOnnx).ToList() : [];
             try
             {
-                using var merged = inMemory ? NetworkMerger.Merge(networks, options) : NetworkMerger.MergeFiles(files, options);
+                using var merged = inMemory ? NetworkMerger.Merge(networks, options)
+                    : NetworkMerger.MergeFiles(files, options);
                 merged.SaveOnnx(merging.Combine("merged.onnx"));
                 return merged.Metadata[NetworkMetadata.MergeMethod];
             }
@@ -128,7 +131,8 @@ internal static class MergingBenchmark
         }
         var images = torch.randn([Images, 3, 224, 224], generator: generator);
         if (bits < 32)
-            return NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions { WeightBits = bits, ActivationBits = bits }, 1);
+            return NetworkQuantizer.Quantize(
+                network, images, new RoundToNearestOptions { WeightBits = bits, ActivationBits = bits }, 1);
         var copy = network.Clone();
         InputGrams.Send(copy, images, new SentMoments(), batchSize: 8, CancellationToken.None);
         return copy;

@@ -6,7 +6,9 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Benchmarks;
 
-/// <summary>CPU time of quantizing ResNet-20 with the paper's settings, W4A4, on one thread, but for 500 steps a block.</summary>
+/// <summary>
+/// CPU time of quantizing ResNet-20 with the paper's settings, W4A4, on one thread, but for 500 steps a block.
+/// </summary>
 internal static class PaperSettingsBenchmark
 {
     private const int Images = 256;

@@ -2,7 +2,8 @@ using System.Globalization;
 using Microsoft.ML.Hdrq.Benchmarks;
 using Microsoft.ML.Hdrq.Networks.Torch;
 
-// As in applications, where a network is the first that asks for Torch: the library then lets idle threads sleep, where Torch alone lets them spin.
+// As in applications, where a network is the first that asks for Torch: the library then lets idle threads sleep, where
+// Torch alone lets them spin.
 TorchRuntime.EnsureLoaded();
 try
 {

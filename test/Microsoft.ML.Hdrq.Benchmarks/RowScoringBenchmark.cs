@@ -36,7 +36,9 @@ internal static class RowScoringBenchmark
         Stages(table, large, repetitions);
     }
 
-    /// <summary>512 rows, in memory, through ML.NET's own transformer and ours, and the session in the same batches.</summary>
+    /// <summary>
+    /// 512 rows, in memory, through ML.NET's own transformer and ours, and the session in the same batches.
+    /// </summary>
     private static void Batches(SpeedTable table, Network network, int repetitions)
     {
         var ml = new MLContext(1);
@@ -57,7 +59,8 @@ internal static class RowScoringBenchmark
                 ("ApplyOnnxModel, row by row", () => Read(byRow)),
                 ("ApplyNetwork, batches of 32", () => Read(batches32)),
                 ("ApplyNetwork, batches of 128", () => Read(batches128)),
-                ("a session of ONNX Runtime, batches of 32", () => pixels.ForEach(batch => session.Score(batch, [32, 3, 32, 32]))),
+                ("a session of ONNX Runtime, batches of 32",
+                    () => pixels.ForEach(batch => session.Score(batch, [32, 3, 32, 32]))),
             ], repetitions);
 
             void Read(ITransformer transformer) => Last(transformer.Transform(data), output);
@@ -75,17 +78,21 @@ internal static class RowScoringBenchmark
         var rows = Images(1, size);
         var schema = Schema(size);
         var data = ml.Data.LoadFromEnumerable(rows, schema);
-        using var model = ml.Transforms.ApplyNetwork("Score", Input, network, new() { Threads = Environment.ProcessorCount }).Fit(data);
-        using var engine = ml.Model.CreatePredictionEngine<Row, Scores>(model, ignoreMissingColumns: false, inputSchemaDefinition: schema);
+        using var model = ml.Transforms.ApplyNetwork(
+            "Score", Input, network, new() { Threads = Environment.ProcessorCount }).Fit(data);
+        using var engine = ml.Model.CreatePredictionEngine<Row, Scores>(
+            model, ignoreMissingColumns: false, inputSchemaDefinition: schema);
         using var session = SavedNetwork.Onnx(network, Environment.ProcessorCount);
         var answer = new Scores();
         var times = Turns.All(
-            [() => session.Score(rows[0].Pixels, [1, 3, size, size]), () => engine.Predict(rows[0], ref answer)], Calls / 10, Calls);
+            [() => session.Score(rows[0].Pixels, [1, 3, size, size]), () => engine.Predict(rows[0], ref answer)],
+            Calls / 10, Calls);
         foreach (var (share, name) in new[] { (0.5, "median"), (0.99, "99th percentile") })
         {
             var values = times.Select(time => Turns.Quantile(time, share)).ToArray();
             table.Add(Name, $"{where}, one image", $"session, {name}", values[0], "ms");
-            table.Add(Name, $"{where}, one image", $"PredictionEngine, {name}", values[1], "ms", values[1] / values[0], "of the session's time");
+            table.Add(Name, $"{where}, one image", $"PredictionEngine, {name}", values[1], "ms", values[1] / values[0],
+                "of the session's time");
         }
     }
 
@@ -109,9 +116,11 @@ internal static class RowScoringBenchmark
             var ml = new MLContext(1);
             var data = ml.Data.LoadFromEnumerable(files.Select(file => new ImageFile { File = file }));
             var load = ml.Transforms.LoadImages("Image", imageFolder: null, nameof(ImageFile.File));
-            var resize = load.Append(ml.Transforms.ResizeImages("Image", 224, 224, resizing: ImageResizingEstimator.ResizingKind.Fill));
+            var resize = load.Append(ml.Transforms.ResizeImages(
+                "Image", 224, 224, resizing: ImageResizingEstimator.ResizingKind.Fill));
             var extract = resize.Append(ml.Transforms.ExtractPixels(Input, "Image"));
-            var (decoded, resized, extracted) = (load.Fit(data).Transform(data), resize.Fit(data).Transform(data), extract.Fit(data).Transform(data));
+            var (decoded, resized, extracted) =
+                (load.Fit(data).Transform(data), resize.Fit(data).Transform(data), extract.Fit(data).Transform(data));
             using var model = ml.Transforms.ApplyNetwork("Score", Input, network).Fit(extracted);
             using var session = SavedNetwork.Onnx(network, Environment.ProcessorCount);
             var batch = Images(Files, 224).SelectMany(row => row.Pixels).ToArray();
@@ -159,7 +168,9 @@ internal static class RowScoringBenchmark
     private static Row[] Images(int count, int size)
     {
         var random = new Random(1);
-        return [.. Enumerable.Range(0, count).Select(_ => new Row { Pixels = [.. Enumerable.Range(0, 3 * size * size).Select(_ => random.NextSingle())] })];
+        return [.. Enumerable.Range(0, count)
+            .Select(_ => new Row { Pixels =
+                [.. Enumerable.Range(0, 3 * size * size).Select(_ => random.NextSingle())] })];
     }
 
     private static SchemaDefinition Schema(int size)

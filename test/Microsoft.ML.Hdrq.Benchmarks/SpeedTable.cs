@@ -73,7 +73,9 @@ internal sealed class SpeedTable : IDisposable
 
     private static string Number(double value) => value.ToString("G4", CultureInfo.InvariantCulture);
 
-    /// <summary>The processes that ran or waited in the last minute, this one among them; NaN elsewhere than on Linux.</summary>
+    /// <summary>
+    /// The processes that ran or waited in the last minute, this one among them; NaN elsewhere than on Linux.
+    /// </summary>
     private static double Load() => OperatingSystem.IsLinux()
         ? double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0], CultureInfo.InvariantCulture)
         : double.NaN;
@@ -82,9 +84,11 @@ internal sealed class SpeedTable : IDisposable
     private static string Machine()
     {
         var name = OperatingSystem.IsLinux()
-            ? File.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim()
+            ? File.ReadLines("/proc/cpuinfo")
+                .FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim()
             : null;
-        List<string> parts = [$"{Environment.ProcessorCount} cores", name ?? RuntimeInformation.ProcessArchitecture.ToString()];
+        List<string> parts = [$"{Environment.ProcessorCount} cores",
+            name ?? RuntimeInformation.ProcessArchitecture.ToString()];
         if (Avx512BW.IsSupported)
             parts.Add("AVX-512");
         else if (Avx2.IsSupported)

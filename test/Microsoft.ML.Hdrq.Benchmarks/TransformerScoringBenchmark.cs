@@ -47,7 +47,8 @@ internal static class TransformerScoringBenchmark
             foreach (ref var pixel in pixels.AsSpan())
                 pixel = random.NextSingle();
             var times = Turns.TakeOnce(
-                [.. files.Select<SavedNetwork, Action>(file => () => file.Score(pixels, [batch, 3, size, size]))], repetitions);
+                [.. files.Select<SavedNetwork, Action>(file => () => file.Score(pixels, [batch, 3, size, size]))],
+                repetitions);
             files.ForEach(file => file.Dispose());
             foreach (var (kind, time) in kinds.Zip(times))
             {

@@ -7,7 +7,10 @@ internal static class Turns
 {
     private const int StepsInATurn = 2;
 
-    /// <summary>Measures short actions: a turn begins with one that is not timed, so that caches and heap hold what this action needs, as when it is done again and again.</summary>
+    /// <summary>
+    /// Measures short actions: a turn begins with one that is not timed, so that caches and heap hold what this action
+    /// needs, as when it is done again and again.
+    /// </summary>
     /// <param name="actions">The actions.</param>
     /// <param name="warmUps">Turns that do not count.</param>
     /// <param name="turns">Turns that count.</param>
@@ -20,14 +23,16 @@ internal static class Turns
 
     /// <summary>Measures long actions, once a turn.</summary>
     /// <returns>The median of each action in milliseconds.</returns>
-    public static double[] TakeOnce(Action[] actions, int turns) => Take(actions, warmUps: 1, turns, action => [Time(action)]);
+    public static double[] TakeOnce(Action[] actions, int turns) =>
+        Take(actions, warmUps: 1, turns, action => [Time(action)]);
 
     /// <summary>Measures each action once a turn.</summary>
     /// <param name="actions">The actions.</param>
     /// <param name="warmUps">Turns that do not count.</param>
     /// <param name="turns">Turns that count.</param>
     /// <returns>All times of each action in milliseconds.</returns>
-    public static List<double>[] All(Action[] actions, int warmUps, int turns) => All(actions, warmUps, turns, action => [Time(action)]);
+    public static List<double>[] All(Action[] actions, int warmUps, int turns) =>
+        All(actions, warmUps, turns, action => [Time(action)]);
 
     /// <summary>The smallest value that at least a share of the values does not exceed.</summary>
     public static double Quantile(List<double> values, double share) =>

@@ -21,7 +21,8 @@ internal static class Adapting
                 var actualScores = Train(setting.Device, actual);
                 var (median, largest) = expected.Differences(actual);
                 setting.Log.Check(
-                    $"{optimizer}{(updates ? ", statistics updated" : "")}", median < 1e-3 && actualScores.isfinite().all().item<bool>(),
+                    $"{optimizer}{(updates ? ", statistics updated" : "")}",
+                    median < 1e-3 && actualScores.isfinite().all().item<bool>(),
                     $"losses: median {median:E1}, largest {largest:E1}; scores {Setting.Difference(expectedScores, actualScores):E1} from the CPU's");
 
                 torch.Tensor Train(torch.Device device, Losses losses)

@@ -5,7 +5,9 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Gpu;
 
-/// <summary>How an application chooses the device: <c>GpuDeviceId</c>, <c>FallbackToCpu</c>, a device that is not there.</summary>
+/// <summary>
+/// How an application chooses the device: <c>GpuDeviceId</c>, <c>FallbackToCpu</c>, a device that is not there.
+/// </summary>
 internal static class Devices
 {
     private const int Side = 16;
@@ -18,7 +20,8 @@ internal static class Devices
         var expected = Scores(null, false);
         var actual = Scores(there, false);
         var difference = expected.Zip(actual, (x, y) => (double)Math.Abs(x - y)).Max() / expected.Max(Math.Abs);
-        setting.Log.Check($"GpuDeviceId = {there?.ToString() ?? "null"}", difference < 0.35, $"quantized scores {difference:E1} from the CPU's");
+        setting.Log.Check($"GpuDeviceId = {there?.ToString() ?? "null"}", difference < 0.35,
+            $"quantized scores {difference:E1} from the CPU's");
 
         const int missing = 99;
         try

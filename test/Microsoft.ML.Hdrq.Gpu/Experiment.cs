@@ -23,15 +23,22 @@ internal static class Experiment
     /// <summary>Quantizes one network.</summary>
     public static void Quantize(Setting setting)
     {
-        var (method, domain) = setting.NetworkName.Split(':') is [var m, var d] ? (m, d) : throw new ArgumentException("--network");
+        var (method, domain) = setting.NetworkName.Split(':') is [var m, var d] ? (m, d)
+            : throw new ArgumentException("--network");
         using var source = Network.LoadOnnx(Path.Combine(setting.Data, "source.onnx")).To(setting.Device);
         using var network = Network.LoadOnnx(Path.Combine(setting.Data, $"{domain}.onnx")).To(setting.Device);
         var images = Images(setting, $"{domain}.train");
         QuantizationOptions options = method switch
         {
             "hdrq" => HdrqOptions.Paper with { Training = HdrqOptions.Paper.Training with { Iterations = setting.Steps } },
-            "qdrop" => QDropOptions.Paper with { Training = QDropOptions.Paper.Training with { Iterations = setting.Steps } },
-            "brecq" => BrecqOptions.Paper with { Training = BrecqOptions.Paper.Training with { Iterations = setting.Steps } },
+            "qdrop" => QDropOptions.Paper with
+            {
+                Training = QDropOptions.Paper.Training with { Iterations = setting.Steps }
+            },
+            "brecq" => BrecqOptions.Paper with
+            {
+                Training = BrecqOptions.Paper.Training with { Iterations = setting.Steps }
+            },
             _ => throw new ArgumentException("--network"),
         };
         var start = Stopwatch.GetTimestamp();
@@ -46,7 +53,8 @@ internal static class Experiment
                 Calibration = options.Calibration with { KeepOnDevice = true },
             },
             seed: 1, setting.Limit);
-        setting.Log.Number($"{method} {domain}, {setting.Steps} steps a block", Stopwatch.GetElapsedTime(start).TotalSeconds, "s");
+        setting.Log.Number($"{method} {domain}, {setting.Steps} steps a block",
+            Stopwatch.GetElapsedTime(start).TotalSeconds, "s");
         setting.Log.Number($"{method} {domain}, own domain", Accuracy(quantized, domain, setting), "%");
         quantized.SaveOnnx(QuantizedFile(setting, method, domain));
     }
@@ -65,7 +73,8 @@ internal static class Experiment
         {
             if (!_domains.All(domain => File.Exists(QuantizedFile(setting, method, domain))))
                 continue;
-            Report(method, [.. _domains.Select(domain => Network.LoadOnnx(QuantizedFile(setting, method, domain)))], setting);
+            Report(method, [.. _domains.Select(domain => Network.LoadOnnx(QuantizedFile(setting, method, domain)))],
+                setting);
         }
     }
 
@@ -81,7 +90,8 @@ internal static class Experiment
             var accuracies = _domains.Select(domain => Accuracy(merged, domain, setting)).ToArray();
             foreach (var (domain, accuracy) in _domains.Zip(accuracies))
                 setting.Log.Number($"{what}, {way}: {domain}", accuracy, "%");
-            setting.Log.Number($"{what}, {way}: harmonic mean", accuracies.Length / accuracies.Sum(accuracy => 1 / accuracy), "%");
+            setting.Log.Number($"{what}, {way}: harmonic mean",
+                accuracies.Length / accuracies.Sum(accuracy => 1 / accuracy), "%");
         }
         networks.ForEach(network => network.Dispose());
     }
@@ -93,7 +103,8 @@ internal static class Experiment
     {
         using var scope = torch.NewDisposeScope();
         using var here = network.To(setting.Device);
-        var labels = torch.tensor(Array.ConvertAll(File.ReadAllBytes(Path.Combine(setting.Data, $"{domain}.labels")), label => (long)label));
+        var labels = torch.tensor(Array.ConvertAll(
+            File.ReadAllBytes(Path.Combine(setting.Data, $"{domain}.labels")), label => (long)label));
         var scores = NetworkBatches.Scores(here, Images(setting, $"{domain}.test"), 500, setting.Limit).cpu();
         return 100 * scores.argmax(1).eq(labels).to(torch.ScalarType.Float32).mean().item<float>();
     }

@@ -77,7 +77,9 @@ internal static class Kernels
         return [result.detach().cpu(), values.grad!.cpu(), scale.grad!.cpu()];
     }
 
-    /// <summary>Every entry of a table is the error of a value inside the range, and their distribution is the errors'.</summary>
+    /// <summary>
+    /// Every entry of a table is the error of a value inside the range, and their distribution is the errors'.
+    /// </summary>
     private static void Table(long[] shape, long[] scaleShape, Setting setting)
     {
         using var scope = torch.NewDisposeScope();
@@ -147,7 +149,8 @@ internal static class Kernels
             var other = Setting.Random(12, 70, 100).to(device);
             using var optimizer = BlockOptimizer.Create(
                 new(weights, [weightScale], [activationScale],
-                    [new(weights[0], source, 0.05), new(weights[1], other, 0.1), new(weights[0], source.mul(other[0, 0]), 0.1)]));
+                    [new(weights[0], source, 0.05), new(weights[1], other, 0.1),
+                        new(weights[0], source.mul(other[0, 0]), 0.1)]));
             var losses = new List<torch.Tensor>();
             for (var step = 0; step < steps; step++)
             {
@@ -162,7 +165,8 @@ internal static class Kernels
                 loss.backward();
                 optimizer.Step(1e-2 * (1 - step / (double)steps), 3e-3);
             }
-            return [torch.cat(losses), .. weights.Append(weightScale).Append(activationScale).Select(tensor => tensor.detach().cpu())];
+            return [torch.cat(losses), .. weights.Append(weightScale).Append(activationScale)
+                .Select(tensor => tensor.detach().cpu())];
 
             Parameter Learned(int seed, params long[] shape) => new(Setting.Random(seed, shape).to(device));
         }

@@ -23,7 +23,8 @@ internal sealed class Losses : IProgress<QuantizationProgress>, IProgress<FineTu
     {
         if (Values.Count != other.Values.Count || Values.Count == 0)
             return (double.PositiveInfinity, double.PositiveInfinity);
-        var differences = Values.Zip(other.Values, (x, y) => Math.Abs(x - y) / Math.Max(1e-6, Math.Abs(x))).Order().ToArray();
+        var differences = Values.Zip(other.Values, (x, y) => Math.Abs(x - y) / Math.Max(1e-6, Math.Abs(x))).Order()
+            .ToArray();
         return (differences[differences.Length / 2], differences[^1]);
     }
 

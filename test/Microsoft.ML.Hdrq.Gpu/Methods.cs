@@ -6,7 +6,9 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Gpu;
 
-/// <summary>All methods on a residual network of 20 layers: losses step by step, scores, and a merge of two networks.</summary>
+/// <summary>
+/// All methods on a residual network of 20 layers: losses step by step, scores, and a merge of two networks.
+/// </summary>
 internal static class Methods
 {
     public static void Run(Setting setting)
@@ -22,7 +24,8 @@ internal static class Methods
             ("QDrop", false, new QDropOptions { Training = new() { Iterations = steps } }),
             ("HDRQ without noise", false, new HdrqOptions { Training = new() { Iterations = steps, UseNoise = false } }),
             ("HDRQ", true, new HdrqOptions { Training = new() { Iterations = steps } }),
-            ("HDRQ, paper", true, HdrqOptions.Paper with { Training = HdrqOptions.Paper.Training with { Iterations = steps } }),
+            ("HDRQ, paper", true, HdrqOptions.Paper with {
+                Training = HdrqOptions.Paper.Training with { Iterations = steps } }),
         ];
         foreach (var (name, isNoisy, options) in methods)
         {
@@ -34,7 +37,8 @@ internal static class Methods
             if (expectedLosses.Values.Count > 0 && !isNoisy)
             {
                 var (median, largest) = expectedLosses.Differences(actualLosses);
-                setting.Log.Check($"{name}, losses step by step", median < 1e-2, $"median {median:E1}, largest {largest:E1} from the CPU's");
+                setting.Log.Check($"{name}, losses step by step", median < 1e-2,
+                    $"median {median:E1}, largest {largest:E1} from the CPU's");
             }
             else if (isNoisy)
             {
@@ -44,7 +48,8 @@ internal static class Methods
             }
             var agreement = expected.argmax(1).eq(actual.argmax(1)).to(torch.ScalarType.Float32).mean().item<float>();
             var difference = Setting.Difference(expected, actual);
-            setting.Log.Check($"{name}, merged scores", difference < 0.35, $"{difference:E1} from the CPU's, {agreement:P0} of classes equal");
+            setting.Log.Check($"{name}, merged scores", difference < 0.35,
+                $"{difference:E1} from the CPU's, {agreement:P0} of classes equal");
 
             (torch.Tensor Scores, Losses Losses) Merged(torch.Device device)
             {
@@ -74,7 +79,8 @@ internal static class Methods
         return new Network(network.Graph, network.Parameters.ToDictionary(
             pair => pair.Key,
             pair => pair.Value.dim() == 4
-                ? pair.Value.mul(Setting.Random(seed++, pair.Value.shape).mul(Scalars.Keep(0.05)).add(Scalars.Keep(1), Scalars.One))
+                ? pair.Value.mul(Setting.Random(seed++, pair.Value.shape).mul(Scalars.Keep(0.05))
+                    .add(Scalars.Keep(1), Scalars.One))
                 : pair.Value.clone()));
     }
 }

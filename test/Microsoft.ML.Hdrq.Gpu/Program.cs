@@ -4,7 +4,8 @@ using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
 // Proves the library on a GPU, against the CPU: hdrq-gpu [--device cuda:0|cpu] [--parts a,b,...] [--output results.json]
-// [--data folder] [--network method:domain] [--steps n] [--brief]. Exit codes: 0 all checks passed, 1 one failed, 2 wrong arguments.
+// [--data folder] [--network method:domain] [--steps n] [--brief]. Exit codes: 0 all checks passed, 1 one failed, 2
+// wrong arguments.
 (string Name, string What, int Seconds, Action<Setting> Run)[] parts =
 [
     ("a", "libtorch", 60, Basics.Run),
@@ -29,7 +30,8 @@ var chosen = Option("--parts", "a,b,c,d,e,f,g,h,i,w").Split(',');
 var data = Option("--data", "");
 if (device is not ("cpu" or "cuda:0") || chosen.Except(parts.Select(part => part.Name)).Any())
 {
-    Console.Error.WriteLine("hdrq-gpu [--device cuda:0|cpu] [--parts a,b,...] [--output results.json] [--data folder] [--network method:domain] [--steps n] [--brief]");
+    Console.Error.WriteLine(
+        "hdrq-gpu [--device cuda:0|cpu] [--parts a,b,...] [--output results.json] [--data folder] [--network method:domain] [--steps n] [--brief]");
     return 2;
 }
 

@@ -8,7 +8,9 @@ namespace Microsoft.ML.Hdrq.Gpu;
 /// <param name="Device">The device to prove.</param>
 /// <param name="IsBrief">Whether sizes and numbers of steps are those for a CPU.</param>
 /// <param name="Data">The folder of images and networks of the last parts.</param>
-/// <param name="NetworkName">The network that one of the last parts quantizes: method and domain, with a colon between.</param>
+/// <param name="NetworkName">
+/// The network that one of the last parts quantizes: method and domain, with a colon between.
+/// </param>
 /// <param name="Steps">The number of steps a block there.</param>
 /// <param name="Log">Where results go.</param>
 /// <param name="Limit">Ends the part when its time is up.</param>

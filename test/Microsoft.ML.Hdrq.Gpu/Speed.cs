@@ -13,12 +13,18 @@ internal static class Speed
 {
     public static void Run(Setting setting)
     {
-        Block("ResNet-20 layer1.1, 32x16x32x32", () => ResNet.Cifar(20, 10, seed: 1), "layer1.1.conv1", [32, 16, 32, 32], setting);
-        Block("ResNet-20 layer3.1, 32x64x8x8", () => ResNet.Cifar(20, 10, seed: 1), "layer3.1.conv1", [32, 64, 8, 8], setting);
-        Block("ResNet-18 layer1.1, 32x64x56x56", () => ResNet.ImageNet(18, 10, seed: 1, inputSize: 64), "layer1.1.conv1", [32, 64, 56, 56], setting);
-        Block("ResNet-50 layer1.1, 8x256x56x56", () => ResNet.ImageNet(50, 10, seed: 1, inputSize: 64), "layer1.1.conv1", [8, 256, 56, 56], setting);
-        Block("ResNet-50 layer1.1, 32x256x56x56", () => ResNet.ImageNet(50, 10, seed: 1, inputSize: 64), "layer1.1.conv1", [32, 256, 56, 56], setting);
-        Block("ResNet-50 layer3.1, 32x1024x14x14", () => ResNet.ImageNet(50, 10, seed: 1, inputSize: 64), "layer3.1.conv1", [32, 1024, 14, 14], setting);
+        Block("ResNet-20 layer1.1, 32x16x32x32", () => ResNet.Cifar(20, 10, seed: 1), "layer1.1.conv1",
+            [32, 16, 32, 32], setting);
+        Block("ResNet-20 layer3.1, 32x64x8x8", () => ResNet.Cifar(20, 10, seed: 1), "layer3.1.conv1", [32, 64, 8, 8],
+            setting);
+        Block("ResNet-18 layer1.1, 32x64x56x56", () => ResNet.ImageNet(18, 10, seed: 1, inputSize: 64),
+            "layer1.1.conv1", [32, 64, 56, 56], setting);
+        Block("ResNet-50 layer1.1, 8x256x56x56", () => ResNet.ImageNet(50, 10, seed: 1, inputSize: 64),
+            "layer1.1.conv1", [8, 256, 56, 56], setting);
+        Block("ResNet-50 layer1.1, 32x256x56x56", () => ResNet.ImageNet(50, 10, seed: 1, inputSize: 64),
+            "layer1.1.conv1", [32, 256, 56, 56], setting);
+        Block("ResNet-50 layer3.1, 32x1024x14x14", () => ResNet.ImageNet(50, 10, seed: 1, inputSize: 64),
+            "layer3.1.conv1", [32, 1024, 14, 14], setting);
     }
 
     private static void Block(string what, Func<Network> create, string blockName, long[] shape, Setting setting)

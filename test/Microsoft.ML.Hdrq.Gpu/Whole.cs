@@ -13,12 +13,16 @@ internal static class Whole
     {
         if (setting.IsBrief)
         {
-            Quantize("ResNet-18 at 64", () => ResNet.ImageNet(18, 10, seed: 1, inputSize: 64), [4, 3, 64, 64], 1, [(true, false)], setting);
+            Quantize("ResNet-18 at 64", () => ResNet.ImageNet(18, 10, seed: 1, inputSize: 64), [4, 3, 64, 64], 1,
+                [(true, false)], setting);
             return;
         }
-        Quantize("ResNet-18 at 224, 256 images", () => ResNet.ImageNet(18, 1000, seed: 1), [256, 3, 224, 224], 100, [(true, false), (false, false), (true, true)], setting);
-        Quantize("SegFormer-B1 at 512, 16 images", () => SegFormer.Create(1, 19, seed: 1), [16, 3, 512, 512], 20, [(true, false)], setting);
-        Quantize("DeepLab-ResNet-101 at 512, 16 images", () => DeepLab.Create(101, 19, seed: 1), [16, 3, 512, 512], 20, [(true, false), (false, false)], setting);
+        Quantize("ResNet-18 at 224, 256 images", () => ResNet.ImageNet(18, 1000, seed: 1), [256, 3, 224, 224], 100,
+            [(true, false), (false, false), (true, true)], setting);
+        Quantize("SegFormer-B1 at 512, 16 images", () => SegFormer.Create(1, 19, seed: 1), [16, 3, 512, 512], 20,
+            [(true, false)], setting);
+        Quantize("DeepLab-ResNet-101 at 512, 16 images", () => DeepLab.Create(101, 19, seed: 1), [16, 3, 512, 512], 20,
+            [(true, false), (false, false)], setting);
     }
 
     private static void Quantize(string what, Func<Network> create, long[] shape, int steps,

@@ -105,13 +105,16 @@ public sealed class NetworkTests
     public void Two_networks_are_quantized_saved_and_merged_to_integers()
     {
         using var folder = new TemporaryDirectory();
-        using var images = torch.tensor(_images.SelectMany(image => image).ToArray()).reshape(_images.Length, SmallClassifier.Channels, SmallClassifier.Size, SmallClassifier.Size);
+        using var images = torch.tensor(_images.SelectMany(image => image).ToArray())
+            .reshape(_images.Length, SmallClassifier.Channels, SmallClassifier.Size, SmallClassifier.Size);
         foreach (var seed in new[] { 1, 2 })
         {
             using var network = SmallClassifier.Create(seed);
-            QuantizationOptions options = seed == 1 ? Quantizing.FourBits : new RoundToNearestOptions { WeightBits = 4, ActivationBits = 4 };
+            QuantizationOptions options = seed == 1 ? Quantizing.FourBits
+                : new RoundToNearestOptions { WeightBits = 4, ActivationBits = 4 };
             // Moments of so few images are not sent unless they are asked for.
-            using var quantized = NetworkQuantizer.Quantize(network, images, options with { Moments = new() { MinImages = _images.Length } }, seed);
+            using var quantized = NetworkQuantizer.Quantize(
+                network, images, options with { Moments = new() { MinImages = _images.Length } }, seed);
             quantized.SaveOnnx(folder.Combine($"{seed}.onnx"));
             Assert.AreEqual(seed == 1 ? "HDRQ" : "RTN", quantized.Metadata[NetworkMetadata.Method]);
         }

@@ -39,7 +39,8 @@ public sealed class PipelineTests
         using var network = SmallClassifier.Create(seed: 1);
         var ml = new MLContext(seed: 1);
         var data = ml.Data.LoadFromEnumerable(_rows);
-        var pipeline = ml.Transforms.ApplyNetwork("Source", "Pixels", network, new() { ClassNames = RandomImages.ClassNames })
+        var pipeline = ml.Transforms.ApplyNetwork(
+            "Source", "Pixels", network, new() { ClassNames = RandomImages.ClassNames })
             .Append(ml.Transforms.AdaptNetwork("Fog", "Source", _adaptation, rows: Of("fog")))
             .Append(ml.Transforms.AdaptNetwork("Night", "Source", _adaptation, rows: Of("night")))
             .Append(ml.Transforms.QuantizeTo4Bits("Fog4", "Fog", "fog"))
@@ -54,7 +55,8 @@ public sealed class PipelineTests
         var loaded = new MLContext().Model.Load(folder.Combine("merged.zip"), out var schema);
 
         // Light and dark images differ in brightness alone: whoever has learned anything tells them apart.
-        Assert.IsGreaterThan(0.9, byDomain.Lowest, "The merged network must tell light images from dark ones in both domains.");
+        Assert.IsGreaterThan(0.9, byDomain.Lowest,
+            "The merged network must tell light images from dark ones in both domains.");
         Assert.IsNotNull(schema.GetColumnOrNull("Pixels"));
         Scores.AssertClose(Scores.In(scored, "Score"), Scores.In(loaded.Transform(data), "Score"), tolerance: 1e-4);
         Assert.IsNull(merged.GetOutputSchema(data.Schema).GetColumnOrNull("Fog4"));
@@ -69,7 +71,8 @@ public sealed class PipelineTests
         foreach (var domain in new[] { "fog", "night" })
         {
             using var network = SmallClassifier.Create(seed: 1);
-            var model = ml.Transforms.ApplyNetwork("Source", "Pixels", network, new() { ClassNames = RandomImages.ClassNames })
+            var model = ml.Transforms.ApplyNetwork(
+                "Source", "Pixels", network, new() { ClassNames = RandomImages.ClassNames })
                 .Append(ml.Transforms.AdaptNetwork("Adapted", "Source", _adaptation, rows: Of(domain)))
                 .Append(ml.Transforms.QuantizeTo4Bits("Score", "Adapted", domain)).Fit(data);
             model.LastTransformer.SaveOnnx(folder.Combine($"{domain}.onnx"));
@@ -83,7 +86,8 @@ public sealed class PipelineTests
         var inPipeline = ml.Transforms.MergeNetworks("Score", "Pixels", fog, night).Fit(data);
 
         Assert.AreEqual(merged.ParametersSha256(), inPipeline.Network.ParametersSha256());
-        Scores.AssertClose(Scores.ByOnnxRuntime(folder.Combine("merged.onnx"), _images), Scores.In(inPipeline.Transform(data), "Score"), tolerance: 1e-4);
+        Scores.AssertClose(Scores.ByOnnxRuntime(folder.Combine("merged.onnx"), _images),
+            Scores.In(inPipeline.Transform(data), "Score"), tolerance: 1e-4);
     }
 
     private static readonly AdaptationOptions _adaptation = new() { Epochs = 12, BatchSize = 16, LearningRate = 0.05 };

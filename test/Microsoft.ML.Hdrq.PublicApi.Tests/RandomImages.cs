@@ -30,7 +30,9 @@ internal static class RandomImages
                 var brightness = (isLight ? 0.8f : -0.8f) + (isFog ? 0.3f : 0);
                 return new Row
                 {
-                    Pixels = [.. Enumerable.Range(0, SmallClassifier.Channels * SmallClassifier.Size * SmallClassifier.Size).Select(_ => random.NextSingle() + brightness)],
+                    Pixels = [.. Enumerable.Range(
+                        0, SmallClassifier.Channels * SmallClassifier.Size * SmallClassifier.Size)
+                        .Select(_ => random.NextSingle() + brightness)],
                     Domain = isFog ? "fog" : "night",
                     Label = isLight ? 1u : 0u,
                 };

@@ -13,7 +13,8 @@ internal static class Scores
     {
         using var scope = torch.NewDisposeScope();
         using var gradients = torch.no_grad();
-        var input = torch.tensor(images.SelectMany(image => image).ToArray(), [images.Length, SmallClassifier.Channels, SmallClassifier.Size, SmallClassifier.Size]);
+        var input = torch.tensor(images.SelectMany(image => image).ToArray(),
+            [images.Length, SmallClassifier.Channels, SmallClassifier.Size, SmallClassifier.Size]);
         return Rows(network.Forward(input).data<float>().ToArray());
     }
 
@@ -22,7 +23,8 @@ internal static class Scores
     {
         using var session = new InferenceSession(path);
         var input = new DenseTensor<float>(
-            images.SelectMany(image => image).ToArray(), [images.Length, SmallClassifier.Channels, SmallClassifier.Size, SmallClassifier.Size]);
+            images.SelectMany(image => image).ToArray(),
+            [images.Length, SmallClassifier.Channels, SmallClassifier.Size, SmallClassifier.Size]);
         using var results = session.Run([NamedOnnxValue.CreateFromTensor(session.InputNames.Single(), input)]);
         return Rows(results.Single().AsEnumerable<float>().ToArray());
     }

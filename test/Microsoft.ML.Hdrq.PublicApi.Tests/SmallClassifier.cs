@@ -3,7 +3,9 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.PublicApi.Tests;
 
-/// <summary>A network put together node by node: two convolutions, pooling and a linear layer, [N, 3, 8, 8] to [N, 2].</summary>
+/// <summary>
+/// A network put together node by node: two convolutions, pooling and a linear layer, [N, 3, 8, 8] to [N, 2].
+/// </summary>
 internal static class SmallClassifier
 {
     public const int Channels = 3;
@@ -21,9 +23,11 @@ internal static class SmallClassifier
         builder.Parameter("second.weight", torch.randn([8, 8, 3, 3], generator: random).mul(0.1));
         builder.Parameter("linear.weight", torch.randn([Classes, 8], generator: random).mul(0.5));
         builder.Parameter("linear.bias", torch.randn([Classes], generator: random).mul(0.1));
-        builder.Node("Conv", "first", ["image", "first.weight", "first.bias"], ("kernel_shape", new long[] { 3, 3 }), ("pads", new long[] { 1, 1, 1, 1 }));
+        builder.Node("Conv", "first", ["image", "first.weight", "first.bias"], ("kernel_shape", new long[] { 3, 3 }),
+            ("pads", new long[] { 1, 1, 1, 1 }));
         builder.Node("Relu", "relu", ["first"]);
-        builder.Node("Conv", "second", ["relu", "second.weight"], ("kernel_shape", new long[] { 3, 3 }), ("pads", new long[] { 1, 1, 1, 1 }));
+        builder.Node("Conv", "second", ["relu", "second.weight"], ("kernel_shape", new long[] { 3, 3 }),
+            ("pads", new long[] { 1, 1, 1, 1 }));
         builder.Node("Relu", "relu2", ["second"]);
         builder.Node("GlobalAveragePool", "pool", ["relu2"]);
         builder.Node("Flatten", "flat", ["pool"]);

@@ -4,11 +4,16 @@ using Microsoft.ML.Hdrq.Tests.Build;
 
 namespace Microsoft.ML.Hdrq.Tests;
 
-/// <summary>The rules of the house: imports run downwards only, and a library keeps its hands off what belongs to the application.</summary>
+/// <summary>
+/// The rules of the house: imports run downwards only, and a library keeps its hands off what belongs to the
+/// application.
+/// </summary>
 [TestClass]
 public sealed partial class ArchitectureTests
 {
-    /// <summary>The floors of the house, from the ground up: a room imports those of the floors below it, and none beside it.</summary>
+    /// <summary>
+    /// The floors of the house, from the ground up: a room imports those of the floors below it, and none beside it.
+    /// </summary>
     private static readonly string[][] _floors =
     [
         ["Networks"],
@@ -20,7 +25,8 @@ public sealed partial class ArchitectureTests
 
     /// <summary>What each room may import of ours.</summary>
     private static readonly Dictionary<string, string[]> _allowed = _floors
-        .SelectMany((rooms, floor) => rooms.Select(room => (Room: room, Below: _floors[..floor].SelectMany(below => below).ToArray())))
+        .SelectMany((rooms, floor) =>
+            rooms.Select(room => (Room: room, Below: _floors[..floor].SelectMany(below => below).ToArray())))
         .ToDictionary(entry => entry.Room, entry => entry.Below);
 
     [TestMethod]
@@ -47,7 +53,8 @@ public sealed partial class ArchitectureTests
     [TestMethod]
     public void Every_folder_has_its_floor() => AssertNone(
         from file in Sources()
-        where Floor(file.Path) is { } floor ? !_allowed.ContainsKey(floor) : Path.GetFileName(file.Path) is not ("HdrqCatalog.cs" or "HdrqAnalysisCatalog.cs")
+        where Floor(file.Path) is { } floor ? !_allowed.ContainsKey(floor)
+            : Path.GetFileName(file.Path) is not ("HdrqCatalog.cs" or "HdrqAnalysisCatalog.cs")
         select file.Path);
 
     [TestMethod]
@@ -66,12 +73,14 @@ public sealed partial class ArchitectureTests
         select $"{file.Path}: {match.Value}");
 
     /// <summary>
-    /// What an algorithm wants to know of an operator is a trait in its line of the table. Names may stand where operators are defined, where files are read and written, and where nodes are made.
+    /// What an algorithm wants to know of an operator is a trait in its line of the table. Names may stand where
+    /// operators are defined, where files are read and written, and where nodes are made.
     /// </summary>
     [TestMethod]
     public void No_algorithm_lists_operators_by_name() => AssertNone(
         from file in Sources()
-        where !file.Path.StartsWith(Path.Combine("Networks", "Operators"), StringComparison.Ordinal) && Floor(file.Path) != "Onnx"
+        where !file.Path.StartsWith(Path.Combine("Networks", "Operators"), StringComparison.Ordinal)
+            && Floor(file.Path) != "Onnx"
             && !file.Path.StartsWith(Path.Combine("Networks", "Architectures"), StringComparison.Ordinal)
         let code = MadeNode().Replace(file.Code, "")
         from Match match in Literal().Matches(code)
@@ -84,13 +93,17 @@ public sealed partial class ArchitectureTests
     {
         var imports = _allowed.Keys.ToDictionary(room => room, room => Sources().Where(file => Floor(file.Path) == room)
             .SelectMany(file => OurNamespace().Matches(file.Code)).Select(match => match.Groups[1].Value)
-            .Where(imported => imported != room && _allowed.ContainsKey(imported)).Distinct().Order(StringComparer.Ordinal).ToList());
+            .Where(imported => imported != room && _allowed.ContainsKey(imported)).Distinct()
+                .Order(StringComparer.Ordinal).ToList());
         var text = File.ReadAllText(Path.Combine(Repository.Root, "docs", "architecture.md"));
-        var table = string.Concat(imports.Select(room => $"| {room.Key} | {string.Join(", ", room.Value)} |\n").Prepend("|---|---|\n").Prepend("| room | imports |\n"));
+        var table = string.Concat(imports.Select(room => $"| {room.Key} | {string.Join(", ", room.Value)} |\n")
+            .Prepend("|---|---|\n").Prepend("| room | imports |\n"));
         Assert.AreEqual(table, Section(text, "imports"));
-        var drawn = Arrow().Matches(text).Select(match => (From: match.Groups[1].Value, To: match.Groups[2].Value)).Where(arrow => _allowed.ContainsKey(arrow.From));
+        var drawn = Arrow().Matches(text).Select(match => (From: match.Groups[1].Value, To: match.Groups[2].Value))
+            .Where(arrow => _allowed.ContainsKey(arrow.From));
         Assert.AreEqual(
-            string.Join(", ", imports.SelectMany(room => room.Value.Select(imported => $"{room.Key} --> {imported}")).Order(StringComparer.Ordinal)),
+            string.Join(", ", imports.SelectMany(room => room.Value.Select(imported => $"{room.Key} --> {imported}"))
+                .Order(StringComparer.Ordinal)),
             string.Join(", ", drawn.Select(arrow => $"{arrow.From} --> {arrow.To}").Order(StringComparer.Ordinal)));
     }
 
@@ -98,12 +111,15 @@ public sealed partial class ArchitectureTests
     [TestMethod]
     public void The_documented_walk_is_there()
     {
-        var hops = Hop().Matches(Section(File.ReadAllText(Path.Combine(Repository.Root, "docs", "architecture.md")), "walk"));
+        var hops = Hop().Matches(Section(
+            File.ReadAllText(Path.Combine(Repository.Root, "docs", "architecture.md")), "walk"));
         Assert.IsGreaterThan(20, hops.Count);
         AssertNone(
             from hop in hops
             let file = Path.Combine(Repository.Library, hop.Groups[1].Value)
-            where !File.Exists(file) || !Regex.IsMatch(File.ReadAllText(file), $@"\b(public|internal|private|protected)\b[^=;\n]* {hop.Groups[2].Value}(<\w+>)?\(")
+            where !File.Exists(file) || !Regex.IsMatch(
+                File.ReadAllText(file),
+                $@"\b(public|internal|private|protected)\b[^=;\n]* {hop.Groups[2].Value}(<\w+>)?\(")
             select hop.Value);
     }
 
@@ -135,7 +151,8 @@ public sealed partial class ArchitectureTests
     [GeneratedRegex(@"Microsoft\.ML\.Hdrq\.(\w+)")]
     private static partial Regex OurNamespace();
 
-    [GeneratedRegex(@"using Microsoft\.ML(\.(Data|Runtime|Transforms|Trainers))?;|\b(MLContext|IDataView|ITransformer|IEstimator|VBuffer|DataViewSchema|IHostEnvironment)\b")]
+    [GeneratedRegex(
+        @"using Microsoft\.ML(\.(Data|Runtime|Transforms|Trainers))?;|\b(MLContext|IDataView|ITransformer|IEstimator|VBuffer|DataViewSchema|IHostEnvironment)\b")]
     private static partial Regex MLNet();
 
     [GeneratedRegex(@"\bConsole\.|\bmanual_seed\b")]

@@ -9,6 +9,7 @@ internal static class LiveTensors
     {
         var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         action();
-        Assert.AreEqual(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount, "Tensors are left over, or too many were disposed.");
+        Assert.AreEqual(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount,
+            "Tensors are left over, or too many were disposed.");
     }
 }

@@ -71,7 +71,8 @@ public sealed class OptionsTests
         var type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
         var open = _open.GetValueOrDefault(name, "");
         (object Low, object High)[] ends = type == typeof(double)
-            ? [(-double.Epsilon, double.MaxValue), (double.NegativeInfinity, double.PositiveInfinity), (double.NaN, double.NaN)]
+            ? [(-double.Epsilon, double.MaxValue), (double.NegativeInfinity, double.PositiveInfinity),
+                (double.NaN, double.NaN)]
             : [((object)Convert(type, "MinValue"), Convert(type, "MaxValue"))];
         foreach (var (low, high) in ends)
         {

@@ -3,7 +3,8 @@ using Microsoft.ML.Hdrq.Tests.Build;
 namespace Microsoft.ML.Hdrq.Tests;
 
 /// <summary>
-/// Pretrained networks and images that are too large for the repository: in the folder that the environment variable HDRQ_SHARED names,
+/// Pretrained networks and images that are too large for the repository: in the folder that the environment variable
+/// HDRQ_SHARED names,
 /// or in a folder <c>shared</c> beside the repository or above.
 /// </summary>
 internal static class SharedData
@@ -16,7 +17,8 @@ internal static class SharedData
             candidates.Add(folder);
         else
         {
-            for (var directory = new DirectoryInfo(Repository.Root).Parent; directory is not null; directory = directory.Parent)
+            for (var directory = new DirectoryInfo(Repository.Root).Parent; directory is not null;
+                directory = directory.Parent)
                 candidates.Add(Path.Combine(directory.FullName, "shared"));
         }
         path = candidates.Select(candidate => Path.Combine(candidate, relativePath)).FirstOrDefault(Path.Exists) ?? "";
@@ -27,7 +29,8 @@ internal static class SharedData
     public static string Require(string relativePath)
     {
         if (!TryFind(relativePath, out var path))
-            Assert.Inconclusive($"There is no '{relativePath}' in a folder 'shared' beside the repository; set HDRQ_SHARED to where it is.");
+            Assert.Inconclusive(
+                $"There is no '{relativePath}' in a folder 'shared' beside the repository; set HDRQ_SHARED to where it is.");
         return path;
     }
 }

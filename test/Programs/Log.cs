@@ -35,7 +35,8 @@ internal sealed class Log : IDisposable
 
     /// <summary>Says something that is not a result.</summary>
     public void Say(string text) =>
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{_watch.Elapsed.TotalSeconds,7:F1} [{_part}] {text}"));
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"{_watch.Elapsed.TotalSeconds,7:F1} [{_part}] {text}"));
 
     /// <summary>Reports a check.</summary>
     /// <param name="name">What is checked.</param>

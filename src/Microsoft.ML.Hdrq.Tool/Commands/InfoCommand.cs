@@ -181,7 +181,8 @@ internal static class InfoCommand
         facts.Add(("normalization", "batchNormalizations", normalizations > 0
             ? $"{normalizations} BatchNormalization with statistics of their own"
                 : "no BatchNormalization: folded into the layers, or of another kind"));
-        facts.Add(("for merging", "moments", (metadata.ContainsKey(NetworkMetadata.Merged) ? "where it is merged in turn, " : "")
+        facts.Add(("for merging", "moments",
+            (metadata.ContainsKey(NetworkMetadata.Merged) ? "where it is merged in turn, " : "")
             + Moments(moments, entries.Count)));
         if (moments is { Layers: > 0 })
             facts.Add(("noise on them", "noise", Noise(moments.Noise)));
@@ -203,7 +204,8 @@ internal static class InfoCommand
         {
             facts.Add(("for distilling", "keptMoments",
                 string.Create(
-                    CultureInfo.InvariantCulture, $"{Bytes(kept):N0} bytes of moments that the networks carried which it was ")
+                    CultureInfo.InvariantCulture,
+                    $"{Bytes(kept):N0} bytes of moments that the networks carried which it was ")
                 + $"merged from ({string.Join("; ", keptReports.Select(Kept).Distinct())}): hdrq distill at one place after "
                 + "another"));
         }

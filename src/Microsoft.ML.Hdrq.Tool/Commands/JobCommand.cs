@@ -109,7 +109,8 @@ internal sealed class JobCommand
         _explain.CustomParser = result => result.Tokens.Count == 0 ? null : parser(result);
         _command = new CliCommand(name, description)
         {
-            _data, _source, _labels, _architecture, _epochs, _rate, _adapted, _adaptationEpochs, _adaptationRate, _validation,
+            _data, _source, _labels, _architecture, _epochs, _rate, _adapted, _adaptationEpochs, _adaptationRate,
+            _validation,
                 _noFlip, _balance, _stage, _domains, _merge,
             _bits, _methods, _settings, _iterations, _calibration, _average, _allocation, _explain, _output, _seed,
                 _batchSize, _threads, _atOnce, _gpu, _json,

@@ -47,7 +47,8 @@ internal static partial class MergeCommand
                 "--weights", "How much each network counts, in the order of the files. Default: all the same.", 0,
                 LargestShare);
         var source = Arguments.File(
-            "--source", "ONNX file of the source network, for task-arithmetic and ties; otherwise used where networks in full "
+            "--source",
+            "ONNX file of the source network, for task-arithmetic and ties; otherwise used where networks in full "
             + "precision carry no moments.");
         var data = Arguments.Folder(
             "--data", "Folder of the places, for a merge with unlabelled images of them all: their training images are "
@@ -163,7 +164,8 @@ internal static partial class MergeCommand
             using var merged = session.Output.WithProgress(board =>
             {
                 var bar = board.Add($"merging {paths.Count} networks" + (places is null ? "" : " on "
-                    + string.Join(", ", places.Select(place => $"{PlaceArguments.Used(place.Paths.Count)} of {place.Domain}"))));
+                    + string.Join(", ", places.Select(
+                        place => $"{PlaceArguments.Used(place.Paths.Count)} of {place.Domain}"))));
                 if (shares.Length > 0)
                     options = options with { NetworkWeights = [.. shares.Select(share => share / shares.Sum())] };
                 var made = Named(paths, () => again is not null

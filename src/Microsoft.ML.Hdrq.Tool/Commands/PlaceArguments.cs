@@ -76,7 +76,8 @@ internal sealed class PlaceArguments
     {
         if (images < FewestImages)
         {
-            warn($"{Used(images)} of {place} say little of it: with fewer than {FewestImages}, better {MostImages}, the network "
+            warn(
+                $"{Used(images)} of {place} say little of it: with fewer than {FewestImages}, better {MostImages}, the network "
                 + "may be worse than the merge of the networks alone.");
         }
     }

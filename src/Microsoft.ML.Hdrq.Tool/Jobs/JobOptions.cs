@@ -160,7 +160,8 @@ internal sealed record JobOptions
 
     /// <summary>Reads the network of the file; null if there is none.</summary>
     public Network? LoadNetwork() => Network is null ? null
-        : IsPretrained ? PretrainedNetwork.Load(Network) : Networks.Network.LoadOnnx(Network, new OnnxLoadOptions { Output = Scores });
+        : IsPretrained ? PretrainedNetwork.Load(Network)
+            : Networks.Network.LoadOnnx(Network, new OnnxLoadOptions { Output = Scores });
 
     /// <summary>The ways to quantize.</summary>
     public IReadOnlyList<QuantizationPlan> Plans =>

@@ -44,7 +44,9 @@ internal sealed class SideBySide
 
     /// <summary>Does the work.</summary>
     /// <param name="pieces">The pieces; the first are begun first.</param>
-    /// <param name="work">Does a piece, of which it is told the index; what it leaves behind is disposed if one fails.</param>
+    /// <param name="work">
+    /// Does a piece, of which it is told the index; what it leaves behind is disposed if one fails.
+    /// </param>
     /// <param name="cancellationToken">Ends all.</param>
     /// <returns>What the work gave, in the order of the pieces.</returns>
     /// <remarks>What fails first ends the others, and is thrown when they have ended.</remarks>

@@ -125,7 +125,8 @@ public abstract class MergeMethod
     /// <summary>
     /// RegMean: each convolution and linear layer becomes the one whose outputs differ least from those of all networks
     /// on their own inputs, <c>W = (sum lambda_d W_d G_d) (sum lambda_d G_d)^-1</c>, where G_d are the Gram matrices of
-    /// the layer's inputs, each divided by its size (Jin et al., "Dataless Knowledge Fusion by Merging Weights of Language Models", ICLR 2023,
+    /// the layer's inputs, each divided by its size (Jin et al., "Dataless Knowledge Fusion by Merging Weights of
+    /// Language Models", ICLR 2023,
     /// arXiv 2212.09849). Quantized weights are rounded one after another, each compensating for the effect of the
     /// earlier ones on the outputs (GPTQ: Frantar et al., ICLR 2023, arXiv 2210.17323). A layer's bias follows from the
     /// weights as they are then, so that its outputs keep the mean that they have in all networks,

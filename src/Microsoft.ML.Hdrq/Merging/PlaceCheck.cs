@@ -95,7 +95,9 @@ internal static class PlaceCheck
         }
     }
 
-    /// <summary>The place under whose moments images are much likelier than under those of their own; or their own.</summary>
+    /// <summary>
+    /// The place under whose moments images are much likelier than under those of their own; or their own.
+    /// </summary>
     /// <param name="costs">What <see cref="Cost"/> gives for the images under the moments of each place.</param>
     /// <param name="own">The images' own place.</param>
     private static int Likelier(double[] costs, int own)

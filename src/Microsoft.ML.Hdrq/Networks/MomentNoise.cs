@@ -6,7 +6,8 @@ namespace Microsoft.ML.Hdrq.Networks;
 /// </summary>
 /// <remarks>
 /// For a given network, all its moments together are (<see cref="Epsilon"/>, <see cref="Delta"/>)-differentially
-/// private with respect to replacing one image (Dwork and Roth, "The Algorithmic Foundations of Differential Privacy", 2014).
+/// private with respect to replacing one image (Dwork and Roth, "The Algorithmic Foundations of Differential Privacy",
+/// 2014).
 /// The contribution of an image is, for each layer, the mean of <c>[x; 1][x; 1]^T</c> over its positions, where x are
 /// the layer's inputs at one position, in units of the range of their quantizer; over all layers together its norm is
 /// clipped to a bound that depends on the number of layers alone. Symmetric Gaussian noise is added to the whole

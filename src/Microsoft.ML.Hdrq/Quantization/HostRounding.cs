@@ -6,7 +6,9 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Quantization;
 
-/// <summary>The passes of <see cref="FusedRounding"/> over host memory, vectorized, on as many threads as Torch uses.</summary>
+/// <summary>
+/// The passes of <see cref="FusedRounding"/> over host memory, vectorized, on as many threads as Torch uses.
+/// </summary>
 internal static unsafe class HostRounding
 {
     private const int BlockLength = 256;
@@ -180,7 +182,8 @@ internal static unsafe class HostRounding
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double Backward(float* gradient, float* kept, float* valueGradient, int count)
     {
-        var (limit, mark, total) = (new Vector<float>(FusedRounding.OutsideMark / 2), new Vector<float>(FusedRounding.OutsideMark), 0.0);
+        var (limit, mark, total) = (
+            new Vector<float>(FusedRounding.OutsideMark / 2), new Vector<float>(FusedRounding.OutsideMark), 0.0);
         var vectored = count - count % Vector<float>.Count;
         for (var start = 0; start < vectored; start += BlockLength)
         {

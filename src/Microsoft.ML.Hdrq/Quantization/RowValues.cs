@@ -79,7 +79,9 @@ internal sealed class RowValues
 
     private static bool HasRows(torch.Tensor value, long count) => value.dim() > 0 && value.shape[0] == count;
 
-    /// <summary>Elements of the second row, in even distances where it has many: rows of all values take gigabytes.</summary>
+    /// <summary>
+    /// Elements of the second row, in even distances where it has many: rows of all values take gigabytes.
+    /// </summary>
     private static torch.Tensor? Row(torch.Tensor value)
     {
         if (value.shape[0] < 2)

@@ -3,7 +3,8 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
-/// Checks and reports the losses of steps. Reading a loss from a GPU makes the host wait until the device has finished the step, so
+/// Checks and reports the losses of steps. Reading a loss from a GPU makes the host wait until the device has finished
+/// the step, so
 /// these are read many at a time, and reported late.
 /// </summary>
 /// <param name="device">The device that computes the losses.</param>

@@ -37,7 +37,9 @@ public sealed class EpochCheckpointTests
             new() { UpdateStatistics = true },
             new() { ValidationFraction = 0.3, LearningRate = 0.3 },
             new() { ValidationFraction = 0.3, Patience = 1, LearningRate = 1e-4, Optimizer = FineTuningOptimizer.AdamW },
-        }.Select((options, i) => new TestDataRow<AdaptationOptions>(options with { Epochs = 4, BatchSize = 4 }) { DisplayName = $"{i}" });
+        }.Select((options, i) => new TestDataRow<AdaptationOptions>(
+            options with { Epochs = 4, BatchSize = 4 })
+        { DisplayName = $"{i}" });
 
     [TestMethod]
     [DynamicData(nameof(Kinds))]
@@ -121,11 +123,14 @@ public sealed class EpochCheckpointTests
         var whole = Train(options).Network;
         var warnings = new List<string>();
         File.WriteAllText(Checkpoints, "");
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => (options with { CheckpointDirectory = Checkpoints }).Check());
-        CollectionAssert.AreEqual(whole, Train(options with { CheckpointDirectory = Checkpoints }, warn: warnings.Add).Network);
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => (options with { CheckpointDirectory = Checkpoints }).Check());
+        CollectionAssert.AreEqual(whole,
+            Train(options with { CheckpointDirectory = Checkpoints }, warn: warnings.Add).Network);
         warnings.RemoveAll(warning => warning.StartsWith("after training", StringComparison.Ordinal));
         Assert.HasCount(1, warnings);
-        StringAssert.StartsWith(warnings[0], $"no checkpoint can be written to '{Checkpoints}', and the work goes on without: ");
+        StringAssert.StartsWith(warnings[0],
+            $"no checkpoint can be written to '{Checkpoints}', and the work goes on without: ");
     }
 
     /// <returns>The network as ONNX, and the steps that were done.</returns>
@@ -159,7 +164,9 @@ public sealed class EpochCheckpointTests
         return (stream.ToArray(), steps);
     }
 
-    /// <summary>Batch normalization, whose statistics may be trained, and dropout, which draws from a generator of its own.</summary>
+    /// <summary>
+    /// Batch normalization, whose statistics may be trained, and dropout, which draws from a generator of its own.
+    /// </summary>
     private static Network WithDropout()
     {
         using var scope = torch.NewDisposeScope();
@@ -168,12 +175,18 @@ public sealed class EpochCheckpointTests
         var normalized = builder.Node(
             "BatchNormalization", "norm",
             [
-                builder.Convolve("conv", "x", 2, 4), builder.Parameter("scale", torch.ones(4)), builder.Parameter("bias", torch.zeros(4)),
-                builder.Parameter("mean", torch.zeros(4), ParameterRole.Statistic), builder.Parameter("var", torch.ones(4), ParameterRole.Statistic),
+                builder.Convolve("conv", "x", 2, 4), builder.Parameter("scale", torch.ones(4)),
+                builder.Parameter("bias", torch.zeros(4)),
+                builder.Parameter("mean", torch.zeros(4), ParameterRole.Statistic),
+                builder.Parameter("var", torch.ones(4), ParameterRole.Statistic),
             ]);
-        var dropped = builder.Node("Dropout", "drop", [builder.Node("Relu", "relu", [normalized]), builder.Parameter("ratio", torch.tensor(0.3f), ParameterRole.Constant)]);
+        var dropped = builder.Node("Dropout", "drop",
+            [builder.Node("Relu", "relu", [normalized]),
+                builder.Parameter("ratio", torch.tensor(0.3f), ParameterRole.Constant)]);
         var pooled = builder.Node("Flatten", "flat", [builder.Node("GlobalAveragePool", "pool", [dropped])]);
-        builder.Node("Gemm", "scores", [pooled, builder.Parameter("head", SmallNetworks.Random(3, 3, 4)), builder.Parameter("head.bias", torch.zeros(3))], ("transB", 1L));
+        builder.Node("Gemm", "scores",
+            [pooled, builder.Parameter("head", SmallNetworks.Random(3, 3, 4)),
+                builder.Parameter("head.bias", torch.zeros(3))], ("transB", 1L));
         return builder.Build(new GraphValue("scores", ElementType.Float32, [-1, 3]));
     }
 

@@ -17,7 +17,8 @@ public sealed class ImageAugmentationTests
         using var scope = torch.NewDisposeScope();
         var masks = torch.randint(0, 256, [6, 9, 12], torch.ScalarType.Byte, generator: new torch.Generator(1));
         var images = torch.stack([masks.to(torch.ScalarType.Float32), masks.to(torch.ScalarType.Float32).neg()], 1);
-        var (changed, labels) = ImageAugmentation.Apply(images, masks, new() { CropPadding = padding, CropSize = crop, HorizontalFlip = flip }, new Random(2));
+        var (changed, labels) = ImageAugmentation.Apply(
+            images, masks, new() { CropPadding = padding, CropSize = crop, HorizontalFlip = flip }, new Random(2));
 
         CollectionAssert.AreEqual(new long[] { 6, 2, Math.Min(crop ?? 9, 9), Math.Min(crop ?? 12, 12) }, changed.shape);
         Assert.AreEqual(torch.ScalarType.Int64, labels!.dtype);
@@ -30,7 +31,9 @@ public sealed class ImageAugmentationTests
     {
         using var scope = torch.NewDisposeScope();
         var images = torch.arange(20, torch.ScalarType.Float32).reshape(1, 1, 4, 5).expand(200, 1, 4, 5);
-        var (changed, _) = ImageAugmentation.Apply(images, torch.zeros(200, torch.ScalarType.Int64), new() { CropPadding = 0, CropSize = 3, HorizontalFlip = false }, new Random(1));
+        var (changed, _) = ImageAugmentation.Apply(
+            images, torch.zeros(200, torch.ScalarType.Int64),
+            new() { CropPadding = 0, CropSize = 3, HorizontalFlip = false }, new Random(1));
         var first = changed.flatten(1).select(1, 0).data<float>().ToArray();
         // Two rows and three columns in which a window of 3 x 3 can begin.
         CollectionAssert.AreEquivalent(new float[] { 0, 1, 2, 5, 6, 7 }, first.Distinct().ToArray());

@@ -201,7 +201,8 @@ public sealed class QuantizedStatisticsTests
         builder.Parameter("bias", torch.tensor(new float[] { 1, 0 }));
         builder.Parameter("head", torch.ones(1, 2, 1, 1));
         (string, object)[] range = [("minimum", -128L), ("maximum", 127L)];
-        builder.Node("FakeQuantize", "rounded", ["weight", "scale"], (perChannel ? [.. range, ("axis", 0L)] : range).AsSpan());
+        builder.Node("FakeQuantize", "rounded", ["weight", "scale"],
+            (perChannel ? [.. range, ("axis", 0L)] : range).AsSpan());
         builder.Node("Conv", "layer", ["input", "rounded", "bias"], ("kernel_shape", new long[] { 1, 1 }));
         builder.Node("Conv", "scores", ["layer", "head"], ("kernel_shape", new long[] { 1, 1 }));
         return builder.Build(new GraphValue("scores", ElementType.Float32, [-1, 1, 1, 1]));

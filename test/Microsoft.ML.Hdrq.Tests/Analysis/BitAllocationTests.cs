@@ -14,7 +14,8 @@ public sealed class BitAllocationTests
         for (var round = 0; round < 20; round++)
         {
             // Each bit more leaves a quarter of the error, as of a uniform quantizer.
-            var layers = Enumerable.Range(0, 3).Select(l => Layer($"layer {l}", 1 + random.Next(50), 1 + 10 * random.NextDouble())).ToImmutableArray();
+            var layers = Enumerable.Range(0, 3)
+                .Select(l => Layer($"layer {l}", 1 + random.Next(50), 1 + 10 * random.NextDouble())).ToImmutableArray();
             var allocation = new BitAllocation(layers);
             Assert.HasCount(3 * 6, allocation.Steps);
             for (var steps = 0; steps <= allocation.Steps.Length; steps++)
@@ -30,7 +31,8 @@ public sealed class BitAllocationTests
     [TestMethod]
     public void A_size_is_filled_and_not_exceeded()
     {
-        ImmutableArray<BitAllocation.Layer> layers = [Layer("small", 10, 1), Layer("large", 1000, 5), Layer("middle", 100, 2)];
+        ImmutableArray<BitAllocation.Layer> layers =
+            [Layer("small", 10, 1), Layer("large", 1000, 5), Layer("middle", 100, 2)];
         var allocation = new BitAllocation(layers);
         for (var size = 2 * 1110; size <= 8 * 1110; size += 37)
         {
@@ -51,11 +53,14 @@ public sealed class BitAllocationTests
         CollectionAssert.AreEqual(new[] { (0, 4) }, allocation.Steps);
     }
 
-    private static BitAllocation.Layer Layer(string name, long count, double error) => new(name, count, [.. Enumerable.Range(2, 7).Select(bits => error * Math.Pow(4, -bits))]);
+    private static BitAllocation.Layer Layer(string name, long count, double error) =>
+        new(name, count, [.. Enumerable.Range(2, 7).Select(bits => error * Math.Pow(4, -bits))]);
 
-    private static long Size(IEnumerable<BitAllocation.Layer> layers, Dictionary<string, int> bits) => layers.Sum(layer => layer.Count * bits[layer.Name]);
+    private static long Size(IEnumerable<BitAllocation.Layer> layers, Dictionary<string, int> bits) =>
+        layers.Sum(layer => layer.Count * bits[layer.Name]);
 
-    private static double Error(IEnumerable<BitAllocation.Layer> layers, Dictionary<string, int> bits) => layers.Sum(layer => layer.Error(bits[layer.Name]));
+    private static double Error(IEnumerable<BitAllocation.Layer> layers, Dictionary<string, int> bits) =>
+        layers.Sum(layer => layer.Error(bits[layer.Name]));
 
     private static IEnumerable<Dictionary<string, int>> All(ImmutableArray<BitAllocation.Layer> layers) =>
         from a in Enumerable.Range(2, 7)

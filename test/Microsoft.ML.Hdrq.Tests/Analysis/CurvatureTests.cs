@@ -11,7 +11,8 @@ namespace Microsoft.ML.Hdrq.Tests.Analysis;
 [TestClass]
 public sealed class CurvatureTests
 {
-    private static readonly AnalysisOptions _quadratic = new() { Loss = CurvatureLoss.Reconstruction, PowerIterations = 200, Tolerance = 1e-7 };
+    private static readonly AnalysisOptions _quadratic =
+        new() { Loss = CurvatureLoss.Reconstruction, PowerIterations = 200, Tolerance = 1e-7 };
 
     [TestMethod]
     public void A_quadratic_with_a_diagonal_Hessian_is_found_exactly()
@@ -19,7 +20,9 @@ public sealed class CurvatureTests
         using var scope = torch.NewDisposeScope();
         using var network = AnalyticNetworks.Linear(SmallNetworks.Random(1, 2, 3));
         // The squared error of W x has, for each of the two scores, the Hessian 2 E[x x^T] = diag(2/3, 8/3, 18/3).
-        var report = Curvature.Measure(network, AnalyticNetworks.Rows(new float[,] { { 1, 0, 0 }, { 0, 2, 0 }, { 0, 0, 3 } }, batchSize: 2), _quadratic, 1, null, default);
+        var report = Curvature.Measure(
+            network, AnalyticNetworks.Rows(new float[,] { { 1, 0, 0 }, { 0, 2, 0 }, { 0, 0, 3 } }, batchSize: 2),
+            _quadratic, 1, null, default);
         Assert.AreEqual(2 * (2 + 8 + 18) / 3.0, report.Whole.Trace, 1e-4);
         // Random signs square to 1, so that a diagonal leaves nothing to chance.
         Assert.AreEqual(0, report.Whole.TraceStandardError, 1e-5);
@@ -33,7 +36,8 @@ public sealed class CurvatureTests
         using var scope = torch.NewDisposeScope();
         using var network = AnalyticNetworks.Linear(SmallNetworks.Random(1, 2, 3));
         var rows = new float[,] { { 1, 2, 0 }, { 0, 1, -1 }, { 2, 0.5f, 1 }, { -1, 0, 1 } };
-        var report = Curvature.Measure(network, AnalyticNetworks.Rows(rows), _quadratic with { Probes = 400 }, 1, null, default);
+        var report = Curvature.Measure(
+            network, AnalyticNetworks.Rows(rows), _quadratic with { Probes = 400 }, 1, null, default);
         // E[x x^T] by hand, times 4: [[6, 3, 1], [3, 5.25, -0.5], [1, -0.5, 3]].
         double[,] hessian = { { 3, 1.5, 0.5 }, { 1.5, 2.625, -0.25 }, { 0.5, -0.25, 1.5 } };
         Assert.AreEqual(2 * (3 + 2.625 + 1.5), report.Whole.Trace, 4 * report.Whole.TraceStandardError);
@@ -51,7 +55,8 @@ public sealed class CurvatureTests
     {
         using var scope = torch.NewDisposeScope();
         using var network = AnalyticNetworks.Linear(torch.zeros(4, 2));
-        // At zero weights all classes have probability p = 1/4: the Hessian is (p 1 - p^2 11^T) x E[x x^T], here with E[x x^T] = diag(2, 1/2).
+        // At zero weights all classes have probability p = 1/4: the Hessian is (p 1 - p^2 11^T) x E[x x^T], here with
+        // E[x x^T] = diag(2, 1/2).
         var report = Curvature.Measure(network, AnalyticNetworks.Rows(new float[,] { { 2, 0 }, { 0, 1 } }, batchSize: 1),
             new AnalysisOptions { Probes = 2000, PowerIterations = 100, Tolerance = 1e-7 }, 1, null, default);
         Assert.AreEqual(0.75 * 2.5, report.Whole.Trace, 4 * report.Whole.TraceStandardError);
@@ -64,8 +69,11 @@ public sealed class CurvatureTests
     {
         using var scope = torch.NewDisposeScope();
         using var network = AnalyticNetworks.Concave(1, 2);
-        // Two images, each seeing one weight: the Hessian is the diagonal of the second derivatives of log(1 + exp(tanh w)), halved.
-        var report = Curvature.Measure(network, AnalyticNetworks.Rows(new float[,] { { 1, 0 }, { 0, 1 } }), new AnalysisOptions { PowerIterations = 100, Tolerance = 1e-7 }, 1, null, default);
+        // Two images, each seeing one weight: the Hessian is the diagonal of the second derivatives of log(1 + exp(tanh
+        // w)), halved.
+        var report = Curvature.Measure(
+            network, AnalyticNetworks.Rows(new float[,] { { 1, 0 }, { 0, 1 } }),
+            new AnalysisOptions { PowerIterations = 100, Tolerance = 1e-7 }, 1, null, default);
         Assert.AreEqual(Math.Max(Second(1), Second(2)), report.Whole.LargestEigenvalue!.Value, 1e-4);
         Assert.AreEqual(Second(1) + Second(2), report.Whole.Trace, 1e-5);
         Assert.IsLessThan(0, report.Whole.LargestEigenvalue!.Value);
@@ -83,7 +91,9 @@ public sealed class CurvatureTests
         using var scope = torch.NewDisposeScope();
         using var network = AnalyticNetworks.Product(2, 3);
         // Scores (a b_1 x, a b_2 x), b = (3, -3), x = 1: 2 J^T J is 2 (9 + 9) in a, and 2 a^2 in each of b.
-        var report = Curvature.Measure(network, AnalyticNetworks.Rows(new float[,] { { 1 } }), _quadratic with { Probes = 3000, BlockEigenvalues = true }, 1, null, default);
+        var report = Curvature.Measure(
+            network, AnalyticNetworks.Rows(new float[,] { { 1 } }),
+            _quadratic with { Probes = 3000, BlockEigenvalues = true }, 1, null, default);
         CollectionAssert.AreEqual(new[] { "hidden", "y" }, report.Blocks.Select(block => block.Name).ToList());
         Assert.AreEqual(36, report.Blocks[0].Trace, 4 * report.Blocks[0].TraceStandardError + 1e-3);
         Assert.AreEqual(16, report.Blocks[1].Trace, 4 * report.Blocks[1].TraceStandardError + 1e-3);
@@ -107,13 +117,18 @@ public sealed class CurvatureTests
         Quantizer(builder, builder.Parameter("b", torch.tensor(new float[,] { { 2.2f } })), 1, "bq");
         builder.Node("Gemm", "y", ["hiddenq", "bq"], ("transB", 1L));
         using var network = builder.Build(new GraphValue("y", ElementType.Float32, [-1, 1]));
-        // a is 2 on its grid and b is 2; x = 1.6 is 1.5, and the hidden value 3. The scores' derivatives are b x = 3 in a and 3 in b. In the second image x is 3 and the hidden value 6, which is clipped to 3.5: only b counts.
-        var report = Curvature.Measure(network, AnalyticNetworks.Rows(new float[,] { { 1.6f, 0 }, { 3.2f, 0 } }), _quadratic with { BlockEigenvalues = true }, 1, null, default);
+        // a is 2 on its grid and b is 2; x = 1.6 is 1.5, and the hidden value 3. The scores' derivatives are b x = 3 in
+        // a and 3 in b. In the second image x is 3 and the hidden value 6, which is clipped to 3.5: only b counts.
+        var report = Curvature.Measure(
+            network, AnalyticNetworks.Rows(new float[,] { { 1.6f, 0 }, { 3.2f, 0 } }),
+            _quadratic with { BlockEigenvalues = true }, 1, null, default);
         Assert.AreEqual(2 * (9 + 0) / 2.0, report.Blocks[0].LargestEigenvalue!.Value, 1e-4);
         Assert.AreEqual(2 * (9 + 12.25) / 2.0, report.Blocks[1].LargestEigenvalue!.Value, 1e-4);
 
         static void Quantizer(NetworkBuilder builder, string value, float scale, string output) =>
-            builder.Node(new GraphNode(output, Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(new QuantizationRange(4, true))), [value, builder.Parameter($"{value}.scale", torch.tensor(scale))], [output]));
+            builder.Node(new GraphNode(output,
+                Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(new QuantizationRange(4, true))),
+                [value, builder.Parameter($"{value}.scale", torch.tensor(scale))], [output]));
     }
 
     [TestMethod]
@@ -123,17 +138,21 @@ public sealed class CurvatureTests
         using var network = Smooth(builder => builder.Node("Tanh", "middle", [builder.Convolve("conv", "x", 2, 3)]));
         var evaluation = new Evaluation(SmallNetworks.Random(5, 6, 2, 8, 8), torch.arange(6).remainder(3), 4);
         using var exact = new LossSurface(network, evaluation, CurvatureLoss.CrossEntropy);
-        using var differences = new LossSurface(network, evaluation, CurvatureLoss.CrossEntropy, mayDifferentiateTwice: false);
+        using var differences = new LossSurface(
+            network, evaluation, CurvatureLoss.CrossEntropy, mayDifferentiateTwice: false);
         var settings = new AnalysisOptions { Probes = 3, PowerIterations = 30 };
-        var (expected, actual) = (Curvature.Measure(exact, settings, 1, null, default), Curvature.Measure(differences, settings, 1, null, default));
+        var (expected, actual) = (Curvature.Measure(exact, settings, 1, null, default),
+            Curvature.Measure(differences, settings, 1, null, default));
         Assert.AreEqual(expected.Whole.Trace, actual.Whole.Trace, 0.02 * Math.Abs(expected.Whole.Trace));
-        Assert.AreEqual(expected.Whole.LargestEigenvalue!.Value, actual.Whole.LargestEigenvalue!.Value, 0.02 * expected.Whole.LargestEigenvalue!.Value);
+        Assert.AreEqual(expected.Whole.LargestEigenvalue!.Value, actual.Whole.LargestEigenvalue!.Value,
+            0.02 * expected.Whole.LargestEigenvalue!.Value);
         // Moving the weights there and back leaves them as they were.
         foreach (var (weight, other) in exact.Weights.Zip(differences.Weights))
             Assert.AreEqual(0, weight.sub(other).abs().max().item<float>());
     }
 
-    // Differences of gradients also see the kinks between two points, of which second derivatives know nothing: where there are some, the two differ.
+    // Differences of gradients also see the kinks between two points, of which second derivatives know nothing: where
+    // there are some, the two differ.
     [TestMethod]
     [DataRow("Relu", true)]
     [DataRow("LeakyRelu", true)]
@@ -160,19 +179,25 @@ public sealed class CurvatureTests
             var x = builder.Convolve("conv", "x", 2, 3);
             string[] inputs = type switch
             {
-                "InstanceNormalization" or "LayerNormalization" => [x, builder.Parameter("scale", SmallNetworks.Random(2, type[0] == 'I' ? 3 : 8)), builder.Parameter("shift", SmallNetworks.Random(3, type[0] == 'I' ? 3 : 8))],
-                "Resize" => [x, "", builder.Parameter("scales", torch.tensor(new float[] { 1, 1, 2, 2 }), ParameterRole.Constant)],
+                "InstanceNormalization" or "LayerNormalization" =>
+                    [x, builder.Parameter("scale", SmallNetworks.Random(2, type[0] == 'I' ? 3 : 8)),
+                    builder.Parameter("shift", SmallNetworks.Random(3, type[0] == 'I' ? 3 : 8))],
+                "Resize" => [x, "", builder.Parameter(
+                    "scales", torch.tensor(new float[] { 1, 1, 2, 2 }), ParameterRole.Constant)],
                 "ConvTranspose" => [x, builder.Parameter("kernel", SmallNetworks.Random(2, 3, 3, 2, 2))],
                 _ => [x],
             };
-            (string, object)[] attributes = type is "MaxPool" or "AveragePool" ? [("kernel_shape", new long[] { 2, 2 })] : type == "Resize" ? [("mode", "linear")] : [];
+            (string, object)[] attributes = type is "MaxPool" or "AveragePool" ? [("kernel_shape", new long[] { 2, 2 })]
+                : type == "Resize" ? [("mode", "linear")] : [];
             return builder.Node(type, "middle", inputs, attributes);
         });
         var evaluation = new Evaluation(SmallNetworks.Random(5, 6, 2, 8, 8), torch.arange(6).remainder(3), 4);
         using var exact = new LossSurface(network, evaluation, CurvatureLoss.CrossEntropy);
-        using var differences = new LossSurface(network, evaluation, CurvatureLoss.CrossEntropy, mayDifferentiateTwice: false);
+        using var differences = new LossSurface(
+            network, evaluation, CurvatureLoss.CrossEntropy, mayDifferentiateTwice: false);
         var settings = new AnalysisOptions { Probes = 3, PowerIterations = 0 };
-        var (actual, expected) = (Curvature.Measure(exact, settings, 1, null, default).Whole.Trace, Curvature.Measure(differences, settings, 1, null, default).Whole.Trace);
+        var (actual, expected) = (Curvature.Measure(exact, settings, 1, null, default).Whole.Trace,
+            Curvature.Measure(differences, settings, 1, null, default).Whole.Trace);
         Assert.IsTrue(double.IsFinite(actual) && actual != 0);
         if (!hasKinks)
             Assert.AreEqual(expected, actual, 0.1 * Math.Abs(expected));
@@ -181,7 +206,8 @@ public sealed class CurvatureTests
             // Put together of operators of which no derivative is a formula of its own.
             using var composed = Smooth(builder => Middle(builder, builder.Convolve("conv", "x", 2, 3)));
             using var reference = new LossSurface(composed, evaluation, CurvatureLoss.CrossEntropy);
-            Assert.AreEqual(Curvature.Measure(reference, settings, 1, null, default).Whole.Trace, actual, 1e-3 * Math.Abs(actual));
+            Assert.AreEqual(Curvature.Measure(reference, settings, 1, null, default).Whole.Trace, actual,
+                1e-3 * Math.Abs(actual));
         }
 
         // A graph in which the gate is no single operator, and does not become one.
@@ -189,10 +215,13 @@ public sealed class CurvatureTests
         {
             var risen = builder.Node("Relu", "risen", [builder.Node("Add", "more", [x, Number(builder, "three", 3)])]);
             var beyond = builder.Node("Relu", "beyond", [builder.Node("Sub", "less", [x, Number(builder, "limit", 3)])]);
-            return builder.Node("Mul", "middle", [x, builder.Node("Div", "gate", [builder.Node("Sub", "clipped", [risen, beyond]), Number(builder, "six", 6)])]);
+            return builder.Node("Mul", "middle",
+                [x, builder.Node("Div", "gate",
+                    [builder.Node("Sub", "clipped", [risen, beyond]), Number(builder, "six", 6)])]);
         }
 
-        static string Number(NetworkBuilder builder, string name, float number) => builder.Parameter(name, torch.tensor(number), ParameterRole.Constant);
+        static string Number(NetworkBuilder builder, string name, float number) =>
+            builder.Parameter(name, torch.tensor(number), ParameterRole.Constant);
     }
 
     [TestMethod]
@@ -206,8 +235,11 @@ public sealed class CurvatureTests
         CurvatureReport? first = null;
         LiveTensors.AssertUnchanged(() => first = Curvature.Measure(network, evaluation, settings, 7, null, default));
         Assert.AreEqual(first!.ToString(), Curvature.Measure(network, evaluation, settings, 7, null, default).ToString());
-        Assert.AreNotEqual(first.Whole.Trace, Curvature.Measure(network, evaluation, settings, 8, null, default).Whole.Trace);
-        LiveTensors.AssertUnchanged(() => Assert.ThrowsExactly<OperationCanceledException>(() => Curvature.Measure(network, evaluation, settings, 7, null, new CancellationToken(true))));
+        Assert.AreNotEqual(first.Whole.Trace,
+            Curvature.Measure(network, evaluation, settings, 8, null, default).Whole.Trace);
+        LiveTensors.AssertUnchanged(
+            () => Assert.ThrowsExactly<OperationCanceledException>(
+                () => Curvature.Measure(network, evaluation, settings, 7, null, new CancellationToken(true))));
     }
 
     private static Network Smooth(Func<NetworkBuilder, string> middle)
@@ -216,7 +248,8 @@ public sealed class CurvatureTests
         builder.Input("x", -1, 2, 8, 8);
         builder.Node("GlobalAveragePool", "pool", [middle(builder)]);
         builder.Node("Flatten", "flat", ["pool"]);
-        builder.Node("Gemm", "y", ["flat", builder.Parameter("linear.weight", SmallNetworks.Random(9, 3, 3))], ("transB", 1L));
+        builder.Node("Gemm", "y", ["flat", builder.Parameter("linear.weight", SmallNetworks.Random(9, 3, 3))],
+            ("transB", 1L));
         return builder.Build(new GraphValue("y", ElementType.Float32, [-1, 3]));
     }
 

@@ -20,7 +20,8 @@ public sealed class InterpolationTests
         var report = Measure([first, second], AnalyticNetworks.Rows(new float[,] { { 1 }, { 1 } }), steps: 4);
 
         // Along the line a b = 4 (1 - 2t)^2, and the loss is log(1 + exp(-2 a b)).
-        double[] expected = [.. new[] { 0, 0.25, 0.5, 0.75, 1 }.Select(t => Math.Log(1 + Math.Exp(-8 * (1 - 2 * t) * (1 - 2 * t))))];
+        double[] expected = [.. new[] { 0, 0.25, 0.5, 0.75, 1 }.Select(
+            t => Math.Log(1 + Math.Exp(-8 * (1 - 2 * t) * (1 - 2 * t))))];
         Assert.HasCount(5, report.Points);
         for (var i = 0; i < expected.Length; i++)
             Assert.AreEqual(expected[i], report.Points[i].Loss, 1e-6);
@@ -69,7 +70,8 @@ public sealed class InterpolationTests
         var images = SmallNetworks.Random(1, 8, 3, 8, 8);
         using var first = SmallNetworks.Quantize(network, images, 4, 4);
         using var second = first.Clone();
-        foreach (var definition in second.Graph.Parameters.Where(definition => definition.Name.EndsWith("weight", StringComparison.Ordinal)))
+        foreach (var definition in second.Graph.Parameters.Where(
+            definition => definition.Name.EndsWith("weight", StringComparison.Ordinal)))
             second.Parameters[definition.Name].mul_(0.7);
         var evaluation = new Evaluation(images, torch.arange(8).remainder(5), 3);
         var report = Measure([first, second], evaluation, steps: 2);
@@ -88,7 +90,9 @@ public sealed class InterpolationTests
         using var scope = torch.NewDisposeScope();
         using var first = AnalyticNetworks.Product(2, 2);
         using var second = AnalyticNetworks.Product(-1, -1);
-        var report = Interpolation.Measure([("a", first), ("b", second)], AnalyticNetworks.Rows(new float[,] { { 1 } }), 4, new LeastNormMergeMethod(), null, default);
+        var report = Interpolation.Measure(
+            [("a", first), ("b", second)], AnalyticNetworks.Rows(new float[,] { { 1 } }), 4, new LeastNormMergeMethod(),
+            null, default);
         // Between the networks it is the smaller one, of product 1; the ends are the networks themselves.
         Assert.AreEqual(Math.Log(1 + Math.Exp(-8)), report.Points[0].Loss, 1e-6);
         foreach (var point in report.Points.Skip(1))
@@ -100,7 +104,9 @@ public sealed class InterpolationTests
     {
         using var scope = torch.NewDisposeScope();
         using var network = AnalyticNetworks.Linear(torch.eye(2));
-        var evaluation = new Evaluation(torch.tensor(new float[,] { { 3, 0 }, { 0, 5 }, { 0, 1 } }), torch.tensor(new long[] { 0, Evaluation.Ignored, 0 }), 2);
+        var evaluation = new Evaluation(
+            torch.tensor(new float[,] { { 3, 0 }, { 0, 5 }, { 0, 1 } }),
+            torch.tensor(new long[] { 0, Evaluation.Ignored, 0 }), 2);
         var (loss, accuracy) = evaluation.Measure(network, null, null, default);
         Assert.AreEqual((Math.Log(1 + Math.Exp(-3)) + Math.Log(1 + Math.Exp(1))) / 2, loss, 1e-6);
         Assert.AreEqual(0.5, accuracy);
@@ -113,16 +119,20 @@ public sealed class InterpolationTests
         using var second = AnalyticNetworks.Product(-2, -2);
         var evaluation = AnalyticNetworks.Rows(new float[,] { { 1 } });
         var reported = new List<AnalysisProgress>();
-        LiveTensors.AssertUnchanged(() => Interpolation.Measure([("a", first), ("b", second)], evaluation, 3, MergeMethod.Mean(), new Progress(reported.Add), default));
+        LiveTensors.AssertUnchanged(
+            () => Interpolation.Measure(
+                [("a", first), ("b", second)], evaluation, 3, MergeMethod.Mean(), new Progress(reported.Add), default));
         CollectionAssert.AreEqual(Enumerable.Range(1, 4).Select(done => new AnalysisProgress(done, 4)).ToList(), reported);
         LiveTensors.AssertUnchanged(() => Assert.ThrowsExactly<OperationCanceledException>(() =>
-            Interpolation.Measure([("a", first), ("b", second)], evaluation, 3, MergeMethod.Mean(), null, new CancellationToken(true))));
+            Interpolation.Measure([("a", first), ("b", second)], evaluation, 3, MergeMethod.Mean(), null,
+                new CancellationToken(true))));
         evaluation.Images.Dispose();
         evaluation.Labels.Dispose();
     }
 
     private static InterpolationReport Measure(Network[] networks, Evaluation evaluation, int steps) =>
-        Interpolation.Measure([.. networks.Select((network, n) => ($"network {n}", network))], evaluation, steps, MergeMethod.Mean(), null, default);
+        Interpolation.Measure([.. networks.Select((network, n) => ($"network {n}", network))], evaluation, steps,
+            MergeMethod.Mean(), null, default);
 }
 
 /// <summary>Reports on the thread that computes.</summary>

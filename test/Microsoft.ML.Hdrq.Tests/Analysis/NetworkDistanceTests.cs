@@ -44,9 +44,11 @@ public sealed class NetworkDistanceTests
         using var scope = torch.NewDisposeScope();
         using var first = AnalyticNetworks.Product(1, 1);
         using var second = AnalyticNetworks.Linear(torch.eye(1));
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => NetworkDistance.Measure(first, second)).Message, "2 layers");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
+            () => NetworkDistance.Measure(first, second)).Message, "2 layers");
         using var third = AnalyticNetworks.Linear(torch.eye(2));
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => NetworkDistance.Measure(second, third)).Message, "[1, 1]");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
+            () => NetworkDistance.Measure(second, third)).Message, "[1, 1]");
     }
 
     [TestMethod]

@@ -13,7 +13,8 @@ public sealed class SegmentationMetricsTests
         builder.Add([0, 0, 0, 0, 1, 1, 1, 1, 1, 1], [0, 0, 0, 1, 1, 1, 1, 1, 2, 255]);
         var metrics = builder.Build();
 
-        // Class 0: 3 hits of 4, nothing else predicted: 3/4. Class 1: 4 hits of 6, one more predicted: 4/7. Class 2: predicted once, never true: 0.
+        // Class 0: 3 hits of 4, nothing else predicted: 3/4. Class 1: 4 hits of 6, one more predicted: 4/7. Class 2:
+        // predicted once, never true: 0.
         AssertAll([3 / 4.0, 4 / 7.0, 0, double.NaN], metrics.PerClassIntersectionOverUnion);
         AssertAll([3 / 4.0, 4 / 6.0, double.NaN, double.NaN], metrics.PerClassAccuracy);
         Assert.AreEqual((3 / 4.0 + 4 / 7.0 + 0) / 3, metrics.MeanIntersectionOverUnion, 1e-15);
@@ -50,7 +51,8 @@ public sealed class SegmentationMetricsTests
     public void Without_pixels_there_are_no_numbers()
     {
         var metrics = new SegmentationMetricsBuilder(["a", "b"]).Build();
-        foreach (var value in new[] { metrics.MeanIntersectionOverUnion, metrics.MeanClassAccuracy, metrics.PixelAccuracy, metrics.FrequencyWeightedIntersectionOverUnion })
+        foreach (var value in new[] { metrics.MeanIntersectionOverUnion, metrics.MeanClassAccuracy,
+            metrics.PixelAccuracy, metrics.FrequencyWeightedIntersectionOverUnion })
             Assert.IsTrue(double.IsNaN(value));
         Assert.IsEmpty(new SegmentationMetricsBuilder().Build().ClassNames);
     }
@@ -78,10 +80,12 @@ public sealed class SegmentationMetricsTests
             for (var predicted = 0; predicted < 8; predicted++)
                 Assert.AreEqual(pairs[((byte)truth, (byte)predicted)].Count(), metrics.ConfusionCounts[truth][predicted]);
             var intersection = labels.Zip(predictions).Count(pair => pair.First == truth && pair.Second == truth);
-            var union = labels.Zip(predictions).Count(pair => pair.First != 255 && (pair.First == truth || pair.Second == truth));
+            var union = labels.Zip(predictions)
+                .Count(pair => pair.First != 255 && (pair.First == truth || pair.Second == truth));
             Assert.AreEqual((double)intersection / union, metrics.PerClassIntersectionOverUnion[truth], 1e-12);
         }
-        Assert.AreEqual(labels.Zip(predictions).Where(pair => pair.First != 255).Average(pair => pair.First == pair.Second ? 1.0 : 0), metrics.PixelAccuracy, 1e-12);
+        Assert.AreEqual(labels.Zip(predictions).Where(pair => pair.First != 255)
+            .Average(pair => pair.First == pair.Second ? 1.0 : 0), metrics.PixelAccuracy, 1e-12);
     }
 
     [TestMethod]
@@ -89,7 +93,8 @@ public sealed class SegmentationMetricsTests
     {
         var builder = new SegmentationMetricsBuilder(["a", "b"]);
         Assert.Contains("label is 2", Assert.ThrowsExactly<ArgumentException>(() => builder.Add([0, 2], [0, 0])).Message);
-        Assert.Contains("prediction is 3", Assert.ThrowsExactly<ArgumentException>(() => builder.Add([0, 1], [0, 3])).Message);
+        Assert.Contains("prediction is 3",
+            Assert.ThrowsExactly<ArgumentException>(() => builder.Add([0, 1], [0, 3])).Message);
         Assert.Contains("2 labels and 1", Assert.ThrowsExactly<ArgumentException>(() => builder.Add([0, 1], [0])).Message);
         Assert.AreEqual(0, builder.Build().PixelCount);
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new SegmentationMetricsBuilder([]));
@@ -101,10 +106,12 @@ public sealed class SegmentationMetricsTests
     [DataRow(new[] { 0.9, 0.0 }, 0.0)]
     [DataRow(new[] { 0.9, double.NaN, 0.0 }, double.NaN)]
     [DataRow(new double[0], double.NaN)]
-    public void The_harmonic_mean_is_defined_everywhere(double[] scores, double expected) => Assert.AreEqual(expected, MultiDomainMetrics.HarmonicMean(scores), 1e-15);
+    public void The_harmonic_mean_is_defined_everywhere(double[] scores, double expected) =>
+        Assert.AreEqual(expected, MultiDomainMetrics.HarmonicMean(scores), 1e-15);
 
     [TestMethod]
-    public void Negative_scores_have_no_harmonic_mean() => Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => MultiDomainMetrics.HarmonicMean(0.5, -0.1));
+    public void Negative_scores_have_no_harmonic_mean() =>
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => MultiDomainMetrics.HarmonicMean(0.5, -0.1));
 
     private static void AssertAll(double[] expected, IReadOnlyList<double> actual)
     {

@@ -18,12 +18,14 @@ public sealed class SensitivityTests
         using var scope = torch.NewDisposeScope();
         using var exact = AnalyticNetworks.Product(0.9f, 1.2f);
         using var quantized = Quantized(0.9f, 1.2f, scale: 0.5f);
-        var report = Sensitivity.Measure(exact, quantized, AnalyticNetworks.Rows(new float[,] { { 1 }, { 1 }, { 1 } }, batchSize: 2), null, default);
+        var report = Sensitivity.Measure(
+            exact, quantized, AnalyticNetworks.Rows(new float[,] { { 1 }, { 1 }, { 1 } }, batchSize: 2), null, default);
 
         // On a grid of steps of 1/2, 0.9 and 1.2 are 1.
         Assert.AreEqual(Loss(0.9 * 1.2), report.FullPrecisionLoss, 1e-6);
         Assert.AreEqual(Loss(1), report.QuantizedLoss, 1e-6);
-        var (a, b) = (report.Layers.Single(layer => layer.Layer == "hidden"), report.Layers.Single(layer => layer.Layer == "y"));
+        var (a, b) = (report.Layers.Single(layer => layer.Layer == "hidden"),
+            report.Layers.Single(layer => layer.Layer == "y"));
         Assert.AreEqual(20 * Math.Log10(0.9 / 0.1), a.SignalToNoise, 1e-3);
         Assert.AreEqual(20 * Math.Log10(1.2 / 0.2), b.SignalToNoise, 1e-3);
         Assert.AreEqual(Loss(1.2), a.LossAlone, 1e-6);
@@ -71,7 +73,8 @@ public sealed class SensitivityTests
     public void Pixels_without_a_label_and_images_without_any_do_not_count()
     {
         using var scope = torch.NewDisposeScope();
-        using var network = SmallNetworks.Build(builder => builder.Node("Identity", "y", [builder.Convolve("only", "x", 2, 3)]));
+        using var network = SmallNetworks.Build(
+            builder => builder.Node("Identity", "y", [builder.Convolve("only", "x", 2, 3)]));
         var images = SmallNetworks.Random(1, 4, 2, 8, 8);
         using var quantized = NetworkQuantizer.Quantize(
             network, images, SmallNetworks.Nearest with { WeightBits = 3, ActivationBits = 3 }, seed: 1);
@@ -98,13 +101,18 @@ public sealed class SensitivityTests
         // A clip whose upper bound quantizing leaves to the quantizer behind it.
         using var network = SmallNetworks.Build(builder =>
         {
-            builder.Node("Clip", "clip", [builder.Convolve("first", "x", 2, 4), builder.Parameter("least", torch.tensor(0f), ParameterRole.Constant), builder.Parameter("most", torch.tensor(0.4f), ParameterRole.Constant)]);
+            builder.Node("Clip", "clip",
+                [builder.Convolve("first", "x", 2, 4),
+                    builder.Parameter("least", torch.tensor(0f), ParameterRole.Constant),
+                    builder.Parameter("most", torch.tensor(0.4f), ParameterRole.Constant)]);
             builder.Node("GlobalAveragePool", "pool", [builder.Convolve("second", "clip", 4, 3)]);
             builder.Node("Flatten", "y", ["pool"]);
         });
         var images = SmallNetworks.Random(1, 6, 2, 8, 8);
         var evaluation = new Evaluation(images, torch.arange(6).remainder(3), 4);
-        using var quantized = NetworkQuantizer.Quantize(network, images, SmallNetworks.Nearest with { WeightBits = 3, ActivationBits = 3, Placement = placement }, seed: 1);
+        using var quantized = NetworkQuantizer.Quantize(
+            network, images, SmallNetworks.Nearest with { WeightBits = 3, ActivationBits = 3, Placement = placement },
+            seed: 1);
         var report = Sensitivity.Measure(network, quantized, evaluation, null, default);
         Assert.AreEqual(evaluation.Measure(network, null, null, default).Loss, report.FullPrecisionLoss, 1e-6);
         Assert.AreEqual(evaluation.Measure(quantized, null, null, default).Loss, report.QuantizedLoss, 1e-6);
@@ -122,7 +130,9 @@ public sealed class SensitivityTests
         var exception = report.Overrides(1).Single();
         Assert.IsTrue(exception.Matches("y") && !exception.Matches("yy"));
         Assert.AreEqual((8, 8), (exception.WeightBits, exception.ActivationBits));
-        Assert.AreEqual("Overrides =\n[\n    new(@\"^y$\") { WeightBits = 6, ActivationBits = 6 },\n    new(@\"^hidden$\") { WeightBits = 6, ActivationBits = 6 },\n],\n", report.OverridesCode(5, 6));
+        Assert.AreEqual(
+            "Overrides =\n[\n    new(@\"^y$\") { WeightBits = 6, ActivationBits = 6 },\n"
+                + "    new(@\"^hidden$\") { WeightBits = 6, ActivationBits = 6 },\n],\n", report.OverridesCode(5, 6));
         Assert.IsEmpty(report.Overrides(0));
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => report.Overrides(-1));
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => report.Overrides(1, 9));
@@ -138,8 +148,12 @@ public sealed class SensitivityTests
         using var labels = torch.zeros(3, torch.int64);
         var evaluation = new Evaluation(images, labels, 2);
         LiveTensors.AssertUnchanged(() => Sensitivity.Measure(exact, quantized, evaluation, null, default));
-        LiveTensors.AssertUnchanged(() => Assert.ThrowsExactly<ArgumentException>(() => Sensitivity.Measure(exact, exact, evaluation, null, default)));
-        LiveTensors.AssertUnchanged(() => Assert.ThrowsExactly<OperationCanceledException>(() => Sensitivity.Measure(exact, quantized, evaluation, null, new CancellationToken(true))));
+        LiveTensors.AssertUnchanged(
+            () => Assert.ThrowsExactly<ArgumentException>(
+                () => Sensitivity.Measure(exact, exact, evaluation, null, default)));
+        LiveTensors.AssertUnchanged(
+            () => Assert.ThrowsExactly<OperationCanceledException>(
+                () => Sensitivity.Measure(exact, quantized, evaluation, null, new CancellationToken(true))));
     }
 
     private static Network Quantized(float a, float b, float scale)
@@ -154,5 +168,7 @@ public sealed class SensitivityTests
     }
 
     private static void Weight(NetworkBuilder builder, string name, torch.Tensor value, float scale) =>
-        builder.Node(new GraphNode($"{name}q", Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(new QuantizationRange(4, true))), [builder.Parameter(name, value), builder.Parameter($"{name}.scale", torch.tensor(scale))], [$"{name}q"]));
+        builder.Node(new GraphNode($"{name}q",
+            Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(new QuantizationRange(4, true))),
+            [builder.Parameter(name, value), builder.Parameter($"{name}.scale", torch.tensor(scale))], [$"{name}q"]));
 }

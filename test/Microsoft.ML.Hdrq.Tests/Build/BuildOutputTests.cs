@@ -21,7 +21,8 @@ public class BuildOutputTests
     public void HoldsNoLibraryOfAnotherSystem()
     {
         string[] own = OperatingSystem.IsWindows() ? [".dll"] : OperatingSystem.IsMacOS() ? [".dylib"] : [".so"];
-        var foreign = _files.Where(file => Path.GetExtension(file) is ".so" or ".dylib" or ".dll" or ".aar" && !own.Contains(Path.GetExtension(file)))
+        var foreign = _files.Where(file => Path.GetExtension(file) is ".so" or ".dylib" or ".dll" or ".aar"
+            && !own.Contains(Path.GetExtension(file)))
             .Where(file => Path.GetExtension(file) != ".dll" || !IsManaged(file))
             .ToList();
 
@@ -35,7 +36,8 @@ public class BuildOutputTests
     [DataRow("SkiaSharp", "libSkiaSharp")]
     public void HoldsWhatIsLoaded(string library, string? windowsName = null)
     {
-        var name = OperatingSystem.IsWindows() && windowsName is not null ? windowsName + ".dll" : Repository.NativeName(library);
+        var name = OperatingSystem.IsWindows() && windowsName is not null ? windowsName + ".dll"
+            : Repository.NativeName(library);
 
         Assert.ContainsSingle(file => Path.GetFileName(file) == name, _files);
     }
@@ -58,7 +60,8 @@ public class BuildOutputTests
     public void ClassLibraryHoldsNoNatives()
     {
         var output = Path.Combine(Repository.Library, "bin", Repository.Configuration);
-        var natives = Directory.GetFiles(output, "*", SearchOption.AllDirectories).Where(file => Path.GetExtension(file) is ".so" or ".dylib" || Path.GetFileName(file) == "onnxruntime.dll");
+        var natives = Directory.GetFiles(output, "*", SearchOption.AllDirectories)
+            .Where(file => Path.GetExtension(file) is ".so" or ".dylib" || Path.GetFileName(file) == "onnxruntime.dll");
 
         Assert.IsEmpty(natives);
         Assert.IsNotEmpty(Directory.GetFiles(output, "Microsoft.ML.Hdrq.dll", SearchOption.AllDirectories));

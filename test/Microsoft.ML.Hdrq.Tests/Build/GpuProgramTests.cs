@@ -29,7 +29,8 @@ public sealed class GpuProgramTests
         }
         var results = Path.Combine(folder.Path, "results.json");
         var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",
-            [Path.Combine(folder.Path, "hdrq-gpu.dll"), "--device", "cpu", "--brief", "--parts", "a,b,c,i", "--output", results])
+            [Path.Combine(folder.Path, "hdrq-gpu.dll"), "--device", "cpu", "--brief", "--parts", "a,b,c,i", "--output",
+                results])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -46,7 +47,8 @@ public sealed class GpuProgramTests
     [TestMethod]
     public void Wrong_arguments_are_told_in_one_line()
     {
-        var (exitCode, output) = Repository.Dotnet(AppContext.BaseDirectory, Path.Combine(_program, "hdrq-gpu.dll"), "--device", "tpu");
+        var (exitCode, output) = Repository.Dotnet(
+            AppContext.BaseDirectory, Path.Combine(_program, "hdrq-gpu.dll"), "--device", "tpu");
         Assert.AreEqual(2, exitCode, output);
         Assert.HasCount(1, output.Trim().Split('\n'));
     }

@@ -16,7 +16,8 @@ public sealed partial class PackageTests
     public static void Pack(TestContext context)
     {
         var (exitCode, output) = Repository.Dotnet(
-            Repository.Root, "pack", Repository.Library, "--no-build", "-c", Repository.Configuration, "-o", _directory.Path, $"-p:PackageVersion={PackageVersion}");
+            Repository.Root, "pack", Repository.Library, "--no-build", "-c", Repository.Configuration, "-o",
+            _directory.Path, $"-p:PackageVersion={PackageVersion}");
         Assert.AreEqual(0, exitCode, output);
         // Packing must give no advice either: of an address, a readme or a licence that is missing.
         Assert.DoesNotContain("warning", output);
@@ -29,7 +30,8 @@ public sealed partial class PackageTests
     [DataRow("Microsoft.ML.Hdrq.targets")]
     [DataRow("HdrqWeakenVersionNeed.cs")]
     public void ContainsTheBuildFiles(string name) =>
-        Assert.AreEqual(File.ReadAllText(Path.Combine(Repository.Library, "build", name)), PackageText($"buildTransitive/{name}"));
+        Assert.AreEqual(File.ReadAllText(Path.Combine(Repository.Library, "build", name)),
+            PackageText($"buildTransitive/{name}"));
 
     [TestMethod]
     public void SaysWhatItIs()
@@ -63,7 +65,8 @@ public sealed partial class PackageTests
         // The kind of embedded sources in the format's specification.
         var embedded = new Guid("0E8A571B-6926-466E-B4AD-8AB04611F5FE");
         var names = reader.CustomDebugInformation.Select(reader.GetCustomDebugInformation)
-            .Where(information => reader.GetGuid(information.Kind) == embedded && information.Parent.Kind == HandleKind.Document)
+            .Where(information => reader.GetGuid(information.Kind) == embedded
+                && information.Parent.Kind == HandleKind.Document)
             .Select(information => reader.GetString(reader.GetDocument((DocumentHandle)information.Parent).Name))
             .Select(name => Path.GetFileName(name.Replace('\\', '/')))
             .ToList();
@@ -79,7 +82,8 @@ public sealed partial class PackageTests
 
         var targets = Link().Matches(readme).Select(match => match.Groups["target"].Value).ToList();
         Assert.IsNotEmpty(targets);
-        Assert.IsEmpty(targets.Where(target => !target.StartsWith("https://", StringComparison.Ordinal)), string.Join(", ", targets));
+        Assert.IsEmpty(targets.Where(target => !target.StartsWith("https://", StringComparison.Ordinal)),
+            string.Join(", ", targets));
         // Pictures, and whatever nuget.org does not render: HTML.
         Assert.DoesNotContain("![", readme);
         Assert.IsEmpty(Html().Matches(Code().Replace(readme, "")));
@@ -88,26 +92,31 @@ public sealed partial class PackageTests
     [TestMethod]
     public void ApplicationBuildsAndRuns()
     {
-        var application = WriteApplication("application", "", "using TorchSharp; System.Console.WriteLine(torch.ones(2).sum().item<float>());");
+        var application = WriteApplication(
+            "application", "", "using TorchSharp; System.Console.WriteLine(torch.ones(2).sum().item<float>());");
 
         var output = BuildAndRun(application);
 
         Assert.AreEqual("2", output.Trim());
-        var platforms = Directory.GetDirectories(Path.Combine(application, "out", "runtimes")).Select(Path.GetFileName).ToList();
+        var platforms = Directory.GetDirectories(Path.Combine(application, "out", "runtimes")).Select(Path.GetFileName)
+            .ToList();
         CollectionAssert.AreEqual(new[] { Repository.Platform }, platforms);
         Assert.IsEmpty(Directory.GetFiles(application, Repository.NativeName("torch_python"), SearchOption.AllDirectories));
     }
 
     /// <summary>
-    /// One application has ML.NET's own TorchSharp package too, which was built for an older TorchSharp. Both work as far as the README says; where a later version changes
+    /// One application has ML.NET's own TorchSharp package too, which was built for an older TorchSharp. Both work as
+    /// far as the README says; where a later version changes
     /// that, this test fails and the README has to follow.
     /// </summary>
     [TestMethod]
     public void ApplicationCanReferenceTheTorchSharpPackageOfMLNet()
     {
-        var versions = Repository.Query(Repository.TestProject, "-getItem:PackageDownload,PackageVersion").GetProperty("Items");
+        var versions = Repository.Query(Repository.TestProject, "-getItem:PackageDownload,PackageVersion")
+            .GetProperty("Items");
         string Version(string list, string package) => versions.GetProperty(list).EnumerateArray()
-            .Single(item => item.GetProperty("Identity").GetString() == package).GetProperty("Version").GetString()!.Trim('[', ']');
+            .Single(item => item.GetProperty("Identity").GetString() == package).GetProperty("Version")
+                .GetString()!.Trim('[', ']');
         // It asks for older versions of these, which would have to be downloaded for every run.
         var references = string.Concat(new[] { "SkiaSharp", "SkiaSharp.NativeAssets.Linux.NoDependencies" }.Select(package =>
             $"""<PackageReference Include="{package}" Version="{Version("PackageVersion", package)}" />"""));
@@ -135,16 +144,21 @@ public sealed partial class PackageTests
             Console.WriteLine(ReferenceEquals(input, torch.nn.init.zeros_(input)));
             """);
 
-        var lines = BuildAndRun(application).Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        var lines = BuildAndRun(application)
+            .Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
-        string[] expected = ["1x10", "TextClassificationTrainer", "ObjectDetectionTrainer", Version("PackageVersion", "TorchSharp"), "True", "True"];
+        string[] expected = ["1x10", "TextClassificationTrainer", "ObjectDetectionTrainer",
+            Version("PackageVersion", "TorchSharp"), "True", "True"];
         CollectionAssert.AreEqual(expected, lines, string.Join(", ", lines));
     }
 
-    /// <summary>Writes an application that references the package, one Torch backend and <paramref name="references"/>.</summary>
+    /// <summary>
+    /// Writes an application that references the package, one Torch backend and <paramref name="references"/>.
+    /// </summary>
     private static string WriteApplication(string name, string references, string program)
     {
-        var properties = Repository.Query(Repository.TestProject, "-getProperty:NuGetPackageRoot,LibTorchVersion").GetProperty("Properties");
+        var properties = Repository.Query(Repository.TestProject, "-getProperty:NuGetPackageRoot,LibTorchVersion")
+            .GetProperty("Properties");
         var application = Directory.CreateDirectory(_directory.Combine(name)).FullName;
         // The package goes to a folder of its own, because it would stay in the machine's; all others are taken from there.
         File.WriteAllText(Path.Combine(application, "application.csproj"), $"""

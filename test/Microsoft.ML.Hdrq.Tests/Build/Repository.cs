@@ -14,18 +14,23 @@ internal static class Repository
     /// <summary>The README that nuget.org shows.</summary>
     public static string PackageReadme => Path.Combine(Library, "PACKAGE.md");
 
-    public static string TestProject => Path.Combine(Root, "test", "Microsoft.ML.Hdrq.Tests", "Microsoft.ML.Hdrq.Tests.csproj");
+    public static string TestProject =>
+        Path.Combine(Root, "test", "Microsoft.ML.Hdrq.Tests", "Microsoft.ML.Hdrq.Tests.csproj");
 
-    public static string SampleProject => Path.Combine(Root, "samples", "ImageClassificationMerge", "ImageClassificationMerge.csproj");
+    public static string SampleProject =>
+        Path.Combine(Root, "samples", "ImageClassificationMerge", "ImageClassificationMerge.csproj");
 
     /// <summary>Debug or Release, as these tests were built.</summary>
-    public static string Configuration { get; } = typeof(Repository).Assembly.GetCustomAttribute<AssemblyConfigurationAttribute>()!.Configuration;
+    public static string Configuration { get; } =
+        typeof(Repository).Assembly.GetCustomAttribute<AssemblyConfigurationAttribute>()!.Configuration;
 
     /// <summary>The platform of this machine, as packages name it.</summary>
-    public static string Platform { get; } = OperatingSystem.IsWindows() ? "win-x64" : OperatingSystem.IsMacOS() ? "osx-arm64" : "linux-x64";
+    public static string Platform { get; } = OperatingSystem.IsWindows() ? "win-x64" : OperatingSystem.IsMacOS()
+        ? "osx-arm64" : "linux-x64";
 
     public static string NativeName(string library) =>
-        OperatingSystem.IsWindows() ? library + ".dll" : OperatingSystem.IsMacOS() ? $"lib{library}.dylib" : $"lib{library}.so";
+        OperatingSystem.IsWindows() ? library + ".dll" : OperatingSystem.IsMacOS() ? $"lib{library}.dylib"
+            : $"lib{library}.so";
 
     public static (int ExitCode, string Output) Dotnet(string directory, params string[] arguments)
     {
@@ -35,8 +40,10 @@ internal static class Repository
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        // Under "dotnet test" we are MSBuild's grandchild: its own settings must not reach another MSBuild, nor may one outlive this process.
-        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToList())
+        // Under "dotnet test" we are MSBuild's grandchild: its own settings must not reach another MSBuild, nor may one
+        // outlive this process.
+        foreach (var name in start.Environment.Keys.Where(
+            name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToList())
             start.Environment.Remove(name);
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
         start.Environment["DOTNET_CLI_USE_MSBUILD_SERVER"] = "0";
@@ -60,7 +67,8 @@ internal static class Repository
 
     private static string FindRoot()
     {
-        for (var directory = new DirectoryInfo(AppContext.BaseDirectory); directory is not null; directory = directory.Parent)
+        for (var directory = new DirectoryInfo(AppContext.BaseDirectory); directory is not null;
+            directory = directory.Parent)
         {
             if (File.Exists(Path.Combine(directory.FullName, "Hdrq.sln")))
                 return directory.FullName;

@@ -2,13 +2,17 @@ using System.Text;
 
 namespace Microsoft.ML.Hdrq.Tests.Build;
 
-/// <summary>A 64-bit ELF file of three sections (none, strings, version needs), written from the format's specification.</summary>
+/// <summary>
+/// A 64-bit ELF file of three sections (none, strings, version needs), written from the format's specification.
+/// </summary>
 internal static class SmallElf
 {
     private const int HeaderSize = 64;
     private const int EntrySize = 16;
 
-    /// <summary>A file that needs <paramref name="versions"/> of one library, and the offset of each entry's <c>vna_flags</c>.</summary>
+    /// <summary>
+    /// A file that needs <paramref name="versions"/> of one library, and the offset of each entry's <c>vna_flags</c>.
+    /// </summary>
     public static (byte[] File, int[] Flags) Create(params string[] versions)
     {
         var strings = new MemoryStream();

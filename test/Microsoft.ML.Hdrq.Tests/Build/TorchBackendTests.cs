@@ -13,7 +13,8 @@ public class TorchBackendTests
     {
         var project = Repository.Query(Repository.TestProject, ["-getItem:PackageReference", .. properties]);
 
-        CollectionAssert.AreEqual(new[] { package.Replace("*", Repository.Platform, StringComparison.Ordinal) }, TorchPackages(project));
+        CollectionAssert.AreEqual(new[] { package.Replace("*", Repository.Platform, StringComparison.Ordinal) },
+            TorchPackages(project));
     }
 
     [TestMethod]
@@ -27,7 +28,9 @@ public class TorchBackendTests
     [TestMethod]
     public void TheLibraryReferencesTheManagedPackageOnly()
     {
-        var project = Repository.Query(Path.Combine(Repository.Library, "Microsoft.ML.Hdrq.csproj"), "-getItem:PackageReference", "-p:TorchBackend=cuda-linux");
+        var project = Repository.Query(
+            Path.Combine(Repository.Library, "Microsoft.ML.Hdrq.csproj"), "-getItem:PackageReference",
+            "-p:TorchBackend=cuda-linux");
 
         CollectionAssert.AreEqual(new[] { "TorchSharp" }, TorchPackages(project));
     }
@@ -37,7 +40,8 @@ public class TorchBackendTests
     [DataRow("-p:RuntimeIdentifier=linux-arm64", "There is no libtorch for the platform 'linux-arm64'")]
     public void AnImpossibleChoiceIsOneError(string argument, string message)
     {
-        var (exitCode, output) = Repository.Dotnet(Repository.Root, "msbuild", Repository.TestProject, "-t:CollectPackageReferences", argument);
+        var (exitCode, output) = Repository.Dotnet(
+            Repository.Root, "msbuild", Repository.TestProject, "-t:CollectPackageReferences", argument);
 
         Assert.AreNotEqual(0, exitCode);
         var errors = output.Split('\n').Where(line => line.Contains("error", StringComparison.OrdinalIgnoreCase)).ToList();

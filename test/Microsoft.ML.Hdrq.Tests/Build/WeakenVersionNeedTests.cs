@@ -17,9 +17,11 @@ public class WeakenVersionNeedTests
     [ClassInitialize]
     public static void RunTask(TestContext context)
     {
-        var properties = Repository.Query(Repository.TestProject, "-getProperty:NuGetPackageRoot,TorchSharpVersion").GetProperty("Properties");
+        var properties = Repository.Query(Repository.TestProject, "-getProperty:NuGetPackageRoot,TorchSharpVersion")
+            .GetProperty("Properties");
         _library = Path.Combine(
-            properties.GetProperty("NuGetPackageRoot").GetString()!, "torchsharp", properties.GetProperty("TorchSharpVersion").GetString()!,
+            properties.GetProperty("NuGetPackageRoot").GetString()!, "torchsharp",
+            properties.GetProperty("TorchSharpVersion").GetString()!,
             "runtimes", "linux-x64", "native", "libLibTorchSharp.so");
 
         (_original, _flags) = SmallElf.Create("GLIBCXX_3.4", "GLIBCXX_3.4.3", Version, "GLIBCXX_3.4.321");
@@ -40,7 +42,8 @@ public class WeakenVersionNeedTests
         tasks.AppendLine(Invocation("real", _library, Version, false));
 
         var targets = Path.Combine(Repository.Library, "build", "Microsoft.ML.Hdrq.targets");
-        File.WriteAllText(_directory.Combine("run.proj"), $"""<Project><Import Project="{targets}" /><Target Name="Run">{tasks}</Target></Project>""");
+        File.WriteAllText(_directory.Combine("run.proj"),
+            $"""<Project><Import Project="{targets}" /><Target Name="Run">{tasks}</Target></Project>""");
         var (exitCode, output) = Repository.Dotnet(_directory.Path, "msbuild", "run.proj", "-t:Run");
         Assert.AreEqual(0, exitCode, output);
     }
@@ -93,7 +96,8 @@ public class WeakenVersionNeedTests
     [TestMethod]
     public void CopiesWhereTheSystemLacksTheVersion() => Assert.IsTrue(File.Exists(_directory.Combine("lacking.out")));
 
-    private static void Add(StringBuilder tasks, string name, byte[] content, string version = Version, bool onlyIfLacking = false)
+    private static void Add(StringBuilder tasks, string name, byte[] content, string version = Version,
+        bool onlyIfLacking = false)
     {
         File.WriteAllBytes(_directory.Combine(name), content);
         tasks.AppendLine(Invocation(name, _directory.Combine(name), version, onlyIfLacking));

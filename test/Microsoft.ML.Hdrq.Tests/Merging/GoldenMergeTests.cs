@@ -7,17 +7,21 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Tests.Merging;
 
 /// <summary>
-/// Against what the paper's public code prints (Golden/merge.json). Two of its rules are not ours: its mask of ambiguous weights is right at lambda 1/2 only, and it keeps
-/// its first candidate unless both cosines grow; so noise and scores are compared at lambda 1/2, and of the scores the largest least one is expected.
+/// Against what the paper's public code prints (Golden/merge.json). Two of its rules are not ours: its mask of
+/// ambiguous weights is right at lambda 1/2 only, and it keeps
+/// its first candidate unless both cosines grow; so noise and scores are compared at lambda 1/2, and of the scores the
+/// largest least one is expected.
 /// </summary>
 [TestClass]
 public sealed class GoldenMergeTests
 {
     private static readonly JsonElement _cases = GoldenFile.Read("merge.json").GetProperty("cases");
 
-    public static IEnumerable<object[]> All => Enumerable.Range(0, _cases.GetArrayLength()).Select(index => new object[] { index });
+    public static IEnumerable<object[]> All =>
+        Enumerable.Range(0, _cases.GetArrayLength()).Select(index => new object[] { index });
 
-    public static IEnumerable<object[]> Halves => All.Where(row => _cases[(int)row[0]].GetProperty("lamb").GetDouble() == 0.5);
+    public static IEnumerable<object[]> Halves =>
+        All.Where(row => _cases[(int)row[0]].GetProperty("lamb").GetDouble() == 0.5);
 
     [TestMethod]
     [DynamicData(nameof(All))]
@@ -41,7 +45,12 @@ public sealed class GoldenMergeTests
         var expected = golden.GetProperty("merged");
         using var a = Layer(golden, "a");
         using var b = Layer(golden, "b");
-        using var merged = NetworkMerger.Merge([a, b], new MergeOptions { NetworkWeights = [lambda, 1 - lambda], Method = MergeMethod.Mean(MergeRounding.Nearest) });
+        using var merged = NetworkMerger.Merge(
+            [a, b], new MergeOptions
+            {
+                NetworkWeights = [lambda, 1 - lambda],
+                Method = MergeMethod.Mean(MergeRounding.Nearest)
+            });
         Assert.AreEqual(expected.GetProperty("scale").GetSingle(), merged.Values("weight.scale")[0], 1e-8f);
         Assert.AreEqual(expected.GetProperty("act_scale").GetSingle(), merged.Values("input.scale")[0], 1e-8f);
         var bias = merged.Values("bias");
@@ -59,7 +68,8 @@ public sealed class GoldenMergeTests
     {
         var golden = _cases[index];
         var weight = Weight(golden);
-        CollectionAssert.AreEqual(golden.GetProperty("mask_integer_parity").Numbers().Select(value => value == 1).ToArray(), weight.IsAmbiguous);
+        CollectionAssert.AreEqual(golden.GetProperty("mask_integer_parity").Numbers().Select(value => value == 1)
+            .ToArray(), weight.IsAmbiguous);
     }
 
     [TestMethod]
@@ -68,7 +78,8 @@ public sealed class GoldenMergeTests
     {
         var golden = _cases[index];
         var given = golden.GetProperty("given_noise");
-        CollectionAssert.AreEqual(Integers(given), Candidates(golden, Weight(golden))[given.GetProperty("candidate").GetInt32()]);
+        CollectionAssert.AreEqual(Integers(given),
+            Candidates(golden, Weight(golden))[given.GetProperty("candidate").GetInt32()]);
     }
 
     [TestMethod]
@@ -78,7 +89,8 @@ public sealed class GoldenMergeTests
         var golden = _cases[index];
         var weight = Weight(golden);
         var candidates = Candidates(golden, weight);
-        var expected = golden.GetProperty("best_of_4").GetProperty("abs_cosines").EnumerateArray().Select(pair => pair.Numbers()).ToArray();
+        var expected = golden.GetProperty("best_of_4").GetProperty("abs_cosines").EnumerateArray()
+            .Select(pair => pair.Numbers()).ToArray();
         for (var c = 0; c < candidates.Length; c++)
         {
             var cosines = SampledMergeRounding.Cosines(weight, candidates[c]);
@@ -93,9 +105,11 @@ public sealed class GoldenMergeTests
     private static MergedWeight Weight(JsonElement golden)
     {
         var lambda = golden.GetProperty("lamb").GetDouble();
-        double[] scales = [golden.GetProperty("a").GetProperty("scale").GetSingle(), golden.GetProperty("b").GetProperty("scale").GetSingle()];
+        double[] scales = [golden.GetProperty("a").GetProperty("scale").GetSingle(),
+            golden.GetProperty("b").GetProperty("scale").GetSingle()];
         var shape = golden.GetProperty("shape").Numbers();
-        return new MergedWeight([Integers(golden.GetProperty("a")), Integers(golden.GetProperty("b"))], [[scales[0]], [scales[1]]], [(lambda * scales[0]) + ((1 - lambda) * scales[1])],
+        return new MergedWeight([Integers(golden.GetProperty("a")), Integers(golden.GetProperty("b"))],
+            [[scales[0]], [scales[1]]], [(lambda * scales[0]) + ((1 - lambda) * scales[1])],
             [lambda, 1 - lambda], new QuantizationRange(golden.GetProperty("bit").GetInt32(), true), (int)shape[0]);
     }
 
@@ -113,9 +127,11 @@ public sealed class GoldenMergeTests
         var layer = golden.GetProperty(name);
         var scale = layer.GetProperty("scale").GetSingle();
         var shape = golden.GetProperty("shape").Numbers().Select(size => (long)size).ToArray();
-        return MergeCase.Layer(torch.tensor(layer.GetProperty("q").Numbers()).mul(scale).reshape(shape), torch.tensor(scale), layer.GetProperty("bias").Numbers(),
+        return MergeCase.Layer(torch.tensor(layer.GetProperty("q").Numbers()).mul(scale).reshape(shape),
+            torch.tensor(scale), layer.GetProperty("bias").Numbers(),
             layer.GetProperty("act_scale").GetSingle(), golden.GetProperty("bit").GetInt32());
     }
 
-    private static int[] Integers(JsonElement tensor) => [.. tensor.GetProperty("q").EnumerateArray().Select(value => value.GetInt32())];
+    private static int[] Integers(JsonElement tensor) =>
+        [.. tensor.GetProperty("q").EnumerateArray().Select(value => value.GetInt32())];
 }

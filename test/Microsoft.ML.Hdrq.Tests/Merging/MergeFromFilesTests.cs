@@ -43,7 +43,8 @@ public sealed class MergeFromFilesTests
         ("default, full precision", new(), false),
         ("mean, integers", new() { Method = MergeMethod.Mean() }, true),
         ("mean, full precision", new() { Method = MergeMethod.Mean(), NetworkWeights = [0.5, 0.2, 0.3] }, false),
-        ("best of 3, searched scales", new() { Method = MergeMethod.Mean(MergeRounding.BestOf(3, 1), searchScales: true) }, true),
+        ("best of 3, searched scales",
+            new() { Method = MergeMethod.Mean(MergeRounding.BestOf(3, 1), searchScales: true) }, true),
         ("with moments kept", new() { KeepMoments = true }, true),
         ("differences", new() { Method = MergeMethod.AutomaticFrom(Source()) }, false),
         ("task arithmetic", new() { Method = MergeMethod.TaskArithmetic(Source()) }, true),
@@ -69,7 +70,8 @@ public sealed class MergeFromFilesTests
         }
         Assert.AreEqual(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
         var layers = inMemory.Graph.Layers.MatrixProducts.Count();
-        CollectionAssert.AreEqual(Enumerable.Range(1, files.Length + layers).ToArray(), reports.Select(report => report.Step).ToArray());
+        CollectionAssert.AreEqual(Enumerable.Range(1, files.Length + layers).ToArray(),
+            reports.Select(report => report.Step).ToArray());
         CollectionAssert.AreEqual(files, reports.Take(files.Length).Select(report => report.Layer).ToArray());
         Assert.AreEqual(files.Length + layers, reports[^1].Steps);
         networks.ForEach(network => network.Dispose());
@@ -83,13 +85,20 @@ public sealed class MergeFromFilesTests
         using var another = new TemporaryDirectory();
         var other = Files(another, isQuantized: false)[0];
         var missing = folder.Combine("missing.onnx");
-        Assert.Contains(missing, Assert.ThrowsExactly<FileNotFoundException>(() => NetworkMerger.MergeFiles([files[0], missing])).Message);
-        Assert.Contains("at least two networks; there are 1", Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.MergeFiles([files[0]])).Message);
-        Assert.Contains("at least two networks; there are 0", Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.MergeFiles([])).Message);
-        Assert.Contains("network 0 is quantized, and network 2 is not", Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.MergeFiles([files[0], files[1], other])).Message);
-        Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.MergeFiles(files, new() { NetworkWeights = [0.5, 0.5] }));
+        Assert.Contains(missing, Assert.ThrowsExactly<FileNotFoundException>(
+            () => NetworkMerger.MergeFiles([files[0], missing])).Message);
+        Assert.Contains("at least two networks; there are 1",
+            Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.MergeFiles([files[0]])).Message);
+        Assert.Contains("at least two networks; there are 0",
+            Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.MergeFiles([])).Message);
+        Assert.Contains("network 0 is quantized, and network 2 is not",
+            Assert.ThrowsExactly<ArgumentException>(
+                () => NetworkMerger.MergeFiles([files[0], files[1], other])).Message);
+        Assert.ThrowsExactly<ArgumentException>(
+            () => NetworkMerger.MergeFiles(files, new() { NetworkWeights = [0.5, 0.5] }));
         File.WriteAllText(missing, "not a network");
-        Assert.Contains(missing, Assert.ThrowsExactly<InvalidDataException>(() => NetworkMerger.MergeFiles([files[0], missing])).Message);
+        Assert.Contains(missing, Assert.ThrowsExactly<InvalidDataException>(
+            () => NetworkMerger.MergeFiles([files[0], missing])).Message);
         foreach (var step in new[] { 1, files.Length, files.Length + 2 })
         {
             using var cancelled = new CancellationTokenSource();
@@ -98,7 +107,8 @@ public sealed class MergeFromFilesTests
                 if (report.Step == step)
                     cancelled.Cancel();
             });
-            Assert.ThrowsExactly<OperationCanceledException>(() => NetworkMerger.MergeFiles(files, progress: progress, cancellationToken: cancelled.Token));
+            Assert.ThrowsExactly<OperationCanceledException>(
+                () => NetworkMerger.MergeFiles(files, progress: progress, cancellationToken: cancelled.Token));
         }
     }
 
@@ -115,7 +125,10 @@ public sealed class MergeFromFilesTests
                     weight.add_(SmallNetworks.Random(site + 20, weight.shape).mul(0.05));
             }
             var images = SmallNetworks.Random(30 + site, 40, 3, 8, 8);
-            using var network = isQuantized ? NetworkQuantizer.Quantize(source, images, SmallNetworks.Nearest with { WeightBits = 4, ActivationBits = 4, PerChannel = true, Moments = new() }, seed: 1) : source.Clone();
+            using var network = isQuantized
+                ? NetworkQuantizer.Quantize(
+                source, images, SmallNetworks.Nearest with { WeightBits = 4, ActivationBits = 4, PerChannel = true,
+                    Moments = new() }, seed: 1) : source.Clone();
             if (!isQuantized && hasMoments)
                 InputGrams.Send(network, images, new SentMoments(), 8, CancellationToken.None);
             var file = folder.Combine($"{site}.onnx");
@@ -144,6 +157,8 @@ public sealed class MergeFromFilesTests
             foreach (var definition in network.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight))
                 network.Parameters[definition.Name].add_(SmallNetworks.Random(seed, definition.Shape.ToArray()), 0.1);
         }
-        return NetworkQuantizer.Quantize(network, SmallNetworks.Random(10 + seed, 8, 3, 8, 8), SmallNetworks.Nearest with { WeightBits = bits, ActivationBits = bits, PerChannel = perChannel }, seed: 1);
+        return NetworkQuantizer.Quantize(
+            network, SmallNetworks.Random(10 + seed, 8, 3, 8, 8),
+            SmallNetworks.Nearest with { WeightBits = bits, ActivationBits = bits, PerChannel = perChannel }, seed: 1);
     }
 }

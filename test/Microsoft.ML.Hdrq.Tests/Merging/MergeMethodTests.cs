@@ -21,7 +21,8 @@ public sealed class MergeMethodTests
         using var a = Scaled(2, 2, -1);
         using var b = Scaled(1, 4, -2);
         // Differences (1, 0, 0) and (0, 2, -1), weighted by 1/4 and 3/4, times 2.
-        using var merged = NetworkMerger.Merge([a, b], new() { NetworkWeights = [0.25, 0.75], Method = MergeMethod.TaskArithmetic(source, scale: 2) });
+        using var merged = NetworkMerger.Merge(
+            [a, b], new() { NetworkWeights = [0.25, 0.75], Method = MergeMethod.TaskArithmetic(source, scale: 2) });
         CollectionAssert.AreEqual(new[] { 1.5f, 5f, -2.5f }, merged.Values("weight"));
         Assert.AreEqual("task arithmetic", merged.Metadata[NetworkMetadata.MergeMethod]);
         using var mean = NetworkMerger.Merge([a, b]);
@@ -37,12 +38,19 @@ public sealed class MergeMethodTests
         using var a = Scaled(4, -6, 1, 3, 10);
         using var b = Scaled(-2, -4, 5, 0.5f, 10);
         using var c = Scaled(3, 8, 6, 0.25f, 10);
-        // Three of five count: a (4, -6, -, 3), b (-2, -4, 5, -), c (3, 8, 6, -). Sums 5, -2, 11, 3. Those that agree: (4, 3), (-6, -4), (5, 6), (3).
+        // Three of five count: a (4, -6, -, 3), b (-2, -4, 5, -), c (3, 8, 6, -). Sums 5, -2, 11, 3. Those that agree:
+        // (4, 3), (-6, -4), (5, 6), (3).
         using var merged = NetworkMerger.Merge([a, b, c], new() { Method = MergeMethod.Ties(source, density: 0.6) });
         AssertClose([3.5f, -5, 5.5f, 3, 10], merged.Values("weight"), 1e-6f);
         // Weighted: sums 0.5 4 - 0.25 2 + 0.25 3 > 0, -3 - 1 + 2 < 0.
-        using var weighted = NetworkMerger.Merge([a, b, c], new() { NetworkWeights = [0.5, 0.25, 0.25], Method = MergeMethod.Ties(source, density: 0.6, scale: 0.5) });
-        AssertClose([0.5f * (2 + 0.75f) / 0.75f, -0.5f * (3 + 1) / 0.75f, 2.75f, 1.5f, 10], weighted.Values("weight"), 1e-6f);
+        using var weighted = NetworkMerger.Merge(
+            [a, b, c], new()
+            {
+                NetworkWeights = [0.5, 0.25, 0.25],
+                Method = MergeMethod.Ties(source, density: 0.6, scale: 0.5)
+            });
+        AssertClose([0.5f * (2 + 0.75f) / 0.75f, -0.5f * (3 + 1) / 0.75f, 2.75f, 1.5f, 10], weighted.Values("weight"),
+            1e-6f);
         Assert.AreEqual("TIES", merged.Metadata[NetworkMetadata.MergeMethod]);
     }
 
@@ -52,7 +60,8 @@ public sealed class MergeMethodTests
         using var network = Convolutional(1);
         using var images = Images(1);
         InputGrams.Collect(network, images, 8, default);
-        foreach (var method in new[] { MergeMethod.TaskArithmetic(network, 1.7), MergeMethod.Ties(network), MergeMethod.RegMean() })
+        foreach (var method in new[] { MergeMethod.TaskArithmetic(network, 1.7), MergeMethod.Ties(network),
+            MergeMethod.RegMean() })
         {
             using var merged = NetworkMerger.Merge([network, network, network], new() { Method = method });
             foreach (var name in network.Parameters.Keys)
@@ -68,10 +77,13 @@ public sealed class MergeMethodTests
         double[] weights = [0.5, 0.3, 0.2];
         foreach (var (d, network) in networks.Index())
             InputGrams.Collect(network, Images(10 + d), 32, default);
-        using var merged = NetworkMerger.Merge(networks, new() { NetworkWeights = weights, Method = MergeMethod.RegMean(correlation: 1) });
-        foreach (var (name, isTransposed) in new[] { ("conv.weight", false), ("linear.weight", false), ("product.weight", true) })
+        using var merged = NetworkMerger.Merge(
+            networks, new() { NetworkWeights = weights, Method = MergeMethod.RegMean(correlation: 1) });
+        foreach (var (name, isTransposed) in new[] { ("conv.weight", false), ("linear.weight", false),
+            ("product.weight", true) })
         {
-            torch.Tensor Matrix(Network network) => isTransposed ? network.Parameters[name].t() : network.Parameters[name].reshape(network.Parameters[name].shape[0], -1);
+            torch.Tensor Matrix(Network network) => isTransposed ? network.Parameters[name].t()
+                : network.Parameters[name].reshape(network.Parameters[name].shape[0], -1);
             // The gradient of sum lambda E |W x + b - W_d x - b_d|^2 is 0, with b where there is one.
             var biasName = name == "product.weight" ? null : name.Replace("weight", "bias", StringComparison.Ordinal);
             if (biasName is not null && !networks[0].Parameters.ContainsKey(biasName))
@@ -171,7 +183,8 @@ public sealed class MergeMethodTests
         using var onGridB = MergeCase.OnGrid(b);
         // Neighbouring pixels are alike.
         using var generator = new torch.Generator(3);
-        using var images = torch.randn([16, 6, 1, 1], generator: generator).add(torch.randn([16, 6, 5, 5], generator: generator).mul(0.3));
+        using var images = torch.randn([16, 6, 1, 1], generator: generator)
+            .add(torch.randn([16, 6, 5, 5], generator: generator).mul(0.3));
         InputGrams.Collect(a, images, 8, default);
         InputGrams.Collect(b, images.mul(2), 8, default);
         var regMean = MergeMethod.RegMean(correlation: 1);
@@ -190,17 +203,22 @@ public sealed class MergeMethodTests
             {
                 // Outputs are nearer to those of the unrounded layer than with each weight at the nearest of the same steps.
                 var sent = new[] { a, b }.Select(network => InputGrams.Read(network.Metadata, "weight", 54)!).ToList();
-                var gram = sent.Select(one => one.Rest.diag().add(one.Factor.mm(one.Factor.t()))).Select(one => one.div(one.square().sum().sqrt())).Aggregate((first, second) => first.add(second).div(2));
+                var gram = sent.Select(one => one.Rest.diag().add(one.Factor.mm(one.Factor.t())))
+                    .Select(one => one.div(one.square().sum().sqrt()))
+                    .Aggregate((first, second) => first.add(second).div(2));
                 var steps = merged.Parameters["weight.scale"].reshape(-1, 1).to(torch.ScalarType.Float64);
                 var wanted = expected.Parameters["weight"].reshape(8, 54).to(torch.ScalarType.Float64);
                 var limit = 1 << (bits - 1);
                 var rounded = wanted.div(steps).round().clamp(-limit, limit - 1).mul(steps);
-                Assert.IsLessThan(0.8 * Difference(rounded), Difference(merged.Parameters["weight"].reshape(8, 54).to(torch.ScalarType.Float64)));
+                Assert.IsLessThan(0.8 * Difference(rounded),
+                    Difference(merged.Parameters["weight"].reshape(8, 54).to(torch.ScalarType.Float64)));
                 continue;
 
-                double Difference(torch.Tensor weight) => weight.sub(wanted).mm(gram).mul(weight.sub(wanted)).sum().item<double>();
+                double Difference(torch.Tensor weight) =>
+                    weight.sub(wanted).mm(gram).mul(weight.sub(wanted)).sum().item<double>();
             }
-            // No error is larger than half a step but where the least squared error asks for clipping, and no other range of the same integers is better.
+            // No error is larger than half a step but where the least squared error asks for clipping, and no other
+            // range of the same integers is better.
             var range = new QuantizationRange(bits, true);
             var scales = merged.Values("weight.scale");
             var size = values.Length / scales.Length;
@@ -208,12 +226,17 @@ public sealed class MergeMethodTests
             {
                 var wanted = goal.AsSpan(part * size, size).ToArray();
                 var least = Error(wanted, scales[part]);
-                Assert.AreEqual(least, values.AsSpan(part * size, size).ToArray().Zip(wanted, (value, want) => (double)(value - want) * (value - want)).Sum(), 1e-4 * least + 1e-9);
+                Assert.AreEqual(least, values.AsSpan(part * size, size).ToArray()
+                    .Zip(wanted, (value, want) => (double)(value - want) * (value - want)).Sum(), 1e-4 * least + 1e-9);
                 for (var i = 1; i <= 100; i++)
-                    Assert.IsGreaterThanOrEqualTo(0.999 * least, Error(wanted, wanted.Max(MathF.Abs) * i / 100 / ((range.Maximum - range.Minimum) / 2f)));
+                    Assert.IsGreaterThanOrEqualTo(
+                        0.999 * least, Error(wanted,
+                            wanted.Max(MathF.Abs) * i / 100 / ((range.Maximum - range.Minimum) / 2f)));
             }
 
-            double Error(float[] wanted, float scale) => wanted.Sum(value => Math.Pow(Math.Clamp(Math.Round((double)value / scale), range.Minimum, range.Maximum) * scale - value, 2));
+            double Error(float[] wanted, float scale) =>
+                wanted.Sum(value => Math.Pow(
+                Math.Clamp(Math.Round((double)value / scale), range.Minimum, range.Maximum) * scale - value, 2));
         }
     }
 
@@ -225,7 +248,8 @@ public sealed class MergeMethodTests
         using var exactA = MergeCase.OnGrid(a);
         using var exactB = MergeCase.OnGrid(b);
         using var mean = NetworkMerger.Merge([a, b], new() { Method = MergeMethod.Mean(MergeRounding.Nearest) });
-        using var searched = NetworkMerger.Merge([a, b], new() { Method = MergeMethod.Mean(MergeRounding.Nearest, searchScales: true) });
+        using var searched = NetworkMerger.Merge(
+            [a, b], new() { Method = MergeMethod.Mean(MergeRounding.Nearest, searchScales: true) });
         var goal = exactA.Values("weight").Zip(exactB.Values("weight"), (x, y) => (x + y) / 2).ToArray();
         Assert.IsLessThan(Error(mean), Error(searched));
         using var itself = NetworkMerger.Merge([a, a], new() { Method = MergeMethod.Mean(searchScales: true) });
@@ -243,7 +267,8 @@ public sealed class MergeMethodTests
         using var b = FoldBatchNormalization.Apply(source);
         using var merged = NetworkMerger.Merge([a, b], new() { Method = MergeMethod.TaskArithmetic(source, 2) });
         // W0 + 2 (1/2 (W - W0) + 0) = W.
-        foreach (var definition in a.Graph.Parameters.Where(parameter => parameter.ElementType.IsFloat() && parameter.Role == ParameterRole.Weight))
+        foreach (var definition in a.Graph.Parameters.Where(
+            parameter => parameter.ElementType.IsFloat() && parameter.Role == ParameterRole.Weight))
             AssertClose(a.Values(definition.Name), merged.Values(definition.Name), 1e-5f);
     }
 
@@ -255,15 +280,21 @@ public sealed class MergeMethodTests
         using var other = Scaled(1, 2);
         using var images = Images(1);
         foreach (var method in new[] { MergeMethod.TaskArithmetic(other), MergeMethod.Ties(other) })
-            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.Merge([a, b], new() { Method = method })).Message, "has no parameter 'conv.weight' of shape [4, 3, 3, 3]");
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.Merge([a, b], new() { Method = MergeMethod.RegMean() })).Message, "moments");
+            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
+                () => NetworkMerger.Merge([a, b], new() { Method = method })).Message,
+                "has no parameter 'conv.weight' of shape [4, 3, 3, 3]");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
+            () => NetworkMerger.Merge([a, b], new() { Method = MergeMethod.RegMean() })).Message, "moments");
         InputGrams.Collect(a, images, 8, default);
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.Merge([a, b], new() { Method = MergeMethod.RegMean() })).Message, "carries none");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
+            () => NetworkMerger.Merge([a, b], new() { Method = MergeMethod.RegMean() })).Message, "carries none");
         InputGrams.Collect(b, images, 8, default);
         foreach (var hostile in new[] { "", "AAAA", "no base64", b.Metadata[InputGrams.Prefix + "conv.weight"][..^8] })
         {
             b.Metadata = b.Metadata.SetItem(InputGrams.Prefix + "linear.weight", hostile);
-            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.Merge([a, b], new() { Method = MergeMethod.RegMean() })).Message, "'linear.weight'");
+            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
+                () => NetworkMerger.Merge([a, b], new() { Method = MergeMethod.RegMean() })).Message,
+                "'linear.weight'");
         }
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => MergeMethod.TaskArithmetic(a, 0));
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => MergeMethod.Ties(a, 0));
@@ -305,7 +336,9 @@ public sealed class MergeMethodTests
         using var generator = new torch.Generator(1);
         using var builder = new NetworkBuilder();
         var weight = builder.Parameter("weight", torch.randn([4, 4], generator: generator));
-        builder.Node("MatMul", "y", [builder.Node("Relu", "relu", [builder.Node("MatMul", "first", [builder.Input("x", -1, 4), weight])]), weight]);
+        builder.Node("MatMul", "y",
+            [builder.Node("Relu", "relu", [builder.Node("MatMul", "first", [builder.Input("x", -1, 4), weight])]),
+                weight]);
         using var network = builder.Build(new GraphValue("y", ElementType.Float32, [-1, 4]));
         InputGrams.Collect(network, torch.randn([30, 4], generator: generator), 8, default);
         using var merged = NetworkMerger.Merge([network, network]);
@@ -321,9 +354,11 @@ public sealed class MergeMethodTests
     {
         using var scope = torch.NewDisposeScope();
         var convolution = (Convolution)Operator.Create("Conv", new OperatorAttributes(
-            ("strides", new long[] { stride, stride }), ("dilations", new long[] { dilation, dilation }), ("pads", pads.Split(',').Select(long.Parse).ToArray())));
+            ("strides", new long[] { stride, stride }), ("dilations", new long[] { dilation, dilation }),
+            ("pads", pads.Split(',').Select(long.Parse).ToArray())));
         using var generator = new torch.Generator(1);
-        var (data, weight) = (torch.randn([2, 3, 7, 6], generator: generator), torch.randn([4, 3, kernel, kernel], generator: generator));
+        var (data, weight) = (torch.randn([2, 3, 7, 6], generator: generator),
+            torch.randn([4, 3, kernel, kernel], generator: generator));
         var context = new ComputeContext(ForwardMode.Inference, torch.CPU);
         var expected = convolution.Compute([data, weight], context)[0];
         var actual = convolution.Windows(data, weight.shape, context).mm(weight.reshape(4, -1).t());
@@ -331,8 +366,10 @@ public sealed class MergeMethodTests
         Assert.AreEqual((expected.shape[2], expected.shape[3]), convolution.OutputSize(data, weight.shape));
         // Every second position, from row 1 and column 0 on.
         var (rows, columns) = (torch.arange(1, expected.shape[2], 2), torch.arange(0, expected.shape[3], 2));
-        var some = convolution.Windows(data, weight.shape, context, every: 2, row: 1, column: 0).mm(weight.reshape(4, -1).t());
-        Assert.IsTrue(expected.index_select(2, rows).index_select(3, columns).permute(0, 2, 3, 1).reshape(-1, 4).allclose(some, 1e-4, 1e-5));
+        var some = convolution.Windows(data, weight.shape, context, every: 2, row: 1, column: 0)
+            .mm(weight.reshape(4, -1).t());
+        Assert.IsTrue(expected.index_select(2, rows).index_select(3, columns).permute(0, 2, 3, 1).reshape(-1, 4)
+            .allclose(some, 1e-4, 1e-5));
     }
 
     [TestMethod]
@@ -349,7 +386,9 @@ public sealed class MergeMethodTests
         foreach (var method in new[] { MergeMethod.TaskArithmetic(a), MergeMethod.Ties(a), MergeMethod.RegMean() })
             LiveTensors.AssertUnchanged(() => NetworkMerger.Merge([a, b], new() { Method = method }).Dispose());
         using var other = Scaled(1);
-        LiveTensors.AssertUnchanged(() => Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.Merge([a, b], new() { Method = MergeMethod.Ties(other) })));
+        LiveTensors.AssertUnchanged(
+            () => Assert.ThrowsExactly<ArgumentException>(
+                () => NetworkMerger.Merge([a, b], new() { Method = MergeMethod.Ties(other) })));
     }
 
     private static torch.Tensor Images(int seed)
@@ -366,11 +405,16 @@ public sealed class MergeMethodTests
         using var generator = new torch.Generator((ulong)seed);
         using var builder = new NetworkBuilder();
         builder.Input("x", -1, 3, 6, 6);
-        builder.Node("Conv", "conv", ["x", builder.Parameter("conv.weight", torch.randn([4, 3, 3, 3], generator: generator).mul(0.3))], ("pads", new long[] { 1, 1, 1, 1 }));
+        builder.Node("Conv", "conv",
+            ["x", builder.Parameter("conv.weight", torch.randn([4, 3, 3, 3], generator: generator).mul(0.3))],
+            ("pads", new long[] { 1, 1, 1, 1 }));
         builder.Node("Relu", "relu", ["conv"]);
         builder.Node("Flatten", "flat", ["relu"]);
-        builder.Node("Gemm", "linear", ["flat", builder.Parameter("linear.weight", torch.randn([5, 144], generator: generator)), builder.Parameter("linear.bias", torch.randn([5], generator: generator))], ("transB", 1L));
-        builder.Node("MatMul", "y", ["linear", builder.Parameter("product.weight", torch.randn([5, 2], generator: generator))]);
+        builder.Node("Gemm", "linear",
+            ["flat", builder.Parameter("linear.weight", torch.randn([5, 144], generator: generator)),
+                builder.Parameter("linear.bias", torch.randn([5], generator: generator))], ("transB", 1L));
+        builder.Node("MatMul", "y",
+            ["linear", builder.Parameter("product.weight", torch.randn([5, 2], generator: generator))]);
         return builder.Build(new GraphValue("y", ElementType.Float32, [-1, 2]));
     }
 
@@ -381,12 +425,17 @@ public sealed class MergeMethodTests
         return builder.Build(new GraphValue("y", ElementType.Float32, []));
     }
 
-    /// <summary>The layer of <see cref="MergeCase.Layer"/> without its quantizers; with another network's Gram matrices.</summary>
+    /// <summary>
+    /// The layer of <see cref="MergeCase.Layer"/> without its quantizers; with another network's Gram matrices.
+    /// </summary>
     private static Network Unquantized(Network network, Network? like = null)
     {
         using var builder = new NetworkBuilder();
-        var input = builder.Node("Add", "shifted", [builder.Input("x", -1, 6, 5, 5), builder.Parameter("shift", network.Parameters["shift"].clone(), ParameterRole.Constant)]);
-        builder.Node("Conv", "y", [input, builder.Parameter("weight", network.Parameters["weight"].clone()), builder.Parameter("bias", network.Parameters["bias"].clone())]);
+        var input = builder.Node("Add", "shifted",
+            [builder.Input("x", -1, 6, 5, 5),
+                builder.Parameter("shift", network.Parameters["shift"].clone(), ParameterRole.Constant)]);
+        builder.Node("Conv", "y", [input, builder.Parameter("weight", network.Parameters["weight"].clone()),
+            builder.Parameter("bias", network.Parameters["bias"].clone())]);
         var result = builder.Build(new GraphValue("y", ElementType.Float32, []));
         if (like is not null)
             result.Metadata = like.Metadata;

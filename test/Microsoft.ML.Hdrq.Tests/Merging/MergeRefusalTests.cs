@@ -70,7 +70,8 @@ public sealed class MergeRefusalTests
         using var network = ResNet.Cifar(8, 10, seed: 1, width: 2, inputSize: 8);
         var images = torch.rand([2, 3, 8, 8], generator: new torch.Generator(1));
         using var eight = NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions());
-        using var four = NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions { WeightBits = 4, ActivationBits = 4 });
+        using var four = NetworkQuantizer.Quantize(
+            network, images, new RoundToNearestOptions { WeightBits = 4, ActivationBits = 4 });
         StringAssert.Contains(
             Refuses("their graphs differ", [eight, four]),
             "Most weights and activations have 8 and 8 bits in network 0, and 4 and 4 in network 1; quantize all to the same bits");
@@ -139,7 +140,9 @@ public sealed class MergeRefusalTests
         var value = "x";
         foreach (var (i, width) in bits.Index())
         {
-            builder.Node(new GraphNode($"q{i}", Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(new QuantizationRange(width, true))), ["weight", "scale"], [$"q{i}"]));
+            builder.Node(new GraphNode($"q{i}",
+                Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(new QuantizationRange(width, true))),
+                ["weight", "scale"], [$"q{i}"]));
             value = builder.Node("MatMul", $"y{i}", [value, $"q{i}"]);
         }
         return builder.Build(new GraphValue(value, ElementType.Float32, []));

@@ -8,7 +8,8 @@ namespace Microsoft.ML.Hdrq.Tests.Merging;
 [TestClass]
 public sealed class NetworkMergerTests
 {
-    private static readonly MergeRounding[] _roundings = [MergeRounding.Nearest, MergeRounding.Balanced, MergeRounding.Sample(3), MergeRounding.BestOf(5, 3)];
+    private static readonly MergeRounding[] _roundings =
+        [MergeRounding.Nearest, MergeRounding.Balanced, MergeRounding.Sample(3), MergeRounding.BestOf(5, 3)];
 
     [TestMethod]
     public void Weights_and_scales_of_three_networks_by_hand()
@@ -18,10 +19,17 @@ public sealed class NetworkMergerTests
         using var a = Layer([0.4f, -0.3f, 0.1f, 0.04f], 0.1f, 1, 0.1f);
         using var b = Layer([0.2f, -0.3f, 0.2f, -0.04f], 0.1f, 2, 0.2f);
         using var c = Layer([0.6f, -0.6f, 1.8f, 0.2f], 0.2f, 4, 0.4f);
-        using var merged = NetworkMerger.Merge([a, b, c], new MergeOptions { NetworkWeights = [0.5, 0.25, 0.25], Method = MergeMethod.Mean(MergeRounding.Nearest) });
-        // The scale: 0.05 + 0.025 + 0.05. The means: 0.2 + 0.05 + 0.15 = 0.4, -0.375, 0.05 + 0.05 + 0.35 = 0.45 and 0.05, in steps 3.2, -3, 3.6 and 0.4.
+        using var merged = NetworkMerger.Merge(
+            [a, b, c], new MergeOptions
+            {
+                NetworkWeights = [0.5, 0.25, 0.25],
+                Method = MergeMethod.Mean(MergeRounding.Nearest)
+            });
+        // The scale: 0.05 + 0.025 + 0.05. The means: 0.2 + 0.05 + 0.15 = 0.4, -0.375, 0.05 + 0.05 + 0.35 = 0.45 and
+        // 0.05, in steps 3.2, -3, 3.6 and 0.4.
         Assert.AreEqual(0.125f, merged.Values("weight.scale")[0], 1e-8f);
-        CollectionAssert.AreEqual(new[] { 3, -3, 4, 0 }, merged.Values("weight").Select(value => (int)MathF.Round(value / 0.125f)).ToArray());
+        CollectionAssert.AreEqual(new[] { 3, -3, 4, 0 },
+            merged.Values("weight").Select(value => (int)MathF.Round(value / 0.125f)).ToArray());
         Assert.AreEqual(2f, merged.Values("bias")[0]);
         Assert.AreEqual(0.2f, merged.Values("input.scale")[0], 1e-8f);
         Assert.AreEqual(0.25f, merged.Values("shift")[0]);
@@ -31,9 +39,12 @@ public sealed class NetworkMergerTests
     public void Every_channel_has_its_scale()
     {
         using var scope = torch.NewDisposeScope();
-        using var a = MergeCase.Layer(torch.tensor([0.5f, 0.2f, 0.9f, -1.2f]).reshape(2, 2, 1, 1), torch.tensor([0.1f, 0.3f]));
-        using var b = MergeCase.Layer(torch.tensor([0.9f, 0.6f, 0.5f, 0.5f]).reshape(2, 2, 1, 1), torch.tensor([0.3f, 0.1f]));
-        using var merged = NetworkMerger.Merge([a, b], new MergeOptions { Method = MergeMethod.Mean(MergeRounding.Nearest) });
+        using var a = MergeCase.Layer(
+            torch.tensor([0.5f, 0.2f, 0.9f, -1.2f]).reshape(2, 2, 1, 1), torch.tensor([0.1f, 0.3f]));
+        using var b = MergeCase.Layer(
+            torch.tensor([0.9f, 0.6f, 0.5f, 0.5f]).reshape(2, 2, 1, 1), torch.tensor([0.3f, 0.1f]));
+        using var merged = NetworkMerger.Merge(
+            [a, b], new MergeOptions { Method = MergeMethod.Mean(MergeRounding.Nearest) });
         foreach (var scale in merged.Values("weight.scale"))
             Assert.AreEqual(0.2f, scale, 1e-7f);
         // Means 0.7, 0.4; 0.7, -0.35: in steps 3.5 (to even, or a hair to either side), 2, 3.5, -1.75.
@@ -112,7 +123,8 @@ public sealed class NetworkMergerTests
         using var rounded = MergeCase.OnGrid(network);
         foreach (var rounding in _roundings)
         {
-            using var merged = NetworkMerger.Merge([.. Enumerable.Repeat(network, count)], new MergeOptions { Method = MergeMethod.Mean(rounding) });
+            using var merged = NetworkMerger.Merge(
+                [.. Enumerable.Repeat(network, count)], new MergeOptions { Method = MergeMethod.Mean(rounding) });
             MergeCase.AssertSame(rounded, merged);
         }
     }
@@ -122,7 +134,8 @@ public sealed class NetworkMergerTests
     {
         using var network = MergeCase.Random(1);
         using var rounded = MergeCase.OnGrid(network);
-        using var merged = NetworkMerger.Merge([network, network], new MergeOptions { NetworkWeights = [0.4999997, 0.5000008] });
+        using var merged = NetworkMerger.Merge(
+            [network, network], new MergeOptions { NetworkWeights = [0.4999997, 0.5000008] });
         MergeCase.AssertSame(rounded, merged);
     }
 
@@ -131,17 +144,25 @@ public sealed class NetworkMergerTests
     [DataRow(true)]
     public void The_order_of_networks_does_not_matter(bool perChannel)
     {
-        Network[] networks = [MergeCase.Random(1, perChannel: perChannel), MergeCase.Random(2, perChannel: perChannel), MergeCase.Random(3, perChannel: perChannel)];
+        Network[] networks = [MergeCase.Random(1, perChannel: perChannel), MergeCase.Random(2, perChannel: perChannel),
+            MergeCase.Random(3, perChannel: perChannel)];
         foreach (var rounding in _roundings)
         {
             foreach (var weights in new double[]?[] { null, [0.2, 0.5, 0.3] })
             {
-                using var forward = NetworkMerger.Merge(networks, new MergeOptions { Method = MergeMethod.Mean(rounding), NetworkWeights = weights });
-                using var backward = NetworkMerger.Merge([.. networks.Reverse()], new MergeOptions { Method = MergeMethod.Mean(rounding), NetworkWeights = weights?.Reverse().ToArray() });
+                using var forward = NetworkMerger.Merge(
+                    networks, new MergeOptions { Method = MergeMethod.Mean(rounding), NetworkWeights = weights });
+                using var backward = NetworkMerger.Merge(
+                    [.. networks.Reverse()], new MergeOptions
+                    {
+                        Method = MergeMethod.Mean(rounding),
+                        NetworkWeights = weights?.Reverse().ToArray()
+                    });
                 MergeCase.AssertSame(forward, backward);
             }
             using var pair = NetworkMerger.Merge(networks[..2], new MergeOptions { Method = MergeMethod.Mean(rounding) });
-            using var swapped = NetworkMerger.Merge([networks[1], networks[0]], new MergeOptions { Method = MergeMethod.Mean(rounding) });
+            using var swapped = NetworkMerger.Merge(
+                [networks[1], networks[0]], new MergeOptions { Method = MergeMethod.Mean(rounding) });
             MergeCase.AssertSame(pair, swapped);
         }
         Array.ForEach(networks, network => network.Dispose());
@@ -162,7 +183,8 @@ public sealed class NetworkMergerTests
         foreach (var rounding in _roundings)
         {
             using var inMemory = NetworkMerger.Merge([a, b], new MergeOptions { Method = MergeMethod.Mean(rounding) });
-            using var stored = NetworkMerger.Merge([storedA, storedB], new MergeOptions { Method = MergeMethod.Mean(rounding) });
+            using var stored = NetworkMerger.Merge(
+                [storedA, storedB], new MergeOptions { Method = MergeMethod.Mean(rounding) });
             MergeCase.AssertSame(inMemory, stored);
         }
     }
@@ -183,7 +205,8 @@ public sealed class NetworkMergerTests
         foreach (var rounding in _roundings)
         {
             using var inMemory = NetworkMerger.Merge([a, b], new MergeOptions { Method = MergeMethod.Mean(rounding) });
-            using var loaded = NetworkMerger.Merge([loadedA, loadedB], new MergeOptions { Method = MergeMethod.Mean(rounding) });
+            using var loaded = NetworkMerger.Merge(
+                [loadedA, loadedB], new MergeOptions { Method = MergeMethod.Mean(rounding) });
             MergeCase.AssertSame(inMemory, loaded);
         }
     }
@@ -231,9 +254,12 @@ public sealed class NetworkMergerTests
     private static Network Normalized(float[] weight, float[] mean, float[] variance)
     {
         using var builder = new NetworkBuilder();
-        var value = builder.Node("Mul", "scaled", [builder.Input("x", -1, 2), builder.Parameter("weight", torch.tensor(weight))]);
-        value = builder.Node("BatchNormalization", "normalized", [value, builder.Parameter("gamma", torch.ones(2)), builder.Parameter("beta", torch.zeros(2)),
-            builder.Parameter("mean", torch.tensor(mean), ParameterRole.Statistic), builder.Parameter("var", torch.tensor(variance), ParameterRole.Statistic)]);
+        var value = builder.Node("Mul", "scaled",
+            [builder.Input("x", -1, 2), builder.Parameter("weight", torch.tensor(weight))]);
+        value = builder.Node("BatchNormalization", "normalized",
+            [value, builder.Parameter("gamma", torch.ones(2)), builder.Parameter("beta", torch.zeros(2)),
+            builder.Parameter("mean", torch.tensor(mean), ParameterRole.Statistic),
+            builder.Parameter("var", torch.tensor(variance), ParameterRole.Statistic)]);
         builder.Node("Reshape", "y", [value, builder.Constant("limits", -1, long.MaxValue)]);
         return builder.Build(new GraphValue("y", ElementType.Float32, []));
     }

@@ -20,7 +20,8 @@ public sealed class OwnMergeMethodTests
     {
         using var scope = torch.NewDisposeScope();
         Network[] networks = [.. Enumerable.Range(0, 3).Select(n => Layers(n, size: n == least ? 0.5 : 1))];
-        using var merged = NetworkMerger.Merge(networks, new() { NetworkWeights = [0.5, 0.3, 0.2], Method = new LeastNormMergeMethod() });
+        using var merged = NetworkMerger.Merge(
+            networks, new() { NetworkWeights = [0.5, 0.3, 0.2], Method = new LeastNormMergeMethod() });
         using var generator = new torch.Generator(5);
         var images = torch.randn([4, 3, 6, 6], generator: generator);
         Assert.AreEqual(TensorData.FromTorch(networks[least].Forward(images)), TensorData.FromTorch(merged.Forward(images)));
@@ -50,9 +51,12 @@ public sealed class OwnMergeMethodTests
                 };
             }),
         });
-        CollectionAssert.AreEquivalent(new[] { ("network 0", 0.25, "a"), ("network 1", 0.75, "b") }, seen.Select(network => (network.Name, network.Share, network.Metadata["site"])).ToArray());
+        CollectionAssert.AreEquivalent(
+            new[] { ("network 0", 0.25, "a"), ("network 1", 0.75, "b") },
+            seen.Select(network => (network.Name, network.Share, network.Metadata["site"])).ToArray());
         foreach (var network in seen)
-            CollectionAssert.AreEqual(new[] { "weight", "bias" }, network.Parameters.Select(parameter => parameter.Name).ToArray());
+            CollectionAssert.AreEqual(new[] { "weight", "bias" },
+                network.Parameters.Select(parameter => parameter.Name).ToArray());
         CollectionAssert.AreEquivalent(new[] { "weight", "bias" }, asked);
         var shift = a.Graph.Parameters.Single(parameter => parameter.Name == "shift");
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => seen[0].Values(shift)).Message, "'shift'");
@@ -89,8 +93,10 @@ public sealed class OwnMergeMethodTests
         var integers = torch.randint(-8, 8, [3, 5, 2, 2], generator: generator).to(torch.ScalarType.Float32);
         var steps = torch.tensor([0.5f, 0.25f, 1f, 2f, 0.125f]);
         using var builder = new NetworkBuilder();
-        builder.Node(new GraphNode("quantized", Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(new QuantizationRange(4, true), 1)),
-            [builder.Parameter("weight", integers.mul(steps.reshape(1, 5, 1, 1)).contiguous()), builder.Parameter("scale", steps.clone())], ["quantized"]));
+        builder.Node(new GraphNode("quantized",
+            Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(new QuantizationRange(4, true), 1)),
+            [builder.Parameter("weight", integers.mul(steps.reshape(1, 5, 1, 1)).contiguous()),
+                builder.Parameter("scale", steps.clone())], ["quantized"]));
         builder.Node("ConvTranspose", "y", [builder.Input("x", -1, 3, 4, 4), "quantized"]);
         using var network = builder.Build(new GraphValue("y", ElementType.Float32, []));
         // Powers of two: the products are exact, and so is what the method is shown.
@@ -98,7 +104,8 @@ public sealed class OwnMergeMethodTests
         {
             Method = new Own(networks => parameter =>
             {
-                CollectionAssert.AreEqual(network.Values("weight").Select(value => (double)value).ToArray(), networks[0].Values(parameter).ToArray());
+                CollectionAssert.AreEqual(network.Values("weight").Select(value => (double)value).ToArray(),
+                    networks[0].Values(parameter).ToArray());
                 return networks[0].Values(parameter);
             }),
         });
@@ -120,7 +127,8 @@ public sealed class OwnMergeMethodTests
         {
             LiveTensors.AssertUnchanged(() =>
             {
-                var exception = Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.Merge([network, network], new() { Method = method }));
+                var exception = Assert.ThrowsExactly<ArgumentException>(
+                    () => NetworkMerger.Merge([network, network], new() { Method = method }));
                 StringAssert.Contains(exception.Message, "Merge method 'own' ");
                 StringAssert.Contains(exception.Message, message);
             });
@@ -134,17 +142,29 @@ public sealed class OwnMergeMethodTests
     {
         using var network = MergeCase.Random(1);
         var method = new Own(_ => throw new InvalidOperationException("It was asked."), name!);
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.Merge([network, network], new() { Method = method })).Message, "Own has no name");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
+            () => NetworkMerger.Merge([network, network], new() { Method = method })).Message, "Own has no name");
     }
 
     [TestMethod]
     public void What_a_method_throws_ends_the_merge_and_leaves_nothing()
     {
         using var network = Product(new float[,] { { 1, 2 }, { 3, 4 } });
-        LiveTensors.AssertUnchanged(() => Assert.ThrowsExactly<InvalidDataException>(() => NetworkMerger.Merge([network, network], new() { Method = new Own(_ => throw new InvalidDataException()) })));
-        LiveTensors.AssertUnchanged(() => Assert.ThrowsExactly<InvalidDataException>(() => NetworkMerger.Merge([network, network], new() { Method = new Own(_ => _ => throw new InvalidDataException()) })));
-        LiveTensors.AssertUnchanged(() => NetworkMerger.Merge([network, network], new() { Method = new Own(_ => _ => [.. torch.ones(4, torch.ScalarType.Float64).data<double>()]) }).Dispose());
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.Merge([network, network], new() { Method = new Own(_ => null!) })).Message, "'own' has no rule");
+        LiveTensors.AssertUnchanged(
+            () => Assert.ThrowsExactly<InvalidDataException>(
+                () => NetworkMerger.Merge([network, network],
+                    new() { Method = new Own(_ => throw new InvalidDataException()) })));
+        LiveTensors.AssertUnchanged(
+            () => Assert.ThrowsExactly<InvalidDataException>(
+                () => NetworkMerger.Merge([network, network],
+                    new() { Method = new Own(_ => _ => throw new InvalidDataException()) })));
+        LiveTensors.AssertUnchanged(
+            () => NetworkMerger.Merge([network, network],
+                new() { Method = new Own(_ => _ => [.. torch.ones(4, torch.ScalarType.Float64).data<double>()]) })
+            .Dispose());
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
+            () => NetworkMerger.Merge([network, network], new() { Method = new Own(_ => null!) })).Message,
+            "'own' has no rule");
     }
 
     [TestMethod]
@@ -179,10 +199,12 @@ public sealed class OwnMergeMethodTests
         using var images = torch.randn([16, 3, 6, 6], generator: new torch.Generator(3));
         InputGrams.Collect(a, images, 8, default);
         InputGrams.Collect(b, images, 8, default);
-        foreach (var method in new[] { MergeMethod.Automatic, MergeMethod.RegMean(), MergeMethod.TaskArithmetic(a), MergeMethod.Ties(a) })
+        foreach (var method in new[] { MergeMethod.Automatic, MergeMethod.RegMean(), MergeMethod.TaskArithmetic(a),
+            MergeMethod.Ties(a) })
         {
             using var expected = NetworkMerger.Merge([a, b], new() { Method = method });
-            using var merged = NetworkMerger.Merge([a, b], new() { Method = new Own(networks => method.Prepare(a.Graph, networks)) });
+            using var merged = NetworkMerger.Merge(
+                [a, b], new() { Method = new Own(networks => method.Prepare(a.Graph, networks)) });
             MergeCase.AssertSame(expected, merged);
         }
     }
@@ -236,9 +258,13 @@ public sealed class OwnMergeMethodTests
         using var generator = new torch.Generator((ulong)seed + 1);
         using var builder = new NetworkBuilder();
         torch.Tensor Random(params long[] shape) => torch.randn(shape, generator: generator).mul(size);
-        builder.Node("Conv", "conv", [builder.Input("x", -1, 3, 6, 6), builder.Parameter("conv.weight", Random(4, 3, 3, 3)), builder.Parameter("conv.bias", Random(4))]);
+        builder.Node("Conv", "conv",
+            [builder.Input("x", -1, 3, 6, 6), builder.Parameter("conv.weight", Random(4, 3, 3, 3)),
+                builder.Parameter("conv.bias", Random(4))]);
         builder.Node("Flatten", "flat", [builder.Node("Relu", "relu", ["conv"])]);
-        builder.Node("Add", "y", [builder.Node("MatMul", "product", ["flat", builder.Parameter("product.weight", Random(64, 5))]), builder.Parameter("product.bias", Random(5))]);
+        builder.Node("Add", "y", [builder.Node(
+            "MatMul", "product", ["flat", builder.Parameter("product.weight", Random(64, 5))]),
+            builder.Parameter("product.bias", Random(5))]);
         return builder.Build(new GraphValue("y", ElementType.Float32, [-1, 5]));
     }
 
@@ -252,11 +278,14 @@ public sealed class OwnMergeMethodTests
         var value = builder.Input("x", -1, 12);
         foreach (var name in new[] { "first", "second" })
         {
-            var weight = torch.randn([12, 12], generator: source).mul(0.3).add(torch.randn([12, 12], generator: own).mul(0.1));
-            value = builder.Node("MatMul", name + ".product", [value, Quantized(builder, name, weight, torch.rand([12], generator: own).mul(0.02).add(0.1), 1)]);
+            var weight = torch.randn([12, 12], generator: source).mul(0.3)
+                .add(torch.randn([12, 12], generator: own).mul(0.1));
+            value = builder.Node("MatMul", name + ".product",
+                [value, Quantized(builder, name, weight, torch.rand([12], generator: own).mul(0.02).add(0.1), 1)]);
         }
         var network = builder.Build(new GraphValue(value, ElementType.Float32, [-1, 12]));
-        InputGrams.Collect(network, torch.randn([64, 12], generator: own).add(torch.randn([64, 1], generator: own)), 8, default);
+        InputGrams.Collect(network, torch.randn([64, 12], generator: own).add(torch.randn([64, 1], generator: own)), 8,
+            default);
         network.Metadata = network.Metadata.Remove(InputGrams.Prefix + "second");
         return network;
     }
@@ -266,14 +295,16 @@ public sealed class OwnMergeMethodTests
         using var scope = torch.NewDisposeScope();
         using var builder = new NetworkBuilder();
         var input = builder.Input("x", -1, weight.GetLength(0));
-        var matrix = scale is null ? builder.Parameter("weight", torch.tensor(weight)) : Quantized(builder, "weight", torch.tensor(weight), torch.tensor(scale), axis);
+        var matrix = scale is null ? builder.Parameter("weight", torch.tensor(weight))
+            : Quantized(builder, "weight", torch.tensor(weight), torch.tensor(scale), axis);
         return builder.Build(new GraphValue(builder.Node("MatMul", "y", [input, matrix]), ElementType.Float32, []));
     }
 
     private static string Quantized(NetworkBuilder builder, string name, torch.Tensor weight, torch.Tensor scale, long axis)
     {
         var quantizer = Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(new QuantizationRange(4, true), axis));
-        builder.Node(new GraphNode(name + ".quantized", quantizer, [builder.Parameter(name, weight), builder.Parameter(name + ".scale", scale)], [name + ".quantized"]));
+        builder.Node(new GraphNode(name + ".quantized", quantizer,
+            [builder.Parameter(name, weight), builder.Parameter(name + ".scale", scale)], [name + ".quantized"]));
         return name + ".quantized";
     }
 

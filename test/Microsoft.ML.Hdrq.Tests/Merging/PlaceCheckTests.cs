@@ -44,7 +44,8 @@ public sealed class PlaceCheckTests
     [DataRow(new[] { 0, 1, 0 }, "mixed up: those given for network 2 look like what network 0 was made on. Each")]
     [DataRow(new[] { 0, 0, 2 }, "mixed up: those given for network 1 look like what network 0 was made on. Each")]
     [DataRow(new[] { 0, 1, 1 }, "mixed up: those given for network 2 look like what network 1 was made on. Each")]
-    [DataRow(new[] { 1, 1, 1 }, "mixed up: those given for network 0 look like what network 1 was made on, those given for network 2")]
+    [DataRow(new[] { 1, 1, 1 },
+        "mixed up: those given for network 0 look like what network 1 was made on, those given for network 2")]
     public void Images_of_other_places_are_refused(int[] order, string message)
     {
         var error = Assert.ThrowsExactly<ArgumentException>(() => Merge(order));

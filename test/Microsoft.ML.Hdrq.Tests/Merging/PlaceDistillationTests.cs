@@ -155,7 +155,8 @@ public sealed class PlaceDistillationTests
         CollectionAssert.AreEqual(
             new[]
             {
-                new DistillationReport(own.ParametersSha256(), images[0].shape[0], Agreement(draft, 0), Agreement(trained, 0)),
+                new DistillationReport(own.ParametersSha256(), images[0].shape[0], Agreement(draft, 0),
+                    Agreement(trained, 0)),
                 new(networks[1].ParametersSha256(), images[1].shape[0], Agreement(trained, 1), Agreement(again, 1)),
             },
             DistillationReport.Of(again).ToArray());

@@ -270,7 +270,8 @@ public sealed class RefinedMergeTests
         var input = builder.Input("x", -1, 4);
         var left = builder.Node("MatMul", "left", [input, builder.Parameter("l", torch.randn([4, 4]))]);
         var right = builder.Node("MatMul", "right", [input, builder.Parameter("r", torch.randn([4, 4]))]);
-        builder.Node("MatMul", "y", [builder.Node("Add", "sum", [left, right]), builder.Parameter("w", torch.randn([4, 2]))]);
+        builder.Node("MatMul", "y",
+            [builder.Node("Add", "sum", [left, right]), builder.Parameter("w", torch.randn([4, 2]))]);
         using var branched = builder.Build(new GraphValue("y", ElementType.Float32, [-1, 2]));
         CollectionAssert.AreEqual(
             new[] { "l,r", "w" },
@@ -288,8 +289,10 @@ public sealed class RefinedMergeTests
     {
         using var scope = torch.NewDisposeScope();
         using var network = SmallNetworks.Residual();
-        using var quantized = bits == 32 ? network.Clone() : SmallNetworks.Quantize(network, SmallNetworks.Random(1, 4, 3, 8, 8), bits, 4);
-        Assert.AreEqual(expected, new DistillationOptions { LearningRate = rate }.Training(quantized.Graph, networks: 2, images: 64).LearningRate);
+        using var quantized = bits == 32 ? network.Clone()
+            : SmallNetworks.Quantize(network, SmallNetworks.Random(1, 4, 3, 8, 8), bits, 4);
+        Assert.AreEqual(expected, new DistillationOptions { LearningRate = rate }.Training(
+            quantized.Graph, networks: 2, images: 64).LearningRate);
     }
 
     [TestMethod]
@@ -337,7 +340,8 @@ public sealed class RefinedMergeTests
         var networks = sites.Select((rows, d) =>
         {
             var network = ResNet.Cifar(8, 3, seed: 1 + d, width: 4, inputSize: 8);
-            foreach (var definition in network.Graph.Parameters.Where(one => one.Shape.Length == 1 && one.ElementType.IsFloat()))
+            foreach (var definition in network.Graph.Parameters.Where(
+                one => one.Shape.Length == 1 && one.ElementType.IsFloat()))
             {
                 network.Parameters[definition.Name]
                     .add_(torch.rand(definition.Shape.ToArray(), generator: generator).mul(0.5));
@@ -390,7 +394,8 @@ public sealed class RefinedMergeTests
             using var folded = FoldBatchNormalization.Apply(own);
             folded.Parameters[folded.Graph.Layers.All[0].Weight].div_(pixels);
             return isQuantized
-                ? NetworkQuantizer.Quantize(folded, rows, new RoundToNearestOptions { WeightBits = 4, ActivationBits = 8 }, 1)
+                ? NetworkQuantizer.Quantize(
+                    folded, rows, new RoundToNearestOptions { WeightBits = 4, ActivationBits = 8 }, 1)
                 : folded.Clone();
         }).ToArray();
         return (networks, sites);

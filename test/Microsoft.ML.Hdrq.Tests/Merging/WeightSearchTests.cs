@@ -13,13 +13,18 @@ public sealed class WeightSearchTests
     {
         double[] goal = [a, b, c];
         var seen = new List<MergeWeightProgress>();
-        var found = WeightSearch.Minimize([1.0 / 3, 1.0 / 3, 1.0 / 3], weights => weights.Zip(goal, (x, y) => (x - y) * (x - y)).Sum(), 0.02, new Report<MergeWeightProgress>(seen.Add), default);
+        var found = WeightSearch.Minimize(
+            [1.0 / 3, 1.0 / 3, 1.0 / 3], weights => weights.Zip(goal, (x, y) => (x - y) * (x - y)).Sum(), 0.02,
+            new Report<MergeWeightProgress>(seen.Add), default);
         Assert.AreEqual(1, found.Sum(), 1e-9);
         for (var i = 0; i < 3; i++)
             Assert.AreEqual(goal[i], found[i], 0.03);
         // No weights are measured twice, none is negative, all sum to 1.
-        Assert.AreEqual(seen.Count, seen.Select(step => string.Join(' ', step.Weights.Select(weight => weight.ToString("0.000000")))).Distinct().Count());
-        Assert.IsTrue(seen.TrueForAll(step => step.Weights.All(weight => weight >= 0) && Math.Abs(step.Weights.Sum() - 1) < 1e-9));
+        Assert.AreEqual(seen.Count,
+            seen.Select(step => string.Join(' ', step.Weights.Select(weight => weight.ToString("0.000000")))).Distinct()
+            .Count());
+        Assert.IsTrue(seen.TrueForAll(
+            step => step.Weights.All(weight => weight >= 0) && Math.Abs(step.Weights.Sum() - 1) < 1e-9));
         CollectionAssert.AreEqual(Enumerable.Range(1, seen.Count).ToArray(), seen.Select(step => step.Count).ToArray());
     }
 

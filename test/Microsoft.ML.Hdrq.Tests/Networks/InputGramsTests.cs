@@ -8,14 +8,18 @@ namespace Microsoft.ML.Hdrq.Tests.Networks;
 [TestClass]
 public sealed class InputGramsTests
 {
-    /// <summary>A linear layer of inputs with a few strong directions, as activations have, and the matrix computed here from all of them.</summary>
+    /// <summary>
+    /// A linear layer of inputs with a few strong directions, as activations have, and the matrix computed here from
+    /// all of them.
+    /// </summary>
     [TestMethod]
     public void Diagonal_and_largest_directions_are_kept()
     {
         using var scope = torch.NewDisposeScope();
         using var generator = new torch.Generator(1);
         const int size = 96;
-        var mixing = torch.randn([size, size], generator: generator).mul(torch.tensor(Enumerable.Range(0, size).Select(i => (float)Math.Pow(0.75, i)).ToArray()).unsqueeze(1));
+        var mixing = torch.randn([size, size], generator: generator)
+            .mul(torch.tensor(Enumerable.Range(0, size).Select(i => (float)Math.Pow(0.75, i)).ToArray()).unsqueeze(1));
         var rows = torch.randn([512, size], generator: generator).mm(mixing).add(0.5f);
         using var network = Linear(size);
         InputGrams.Collect(network, rows, 32, default);
@@ -28,7 +32,8 @@ public sealed class InputGramsTests
         var kept = sent.Rest.diag().add(sent.Factor.mm(sent.Factor.t()));
         Assert.IsLessThan(0.05, kept.diagonal().sub(exact.diagonal()).div(exact.diagonal()).abs().max().item<double>());
         Assert.AreEqual(InputGrams.Rank, sent.Factor.shape[1]);
-        // No other matrix of as many directions is nearer to the whole one than that of the largest eigenvalues (Eckart and Young, 1936), and this one, of bytes and two passes, is nearly as near.
+        // No other matrix of as many directions is nearer to the whole one than that of the largest eigenvalues (Eckart
+        // and Young, 1936), and this one, of bytes and two passes, is nearly as near.
         var (values, _) = torch.linalg.eigh(exact);
         var best = values.narrow(0, 0, size - InputGrams.Rank).square().sum().sqrt().item<double>();
         Assert.IsLessThan(1.5 * best, exact.sub(sent.Factor.mm(sent.Factor.t())).square().sum().sqrt().item<double>());
@@ -39,12 +44,14 @@ public sealed class InputGramsTests
     {
         using var scope = torch.NewDisposeScope();
         using var generator = new torch.Generator(2);
-        var rows = torch.randn([64, 3], generator: generator).mm(torch.tensor(new float[,] { { 1, 0.5f, 0 }, { 0, 2, -1 }, { 0, 0, 0.5f } }));
+        var rows = torch.randn([64, 3], generator: generator)
+            .mm(torch.tensor(new float[,] { { 1, 0.5f, 0 }, { 0, 2, -1 }, { 0, 0, 0.5f } }));
         using var network = Linear(3);
         InputGrams.Collect(network, rows, 10, default);
         var sent = InputGrams.Read(network.Metadata, "weight", 3)!;
         var exact = Covariance(rows.to(torch.ScalarType.Float64));
-        Assert.IsLessThan(0.04 * exact.abs().max().item<double>(), sent.Rest.diag().add(sent.Factor.mm(sent.Factor.t())).sub(exact).abs().max().item<double>());
+        Assert.IsLessThan(0.04 * exact.abs().max()
+            .item<double>(), sent.Rest.diag().add(sent.Factor.mm(sent.Factor.t())).sub(exact).abs().max().item<double>());
     }
 
     [TestMethod]
@@ -60,7 +67,8 @@ public sealed class InputGramsTests
         // Nothing is known of what matters, and the mean is left.
         using var merged = NetworkMerger.Merge([network, other]);
         Assert.AreEqual("RegMean", merged.Metadata[NetworkMetadata.MergeMethod]);
-        Assert.IsTrue(merged.Parameters["weight"].allclose(network.Parameters["weight"].add(other.Parameters["weight"]).div(2)));
+        Assert.IsTrue(merged.Parameters["weight"]
+            .allclose(network.Parameters["weight"].add(other.Parameters["weight"]).div(2)));
     }
 
     [TestMethod]
@@ -71,7 +79,9 @@ public sealed class InputGramsTests
         // 16,384 positions in each of 20 images; 256 of them would do for 128 images, here it is 1,638.
         var images = torch.randn([20, 2, 128, 128], generator: generator).mul(torch.linspace(1, 3, 20).reshape(20, 1, 1, 1));
         using var builder = new NetworkBuilder();
-        builder.Node("Conv", "y", [builder.Input("x", -1, 2, 128, 128), builder.Parameter("weight", torch.randn([4, 2, 3, 3], generator: generator))], ("pads", new long[] { 1, 1, 1, 1 }));
+        builder.Node("Conv", "y", [builder.Input("x", -1, 2, 128, 128),
+            builder.Parameter("weight", torch.randn([4, 2, 3, 3], generator: generator))],
+            ("pads", new long[] { 1, 1, 1, 1 }));
         using var network = builder.Build(new GraphValue("y", ElementType.Float32, []));
         InputGrams.Collect(network, images, 8, default);
         var sent = InputGrams.Read(network.Metadata, "weight", 18)!;
@@ -107,7 +117,9 @@ public sealed class InputGramsTests
     {
         using var generator = new torch.Generator(seed);
         using var builder = new NetworkBuilder();
-        builder.Node("MatMul", "y", [builder.Input("x", -1, inputs), builder.Parameter("weight", torch.randn([inputs, 2], generator: generator))]);
+        builder.Node("MatMul", "y",
+            [builder.Input("x", -1, inputs),
+                builder.Parameter("weight", torch.randn([inputs, 2], generator: generator))]);
         return builder.Build(new GraphValue("y", ElementType.Float32, [-1, 2]));
     }
 }

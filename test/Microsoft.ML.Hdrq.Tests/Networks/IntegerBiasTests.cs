@@ -43,7 +43,8 @@ public sealed class IntegerBiasTests
         for (var i = 0; i < 100; i++)
         {
             using var scope = torch.NewDisposeScope();
-            using var network = Layer(MathF.Exp(random.NextSingle() * 20 - 10), [MathF.Exp(random.NextSingle() * 20 - 15), 0.1f], [random.NextSingle() * 1000 - 500, -1e-6f]);
+            using var network = Layer(MathF.Exp(random.NextSingle() * 20 - 10),
+                [MathF.Exp(random.NextSingle() * 20 - 15), 0.1f], [random.NextSingle() * 1000 - 500, -1e-6f]);
             var rounded = IntegerBias.Find(network.Graph).Single();
             var before = Save(network);
             rounded.Round(network.Parameters);
@@ -52,9 +53,13 @@ public sealed class IntegerBiasTests
             Assert.IsNull(network.Graph.FirstDifference(again.Graph));
             Assert.AreEqual(TensorData.FromTorch(network.Parameters["b"]), TensorData.FromTorch(again.Parameters["b"]));
             CollectionAssert.AreEqual(file, Save(again));
-            Assert.AreEqual((int)ElementType.Int32, Microsoft.ML.Hdrq.Onnx.Protobuf.ModelProto.Parser.ParseFrom(file).Graph.Initializer.Single(tensor => tensor.Name == "b").DataType);
+            Assert.AreEqual((int)ElementType.Int32,
+                Microsoft.ML.Hdrq.Onnx.Protobuf.ModelProto.Parser.ParseFrom(file).Graph.Initializer.Single(
+                    tensor => tensor.Name == "b").DataType);
             // One that lies between the steps is kept as it is.
-            Assert.AreEqual((int)ElementType.Float32, Microsoft.ML.Hdrq.Onnx.Protobuf.ModelProto.Parser.ParseFrom(before).Graph.Initializer.Single(tensor => tensor.Name == "b").DataType);
+            Assert.AreEqual((int)ElementType.Float32,
+                Microsoft.ML.Hdrq.Onnx.Protobuf.ModelProto.Parser.ParseFrom(before).Graph.Initializer.Single(
+                    tensor => tensor.Name == "b").DataType);
         }
     }
 
@@ -74,8 +79,12 @@ public sealed class IntegerBiasTests
         builder.Parameter("w", torch.zeros(2, 3));
         builder.Parameter("w.scale", torch.tensor(weightScales));
         builder.Parameter("b", torch.tensor(biases));
-        builder.Node(new GraphNode("xq", Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(new QuantizationRange(8, isSigned: true))), ["x", "x.scale"], ["xq"]));
-        builder.Node(new GraphNode("wq", Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(new QuantizationRange(8, isSigned: true), 0)), ["w", "w.scale"], ["wq"]));
+        builder.Node(new GraphNode("xq",
+            Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(new QuantizationRange(8, isSigned: true))),
+            ["x", "x.scale"], ["xq"]));
+        builder.Node(new GraphNode("wq",
+            Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(new QuantizationRange(8, isSigned: true), 0)),
+            ["w", "w.scale"], ["wq"]));
         builder.Node("Flatten", "flat", ["xq"]);
         builder.Node("Gemm", "y", ["flat", "wq", "b"], ("transB", 1));
         return builder.Build(new GraphValue("y", ElementType.Float32, [-1, 2]));

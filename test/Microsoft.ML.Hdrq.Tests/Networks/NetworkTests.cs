@@ -77,9 +77,11 @@ public class NetworkTests
         using var doubles = torch.zeros(2, 3, torch.ScalarType.Float64);
         LiveTensors.AssertUnchanged(() =>
         {
-            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => network.Forward(wide)).Message, "[2, 4] instead of [?, 3]");
+            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => network.Forward(wide)).Message,
+                "[2, 4] instead of [?, 3]");
             StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => network.Forward(flat)).Message, "[3]");
-            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => network.Forward(doubles)).Message, "Float64");
+            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => network.Forward(doubles)).Message,
+                "Float64");
             Assert.ThrowsExactly<ArgumentNullException>(() => network.Forward(null!));
         });
         using var empty = torch.zeros(0, 3);
@@ -176,7 +178,8 @@ public class NetworkTests
         {
             using var scope = torch.NewDisposeScope();
             var graph = line.Graph;
-            Dictionary<string, torch.Tensor> Tensors(long rows = 3, torch.ScalarType type = torch.ScalarType.Float32) => new() { ["w"] = torch.zeros(rows, 1, type), ["b"] = torch.zeros(1) };
+            Dictionary<string, torch.Tensor> Tensors(long rows = 3, torch.ScalarType type = torch.ScalarType.Float32) =>
+                new() { ["w"] = torch.zeros(rows, 1, type), ["b"] = torch.zeros(1) };
             Refused("'w' has shape [4, 1] instead of [3, 1]", Tensors(4));
             Refused("'w' has type Float64", Tensors(3, torch.ScalarType.Float64));
             Refused("'b' is missing", new() { ["w"] = torch.zeros(3, 1) });
@@ -184,7 +187,8 @@ public class NetworkTests
 
             void Refused(string named, Dictionary<string, torch.Tensor> tensors)
             {
-                StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => new Network(graph, tensors)).Message, named);
+                StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
+                    () => new Network(graph, tensors)).Message, named);
                 Assert.IsFalse(tensors["w"].IsInvalid);
             }
         });
@@ -211,14 +215,16 @@ public class NetworkTests
             builder.Input("x", -1, 3);
             builder.Parameter("w", torch.zeros(3));
             using var other = torch.zeros(3);
-            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => builder.Parameter("w", other)).Message, "'w'");
+            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => builder.Parameter("w", other)).Message,
+                "'w'");
             Assert.ThrowsExactly<ArgumentException>(() => builder.Input("w", 1));
             Assert.ThrowsExactly<ArgumentException>(() => builder.Node("Relu", "x", ["w"]));
             Assert.ThrowsExactly<NotSupportedException>(() => builder.Node("Whirl", "y", ["x"]));
             Assert.ThrowsExactly<InvalidDataException>(() => builder.Node("Conv", "y", ["x", "w"], ("group", 0.5f)));
             Assert.AreEqual("w_1", builder.FreshName("w"));
             Assert.AreEqual("new", builder.FreshName("new"));
-            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => builder.Build(new GraphValue("y", ElementType.Float32, []))).Message, "'y'");
+            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
+                () => builder.Build(new GraphValue("y", ElementType.Float32, []))).Message, "'y'");
         });
     }
 

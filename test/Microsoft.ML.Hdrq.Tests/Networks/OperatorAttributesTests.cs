@@ -11,10 +11,13 @@ public class OperatorAttributesTests
     public void EqualityIsByContent()
     {
         OperatorAttributes Make(int axis = 1, long last = 3, float number = 0.5f, string text = "t", float value = 1) =>
-            new(("axis", axis), ("list", new[] { 1L, 2, last }), ("number", number), ("text", text), ("floats", new[] { 1f, float.NaN }), ("tensor", TensorData.Of([value], 1)), ("texts", new[] { "a", "b" }));
+            new(("axis", axis), ("list", new[] { 1L, 2, last }), ("number", number), ("text", text),
+                ("floats", new[] { 1f, float.NaN }), ("tensor", TensorData.Of([value], 1)),
+                ("texts", new[] { "a", "b" }));
         Assert.AreEqual(Make(), Make());
         Assert.AreEqual(Make().GetHashCode(), Make().GetHashCode());
-        foreach (var other in new[] { Make(axis: 2), Make(last: 4), Make(number: 1), Make(text: "u"), Make(value: 2), Make().With("more", 1), Make().Without("axis") })
+        foreach (var other in new[] { Make(axis: 2), Make(last: 4), Make(number: 1), Make(text: "u"), Make(value: 2),
+            Make().With("more", 1), Make().Without("axis") })
             Assert.AreNotEqual(Make(), other);
         Assert.AreEqual(new OperatorAttributes(("a", 1), ("b", 2)), new OperatorAttributes(("b", 2L), ("a", 1L)));
         // A number and a list of one are not the same attribute, nor are 1 and 1.0.

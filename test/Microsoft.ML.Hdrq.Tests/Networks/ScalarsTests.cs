@@ -31,7 +31,8 @@ public sealed class ScalarsTests
             for (var watch = Stopwatch.StartNew(); watch.ElapsedMilliseconds < 3000 || operations < 500; operations++)
             {
                 using var scope = torch.NewDisposeScope();
-                var result = ones.add(ones, Scalars.One).add(Scalars.Keep(0.5), Scalars.One).mul(Scalars.Keep(3L)).clamp(Scalars.Keep(1f), Scalars.Keep(7));
+                var result = ones.add(ones, Scalars.One).add(Scalars.Keep(0.5), Scalars.One).mul(Scalars.Keep(3L))
+                    .clamp(Scalars.Keep(1f), Scalars.Keep(7));
                 if (result[0].item<float>() != 7)
                     wrong++;
             }
@@ -52,11 +53,14 @@ public sealed class ScalarsTests
         var callers = Methods(torchSharp).SelectMany(method => Called(method).Select(called => (method, called)))
             .ToLookup(pair => pair.called.FullName, pair => pair.method);
         var making = new HashSet<string>(StringComparer.Ordinal);
-        var open = new Queue<string>(callers.Select(group => group.Key).Where(name => name.StartsWith("TorchSharp.Scalar ", StringComparison.Ordinal)));
+        var open = new Queue<string>(
+            callers.Select(group => group.Key)
+            .Where(name => name.StartsWith("TorchSharp.Scalar ", StringComparison.Ordinal)));
         Assert.IsNotEmpty(open);
         while (open.TryDequeue(out var called))
         {
-            foreach (var caller in callers[called].Where(caller => caller.ReturnType.FullName != "TorchSharp.Scalar" && making.Add(caller.FullName)))
+            foreach (var caller in callers[called]
+                .Where(caller => caller.ReturnType.FullName != "TorchSharp.Scalar" && making.Add(caller.FullName)))
                 open.Enqueue(caller.FullName);
         }
         Assert.Contains("TorchSharp.torch/Tensor TorchSharp.torch/Tensor::square()", making);
@@ -85,6 +89,7 @@ public sealed class ScalarsTests
         Assert.AreEqual(torch.ScalarType.Int64, integers.add(Scalars.Keep(2L), Scalars.One).dtype);
         Assert.AreEqual(torch.ScalarType.Float32, integers.mul(Scalars.Keep(0.5)).dtype);
         Assert.AreEqual(torch.ScalarType.Bool, integers.ge(Scalars.Keep(1.5f)).dtype);
-        CollectionAssert.AreEqual(new[] { true, true }, torch.full(2, Scalars.Keep(true), dtype: torch.ScalarType.Bool).data<bool>().ToArray());
+        CollectionAssert.AreEqual(new[] { true, true },
+            torch.full(2, Scalars.Keep(true), dtype: torch.ScalarType.Bool).data<bool>().ToArray());
     }
 }

@@ -25,14 +25,18 @@ public sealed class SentMomentsTests
         var error = sent.Factor.mm(sent.Factor.t()).sub(exact).abs();
         // Half precision has 11 bits; a covariance is a sum of products of the factor's elements.
         var deviations = exact.diagonal().sqrt();
-        Assert.IsTrue(error.le(deviations.outer(deviations).mul(2e-3).add(1e-8)).all().item<bool>(), error.max().item<double>().ToString());
+        Assert.IsTrue(error.le(deviations.outer(deviations).mul(2e-3).add(1e-8)).all()
+            .item<bool>(), error.max().item<double>().ToString());
         Assert.IsLessThan(1e-3, sent.Mean.sub(rows.to(torch.ScalarType.Float64).mean([0])).abs().max().item<double>());
         Assert.AreEqual(0, sent.Rest.abs().sum().item<double>());
         Assert.IsNull(InputGrams.Read(network.Metadata, "weight", size + 1));
         Assert.IsNull(InputGram.Decode(network.Metadata[InputGrams.Prefix + "weight"][..^8], size));
     }
 
-    /// <summary>RegMean of layers without bias: <c>(W1 G1 + W2 G2) (G1 + G2)^-1</c>, G the second moments (Jin et al., 2023, Eq. 2).</summary>
+    /// <summary>
+    /// RegMean of layers without bias: <c>(W1 G1 + W2 G2) (G1 + G2)^-1</c>, G the second moments (Jin et al., 2023, Eq.
+    /// 2).
+    /// </summary>
     [TestMethod]
     public void Whole_moments_merge_in_the_closed_form()
     {
@@ -40,7 +44,8 @@ public sealed class SentMomentsTests
         const int size = 12;
         Network[] networks = [Linear(size, 1), Linear(size, 2)];
         torch.Tensor[] rows = [Correlated(200, size, 3), Correlated(200, size, 4)];
-        var (product, sum) = (torch.zeros([2, size], torch.ScalarType.Float64), torch.zeros([size, size], torch.ScalarType.Float64));
+        var (product, sum) = (torch.zeros([2, size], torch.ScalarType.Float64),
+            torch.zeros([size, size], torch.ScalarType.Float64));
         foreach (var (d, network) in networks.Index())
         {
             InputGrams.Collect(network, rows[d], 32, default, MomentsKind.Whole);
@@ -48,7 +53,8 @@ public sealed class SentMomentsTests
             var gram = exact.t().mm(exact).div(200);
             // Each site's matrix counts relative to the size of its covariance.
             gram = gram.div(gram.sub(exact.mean([0]).outer(exact.mean([0]))).square().sum().sqrt());
-            (product, sum) = (product.add(network.Parameters["weight"].t().to(torch.ScalarType.Float64).mm(gram)), sum.add(gram));
+            (product, sum) = (product.add(network.Parameters["weight"].t().to(torch.ScalarType.Float64).mm(gram)),
+                sum.add(gram));
         }
         var expected = torch.linalg.solve(sum, product.t());
         using var merged = NetworkMerger.Merge(networks, new() { Method = MergeMethod.RegMean(correlation: 1) });
@@ -93,7 +99,8 @@ public sealed class SentMomentsTests
         Assert.IsFalse(InputGrams.AreIn(quantized.Metadata));
         var report = SentMomentsReport.Of(quantized)!;
         Assert.AreEqual((MomentsKind.Nothing, 31L, 0), (report.Kind, report.Images, report.Layers));
-        foreach (var moments in new SentMoments[] { new() { Kind = MomentsKind.LowRank }, new() { Kind = MomentsKind.Whole }, new() { Noise = new() } })
+        foreach (var moments in new SentMoments[] { new() { Kind = MomentsKind.LowRank },
+            new() { Kind = MomentsKind.Whole }, new() { Noise = new() } })
         {
             var message = Assert.ThrowsExactly<ArgumentException>(() => Quantize(images, moments)).Message;
             StringAssert.StartsWith(message, "31 images are too few for moments, which need 32: ");
@@ -110,7 +117,8 @@ public sealed class SentMomentsTests
     {
         var warnings = new List<string>();
         Assert.AreEqual(MomentsKind.Nothing, new SentMoments().KindFor(1, warnings.Add));
-        StringAssert.StartsWith(warnings.Single(), "1 image is too few for moments, which need 32: the network carries none");
+        StringAssert.StartsWith(warnings.Single(),
+            "1 image is too few for moments, which need 32: the network carries none");
         Assert.AreEqual(MomentsKind.LowRank, new SentMoments().KindFor(32, warnings.Add));
         Assert.HasCount(1, warnings);
     }
@@ -121,12 +129,20 @@ public sealed class SentMomentsTests
         using var images = torch.rand(40, 3, 8, 8);
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => (SentMoments.Nothing with { Noise = new() }).Check());
         StringAssert.Contains(
-            Assert.ThrowsExactly<ArgumentException>(() => new SentMoments { Noise = new() { Delta = 1e-3 } }.KindFor(1000, null)).Message, "Delta is 0.001");
+            Assert.ThrowsExactly<ArgumentException>(
+                () => new SentMoments { Noise = new() { Delta = 1e-3 } }.KindFor(1000, null)).Message,
+            "Delta is 0.001");
         StringAssert.Contains(
-            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new Microsoft.ML.Hdrq.Adaptation.AdaptationOptions { Moments = new() { Noise = new() } }.Check()).Message, "quantize the network with noise");
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => new Microsoft.ML.Hdrq.Adaptation.AdaptationOptions
+                {
+                    Moments = new() { Noise = new() }
+                }.Check()).Message, "quantize the network with noise");
         using var network = Linear(4, 1);
         StringAssert.Contains(
-            Assert.ThrowsExactly<ArgumentException>(() => PrivateGrams.Collect(network, torch.rand(40, 4), MomentsKind.Whole, new(), default)).Message, "are not quantized");
+            Assert.ThrowsExactly<ArgumentException>(
+                () => PrivateGrams.Collect(network, torch.rand(40, 4), MomentsKind.Whole, new(), default)).Message,
+            "are not quantized");
     }
 
     /// <summary>
@@ -202,7 +218,8 @@ public sealed class SentMomentsTests
         // The image is heard of, and clipping is what bounds it.
         Assert.IsGreaterThan(0.2 * PrivateGrams.Sensitivity(8, 32), most);
         var loud = PrivateGrams.Mean(quantized, torch.full([1, 3, 8, 8], 1e4f), default);
-        Assert.AreEqual(PrivateGrams.Bound * Math.Sqrt(8), Math.Sqrt(loud.Values.Sum(value => value.square().sum().item<double>())), 1e-9);
+        Assert.AreEqual(PrivateGrams.Bound * Math.Sqrt(8),
+            Math.Sqrt(loud.Values.Sum(value => value.square().sum().item<double>())), 1e-9);
     }
 
     /// <summary>Without clipping and noise the matrices are the moments of the layer's inputs.</summary>
@@ -215,7 +232,8 @@ public sealed class SentMomentsTests
         using var quantized = Quantize(images, new() { Kind = MomentsKind.Whole });
         var layer = quantized.Graph.Layers.MatrixProducts.Last();
         var exact = InputGrams.Read(quantized.Metadata, layer.Weight, layer.InputSize)!;
-        InputGrams.Send(quantized, images, new() { Kind = MomentsKind.Whole, Noise = new() { Epsilon = 100, Delta = 1e-3 } }, 8, default);
+        InputGrams.Send(quantized, images,
+            new() { Kind = MomentsKind.Whole, Noise = new() { Epsilon = 100, Delta = 1e-3 } }, 8, default);
         var noisy = InputGrams.Read(quantized.Metadata, layer.Weight, layer.InputSize)!;
         var deviation = PrivateGrams.Sensitivity(8, 40) * GaussianMechanism.Deviation(100, 1e-3);
         Assert.IsLessThan(0.01, deviation);
@@ -241,7 +259,8 @@ public sealed class SentMomentsTests
         }
         using var one = Quantize(images, new() { Noise = new() { Epsilon = 2 } });
         var report = SentMomentsReport.Of(one)!;
-        Assert.AreEqual((MomentsKind.LowRank, 40L, new MomentNoise { Epsilon = 2 }), (report.Kind, report.Images, report.Noise));
+        Assert.AreEqual((MomentsKind.LowRank, 40L, new MomentNoise { Epsilon = 2 }),
+            (report.Kind, report.Images, report.Noise));
 
         List<string> Sent(SentMoments moments)
         {
@@ -253,7 +272,9 @@ public sealed class SentMomentsTests
     private static Network Quantize(torch.Tensor images, SentMoments moments)
     {
         using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
-        return NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions { WeightBits = 4, ActivationBits = 4, Moments = moments }, seed: 3);
+        return NetworkQuantizer.Quantize(
+            network, images, new RoundToNearestOptions { WeightBits = 4, ActivationBits = 4, Moments = moments },
+            seed: 3);
     }
 
     private static torch.Tensor Rows(int count, int size, ulong seed)
@@ -267,7 +288,8 @@ public sealed class SentMomentsTests
     private static torch.Tensor Correlated(int count, int size, ulong seed)
     {
         using var generator = new torch.Generator(seed);
-        return torch.randn([count, size], generator: generator).mm(torch.randn([size, size], generator: generator)).add(0.5f);
+        return torch.randn([count, size], generator: generator).mm(torch.randn([size, size], generator: generator))
+            .add(0.5f);
     }
 
     private static torch.Tensor Covariance(torch.Tensor rows)
@@ -281,7 +303,9 @@ public sealed class SentMomentsTests
     {
         using var generator = new torch.Generator(seed);
         using var builder = new NetworkBuilder();
-        builder.Node("MatMul", "y", [builder.Input("x", -1, inputs), builder.Parameter("weight", torch.randn([inputs, 2], generator: generator))]);
+        builder.Node("MatMul", "y",
+            [builder.Input("x", -1, inputs),
+                builder.Parameter("weight", torch.randn([inputs, 2], generator: generator))]);
         return builder.Build(new GraphValue("y", ElementType.Float32, [-1, 2]));
     }
 }

@@ -10,7 +10,10 @@ public partial class TorchRuntimeTests
 {
     private const int NoSuchGpu = 4096;
 
-    /// <summary>Runs here, and again in processes from which parts of libtorch have been taken: there it fails, with the message that is tested below.</summary>
+    /// <summary>
+    /// Runs here, and again in processes from which parts of libtorch have been taken: there it fails, with the message
+    /// that is tested below.
+    /// </summary>
     [TestMethod]
     public void LibtorchLoads()
     {
@@ -23,15 +26,18 @@ public partial class TorchRuntimeTests
     [TestMethod]
     [DataRow(true)]
     [DataRow(false)]
-    public void NoGpuIsTheCpu(bool fallbackToCpu) => Assert.AreEqual(DeviceType.CPU, TorchRuntime.ResolveDevice(null, fallbackToCpu).type);
+    public void NoGpuIsTheCpu(bool fallbackToCpu) =>
+        Assert.AreEqual(DeviceType.CPU, TorchRuntime.ResolveDevice(null, fallbackToCpu).type);
 
     [TestMethod]
-    public void FallsBackToTheCpu() => Assert.AreEqual(DeviceType.CPU, TorchRuntime.ResolveDevice(NoSuchGpu, fallbackToCpu: true).type);
+    public void FallsBackToTheCpu() =>
+        Assert.AreEqual(DeviceType.CPU, TorchRuntime.ResolveDevice(NoSuchGpu, fallbackToCpu: true).type);
 
     [TestMethod]
     public void UnusableGpuWithoutFallbackNamesTheCause()
     {
-        var e = Assert.ThrowsExactly<InvalidOperationException>(() => TorchRuntime.ResolveDevice(NoSuchGpu, fallbackToCpu: false));
+        var e = Assert.ThrowsExactly<InvalidOperationException>(
+            () => TorchRuntime.ResolveDevice(NoSuchGpu, fallbackToCpu: false));
 
         StringAssert.StartsWith(e.Message, "GpuDeviceId is 4096, but ");
         StringAssert.Contains(e.Message, "FallbackToCpu");
@@ -53,7 +59,8 @@ public partial class TorchRuntimeTests
     {
         TorchRuntime.EnsureLoaded();
 
-        Assert.AreEqual(Environment.GetEnvironmentVariable("OMP_WAIT_POLICY") ?? "PASSIVE", Marshal.PtrToStringUTF8(NativeVariable("OMP_WAIT_POLICY")));
+        Assert.AreEqual(Environment.GetEnvironmentVariable("OMP_WAIT_POLICY") ?? "PASSIVE",
+            Marshal.PtrToStringUTF8(NativeVariable("OMP_WAIT_POLICY")));
     }
 
     [TestMethod]
@@ -76,7 +83,8 @@ public partial class TorchRuntimeTests
 
         var output = RunLibtorchLoads(application);
 
-        StringAssert.Contains(output, $"TorchUnavailableException: The system's loader refuses {application.Combine(Repository.NativeName("torch_cpu"))}:");
+        StringAssert.Contains(output,
+            $"TorchUnavailableException: The system's loader refuses {application.Combine(Repository.NativeName("torch_cpu"))}:");
         if (OperatingSystem.IsLinux())
             StringAssert.Contains(output, "invalid ELF header");
     }
@@ -87,7 +95,11 @@ public partial class TorchRuntimeTests
     {
         using var application = CopyWithoutLibtorch();
         var natives = Path.GetDirectoryName(FindNative("torch_cpu"))!;
-        foreach (var file in Directory.GetFiles(natives).Where(file => Path.GetFileName(file) is var name && (name.StartsWith("libtorch", StringComparison.Ordinal) || name.StartsWith("libc10", StringComparison.Ordinal) || name.StartsWith("libgomp", StringComparison.Ordinal))))
+        foreach (var file in Directory.GetFiles(natives)
+            .Where(file => Path.GetFileName(file) is var name
+                && (name.StartsWith("libtorch", StringComparison.Ordinal)
+                    || name.StartsWith("libc10", StringComparison.Ordinal)
+                    || name.StartsWith("libgomp", StringComparison.Ordinal))))
             File.CreateSymbolicLink(application.Combine(Path.GetFileName(file)), file);
 
         // The library asks for a version of libstdc++ that no system has.
@@ -100,7 +112,8 @@ public partial class TorchRuntimeTests
 
         var output = RunLibtorchLoads(application);
 
-        StringAssert.Contains(output, $"TorchUnavailableException: The system's loader refuses {application.Combine("libLibTorchSharp.so")}:");
+        StringAssert.Contains(output,
+            $"TorchUnavailableException: The system's loader refuses {application.Combine("libLibTorchSharp.so")}:");
         StringAssert.Contains(output, "version `GLIBCXX_9.9.99' not found");
         StringAssert.Contains(output, "-p:HdrqPatchLibTorchSharp=always");
     }
@@ -109,7 +122,9 @@ public partial class TorchRuntimeTests
     {
         var application = new TemporaryDirectory();
         // Without the list of dependencies, the host takes what it finds in the folder.
-        foreach (var file in Directory.GetFiles(AppContext.BaseDirectory).Where(file => !file.EndsWith(".deps.json", StringComparison.Ordinal) && !Path.GetFileName(file).Contains("torch_", StringComparison.Ordinal)))
+        foreach (var file in Directory.GetFiles(AppContext.BaseDirectory)
+            .Where(file => !file.EndsWith(".deps.json", StringComparison.Ordinal)
+                && !Path.GetFileName(file).Contains("torch_", StringComparison.Ordinal)))
             File.Copy(file, application.Combine(Path.GetFileName(file)));
         var binding = FindNative("LibTorchSharp");
         File.Copy(binding, application.Combine(Path.GetFileName(binding)), overwrite: true);
@@ -119,7 +134,8 @@ public partial class TorchRuntimeTests
     private static string RunLibtorchLoads(TemporaryDirectory application)
     {
         var (exitCode, output) = Repository.Dotnet(
-            application.Path, application.Combine("Microsoft.ML.Hdrq.Tests.dll"), "--filter", $"FullyQualifiedName~{nameof(TorchRuntimeTests)}.{nameof(LibtorchLoads)}");
+            application.Path, application.Combine("Microsoft.ML.Hdrq.Tests.dll"), "--filter",
+            $"FullyQualifiedName~{nameof(TorchRuntimeTests)}.{nameof(LibtorchLoads)}");
 
         const int testsFailed = 2;
         Assert.AreEqual(testsFailed, exitCode, output);

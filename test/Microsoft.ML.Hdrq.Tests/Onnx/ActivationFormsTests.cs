@@ -20,9 +20,12 @@ public class ActivationFormsTests
 
     private static readonly IMessage[] _numbers =
     [
-        Scalar("tiny", 9e-7f), Scalar("zero", 0), Scalar("half", 0.5f), Scalar("one", 1), Floats("two", [1], 2), Scalar("three", 3), Floats("six", [1], 6), Scalar("sixth", 1 / 6f),
-        Scalar("root", 1.41421356f), Scalar("inverse", 0.70710678f), Scalar("outer", 0.7978846f), Scalar("inner", 0.044715f), Scalar("quick", 1.702f),
-        Scalar("a", 0.3f), Scalar("b", 0.4f), Scalar("near", 2.99f), Scalar("about", 1.4142f), Floats("channels", [3, 1, 1], 3, 3, 3), Floats("four", [1, 1, 1, 1], 3),
+        Scalar("tiny", 9e-7f), Scalar("zero", 0), Scalar("half", 0.5f), Scalar("one", 1), Floats("two", [1], 2),
+        Scalar("three", 3), Floats("six", [1], 6), Scalar("sixth", 1 / 6f),
+        Scalar("root", 1.41421356f), Scalar("inverse", 0.70710678f), Scalar("outer", 0.7978846f),
+        Scalar("inner", 0.044715f), Scalar("quick", 1.702f),
+        Scalar("a", 0.3f), Scalar("b", 0.4f), Scalar("near", 2.99f), Scalar("about", 1.4142f),
+        Floats("channels", [3, 1, 1], 3, 3, 3), Floats("four", [1, 1, 1, 1], 3),
     ];
 
     private static IEnumerable<TestDataRow<(string Expected, byte[] Model)>> Forms =>
@@ -48,9 +51,12 @@ public class ActivationFormsTests
         Form("Gelu", "Div x root d", "Erf d e", "Add e one s", "Mul half s h", "Mul h x y"),
         Form("Gelu", "Div x root d", "Erf d e", "Add e one s", "Div s two h", "Mul x h y"),
         Form("Gelu", "Div x root d", "Erf d e", "Mul x half h", "Mul h e m", "Add m h y"),
-        Form("Gelu(approximate=tanh)", "Pow x three p", "Mul p inner i", "Add x i s", "Mul s outer o", "Tanh o t", "Add t one f", "Mul x f m", "Mul m half y"),
-        Form("Gelu(approximate=tanh)", "Mul x x q", "Mul q x p", "Mul inner p i", "Add i x s", "Mul outer s o", "Tanh o t", "Add one t f", "Mul half x h", "Mul h f y"),
-        Form("Gelu(approximate=tanh)", "Pow x two q", "Mul q inner i", "Add i one s", "Mul x outer v", "Mul v s o", "Tanh o t", "Add t one f", "Mul half f h", "Mul x h y"),
+        Form("Gelu(approximate=tanh)", "Pow x three p", "Mul p inner i", "Add x i s", "Mul s outer o", "Tanh o t",
+            "Add t one f", "Mul x f m", "Mul m half y"),
+        Form("Gelu(approximate=tanh)", "Mul x x q", "Mul q x p", "Mul inner p i", "Add i x s", "Mul outer s o",
+            "Tanh o t", "Add one t f", "Mul half x h", "Mul h f y"),
+        Form("Gelu(approximate=tanh)", "Pow x two q", "Mul q inner i", "Add i one s", "Mul x outer v", "Mul v s o",
+            "Tanh o t", "Add t one f", "Mul half f h", "Mul x h y"),
     ];
 
     private static IEnumerable<TestDataRow<(string Expected, byte[] Model)>> Others =>
@@ -62,7 +68,8 @@ public class ActivationFormsTests
         Other("the gate of another value", "Neg x n", "Exp n v", "Sigmoid v g", "Mul x g y"),
         Other("a number for each channel", "Add x channels s", "Clip s zero six c", "Mul x c m", "Div m six y"),
         Other("a number that may add dimensions", "Add x four s", "Clip s zero six c", "Mul x c m", "Div m six y"),
-        Other("an intermediate value that others read", "Add x three s", "Clip s zero six c", "Mul x c m", "Div m six d", "Add d s y"),
+        Other("an intermediate value that others read", "Add x three s", "Clip s zero six c", "Mul x c m",
+            "Div m six d", "Add d s y"),
         Other("a gate that others read", "Sigmoid x g", "Mul x g m", "Sub m g y"),
         Other("a small term, which is large for a large input", "Sigmoid x g", "Add g tiny h", "Mul x h y"),
         Other("clipping alone", "Clip x zero one y"),
@@ -119,10 +126,12 @@ public class ActivationFormsTests
     {
         var model = ModelOf(11, [-1, 3, 8, 8],
         [
-            .. _numbers, Random("w1", 1, 8, 3, 3, 3), Random("b1", 2, 8), Random("w2", 3, 4, 8, 1, 1), Random("w3", 4, 8, 4, 1, 1), Random("w4", 5, 8, 8, 3, 3), Random("w5", 6, 5, 8, 1, 1),
+            .. _numbers, Random("w1", 1, 8, 3, 3, 3), Random("b1", 2, 8), Random("w2", 3, 4, 8, 1, 1),
+            Random("w3", 4, 8, 4, 1, 1), Random("w4", 5, 8, 8, 3, 3), Random("w5", 6, 5, 8, 1, 1),
             Node("Conv", "x w1 b1", "c1", ("pads", new[] { 1L, 1, 1, 1 })),
             .. HardSwish("c1", "h1"),
-            Node("GlobalAveragePool", "h1", "pooled"), Node("Conv", "pooled w2", "c2"), Node("Relu", "c2", "r2"), Node("Conv", "r2 w3", "c3"),
+            Node("GlobalAveragePool", "h1", "pooled"), Node("Conv", "pooled w2", "c2"), Node("Relu", "c2", "r2"),
+            Node("Conv", "r2 w3", "c3"),
             Node("Add", "c3 three", "s3"), Node("Clip", "s3 zero six", "l3"), Node("Div", "l3 six", "gate"),
             Node("Mul", "h1 gate", "weighted"),
             Node("Conv", "weighted w4", "c4"),
@@ -132,11 +141,13 @@ public class ActivationFormsTests
         using var scope = torch.NewDisposeScope();
         using var network = Load(model);
         var images = torch.randn([16, 3, 8, 8], generator: new torch.Generator(1));
-        using var quantized = NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions { WeightBits = 8, ActivationBits = 8 });
+        using var quantized = NetworkQuantizer.Quantize(
+            network, images, new RoundToNearestOptions { WeightBits = 8, ActivationBits = 8 });
         var report = OnnxReport.Of(quantized);
         Assert.HasCount(5, report.Layers);
         Assert.IsTrue(report.Layers.All(layer => layer is { IsInteger: true, WeightBits: 8 }), report.ToString());
-        var types = quantized.Graph.Nodes.Select(node => node.Operator.Type).Where(type => type is not ("FakeQuantize" or "Flatten" or "GlobalAveragePool")).ToList();
+        var types = quantized.Graph.Nodes.Select(node => node.Operator.Type)
+            .Where(type => type is not ("FakeQuantize" or "Flatten" or "GlobalAveragePool")).ToList();
         // What the gate scales and shifts is in the layer's weights, and its clipping in the range of its quantizer.
         Assert.AreEqual("Conv HardSwish Conv Relu Conv Relu Mul Conv HardSwish Conv", string.Join(' ', types));
         var (expected, actual) = (network.Forward(images), quantized.Forward(images));
@@ -151,7 +162,8 @@ public class ActivationFormsTests
         Assert.IsLessThan(0.02 * expected.abs().max().item<float>(), first.sub(actual).abs().max().item<float>());
 
         static IEnumerable<IMessage> HardSwish(string x, string y) =>
-            [Node("Add", $"{x} three", $"{y}.s"), Node("Clip", $"{y}.s zero six", $"{y}.c"), Node("Mul", $"{x} {y}.c", $"{y}.m"), Node("Div", $"{y}.m six", y)];
+            [Node("Add", $"{x} three", $"{y}.s"), Node("Clip", $"{y}.s zero six", $"{y}.c"),
+                Node("Mul", $"{x} {y}.c", $"{y}.m"), Node("Div", $"{y}.m six", y)];
     }
 
     private static void AssertEqualScores(byte[] original, byte[] model, Network network)
@@ -165,7 +177,8 @@ public class ActivationFormsTests
         Assert.IsLessThanOrEqualTo(Tolerance, expected.sub(read).abs().max().item<float>());
     }
 
-    private static torch.Tensor Run(byte[] model, TensorData input) => OnnxRuntimeReference.Run(model, [("x", input)])[0].ToTorch();
+    private static torch.Tensor Run(byte[] model, TensorData input) =>
+        OnnxRuntimeReference.Run(model, [("x", input)])[0].ToTorch();
 
     private static TensorProto Scalar(string name, float number) => Floats(name, [], number);
 
@@ -176,14 +189,16 @@ public class ActivationFormsTests
         new((string.Join(' ', nodes.Select(node => node.Split(' ')[0])), Model(nodes).ToByteArray())) { DisplayName = name };
 
     /// <summary>A model of nodes, each a type, perhaps with an attribute, the inputs, and the output.</summary>
-    private static ModelProto Model(params string[] nodes) => ModelOf(13, [-1, .. Image[1..]], [.. _numbers, .. nodes.Select(Parse)]);
+    private static ModelProto Model(params string[] nodes) =>
+        ModelOf(13, [-1, .. Image[1..]], [.. _numbers, .. nodes.Select(Parse)]);
 
     private static IMessage Parse(string node)
     {
         var words = node.Split(' ');
         var (type, inputs) = (words[0].Split(':', '='), string.Join(' ', words[1..^1]));
         return type is [_, var attribute, var number]
-            ? Node(type[0], inputs, words[^1], (attribute, float.Parse(number, System.Globalization.CultureInfo.InvariantCulture)))
+            ? Node(type[0], inputs, words[^1],
+                (attribute, float.Parse(number, System.Globalization.CultureInfo.InvariantCulture)))
             : Node(type[0], inputs, words[^1]);
     }
 }

@@ -17,9 +17,11 @@ public sealed class ConstantFlowTests
     [
         Row("a condition that is stored", 13, Bool("c", true), If("c", "y")),
         Row("the other branch", 11, Bool("c", false), If("c", "y")),
-        Row("a condition that is computed", 13, Longs("a", 3), Longs("b", 3), Node("Equal", "a b", "e"), Longs("axis", 0), Node("Squeeze", "e axis", "c"), If("c", "y")),
+        Row("a condition that is computed", 13, Longs("a", 3), Longs("b", 3), Node("Equal", "a b", "e"),
+            Longs("axis", 0), Node("Squeeze", "e axis", "c"), If("c", "y")),
         Row("a size of the input", 13, [.. Size("x", 1, 3), If("c", "y")]),
-        Row("a size of a value", 13, Node("GlobalAveragePool", "x", "p"), Node("Add", "x p", "v"), [.. Size("v", 2, 1), If("c", "y", "v")]),
+        Row("a size of a value", 13, Node("GlobalAveragePool", "x", "p"), Node("Add", "x p", "v"),
+            [.. Size("v", 2, 1), If("c", "y", "v")]),
         Row("one within the other", 13, Bool("c", true), Nested()),
         Row("a loop", 13, Count(3), Bool("c", true), Loop("n c x", "y all", scanned: false)),
         Row("a loop whose iterations are collected", 13, Count(4), Loop("n _ x", "last y", scanned: true)),
@@ -40,21 +42,29 @@ public sealed class ConstantFlowTests
     [TestMethod]
     public void WhatDependsOnDataIsRefused()
     {
-        var condition = Model(13, Node("ReduceMax", "x", "m", ("keepdims", 0)), Longs("type", 1), Node("Cast", "m", "c", ("to", (int)ElementType.Bool)), If("c", "y"));
-        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => Load(condition)).Message, "If (node 'If-y')");
+        var condition = Model(13, Node("ReduceMax", "x", "m", ("keepdims", 0)), Longs("type", 1),
+            Node("Cast", "m", "c", ("to", (int)ElementType.Bool)), If("c", "y"));
+        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => Load(condition)).Message,
+            "If (node 'If-y')");
         // The number of rows is not known.
         var rows = Model(13, [.. Size("x", 0, 3), If("c", "y")]);
         Assert.ThrowsExactly<NotSupportedException>(() => Load(rows));
-        var count = Model(13, Node("ReduceMax", "x", "m", ("keepdims", 0)), Node("Cast", "m", "n", ("to", (int)ElementType.Int64)), Loop("n _ x", "y all", scanned: false));
+        var count = Model(13, Node("ReduceMax", "x", "m", ("keepdims", 0)),
+            Node("Cast", "m", "n", ("to", (int)ElementType.Int64)), Loop("n _ x", "y all", scanned: false));
         Assert.ThrowsExactly<NotSupportedException>(() => Load(count));
-        Assert.ThrowsExactly<NotSupportedException>(() => Load(Model(13, Count(1L << 40), Loop("n _ x", "y all", scanned: false))));
+        Assert.ThrowsExactly<NotSupportedException>(
+            () => Load(Model(13, Count(1L << 40), Loop("n _ x", "y all", scanned: false))));
     }
 
-    private static TestDataRow<byte[]> Row(string name, int opset, params IMessage[] parts) => new(Model(opset, parts)) { DisplayName = name };
+    private static TestDataRow<byte[]> Row(string name, int opset, params IMessage[] parts) =>
+        new(Model(opset, parts)) { DisplayName = name };
 
-    private static TestDataRow<byte[]> Row(string name, int opset, IMessage first, IMessage second, IMessage[] others) => Row(name, opset, [first, second, .. others]);
+    private static TestDataRow<byte[]> Row(
+        string name, int opset, IMessage first, IMessage second, IMessage[] others) =>
+        Row(name, opset, [first, second, .. others]);
 
-    private static byte[] Model(int opset, params IMessage[] parts) => ModelOf(opset, [-1, .. Image[1..]], parts).ToByteArray();
+    private static byte[] Model(int opset, params IMessage[] parts) =>
+        ModelOf(opset, [-1, .. Image[1..]], parts).ToByteArray();
 
     private static TensorProto Bool(string name, bool value) => Scalar(name, TensorData.Of([value]));
 
@@ -103,15 +113,18 @@ public sealed class ConstantFlowTests
         };
         body.Node.AddRange(
         [
-            Node("Identity", "on", "goes"), Node("Cast", "i", "f", ("to", (int)ElementType.Float32)), Node("Add", "v f", "w"),
-            scanned ? Node("ReduceMean", "w", "s", ("axes", new[] { 1L, 2, 3 }), ("keepdims", 0)) : Node("Identity", "w", "s"),
+            Node("Identity", "on", "goes"), Node("Cast", "i", "f", ("to", (int)ElementType.Float32)),
+            Node("Add", "v f", "w"),
+            scanned ? Node("ReduceMean", "w", "s", ("axes", new[] { 1L, 2, 3 }), ("keepdims", 0))
+                : Node("Identity", "w", "s"),
         ]);
         return With(Node("Loop", inputs, outputs), ("body", body));
     }
 
     private static NodeProto With(NodeProto node, params (string Name, GraphProto Graph)[] graphs)
     {
-        node.Attribute.AddRange(graphs.Select(graph => new AttributeProto { Name = graph.Name, Type = Kind.Graph, G = graph.Graph }));
+        node.Attribute.AddRange(graphs.Select(
+            graph => new AttributeProto { Name = graph.Name, Type = Kind.Graph, G = graph.Graph }));
         return node;
     }
 }

@@ -19,7 +19,9 @@ public sealed class ExternalDataTests : IDisposable
         using var network = Load(TwoLayers());
         network.SaveOnnx(_directory.Combine("model.onnx"), new OnnxSaveOptions { ExternalDataFile = "weights.bin" });
 
-        CollectionAssert.AreEquivalent(new[] { "model.onnx", "weights.bin" }, Directory.GetFiles(_directory.Path).Select(Path.GetFileName).ToArray());
+        CollectionAssert.AreEquivalent(
+            new[] { "model.onnx", "weights.bin" },
+            Directory.GetFiles(_directory.Path).Select(Path.GetFileName).ToArray());
         // 16 x 3 x 3 x 3 and 10 x 16 x 8 x 8 weights; the small bias stays in the model.
         Assert.AreEqual(4 * (16 * 27 + 10 * 1024), new FileInfo(_directory.Combine("weights.bin")).Length);
         Assert.IsLessThan(2000, new FileInfo(_directory.Combine("model.onnx")).Length);
@@ -77,7 +79,8 @@ public sealed class ExternalDataTests : IDisposable
         // The files exist, so that only the check can refuse them.
         var inner = Directory.CreateDirectory(_directory.Combine("models")).FullName;
         Directory.CreateDirectory(Path.Combine(inner, "sub"));
-        foreach (var file in new[] { _directory.Combine("w.bin"), Path.Combine(inner, "w.bin"), Path.Combine(inner, "sub", "w.bin") })
+        foreach (var file in new[] { _directory.Combine("w.bin"), Path.Combine(inner, "w.bin"),
+            Path.Combine(inner, "sub", "w.bin") })
             File.WriteAllBytes(file, Bytes(16));
         StringAssert.Contains(AssertMalformed(ModelWith(location), inner).Message, "'w'");
     }
@@ -106,7 +109,8 @@ public sealed class ExternalDataTests : IDisposable
     }
 
     [TestMethod]
-    [OSCondition(ConditionMode.Exclude, OperatingSystems.Windows, IgnoreMessage = "There are no pipes in the file system there.")]
+    [OSCondition(ConditionMode.Exclude, OperatingSystems.Windows,
+        IgnoreMessage = "There are no pipes in the file system there.")]
     [Timeout(5000)]
     public void DoesNotWaitForAPipe()
     {
@@ -172,7 +176,8 @@ public sealed class ExternalDataTests : IDisposable
     public void ReadsConstantsFromExternalFilesToo()
     {
         File.WriteAllBytes(_directory.Combine("w.bin"), Bytes(16));
-        var model = ModelOf(13, [4], Node("Constant", "", "w", ("value", External("", 4, "w.bin", null, null))), Node("Add", "x w", "y"));
+        var model = ModelOf(13, [4], Node("Constant", "", "w", ("value", External("", 4, "w.bin", null, null))),
+            Node("Add", "x w", "y"));
         using var network = Load(model, _directory.Path);
         Assert.AreEqual(ParameterRole.Constant, network.Graph.Parameters.Single().Role);
         model.Graph.Node[0].Attribute[0].T.ExternalData[0].Value = "../w.bin";
@@ -191,20 +196,28 @@ public sealed class ExternalDataTests : IDisposable
     public void SavesOnlyBesideTheModel(string name)
     {
         using var network = Load(TwoLayers());
-        Assert.ThrowsExactly<ArgumentException>(() => network.SaveOnnx(_directory.Combine("model.onnx"), new OnnxSaveOptions { ExternalDataFile = name }));
+        Assert.ThrowsExactly<ArgumentException>(
+            () => network.SaveOnnx(_directory.Combine("model.onnx"), new OnnxSaveOptions { ExternalDataFile = name }));
         Assert.IsEmpty(Directory.GetFileSystemEntries(_directory.Path));
     }
 
     private static ModelProto TwoLayers() => ModelOf(13, [-1, 3, 8, 8],
         Random("w1", 1, 16, 3, 3, 3), Random("b1", 2, 16), Random("w2", 3, 10, 1024),
-        Node("Conv", "x w1 b1", "c", ("pads", new[] { 1L, 1, 1, 1 })), Node("Flatten", "c", "f"), Node("Gemm", "f w2", "y", ("transB", 1)));
+        Node("Conv", "x w1 b1", "c", ("pads", new[] { 1L, 1, 1, 1 })), Node("Flatten", "c", "f"),
+        Node("Gemm", "f w2", "y", ("transB", 1)));
 
     private static ModelProto ModelWith(string location, string? offset = "0", string? length = "16") =>
         ModelOf(13, [4], External("w", 4, location, offset, length), Node("Add", "x w", "y"));
 
     private static TensorProto External(string name, long count, string location, string? offset, string? length)
     {
-        var tensor = new TensorProto { Name = name, DataType = (int)ElementType.Float32, Dims = { count }, DataLocation = TensorProto.Types.DataLocation.External };
+        var tensor = new TensorProto
+        {
+            Name = name,
+            DataType = (int)ElementType.Float32,
+            Dims = { count },
+            DataLocation = TensorProto.Types.DataLocation.External
+        };
         tensor.ExternalData.Add(new StringStringEntryProto { Key = "location", Value = location });
         if (offset is not null)
             tensor.ExternalData.Add(new StringStringEntryProto { Key = "offset", Value = offset });

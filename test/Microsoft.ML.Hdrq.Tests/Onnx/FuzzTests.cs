@@ -41,7 +41,9 @@ public class FuzzTests
         Assert.IsLessThan(256L << 20, process.WorkingSet64 - before);
     }
 
-    /// <summary>Damages the messages and not their encoding, so that more of them reach the checks behind the parser.</summary>
+    /// <summary>
+    /// Damages the messages and not their encoding, so that more of them reach the checks behind the parser.
+    /// </summary>
     [TestMethod]
     [Timeout(30_000)]
     [DataRow(1)]
@@ -111,7 +113,8 @@ public class FuzzTests
         long[] numbers = [0, 1, -1, 2, 3, 7, 64, 65_536, int.MaxValue, 1L << 40, long.MaxValue, long.MinValue];
         var node = graph.Node[random.Next(graph.Node.Count)];
         var tensor = graph.Initializer[random.Next(graph.Initializer.Count)];
-        string[] names = ["", "x", "y", .. graph.Node.SelectMany(item => item.Output), .. graph.Initializer.Select(item => item.Name)];
+        string[] names = ["", "x", "y", .. graph.Node.SelectMany(item => item.Output),
+            .. graph.Initializer.Select(item => item.Name)];
         var name = names[random.Next(names.Length)];
         switch (random.Next(9))
         {
@@ -151,7 +154,8 @@ public class FuzzTests
 
     /// <summary>Some of everything, small enough to be damaged at every byte.</summary>
     private static byte[] SmallModel() => ModelOf(13, [-1, 2, 4, 4],
-        Random("w", 1, 2, 2, 3, 3), Random("scale", 2, 2), Random("bias", 3, 2), Random("mean", 4, 2), Floats("variance", [2], 1, 2), Random("fc", 5, 3, 2),
+        Random("w", 1, 2, 2, 3, 3), Random("scale", 2, 2), Random("bias", 3, 2), Random("mean", 4, 2),
+        Floats("variance", [2], 1, 2), Random("fc", 5, 3, 2),
         Longs("two", 2), Longs("axes", 2, 3), Longs("minus", -1), Longs("start", 0), Longs("end", 1),
         Node("Conv", "x w", "c", ("pads", new[] { 1L, 1, 1, 1 }), ("strides", new[] { 1L, 1 }), ("group", 1)),
         Node("BatchNormalization", "c scale bias mean variance", "n", ("epsilon", 1e-5f)),
@@ -159,7 +163,8 @@ public class FuzzTests
         Node("ConstantOfShape", "two", "zeros", ("value", Longs("", 0))),
         Node("Concat", "zeros zeros zeros zeros", "pads", ("axis", 0)),
         Node("Pad", "r pads", "p", ("mode", "constant")),
-        Node("AveragePool", "p", "a", ("kernel_shape", new[] { 4L, 4 }), ("strides", new[] { 4L, 4 }), ("auto_pad", "NOTSET")),
+        Node("AveragePool", "p", "a", ("kernel_shape", new[] { 4L, 4 }), ("strides", new[] { 4L, 4 }),
+            ("auto_pad", "NOTSET")),
         Node("Shape", "a", "s"),
         Node("Slice", "s start end", "batch"),
         Node("Concat", "batch minus", "flat", ("axis", 0)),

@@ -30,10 +30,19 @@ public sealed class HalfPrecisionTests
         var images = torch.randn([5, 2, 6, 6], generator: new torch.Generator(1));
         AssertNear(Run(model, images, casts ? ElementType.Float32 : ElementType.Float16), network.Forward(images));
 
-        using var quantized = NetworkQuantizer.Quantize(network, images, new HdrqOptions { WeightBits = 8, ActivationBits = 8, Training = new HdrqTraining { Iterations = 2 } });
-        Assert.IsLessThanOrEqualTo(0.1, (quantized.Forward(images).sub(network.Forward(images)).norm() / network.Forward(images).norm()).item<float>());
+        using var quantized = NetworkQuantizer.Quantize(
+            network, images, new HdrqOptions
+            {
+                WeightBits = 8,
+                ActivationBits = 8,
+                Training = new HdrqTraining { Iterations = 2 }
+            });
+        Assert.IsLessThanOrEqualTo(0.1,
+            (quantized.Forward(images).sub(network.Forward(images)).norm() / network.Forward(images).norm())
+            .item<float>());
         using var stream = new MemoryStream();
-        Assert.ThrowsExactly<NotSupportedException>(() => quantized.SaveOnnx(stream, new OnnxSaveOptions { HalfPrecision = true }));
+        Assert.ThrowsExactly<NotSupportedException>(
+            () => quantized.SaveOnnx(stream, new OnnxSaveOptions { HalfPrecision = true }));
     }
 
     [TestMethod]
@@ -41,8 +50,11 @@ public sealed class HalfPrecisionTests
     {
         using var scope = torch.NewDisposeScope();
         // The scales of a resize are in single precision in any case, and Celu knows no other.
-        using var network = Load(ModelOf(13, [-1, 2, 6, 6], Random("w", 1, 4, 2, 3, 3), Random("b", 2, 4), Floats("scales", [4], 1, 1, 2, 2), Longs("s", 0, -1), Random("v", 3, 256, 5),
-            Node("Conv", "x w b", "c"), Node("Celu", "c", "e"), Node("Resize", "e _ scales", "r", ("mode", "nearest")), Node("Reshape", "r s", "f"), Node("MatMul", "f v", "y")));
+        using var network = Load(ModelOf(
+            13, [-1, 2, 6, 6], Random("w", 1, 4, 2, 3, 3), Random("b", 2, 4), Floats("scales", [4], 1, 1, 2, 2),
+            Longs("s", 0, -1), Random("v", 3, 256, 5),
+            Node("Conv", "x w b", "c"), Node("Celu", "c", "e"), Node("Resize", "e _ scales", "r", ("mode", "nearest")),
+            Node("Reshape", "r s", "f"), Node("MatMul", "f v", "y")));
         using var stream = new MemoryStream();
         network.SaveOnnx(stream, new OnnxSaveOptions { HalfPrecision = true });
         var written = stream.ToArray();
@@ -59,8 +71,10 @@ public sealed class HalfPrecisionTests
 
     private static byte[] HalfModel(bool casts)
     {
-        var model = ModelOf(13, [-1, 2, 6, 6], Half(Random("w", 1, 4, 2, 3, 3)), Half(Random("b", 2, 4)), Half(Random("v", 3, 64, 5)), Longs("s", 0, -1),
-            Node("Cast", "x", "h", ("to", (int)ElementType.Float16)), Node("Conv", "h w b", "c"), Node("Relu", "c", "r"), Node("Reshape", "r s", "f"), Node("MatMul", "f v", "m"),
+        var model = ModelOf(13, [-1, 2, 6, 6], Half(Random("w", 1, 4, 2, 3, 3)), Half(Random("b", 2, 4)),
+            Half(Random("v", 3, 64, 5)), Longs("s", 0, -1),
+            Node("Cast", "x", "h", ("to", (int)ElementType.Float16)), Node("Conv", "h w b", "c"),
+            Node("Relu", "c", "r"), Node("Reshape", "r s", "f"), Node("MatMul", "f v", "m"),
             Node("Cast", "m", "y", ("to", (int)(casts ? ElementType.Float32 : ElementType.Float16))));
         if (!casts)
         {
@@ -71,10 +85,12 @@ public sealed class HalfPrecisionTests
     }
 
     private static TensorProto Half(TensorProto tensor) =>
-        OnnxTensors.Write(tensor.Name, TensorData.Of<Half>([.. tensor.FloatData.Select(value => (Half)value)], [.. tensor.Dims]));
+        OnnxTensors.Write(tensor.Name,
+            TensorData.Of<Half>([.. tensor.FloatData.Select(value => (Half)value)], [.. tensor.Dims]));
 
     private static torch.Tensor Run(byte[] model, torch.Tensor images, ElementType type) =>
-        OnnxRuntimeReference.Run(model, [("x", TensorData.FromTorch(images.to(type.ToTorch())))])[0].ToTorch().to(torch.ScalarType.Float32);
+        OnnxRuntimeReference.Run(model, [("x", TensorData.FromTorch(images.to(type.ToTorch())))])[0].ToTorch()
+            .to(torch.ScalarType.Float32);
 
     private static void AssertNear(torch.Tensor expected, torch.Tensor actual) =>
         Assert.IsLessThanOrEqualTo(Tolerance, (expected.sub(actual).norm() / expected.norm()).item<float>());

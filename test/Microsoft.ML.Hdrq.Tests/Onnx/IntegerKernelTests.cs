@@ -15,7 +15,8 @@ namespace Microsoft.ML.Hdrq.Tests.Onnx;
 [TestClass]
 public sealed class IntegerKernelTests
 {
-    // Layers, additions and poolings as the architectures define them: all are integer kernels, and nothing else computes but clipping to fewer bits and moving.
+    // Layers, additions and poolings as the architectures define them: all are integer kernels, and nothing else
+    // computes but clipping to fewer bits and moving.
     [TestMethod]
     [DataRow("ResNet-20", 8, 8, 19, 9, 0)]
     [DataRow("ResNet-20", 4, 8, 19, 9, 0)]
@@ -29,7 +30,8 @@ public sealed class IntegerKernelTests
     [DataRow("MobileNetV2", 8, 8, 52, 10, 0)]
     [DataRow("MobileNetV2", 4, 8, 52, 10, 0)]
     [DataRow("MobileNetV2", 4, 4, 52, 10, 0)]
-    public void EveryLayerIsAnIntegerKernel(string architecture, int weightBits, int activationBits, int convolutions, int additions, int maximumPoolings)
+    public void EveryLayerIsAnIntegerKernel(
+        string architecture, int weightBits, int activationBits, int convolutions, int additions, int maximumPoolings)
     {
         using var scope = torch.NewDisposeScope();
         using var original = architecture switch
@@ -48,17 +50,25 @@ public sealed class IntegerKernelTests
         Assert.AreEqual(1, optimized.Count("QLinearGlobalAveragePool"));
         Assert.AreEqual(1, optimized.Count("QGemm"));
         Assert.AreEqual(maximumPoolings, optimized.Count("NhwcMaxPool"));
-        var others = optimized.Graph.Node.Select(node => node.OpType).Distinct().Except(["QLinearConv", "QLinearAdd", "QLinearGlobalAveragePool", "QGemm", "NhwcMaxPool"]);
-        CollectionAssert.IsSubsetOf(others.ToList(), new[] { "QuantizeLinear", "DequantizeLinear", "Transpose", "Flatten", "Slice", "Pad", "Clip" });
+        var others = optimized.Graph.Node.Select(node => node.OpType).Distinct()
+            .Except(["QLinearConv", "QLinearAdd", "QLinearGlobalAveragePool", "QGemm", "NhwcMaxPool"]);
+        CollectionAssert.IsSubsetOf(
+            others.ToList(), new[] { "QuantizeLinear", "DequantizeLinear", "Transpose", "Flatten", "Slice", "Pad",
+                "Clip" });
         if (activationBits == 8)
             Assert.AreEqual(0, optimized.Count("Clip"));
         if (architecture == "ResNet-50")
-            Assert.IsLessThan(weightBits == 8 ? 0.27 : 0.15, file.Length / (4.0 * network.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight).Sum(parameter => TensorShape.ElementCount(parameter.Shape)!.Value)));
+            Assert.IsLessThan(weightBits == 8 ? 0.27 : 0.15,
+                file.Length / (4.0 * network.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight)
+                    .Sum(parameter => TensorShape.ElementCount(parameter.Shape)!.Value)));
 
-        // The runtime adds integers, the simulation numbers in single precision: where a sum is all but half-way between two steps, they differ by one of them.
+        // The runtime adds integers, the simulation numbers in single precision: where a sum is all but half-way
+        // between two steps, they differ by one of them.
         var simulated = network.Forward(images).data<float>().ToArray();
-        var differences = simulated.Zip(optimized.Run(images), (a, b) => Math.Abs(a - b) / (simulated.Max() - simulated.Min())).ToArray();
-        TestContext.WriteLine($"{file.Length} bytes; mean difference of the scores {differences.Average():G3} of their range, largest {differences.Max():G3}.");
+        var differences = simulated.Zip(
+            optimized.Run(images), (a, b) => Math.Abs(a - b) / (simulated.Max() - simulated.Min())).ToArray();
+        TestContext.WriteLine(
+            $"{file.Length} bytes; mean difference of the scores {differences.Average():G3} of their range, largest {differences.Max():G3}.");
         Assert.IsLessThan(0.02, differences.Average());
 
         using var again = Load(file);
@@ -79,18 +89,22 @@ public sealed class IntegerKernelTests
         var file = Save(network, opset);
         var model = ModelProto.Parser.ParseFrom(file);
         Assert.AreEqual(opset, model.OpsetImport.Single().Version);
-        int[] types = [.. model.Graph.Initializer.Concat(model.Graph.Node.SelectMany(node => node.Attribute).Select(attribute => attribute.T).OfType<TensorProto>()).Select(tensor => tensor.DataType)];
+        int[] types = [.. model.Graph.Initializer.Concat(
+            model.Graph.Node.SelectMany(node => node.Attribute).Select(attribute => attribute.T).OfType<TensorProto>())
+            .Select(tensor => tensor.DataType)];
         Assert.IsFalse(types.Any(type => type is (int)ElementType.Int4 or (int)ElementType.UInt4));
         // 6 of the 7 convolutions.
         Assert.AreEqual(6, model.Graph.Initializer.Count(tensor => tensor.DataType == (int)ElementType.Int8));
         using var bytes = new OptimizedModel(file);
         using var halves = new OptimizedModel(Save(network));
         Assert.AreEqual(7, bytes.Count("QLinearConv"));
-        CollectionAssert.AreEqual(halves.Graph.Node.Select(node => node.OpType).Order().ToArray(), bytes.Graph.Node.Select(node => node.OpType).Order().ToArray());
+        CollectionAssert.AreEqual(halves.Graph.Node.Select(node => node.OpType).Order().ToArray(),
+            bytes.Graph.Node.Select(node => node.OpType).Order().ToArray());
         CollectionAssert.AreEqual(halves.Run(images), bytes.Run(images));
         using var again = Load(file);
         Assert.IsNull(network.Graph.FirstDifference(again.Graph));
-        CollectionAssert.AreEqual(network.Forward(images).data<float>().ToArray(), again.Forward(images).data<float>().ToArray());
+        CollectionAssert.AreEqual(network.Forward(images).data<float>().ToArray(), again.Forward(images).data<float>()
+            .ToArray());
     }
 
     // Integer kernels of pooling have code of their own for windows that reach over the edge: what they compute has to
@@ -143,10 +157,16 @@ public sealed class IntegerKernelTests
     [TestMethod]
     public void LayersInDoublePrecisionAreRefused()
     {
-        var weight = new TensorProto { Name = "a", DataType = (int)ElementType.Float64, RawData = ByteString.CopyFrom(new byte[8 * 12]) };
+        var weight = new TensorProto
+        {
+            Name = "a",
+            DataType = (int)ElementType.Float64,
+            RawData = ByteString.CopyFrom(new byte[8 * 12])
+        };
         weight.Dims.AddRange([4L, 3, 1, 1]);
         using var network = Load(ModelOf(
-            19, [-1, 3, 8, 8], weight, Node("Cast", "x", "d", ("to", 11)), Node("Conv", "d a", "c"), Node("Cast", "c", "y", ("to", 1))));
+            19, [-1, 3, 8, 8], weight, Node("Cast", "x", "d", ("to", 11)), Node("Conv", "d a", "c"),
+            Node("Cast", "c", "y", ("to", 1))));
         var exception = Assert.ThrowsExactly<ArgumentException>(
             () => Quantize(network, SmallNetworks.Random(1, 4, 3, 8, 8), 8, 8));
         Assert.Contains("Weight 'a' is in double precision", exception.Message);
@@ -154,7 +174,8 @@ public sealed class IntegerKernelTests
 
     private static IEnumerable<object[]> Windows =>
         from type in new[] { "AveragePool", "MaxPool" }
-        from window in new[] { (2, 2, 0, 0), (3, 2, 0, 0), (3, 2, 1, 1), (3, 1, 1, 1), (2, 2, 1, 0), (3, 2, 0, 1), (2, 2, 0, 1), (4, 3, 1, 1) }
+        from window in new[] { (2, 2, 0, 0), (3, 2, 0, 0), (3, 2, 1, 1), (3, 1, 1, 1), (2, 2, 1, 0), (3, 2, 0, 1),
+            (2, 2, 0, 1), (4, 3, 1, 1) }
         from ceiling in new[] { 0, 1 }
         from countPadding in type == "MaxPool" ? new[] { 0 } : [0, 1]
         where (ceiling, countPadding, window) is not (1, 1, (2, 2, 0, 1)) // refused: below
@@ -178,7 +199,8 @@ public sealed class IntegerKernelTests
         return NetworkQuantizer.Quantize(network, images, options, seed: 1);
     }
 
-    // Pairs of products up to 2 * 255 * 127 do not fit into 16 bits, where CPUs without VNNI hold them if the weights are signed bytes.
+    // Pairs of products up to 2 * 255 * 127 do not fit into 16 bits, where CPUs without VNNI hold them if the weights
+    // are signed bytes.
     [TestMethod]
     [DataRow(8, 8, false, 127, "UInt8")]
     [DataRow(8, 8, true, 127, "UInt8")]
@@ -195,7 +217,8 @@ public sealed class IntegerKernelTests
         using var network = LargestProducts.Create(
             "Conv", 3, new(bits, isSigned: true), activationBits, perChannel, integer);
         var file = Save(network);
-        Assert.AreEqual(type, ((ElementType)ModelProto.Parser.ParseFrom(file).Graph.Initializer.Single(tensor => tensor.Name == "w").DataType).ToString());
+        Assert.AreEqual(type, ((ElementType)ModelProto.Parser.ParseFrom(file).Graph.Initializer.Single(
+            tensor => tensor.Name == "w").DataType).ToString());
         using var optimized = new OptimizedModel(file);
         Assert.AreEqual(1, optimized.Count("QLinearConv"));
         Assert.AreEqual(0, optimized.Count("Conv"));
@@ -325,7 +348,9 @@ public sealed class IntegerKernelTests
     public void MatrixProductsAreIntegerKernelsWithWeightsOfEveryWidth(int bits)
     {
         using var scope = torch.NewDisposeScope();
-        foreach (var (activationBits, perChannel) in from activationBits in new[] { 8, 4 } from perChannel in new[] { false, true } select (activationBits, perChannel))
+        foreach (var (activationBits, perChannel) in from activationBits in new[] { 8, 4 }
+                                                     from perChannel in new[] { false, true }
+                                                     select (activationBits, perChannel))
         {
             using var network = LargestProducts.Create(
                 "Gemm", 1, new(bits, isSigned: true), activationBits, perChannel, -(1 << (bits - 1)));
@@ -337,7 +362,8 @@ public sealed class IntegerKernelTests
         }
     }
 
-    // Nobody knows how large the products are of a weight that is multiplied by something that is not quantized, or read by something that is no layer.
+    // Nobody knows how large the products are of a weight that is multiplied by something that is not quantized, or
+    // read by something that is no layer.
     [TestMethod]
     [DataRow("Conv", "x.quantized", "Int8")]
     [DataRow("Conv", "x", "UInt8")]
@@ -348,13 +374,17 @@ public sealed class IntegerKernelTests
         using var builder = new NetworkBuilder();
         builder.Input("x", 2, 2, 1, 1);
         builder.Parameter("w", torch.full([2, 2, 1, 1], 100f));
-        foreach (var (value, range) in new[] { ("x", new QuantizationRange(4, isSigned: false)), ("w", new QuantizationRange(8, isSigned: true)) })
+        foreach (var (value, range) in new[] { ("x", new QuantizationRange(4, isSigned: false)),
+            ("w", new QuantizationRange(8, isSigned: true)) })
         {
             builder.Parameter($"{value}.scale", torch.tensor(1f));
-            builder.Node(new GraphNode($"{value}.quantizer", Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(range)), [value, $"{value}.scale"], [$"{value}.quantized"]));
+            builder.Node(new GraphNode($"{value}.quantizer",
+                Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(range)), [value, $"{value}.scale"],
+                [$"{value}.quantized"]));
         }
         builder.Node(layer, "y", [input, "w.quantized"]);
         using var network = builder.Build(new GraphValue("y", ElementType.Float32, [2, 2, 1, 1]));
-        Assert.AreEqual(type, ((ElementType)ModelProto.Parser.ParseFrom(Save(network)).Graph.Initializer.Single(tensor => tensor.Name == "w").DataType).ToString());
+        Assert.AreEqual(type, ((ElementType)ModelProto.Parser.ParseFrom(Save(network)).Graph.Initializer.Single(
+            tensor => tensor.Name == "w").DataType).ToString());
     }
 }

@@ -5,7 +5,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Onnx;
 
-/// <summary>Layers of which all products are the same and as large as their bits allow. Pairs of products that do not fit into 16 bits are held there by kernels for signed weights without VNNI.</summary>
+/// <summary>
+/// Layers of which all products are the same and as large as their bits allow. Pairs of products that do not fit into
+/// 16 bits are held there by kernels for signed weights without VNNI.
+/// </summary>
 internal static class LargestProducts
 {
     /// <summary>What all scores are multiples of.</summary>
@@ -32,15 +35,19 @@ internal static class LargestProducts
         else
             builder.Node("Conv", "c", ["x.quantized", "w.quantized"]);
         Quantizer("c", new QuantizationRange(8, isSigned: true), torch.tensor(OutputScale), null);
-        return builder.Build(new GraphValue("c.quantized", ElementType.Float32, isGemm ? [-1, 16] : [-1, 16, 7 - kernel, 7 - kernel]));
+        return builder.Build(new GraphValue(
+            "c.quantized", ElementType.Float32, isGemm ? [-1, 16] : [-1, 16, 7 - kernel, 7 - kernel]));
 
         void Quantizer(string value, QuantizationRange range, torch.Tensor scale, long? axis)
         {
             builder.Parameter($"{value}.scale", scale);
-            builder.Node(new GraphNode($"{value}.quantizer", Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(range, axis)), [value, $"{value}.scale"], [$"{value}.quantized"]));
+            builder.Node(new GraphNode($"{value}.quantizer",
+                Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(range, axis)), [value, $"{value}.scale"],
+                [$"{value}.quantized"]));
         }
     }
 
     /// <summary>The score of a sum of products of which every one is the greatest.</summary>
-    public static float Score(int products, int activationBits, int integer) => MathF.Round((float)products * ((1 << activationBits) - 1) * integer / OutputScale) * OutputScale;
+    public static float Score(int products, int activationBits, int integer) =>
+        MathF.Round((float)products * ((1 << activationBits) - 1) * integer / OutputScale) * OutputScale;
 }

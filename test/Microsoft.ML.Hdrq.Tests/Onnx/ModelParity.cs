@@ -25,7 +25,8 @@ internal static class ModelParity
         using var scope = torch.NewDisposeScope();
         var actual = network.Forward(input.ToTorch());
         CollectionAssert.AreEqual(expected.Shape.ToArray(), actual.shape, what);
-        var difference = actual.numel() == 0 ? 0 : actual.to(torch.ScalarType.Float64).sub(expected.ToTorch()).abs().max().item<double>();
+        var difference = actual.numel() == 0 ? 0
+            : actual.to(torch.ScalarType.Float64).sub(expected.ToTorch()).abs().max().item<double>();
         Assert.IsLessThanOrEqualTo(Tolerance, difference, what);
     }
 }

@@ -29,11 +29,17 @@ public sealed class NetworkMetadataTests
         using var quantized = Quantize(source, 4, 1);
         var version = typeof(Network).Assembly.GetName().Version!.ToString(3);
         Assert.AreEqual(
-            $"hdrq.activation_bits=6 hdrq.calibration_images=8 hdrq.library_version={version} hdrq.method=RTN hdrq.source_sha256={source.ParametersSha256()} hdrq.threads={torch.get_num_threads()} hdrq.weight_bits=4 license=MIT", Text(quantized));
+            $"hdrq.activation_bits=6 hdrq.calibration_images=8 hdrq.library_version={version} hdrq.method=RTN "
+                + $"hdrq.source_sha256={source.ParametersSha256()} hdrq.threads={torch.get_num_threads()} "
+                + "hdrq.weight_bits=4 license=MIT",
+            Text(quantized));
 
         using var directory = new TemporaryDirectory();
         var path = directory.Combine("quantized.onnx");
-        quantized.SaveOnnx(path, new() { Metadata = new Dictionary<string, string> { ["license"] = "none", ["site"] = "A" } });
+        quantized.SaveOnnx(path, new()
+        {
+            Metadata = new Dictionary<string, string> { ["license"] = "none", ["site"] = "A" }
+        });
         Assert.AreEqual("none", Network.ReadOnnxMetadata(path)["license"]);
         using var again = Network.LoadOnnx(path);
         Assert.AreEqual(Text(quantized).Replace("MIT", "none site=A", StringComparison.Ordinal), Text(again));
@@ -81,7 +87,8 @@ public sealed class NetworkMetadataTests
 
         using var fromA = Load(Save(a));
         using var fromB = Load(Save(b));
-        using var fromFiles = NetworkMerger.Merge([fromB, fromA], new() { NetworkWeights = [0.75, 0.25], AllowDifferentSources = true });
+        using var fromFiles = NetworkMerger.Merge(
+            [fromB, fromA], new() { NetworkWeights = [0.75, 0.25], AllowDifferentSources = true });
         Assert.AreEqual(Text(merged), Text(fromFiles));
         MergeCase.AssertSame(merged, fromFiles);
 
@@ -100,14 +107,17 @@ public sealed class NetworkMetadataTests
         using var network = TestNetworks.Classifier();
         var data = Images.View(ml, Images.Rows(12));
         var pipeline = ml.Transforms.ApplyNetwork("Source", "Pixels", network)
-            .Append(ml.Transforms.QuantizeHdrq("A", "Source", new() { WeightBits = 4, Training = new() { Iterations = 2 } }, rows: new() { Seed = 1 }))
-            .Append(ml.Transforms.QuantizeHdrq("B", "Source", new() { WeightBits = 4, Training = new() { Iterations = 2 } }, rows: new() { Seed = 2 }))
+            .Append(ml.Transforms.QuantizeHdrq(
+                "A", "Source", new() { WeightBits = 4, Training = new() { Iterations = 2 } }, rows: new() { Seed = 1 }))
+            .Append(ml.Transforms.QuantizeHdrq(
+                "B", "Source", new() { WeightBits = 4, Training = new() { Iterations = 2 } }, rows: new() { Seed = 2 }))
             .Append(ml.Transforms.MergeNetworks("Score", "A", "B"));
         using var model = pipeline.Fit(data);
         var path = directory.Combine("model.zip");
         ml.Model.Save(model.Only(data.Schema, "Score"), data.Schema, path);
 
-        var metadata = ModelProto.Parser.ParseFrom(Onnx(path)).MetadataProps.ToDictionary(entry => entry.Key, entry => entry.Value);
+        var metadata = ModelProto.Parser.ParseFrom(Onnx(path)).MetadataProps.ToDictionary(
+            entry => entry.Key, entry => entry.Value);
         Assert.AreEqual("HDRQ", metadata[NetworkMetadata.Method]);
         Assert.AreEqual("12", metadata[NetworkMetadata.CalibrationImages]);
         Assert.AreEqual(network.ParametersSha256(), metadata[NetworkMetadata.Source]);
@@ -162,7 +172,8 @@ public sealed class NetworkMetadataTests
         using var network = builder.Build(new GraphValue("y", ElementType.Float32, [-1, 2]));
         // The name of one letter, type 1, one size, 2, and the numbers 1 and 0.
         byte[] bytes = [.. Long(1), (byte)'b', .. Long(1), .. Long(1), .. Long(2), 0, 0, 0x80, 0x3f, 0, 0, 0, 0];
-        Assert.AreEqual(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes)), network.ParametersSha256());
+        Assert.AreEqual(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes)),
+            network.ParametersSha256());
 
         static byte[] Long(byte value) => [value, 0, 0, 0, 0, 0, 0, 0];
     }
@@ -171,13 +182,18 @@ public sealed class NetworkMetadataTests
     public void Of_a_name_that_is_given_twice_the_last_value_counts()
     {
         var model = ModelOf(13, [-1, 4], Node("Relu", "x", "y"));
-        model.MetadataProps.Add([new StringStringEntryProto { Key = "a", Value = "1" }, new StringStringEntryProto { Key = "a", Value = "2" }, new StringStringEntryProto { Key = "", Value = "" }]);
+        model.MetadataProps.Add([new StringStringEntryProto { Key = "a", Value = "1" },
+            new StringStringEntryProto { Key = "a", Value = "2" },
+            new StringStringEntryProto { Key = "", Value = "" }]);
         using var network = Load(model.ToByteArray());
         Assert.AreEqual("= a=2", Text(network));
     }
 
-    private static string Text(Network network) => string.Join(' ', network.Metadata.Select(entry => string.Create(CultureInfo.InvariantCulture, $"{entry.Key}={entry.Value}")));
+    private static string Text(Network network) =>
+        string.Join(' ', network.Metadata.Select(
+        entry => string.Create(CultureInfo.InvariantCulture, $"{entry.Key}={entry.Value}")));
 
     private static Network Quantize(Network network, int bits, int seed) => NetworkQuantizer.Quantize(
-        network, SmallNetworks.Random(seed, 8, 3, 8, 8), SmallNetworks.Nearest with { WeightBits = bits, ActivationBits = 6 }, seed);
+        network, SmallNetworks.Random(seed, 8, 3, 8, 8),
+        SmallNetworks.Nearest with { WeightBits = bits, ActivationBits = 6 }, seed);
 }

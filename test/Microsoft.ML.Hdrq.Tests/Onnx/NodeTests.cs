@@ -29,7 +29,8 @@ public sealed class NodeTests
     private static readonly string[] _others =
     [
         "test_resize_downsample_scales_cubic_align_corners", "test_resize_downsample_scales_linear_align_corners",
-        "test_training_dropout", "test_training_dropout_default", "test_training_dropout_default_mask", "test_training_dropout_mask",
+        "test_training_dropout", "test_training_dropout_default", "test_training_dropout_default_mask",
+        "test_training_dropout_mask",
     ];
 
     public TestContext TestContext { get; set; } = null!;
@@ -61,7 +62,8 @@ public sealed class NodeTests
                 else
                     right.Add(name);
             }
-            catch (Exception exception) when (exception is InvalidDataException or NotSupportedException or InvalidOperationException)
+            catch (Exception exception) when (
+                exception is InvalidDataException or NotSupportedException or InvalidOperationException)
             {
                 refused.Add((name, $"{exception.GetType().Name}: {exception.Message}"));
             }
@@ -101,7 +103,8 @@ public sealed class NodeTests
             using var scope = torch.NewDisposeScope();
             // What is given in half precision is computed in single.
             var values = network.Graph.Inputs.Select(input =>
-                OnnxTensors.Read(inputs.Single(given => given.Name == input.Name), null).ToTorch().to(input.ElementType.ToTorch())).ToList();
+                OnnxTensors.Read(inputs.Single(given => given.Name == input.Name), null).ToTorch()
+                    .to(input.ElementType.ToTorch())).ToList();
             var outputs = network.Run(values, ForwardMode.Inference);
             foreach (var (i, expected) in Tensors(data, "output").Index().Where(item => item.Index < outputs.Length))
             {

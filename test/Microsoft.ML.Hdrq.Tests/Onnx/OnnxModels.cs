@@ -31,7 +31,8 @@ internal static class OnnxModels
     };
 
     /// <summary>A value of single precision; without a shape where none is given.</summary>
-    public static ValueInfoProto Value(string name, params long[] shape) => Value(name, ElementType.Float32, shape.Length == 0 ? null : shape);
+    public static ValueInfoProto Value(string name, params long[] shape) =>
+        Value(name, ElementType.Float32, shape.Length == 0 ? null : shape);
 
     public static ValueInfoProto Value(string name, ElementType type, long[]? shape)
     {
@@ -39,7 +40,9 @@ internal static class OnnxModels
         if (shape is not null)
         {
             tensor.Shape = new TensorShapeProto();
-            tensor.Shape.Dim.AddRange(shape.Select(size => size < 0 ? new TensorShapeProto.Types.Dimension { DimParam = "N" } : new TensorShapeProto.Types.Dimension { DimValue = size }));
+            tensor.Shape.Dim.AddRange(shape.Select(
+                size => size < 0 ? new TensorShapeProto.Types.Dimension { DimParam = "N" }
+                : new TensorShapeProto.Types.Dimension { DimValue = size }));
         }
         return new ValueInfoProto { Name = name, Type = new TypeProto { TensorType = tensor } };
     }
@@ -53,7 +56,8 @@ internal static class OnnxModels
         node.Attribute.AddRange(attributes.Select(attribute => Attribute(attribute.Name, attribute.Value)));
         return node;
 
-        static IEnumerable<string> Names(string names) => names.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(name => name == "_" ? "" : name);
+        static IEnumerable<string> Names(string names) =>
+            names.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(name => name == "_" ? "" : name);
     }
 
     public static AttributeProto Attribute(string name, object value)
@@ -98,7 +102,9 @@ internal static class OnnxModels
     public static TensorProto Random(string name, int seed, params long[] shape)
     {
         var random = new Random(seed);
-        return Floats(name, shape, [.. Enumerable.Range(0, (int)shape.Aggregate(1L, (product, size) => product * size)).Select(_ => random.NextSingle() * 2 - 1)]);
+        return Floats(name, shape, [
+            .. Enumerable.Range(0, (int)shape.Aggregate(1L, (product, size) => product * size))
+            .Select(_ => random.NextSingle() * 2 - 1)]);
     }
 
     /// <summary>A list of integers.</summary>
@@ -109,7 +115,8 @@ internal static class OnnxModels
         return tensor;
     }
 
-    public static Network Load(IMessage model, string? externalDataDirectory = null) => Load(model.ToByteArray(), externalDataDirectory);
+    public static Network Load(IMessage model, string? externalDataDirectory = null) =>
+        Load(model.ToByteArray(), externalDataDirectory);
 
     public static Network Load(byte[] model, string? externalDataDirectory = null)
     {
@@ -132,7 +139,8 @@ internal static class OnnxModels
     public static InvalidDataException AssertMalformed(IMessage model, string? externalDataDirectory = null)
     {
         InvalidDataException? exception = null;
-        LiveTensors.AssertUnchanged(() => exception = Assert.ThrowsExactly<InvalidDataException>(() => Load(model, externalDataDirectory)));
+        LiveTensors.AssertUnchanged(
+            () => exception = Assert.ThrowsExactly<InvalidDataException>(() => Load(model, externalDataDirectory)));
         return exception!;
     }
 }

@@ -75,7 +75,8 @@ public class OpsetTests
         Assert.AreEqual(13, ModelProto.Parser.ParseFrom(Save(ordinary)).OpsetImport.Single().Version);
         using var normalized = Load(ModelOf(17, [-1, 4], Random("scale", 1, 4), Node("LayerNormalization", "x scale", "y")));
         Assert.AreEqual(17, ModelProto.Parser.ParseFrom(Save(normalized)).OpsetImport.Single().Version);
-        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => Save(normalized, 16)).Message, "'LayerNormalization-y' (LayerNormalization)");
+        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => Save(normalized, 16)).Message,
+            "'LayerNormalization-y' (LayerNormalization)");
     }
 
     [TestMethod]
@@ -83,7 +84,8 @@ public class OpsetTests
     {
         // Exporters write these defaults into every node; older opsets do not have the attributes.
         var model = ModelOf(14, [-1, 3, 4, 4],
-            Random("scale", 1, 3), Random("bias", 2, 3), Random("mean", 3, 3), Floats("variance", [3], 1, 2, 3), Longs("shape", 0, -1),
+            Random("scale", 1, 3), Random("bias", 2, 3), Random("mean", 3, 3), Floats("variance", [3], 1, 2, 3),
+            Longs("shape", 0, -1),
             Node("BatchNormalization", "x scale bias mean variance", "n", ("training_mode", 0)),
             Node("Reshape", "n shape", "y", ("allowzero", 0)));
         using var network = Load(model);
@@ -97,7 +99,8 @@ public class OpsetTests
 
     /// <summary>A network whose operators are the same in all opsets.</summary>
     private static ModelProto ConvolutionalNetwork(int opset) => ModelOf(opset, [-1, 3, 8, 8],
-        Random("w1", 1, 4, 3, 3, 3), Random("b1", 2, 4), Random("scale", 3, 4), Random("bias", 4, 4), Random("mean", 5, 4), Floats("variance", [4], 1, 2, 0.5f, 1),
+        Random("w1", 1, 4, 3, 3, 3), Random("b1", 2, 4), Random("scale", 3, 4), Random("bias", 4, 4),
+        Random("mean", 5, 4), Floats("variance", [4], 1, 2, 0.5f, 1),
         Random("w2", 6, 5, 4), Random("b2", 7, 5),
         Node("Conv", "x w1 b1", "c", ("pads", new[] { 1L, 1, 1, 1 }), ("strides", new[] { 2L, 2 })),
         Node("BatchNormalization", "c scale bias mean variance", "n"),

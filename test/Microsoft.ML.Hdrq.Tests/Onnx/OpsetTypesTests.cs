@@ -17,7 +17,8 @@ public class OpsetTypesTests
 {
     private static readonly ElementType[] ElementTypes = Enum.GetValues<ElementType>();
 
-    private static IEnumerable<object[]> Operators => OperatorTable.Definitions.Keys.Order(StringComparer.Ordinal).Select(type => new object[] { type });
+    private static IEnumerable<object[]> Operators =>
+        OperatorTable.Definitions.Keys.Order(StringComparer.Ordinal).Select(type => new object[] { type });
 
     [TestMethod]
     [DynamicData(nameof(Operators))]
@@ -52,7 +53,8 @@ public class OpsetTypesTests
     [DataRow("Div", ElementType.Int8, 13, 14)]
     [DataRow("Max", ElementType.Int16, 11, 12)]
     [DataRow("Min", ElementType.UInt8, 11, 12)]
-    public void TheOpsetThatDefinesATypeIsTheOldestThatIsWritten(string type, ElementType elementType, int refused, int written)
+    public void TheOpsetThatDefinesATypeIsTheOldestThatIsWritten(
+        string type, ElementType elementType, int refused, int written)
     {
         using var builder = new NetworkBuilder();
         builder.Input("x", elementType, -1);
@@ -85,11 +87,14 @@ public class OpsetTypesTests
     private static IEnumerable<ParityCase> Cases(string type)
     {
         var cases = CompletenessTests.AllCases().Where(parityCase => parityCase.Type == type)
-            .DistinctBy(parityCase => string.Join(' ', parityCase.Inputs.Select(input => $"{input?.IsConstant} {input?.Data.ElementType}")) + parityCase.Outputs).ToList();
+            .DistinctBy(parityCase => string.Join(
+                ' ', parityCase.Inputs.Select(input => $"{input?.IsConstant} {input?.Data.ElementType}"))
+                + parityCase.Outputs).ToList();
         return type switch
         {
             "Cast" => ElementTypes.Select(to => cases[0] with { Attributes = [("to", (long)to)] }),
-            "ConstantOfShape" => ElementTypes.Select(to => cases[0] with { Attributes = [("value", new TensorData(to, [1], new byte[to.SizeInMemory()]))] }),
+            "ConstantOfShape" => ElementTypes.Select(
+                to => cases[0] with { Attributes = [("value", new TensorData(to, [1], new byte[to.SizeInMemory()]))] }),
             _ => cases,
         };
     }
@@ -128,7 +133,8 @@ public class OpsetTypesTests
         catch (OnnxRuntimeException exception)
         {
             string[] harmless = ["[ErrorCode:NotImplemented]", "Unregistered TensorElementType"];
-            return harmless.Any(part => exception.Message.Contains(part, StringComparison.Ordinal)) ? null : exception.Message;
+            return harmless.Any(part => exception.Message.Contains(part, StringComparison.Ordinal)) ? null
+                : exception.Message;
         }
     }
 
@@ -152,14 +158,16 @@ public class OpsetTypesTests
         if (names.All(name => name.Length == 0 || name[0] == 'c'))
             builder.Input("x", -1);
         var operation = Operator.Create(parityCase.Type, new OperatorAttributes(parityCase.Attributes));
-        var node = new GraphNode("node", operation, [.. names], [.. Enumerable.Range(0, parityCase.Outputs).Select(i => $"y{i}")]);
+        var node = new GraphNode("node", operation, [.. names],
+            [.. Enumerable.Range(0, parityCase.Outputs).Select(i => $"y{i}")]);
         builder.Node(node);
         // ONNX Runtime compares the outputs' types with its own inference; shapes are left to it.
         using var probe = builder.Build([.. node.Outputs.Select(output => new GraphValue(output, ElementType.Float32, []))]);
         var types = new ValueTypes(probe.Graph);
         var outputs = node.Outputs.Select(output => new GraphValue(output, types.Of(output)!.Value, []));
         var graph = new Graph(probe.Graph.Inputs, probe.Graph.Parameters, probe.Graph.Nodes, [.. outputs]);
-        return new Network(graph, probe.Parameters.ToDictionary(parameter => parameter.Key, parameter => parameter.Value.clone()));
+        return new Network(graph, probe.Parameters.ToDictionary(
+            parameter => parameter.Key, parameter => parameter.Value.clone()));
     }
 
     private static TensorData As(TensorData data, ElementType type)

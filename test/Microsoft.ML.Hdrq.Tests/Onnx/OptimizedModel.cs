@@ -13,7 +13,12 @@ internal sealed class OptimizedModel : IDisposable
     {
         using var directory = new TemporaryDirectory();
         var path = directory.Combine("optimized.onnx");
-        using var options = new SessionOptions { IntraOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR, OptimizedModelFilePath = path };
+        using var options = new SessionOptions
+        {
+            IntraOpNumThreads = 1,
+            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
+            OptimizedModelFilePath = path
+        };
         _session = new InferenceSession(model, options);
         Graph = ModelProto.Parser.WithDiscardUnknownFields(true).ParseFrom(File.ReadAllBytes(path)).Graph;
     }

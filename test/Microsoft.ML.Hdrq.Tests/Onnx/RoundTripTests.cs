@@ -29,7 +29,8 @@ public class RoundTripTests
             var roles = graph.Parameters.ToDictionary(parameter => parameter.Name, parameter => parameter.Role);
             foreach (var name in new[] { "w", "scale", "bias", "fc", "shift" })
                 Assert.AreEqual(ParameterRole.Weight, roles[name], name);
-            // Two normalizations share the statistics, one through an Identity; one convolution reads its weight from a Constant node.
+            // Two normalizations share the statistics, one through an Identity; one convolution reads its weight from a
+            // Constant node.
             foreach (var name in new[] { "mean", "variance" })
                 Assert.AreEqual(ParameterRole.Statistic, roles[name], name);
             Assert.AreEqual(ParameterRole.Weight, roles["kernel"]);
@@ -56,7 +57,9 @@ public class RoundTripTests
         var bytes = new byte[15 * type.SizeInMemory()];
         new Random(3).NextBytes(bytes);
         if (type.SizeInMemory() == 1 && type is not (ElementType.Int8 or ElementType.UInt8))
-            bytes = [.. bytes.Select(value => (byte)(type == ElementType.Bool ? value & 1 : type == ElementType.UInt4 ? value & 15 : (value & 15) - 8))];
+            bytes = [.. bytes.Select(value =>
+                (byte)(type == ElementType.Bool ? value & 1 : type == ElementType.UInt4 ? value & 15
+                    : (value & 15) - 8))];
         var data = new TensorData(type, [3, 5], bytes);
         using var builder = new NetworkBuilder();
         builder.Input("x", -1);
@@ -76,7 +79,8 @@ public class RoundTripTests
         builder.Input("längs/ *?\"", ElementType.Int64, -1, 3, -1);
         builder.Node("Cast", "y", ["längs/ *?\""], ("to", 1));
         builder.Node("Add", "z", ["y", "scalar"]);
-        using var network = builder.Build(new GraphValue("z", ElementType.Float32, [-1, 3, -1]), new GraphValue("y", ElementType.Float32, []));
+        using var network = builder.Build(
+            new GraphValue("z", ElementType.Float32, [-1, 3, -1]), new GraphValue("y", ElementType.Float32, []));
         using var again = Load(Save(network));
         AssertSame(network, again);
     }
@@ -87,7 +91,8 @@ public class RoundTripTests
         using var builder = new NetworkBuilder();
         builder.Input("x", -1, 4);
         // Relu reads none of them.
-        builder.Node("Relu", "y", ["x"], ("int", -5), ("float", float.NaN), ("text", "ü\0"), ("ints", new[] { long.MinValue, 0 }), ("floats", new[] { -0f, float.Epsilon }),
+        builder.Node("Relu", "y", ["x"], ("int", -5), ("float", float.NaN), ("text", "ü\0"),
+            ("ints", new[] { long.MinValue, 0 }), ("floats", new[] { -0f, float.Epsilon }),
             ("texts", new[] { "", "b" }), ("tensor", TensorData.Of<Half>([(Half)1.5, Half.NaN], 2, 1)));
         using var network = builder.Build(new GraphValue("y", ElementType.Float32, [-1, 4]));
         using var again = Load(Save(network));
@@ -109,7 +114,8 @@ public class RoundTripTests
         network.SaveOnnx(path, new OnnxSaveOptions { Opset = 21 });
         CollectionAssert.AreNotEqual(before, File.ReadAllBytes(path));
         Assert.HasCount(1, Directory.GetFileSystemEntries(directory.Path));
-        Assert.ThrowsExactly<DirectoryNotFoundException>(() => network.SaveOnnx(Path.Combine(directory.Path, "none", "model.onnx")));
+        Assert.ThrowsExactly<DirectoryNotFoundException>(
+            () => network.SaveOnnx(Path.Combine(directory.Path, "none", "model.onnx")));
     }
 
     [TestMethod]
@@ -121,7 +127,8 @@ public class RoundTripTests
         stream.Position = 0;
         using var again = Network.LoadOnnx(stream);
         Assert.IsTrue(stream.CanRead);
-        Assert.ThrowsExactly<ArgumentException>(() => network.SaveOnnx(stream, new OnnxSaveOptions { ExternalDataFile = "w.bin" }));
+        Assert.ThrowsExactly<ArgumentException>(
+            () => network.SaveOnnx(stream, new OnnxSaveOptions { ExternalDataFile = "w.bin" }));
     }
 
     [TestMethod]
@@ -154,13 +161,18 @@ public class RoundTripTests
     {
         Assert.IsNull(expected.Graph.FirstDifference(actual.Graph));
         foreach (var definition in expected.Graph.Parameters)
-            Assert.AreEqual(TensorData.FromTorch(expected.Parameters[definition.Name]), TensorData.FromTorch(actual.Parameters[definition.Name]), definition.Name);
+            Assert.AreEqual(TensorData.FromTorch(expected.Parameters[definition.Name]),
+                TensorData.FromTorch(actual.Parameters[definition.Name]), definition.Name);
     }
 
     private static ModelProto Shared() => ModelOf(13, [-1, 2, 4, 4],
-        Random("w", 1, 2, 2, 3, 3), Random("scale", 2, 2), Random("bias", 3, 2), Random("mean", 4, 2), Floats("variance", [2], 1, 2), Random("fc", 5, 32, 3), Random("shift", 6, 3), Floats("half", [1], 0.5f), Longs("shape", 0, -1),
+        Random("w", 1, 2, 2, 3, 3), Random("scale", 2, 2), Random("bias", 3, 2), Random("mean", 4, 2),
+        Floats("variance", [2], 1, 2), Random("fc", 5, 32, 3), Random("shift", 6, 3), Floats("half", [1], 0.5f),
+        Longs("shape", 0, -1),
         Node("Identity", "mean", "mean2"), Node("Identity", "variance", "variance2"),
-        Node("Constant", "", "kernel", ("value", Random("", 7, 2, 2, 1, 1))), Node("Constant", "", "offset", ("value", Random("", 8, 2, 1, 1))), Node("Constant", "", "bound", ("value_float", 0.1f)),
+        Node("Constant", "", "kernel", ("value", Random("", 7, 2, 2, 1, 1))),
+        Node("Constant", "", "offset", ("value", Random("", 8, 2, 1, 1))),
+        Node("Constant", "", "bound", ("value_float", 0.1f)),
         Node("Sub", "x offset", "o"),
         Node("Conv", "o w", "c", ("pads", new[] { 1L, 1, 1, 1 })),
         Node("BatchNormalization", "c scale bias mean variance", "n"),

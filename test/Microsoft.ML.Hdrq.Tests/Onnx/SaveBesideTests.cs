@@ -47,7 +47,9 @@ public sealed class SaveBesideTests
         Network.LoadOnnx(_folder.Combine("x.onnx")).Dispose();
     }
 
-    /// <summary>What a process leaves that is killed while it writes is deleted when the same file is written again.</summary>
+    /// <summary>
+    /// What a process leaves that is killed while it writes is deleted when the same file is written again.
+    /// </summary>
     [TestMethod]
     public void What_a_killed_process_left_is_swept()
     {

@@ -25,9 +25,12 @@ public class SavedAndLoadedTests
         get
         {
             var files = Folders.Where(folder => SharedData.TryFind(folder, out _))
-                .SelectMany(folder => Directory.GetFiles(SharedData.Require(folder), "*.onnx").Select(file => $"{folder}/{Path.GetFileName(file)}"))
-                .Where(file => !Path.GetFileName(file).StartsWith("hostile", StringComparison.Ordinal)).Order(StringComparer.Ordinal).ToList();
-            return (files.Count > 0 ? files : Folders.ToList()).Select(file => new TestDataRow<string>(file) { DisplayName = file });
+                .SelectMany(folder => Directory.GetFiles(SharedData.Require(folder), "*.onnx")
+                    .Select(file => $"{folder}/{Path.GetFileName(file)}"))
+                .Where(file => !Path.GetFileName(file).StartsWith("hostile", StringComparison.Ordinal))
+                    .Order(StringComparer.Ordinal).ToList();
+            return (files.Count > 0 ? files : Folders.ToList())
+                .Select(file => new TestDataRow<string>(file) { DisplayName = file });
         }
     }
 
@@ -57,7 +60,8 @@ public class SavedAndLoadedTests
             Longs("shape", 0, -1), Node("Reshape", "x shape", "r", ("allowzero", 0)),
             Node("Softmax", "r", "y", ("axis", -1)))),
         Row("strides of ones and no padding", ModelOf(10, [-1, 2, 4, 4], Random("w", 1, 2, 2, 3, 3),
-            Node("Conv", "x w", "c", ("strides", new[] { 1L, 1 }), ("dilations", new[] { 1L, 1 }), ("pads", new[] { 0L, 0, 0, 0 }), ("group", 1), ("auto_pad", "NOTSET")),
+            Node("Conv", "x w", "c", ("strides", new[] { 1L, 1 }), ("dilations", new[] { 1L, 1 }),
+                ("pads", new[] { 0L, 0, 0, 0 }), ("group", 1), ("auto_pad", "NOTSET")),
             Node("MaxPool", "c", "y", ("kernel_shape", new[] { 2L, 2 }), ("dilations", new[] { 1L, 1 }), ("ceil_mode", 0)))),
         Row("axes that two nodes share", ModelOf(18, [-1, 2, 4, 4],
             Longs("axes", 2, 3), Node("ReduceMean", "x axes", "m"), Node("ReduceMax", "x axes", "n"),
@@ -80,7 +84,8 @@ public class SavedAndLoadedTests
             Node("Abs", "m", "n"), Node("Pow", "n r", "y"))),
         Row("a weight that is moved for many layers", ModelOf(13, [-1, 4],
             [Random("w", 1, 4, 4), .. Enumerable.Range(0, 12).Select(n => Node("Transpose", "w", $"t{n}")),
-            .. Enumerable.Range(0, 12).Select(n => Node("MatMul", $"{(n == 0 ? "x" : $"v{n - 1}")} t{n}", n == 11 ? "y" : $"v{n}"))])),
+            .. Enumerable.Range(0, 12).Select(
+                n => Node("MatMul", $"{(n == 0 ? "x" : $"v{n - 1}")} t{n}", n == 11 ? "y" : $"v{n}"))])),
         Row("a weight in a Constant node behind nodes that move it", ModelOf(13, [-1, 4],
             Node("Constant", "", "w", ("value", Random("", 1, 3, 4))), Node("Transpose", "w", "t"),
             Node("MatMul", "x t", "y"))),
@@ -110,7 +115,8 @@ public class SavedAndLoadedTests
             if (Written(network, opset) is not { } bytes)
                 continue;
             written++;
-            ModelParity.AssertEqualScores(bytes, network, [2, .. network.Graph.Inputs[0].Shape.ToArray()[1..]], $"opset {opset}");
+            ModelParity.AssertEqualScores(
+                bytes, network, [2, .. network.Graph.Inputs[0].Shape.ToArray()[1..]], $"opset {opset}");
             using var copy = Load(bytes);
             AssertSame(network, copy, $"opset {opset}");
             AssertMerges(network, copy);
@@ -162,8 +168,12 @@ public class SavedAndLoadedTests
     [TestMethod]
     public void AScaleWithAnAxisIsTheSameAfterwards()
     {
-        var integers = Microsoft.ML.Hdrq.Onnx.OnnxTensors.Write("w", new TensorData(ElementType.Int8, [4, 3], [.. Enumerable.Range(0, 12).Select(n => (byte)(sbyte)(n - 6))]));
-        using var network = Load(ModelOf(13, [-1, 4], integers, Floats("s", [1], 0.1f), Node("DequantizeLinear", "w s", "d", ("axis", 1)), Node("MatMul", "x d", "y")));
+        var integers = Microsoft.ML.Hdrq.Onnx.OnnxTensors.Write(
+            "w", new TensorData(ElementType.Int8, [4, 3],
+                [.. Enumerable.Range(0, 12).Select(n => (byte)(sbyte)(n - 6))]));
+        using var network = Load(ModelOf(
+            13, [-1, 4], integers, Floats("s", [1], 0.1f), Node("DequantizeLinear", "w s", "d", ("axis", 1)),
+            Node("MatMul", "x d", "y")));
         Assert.IsNull(network.Graph.Nodes.Select(node => node.Operator).OfType<FakeQuantize>().Single().Axis);
         using var copy = Load(Save(network, 13));
         AssertSame(network, copy, "opset 13");
@@ -175,10 +185,12 @@ public class SavedAndLoadedTests
         using var a = Load(ModelOf(18, [-1, 2, 4, 4], Longs("axes", 2, 3),
             Node("ReduceMean", "x axes", "m"), Node("ReduceMax", "x axes", "n"), Node("Add", "m n", "y")));
         using var b = Load(ModelOf(13, [-1, 2, 4, 4],
-            Node("ReduceMean", "x", "m", ("axes", new[] { 2L, 3 })), Node("ReduceMax", "x", "n", ("axes", new[] { 1L, 3 })), Node("Add", "m n", "y")));
+            Node("ReduceMean", "x", "m", ("axes", new[] { 2L, 3 })),
+            Node("ReduceMax", "x", "n", ("axes", new[] { 1L, 3 })), Node("Add", "m n", "y")));
         Assert.IsNull(a.Graph.FirstDifference(b.Graph));
         foreach (var networks in new[] { new[] { a, b }, [b, a] })
-            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.Merge(networks)).Message, "axes' differs between");
+            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.Merge(networks)).Message,
+                "axes' differs between");
     }
 
     private static TestDataRow<byte[]> Row(string name, IMessage model) => new(model.ToByteArray()) { DisplayName = name };
@@ -208,8 +220,10 @@ public class SavedAndLoadedTests
         using var scope = torch.NewDisposeScope();
         using var merged = NetworkMerger.Merge([network, copy]);
         var inputs = Inputs(network);
-        foreach (var (expected, actual) in network.Run(inputs, ForwardMode.Inference).Zip(merged.Run(inputs, ForwardMode.Inference)))
-            Assert.AreEqual(TensorData.FromTorch(expected), TensorData.FromTorch(actual), "The mean of equal networks is not the network.");
+        foreach (var (expected, actual) in network.Run(inputs, ForwardMode.Inference)
+            .Zip(merged.Run(inputs, ForwardMode.Inference)))
+            Assert.AreEqual(TensorData.FromTorch(expected), TensorData.FromTorch(actual),
+                "The mean of equal networks is not the network.");
     }
 
     private static void AssertIsSource(Network network, Network copy)
@@ -220,7 +234,12 @@ public class SavedAndLoadedTests
         Assert.IsNull(here.Graph.FirstDifference(there.Graph));
         if (network.Graph.Inputs[0].ElementType != ElementType.Float32)
             return;
-        var options = new RoundToNearestOptions { Source = copy, Calibration = new() { Observer = RangeObserverKind.MinMax }, Moments = SentMoments.Nothing };
+        var options = new RoundToNearestOptions
+        {
+            Source = copy,
+            Calibration = new() { Observer = RangeObserverKind.MinMax },
+            Moments = SentMoments.Nothing
+        };
         NetworkQuantizer.Quantize(network, Inputs(network)[0], options, seed: 1).Dispose();
     }
 

@@ -18,7 +18,8 @@ public class SharedModelTests
     {
         var path = SharedData.Require(relativePath);
         var model = File.ReadAllBytes(path);
-        var images = Images([.. from domain in new[] { "clean", "fog", "noise", "night" } from label in new[] { "cat", "ship" } select $"data/cifar10-domains/{domain}/test/{label}/0003.png"]);
+        var images = Images([.. from domain in new[] { "clean", "fog", "noise", "night" }
+            from label in new[] { "cat", "ship" } select $"data/cifar10-domains/{domain}/test/{label}/0003.png"]);
         using var directory = new TemporaryDirectory();
         using var network = Network.LoadOnnx(path);
         network.SaveOnnx(directory.Combine("again.onnx"));
@@ -32,8 +33,10 @@ public class SharedModelTests
         RoundTripTests.AssertSame(network, again);
 
         // ONNX Runtime reads what is written, too.
-        ModelParity.AssertEqualScores(File.ReadAllBytes(directory.Combine("again.onnx")), network, images, "the file as written");
-        ModelParity.AssertEqualScores(OnnxModels.Save(network, otherOpset), network, images, $"the file as written in opset {otherOpset}");
+        ModelParity.AssertEqualScores(
+            File.ReadAllBytes(directory.Combine("again.onnx")), network, images, "the file as written");
+        ModelParity.AssertEqualScores(
+            OnnxModels.Save(network, otherOpset), network, images, $"the file as written in opset {otherOpset}");
     }
 
     [TestMethod]
@@ -49,16 +52,20 @@ public class SharedModelTests
         Assert.AreEqual(layers - 1, counts["Relu"]);
         Assert.AreEqual(blocks, counts["Add"]);
         Assert.AreEqual(1, counts["Gemm"]);
-        // Every shortcut takes every second pixel in two directions and pads the channels; the padding by nothing before the pooling is gone.
+        // Every shortcut takes every second pixel in two directions and pads the channels; the padding by nothing
+        // before the pooling is gone.
         Assert.AreEqual(shortcuts, counts["Pad"]);
         // What remains of shapes: the sizes, the first of them, and a list of it and -1.
         var tail = network.Graph.Nodes.Select(node => node.Operator.Type).SkipWhile(type => type != "AveragePool").ToArray();
-        CollectionAssert.AreEqual(new[] { "AveragePool", "Shape", "Gather", "Unsqueeze", "Concat", "Reshape", "Gemm" }, tail);
+        CollectionAssert.AreEqual(new[] { "AveragePool", "Shape", "Gather", "Unsqueeze", "Concat", "Reshape", "Gemm" },
+            tail);
         var arithmetic = new[] { "Sub", "Mul", "Cast", "ConstantOfShape", "Transpose", "Identity", "Constant" };
         Assert.IsEmpty(arithmetic.Where(counts.ContainsKey));
-        Assert.AreEqual(2 * (layers - 1), network.Graph.Parameters.Count(parameter => parameter.Role == ParameterRole.Statistic));
+        Assert.AreEqual(2 * (layers - 1),
+            network.Graph.Parameters.Count(parameter => parameter.Role == ParameterRole.Statistic));
         // A weight per layer, two per normalization, and the bias of the last layer.
-        Assert.AreEqual(layers + 2 * (layers - 1) + 1, network.Graph.Parameters.Count(parameter => parameter.Role == ParameterRole.Weight));
+        Assert.AreEqual(layers + 2 * (layers - 1) + 1,
+            network.Graph.Parameters.Count(parameter => parameter.Role == ParameterRole.Weight));
     }
 
     [TestMethod]

@@ -35,23 +35,27 @@ public sealed class StaticallyQuantizedModelTests
 
     [TestMethod]
     [DynamicData(nameof(Layouts))]
-    public void Every_layout_gives_the_scores_of_ONNX_Runtime(ElementType activations, ElementType weights, bool perChannel, bool isSymmetric, bool matMul, bool transposed)
+    public void Every_layout_gives_the_scores_of_ONNX_Runtime(
+        ElementType activations, ElementType weights, bool perChannel, bool isSymmetric, bool matMul, bool transposed)
     {
         using var scope = torch.NewDisposeScope();
-        var model = StaticallyQuantizedModel.Network(1, activations, weights, perChannel, isSymmetric, matMul, transposed).ToByteArray();
+        var model = StaticallyQuantizedModel.Network(
+            1, activations, weights, perChannel, isSymmetric, matMul, transposed).ToByteArray();
         using var network = Load(model);
         // All are quantizers, none is left over.
         Assert.IsFalse(network.Graph.Nodes.Any(node => node.Operator.Type is "QuantizeLinear" or "DequantizeLinear"));
         Assert.AreEqual(matMul ? 11 : 9, network.Graph.Nodes.Count(node => node.Operator is FakeQuantize));
         Assert.IsTrue(IntegerNetwork.IsComplete(network));
         var images = SmallNetworks.Random(3, 64, 3, 8, 8);
-        AssertSame(OnnxRuntimeReference.Run(model, [("x", TensorData.FromTorch(images))])[0].ToTorch(), network.Forward(images), "read");
+        AssertSame(OnnxRuntimeReference.Run(model, [("x", TensorData.FromTorch(images))])[0].ToTorch(),
+            network.Forward(images), "read");
 
         var saved = Save(network);
         using var again = Load(saved);
         Assert.IsNull(network.Graph.FirstDifference(again.Graph));
         MergeCase.AssertSame(network, again);
-        AssertSame(OnnxRuntimeReference.Run(saved, [("x", TensorData.FromTorch(images))])[0].ToTorch(), network.Forward(images), "saved");
+        AssertSame(OnnxRuntimeReference.Run(saved, [("x", TensorData.FromTorch(images))])[0].ToTorch(),
+            network.Forward(images), "saved");
         AssertIntegerKernels(saved, network, images, matMul);
     }
 
@@ -60,11 +64,13 @@ public sealed class StaticallyQuantizedModelTests
     [DataRow(ElementType.UInt8, ElementType.Int8, true)]
     [DataRow(ElementType.Int8, ElementType.Int8, true)]
     [DataRow(ElementType.UInt8, ElementType.UInt8, false)]
-    public void Networks_with_zero_points_of_their_own_are_merged(ElementType activations, ElementType weights, bool perChannel)
+    public void Networks_with_zero_points_of_their_own_are_merged(
+        ElementType activations, ElementType weights, bool perChannel)
     {
         using var scope = torch.NewDisposeScope();
         using var a = Load(StaticallyQuantizedModel.Network(1, activations, weights, perChannel));
-        using var b = Load(Shifted(StaticallyQuantizedModel.Network(1, activations, weights, perChannel, range: 1.1f), activations));
+        using var b = Load(Shifted(StaticallyQuantizedModel.Network(1, activations, weights, perChannel, range: 1.1f),
+            activations));
         Assert.IsNotNull(a.Graph.FirstDifference(b.Graph), "The zero points are the same.");
 
         using var merged = NetworkMerger.Merge([a, b]);
@@ -75,7 +81,9 @@ public sealed class StaticallyQuantizedModelTests
         var images = SmallNetworks.Random(3, 64, 3, 8, 8);
         AssertIntegerKernels(Save(merged), merged, images, matMul: false);
         // The networks have the same weights, and ranges that are near: so is the merged one.
-        var (first, second, mean) = (Golden.Numbers(a.Forward(images)), Golden.Numbers(b.Forward(images)), Golden.Numbers(merged.Forward(images)));
+        var (first, second, mean) =
+            (Golden.Numbers(a.Forward(images)), Golden.Numbers(b.Forward(images)),
+            Golden.Numbers(merged.Forward(images)));
         var apart = first.Zip(second, (x, y) => Math.Abs(x - y)).Average();
         Assert.IsLessThan(apart, first.Zip(second, (x, y) => (x + y) / 2).Zip(mean, (x, y) => Math.Abs(x - y)).Average());
         using var again = Load(Save(merged));
@@ -96,9 +104,12 @@ public sealed class StaticallyQuantizedModelTests
         Assert.AreSame(a.Graph, same.Graph);
 
         // As many integers, or they are not alike.
-        using var fewer = Load(ModelOf(13, [-1, 4], Floats("s", [], 0.1f), Bytes("z", 0), Bytes("least", 0), Bytes("greatest", 15),
-            Node("QuantizeLinear", "x s z", "q"), Node("Clip", "q least greatest", "c"), Node("DequantizeLinear", "c s z", "y")));
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.Merge([a, fewer])).Message, "maximum=15", StringComparison.Ordinal);
+        using var fewer = Load(ModelOf(
+            13, [-1, 4], Floats("s", [], 0.1f), Bytes("z", 0), Bytes("least", 0), Bytes("greatest", 15),
+            Node("QuantizeLinear", "x s z", "q"), Node("Clip", "q least greatest", "c"),
+            Node("DequantizeLinear", "c s z", "y")));
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.Merge([a, fewer])).Message,
+            "maximum=15", StringComparison.Ordinal);
     }
 
     [TestMethod]
@@ -107,18 +118,22 @@ public sealed class StaticallyQuantizedModelTests
         using var a = Load(StaticallyQuantizedModel.Network(1, weights: ElementType.UInt8));
         using var b = Load(StaticallyQuantizedModel.Network(2, weights: ElementType.UInt8));
         using var merged = NetworkMerger.Merge([a, b], new() { Method = MergeMethod.Mean(MergeRounding.Nearest) });
-        foreach (var node in merged.Graph.Nodes.Where(node => node.Operator is FakeQuantize && merged.Parameters.ContainsKey(node.Inputs[0])))
+        foreach (var node in merged.Graph.Nodes.Where(
+            node => node.Operator is FakeQuantize && merged.Parameters.ContainsKey(node.Inputs[0])))
         {
             var (name, range) = (node.Inputs[0], ((FakeQuantize)node.Operator).Range);
             var step = merged.Values(node.Inputs[1])[0];
-            var ranges = new[] { a, b }.Select(network => ((FakeQuantize)network.Graph.Nodes.Single(other => other.Inputs[0] == name).Operator).Range).ToArray();
+            var ranges = new[] { a, b }.Select(
+                network => ((FakeQuantize)network.Graph.Nodes.Single(other => other.Inputs[0] == name).Operator).Range)
+                .ToArray();
             Assert.AreNotEqual(ranges[0], ranges[1]);
             foreach (var (mean, value) in a.Values(name).Zip(b.Values(name), (x, y) => (x + y) / 2).Zip(merged.Values(name)))
             {
                 var integer = MathF.Round(value / step);
                 Assert.IsTrue(integer >= range.Minimum && integer <= range.Maximum);
                 // Half a step, and another half at the ends of the range, which has been rounded too.
-                Assert.IsLessThan((integer > range.Minimum && integer < range.Maximum ? 0.5001f : 1.0001f) * step, Math.Abs(mean - value));
+                Assert.IsLessThan((integer > range.Minimum && integer < range.Maximum ? 0.5001f : 1.0001f) * step,
+                    Math.Abs(mean - value));
             }
         }
     }
@@ -130,8 +145,10 @@ public sealed class StaticallyQuantizedModelTests
         var model = StaticallyQuantizedModel.Network(1, ElementType.UInt8, ElementType.UInt8, perChannel: true);
         using var network = Load(model);
         var images = SmallNetworks.Random(3, 64, 3, 8, 8);
-        AssertSame(OnnxRuntimeReference.Run(model.ToByteArray(), [("x", TensorData.FromTorch(images))])[0].ToTorch(), network.Forward(images), "read");
-        AssertSame(OnnxRuntimeReference.Run(Save(network), [("x", TensorData.FromTorch(images))])[0].ToTorch(), network.Forward(images), "saved");
+        AssertSame(OnnxRuntimeReference.Run(model.ToByteArray(), [("x", TensorData.FromTorch(images))])[0].ToTorch(),
+            network.Forward(images), "read");
+        AssertSame(OnnxRuntimeReference.Run(Save(network), [("x", TensorData.FromTorch(images))])[0].ToTorch(),
+            network.Forward(images), "saved");
         var message = Assert.ThrowsExactly<NotSupportedException>(() => NetworkMerger.Merge([network, network])).Message;
         StringAssert.Contains(message, "'conv1.weight_quantized'", StringComparison.Ordinal);
         StringAssert.Contains(message, "zero points that differ between channels", StringComparison.Ordinal);
@@ -140,17 +157,22 @@ public sealed class StaticallyQuantizedModelTests
     [TestMethod]
     public void Other_formats_are_refused_by_name()
     {
-        Refuses("QLinearConv (node 'QLinearConv-y')", ModelOf(13, [-1, 3, 8, 8], Node("QLinearConv", "x s z w s z s z", "y")));
-        Refuses("DynamicQuantizeLinear (node 'DynamicQuantizeLinear-q s z'); MatMulInteger", ModelOf(13, [-1, 4], Node("DynamicQuantizeLinear", "x", "q s z"), Node("MatMulInteger", "q w z", "y")));
+        Refuses("QLinearConv (node 'QLinearConv-y')",
+            ModelOf(13, [-1, 3, 8, 8], Node("QLinearConv", "x s z w s z s z", "y")));
+        Refuses("DynamicQuantizeLinear (node 'DynamicQuantizeLinear-q s z'); MatMulInteger",
+            ModelOf(13, [-1, 4], Node("DynamicQuantizeLinear", "x", "q s z"), Node("MatMulInteger", "q w z", "y")));
         var contributed = Node("QuantizeLinear", "x s z", "y");
         contributed.Domain = "com.microsoft";
         Refuses("com.microsoft.QuantizeLinear", ModelOf(13, [-1, 4], Floats("s", [], 0.1f), Bytes("z", 0), contributed));
         // Unsigned 16 bits.
         var wide = new TensorProto { Name = "z", DataType = 4, RawData = ByteString.CopyFrom(0, 0) };
-        StringAssert.Contains(AssertMalformed(ModelOf(21, [-1, 4], Floats("s", [], 0.1f), wide, Node("QuantizeLinear", "x s z", "q"), Node("DequantizeLinear", "q s z", "y"))).Message, "'z'", StringComparison.Ordinal);
+        StringAssert.Contains(AssertMalformed(
+            ModelOf(21, [-1, 4], Floats("s", [], 0.1f), wide, Node("QuantizeLinear", "x s z", "q"),
+                Node("DequantizeLinear", "q s z", "y"))).Message, "'z'", StringComparison.Ordinal);
 
         static void Refuses(string names, ModelProto model) => LiveTensors.AssertUnchanged(() =>
-            StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => Load(model)).Message, names, StringComparison.Ordinal));
+            StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => Load(model)).Message, names,
+                StringComparison.Ordinal));
     }
 
     [TestMethod]
@@ -165,19 +187,25 @@ public sealed class StaticallyQuantizedModelTests
         });
     }
 
-    /// <summary>The zero points of all activations but the rectified one moved by some steps, as other images would.</summary>
+    /// <summary>
+    /// The zero points of all activations but the rectified one moved by some steps, as other images would.
+    /// </summary>
     private static ModelProto Shifted(ModelProto model, ElementType activations)
     {
-        foreach (var (i, tensor) in model.Graph.Initializer.Where(tensor => tensor.DataType == (int)activations && tensor.Dims.Count == 0 && !tensor.Name.StartsWith("conv1", StringComparison.Ordinal)
+        foreach (var (i, tensor) in model.Graph.Initializer.Where(
+            tensor => tensor.DataType == (int)activations && tensor.Dims.Count == 0
+            && !tensor.Name.StartsWith("conv1", StringComparison.Ordinal)
             && !tensor.Name.Contains(".weight", StringComparison.Ordinal)).Index())
             tensor.RawData = ByteString.CopyFrom((byte)(tensor.RawData[0] + 3 + i));
         return model;
     }
 
     private static ModelProto Quantizer(float scale, byte zeroPoint) =>
-        ModelOf(13, [-1, 4], Floats("s", [], scale), Bytes("z", zeroPoint), Node("QuantizeLinear", "x s z", "q"), Node("DequantizeLinear", "q s z", "y"));
+        ModelOf(13, [-1, 4], Floats("s", [], scale), Bytes("z", zeroPoint), Node("QuantizeLinear", "x s z", "q"),
+            Node("DequantizeLinear", "q s z", "y"));
 
-    private static TensorProto Bytes(string name, byte value) => Microsoft.ML.Hdrq.Onnx.OnnxTensors.Write(name, new TensorData(ElementType.UInt8, [], [value]));
+    private static TensorProto Bytes(string name, byte value) =>
+        Microsoft.ML.Hdrq.Onnx.OnnxTensors.Write(name, new TensorData(ElementType.UInt8, [], [value]));
 
     private static void AssertIntegerKernels(byte[] file, Network network, torch.Tensor images, bool matMul)
     {
@@ -188,7 +216,8 @@ public sealed class StaticallyQuantizedModelTests
         Assert.AreEqual(1, optimized.Count(matMul ? "QLinearMatMul" : "QGemm"));
         // At the input and at the scores.
         Assert.AreEqual(2, optimized.Count("QuantizeLinear") + optimized.Count("DequantizeLinear"));
-        AssertSame(torch.tensor(optimized.Run(images)).reshape(images.shape[0], -1), network.Forward(images), "integer kernels");
+        AssertSame(torch.tensor(optimized.Run(images)).reshape(images.shape[0], -1), network.Forward(images),
+            "integer kernels");
     }
 
     /// <summary>Asserts that scores are equal but for some where a sum lies all but half-way between two steps.</summary>

@@ -55,8 +55,15 @@ public class TensorDecodingTests
     [TestMethod]
     public void UnpacksNibblesFromTheLowHalfWithSign()
     {
-        var tensor = new TensorProto { Name = "t", DataType = (int)ElementType.Int4, Dims = { 3 }, RawData = ByteString.CopyFrom(0x8F, 0x07) };
-        CollectionAssert.AreEqual(new sbyte[] { -1, -8, 7 }, MemoryMarshal.Cast<byte, sbyte>(OnnxTensors.Read(tensor, null).Bytes).ToArray());
+        var tensor = new TensorProto
+        {
+            Name = "t",
+            DataType = (int)ElementType.Int4,
+            Dims = { 3 },
+            RawData = ByteString.CopyFrom(0x8F, 0x07)
+        };
+        CollectionAssert.AreEqual(new sbyte[] { -1, -8, 7 },
+            MemoryMarshal.Cast<byte, sbyte>(OnnxTensors.Read(tensor, null).Bytes).ToArray());
         tensor.DataType = (int)ElementType.UInt4;
         CollectionAssert.AreEqual(new byte[] { 15, 8, 7 }, OnnxTensors.Read(tensor, null).Bytes.ToArray());
     }
@@ -64,7 +71,13 @@ public class TensorDecodingTests
     [TestMethod]
     public void AnyByteButZeroIsTrue()
     {
-        var tensor = new TensorProto { Name = "t", DataType = (int)ElementType.Bool, Dims = { 3 }, RawData = ByteString.CopyFrom(0, 2, 255) };
+        var tensor = new TensorProto
+        {
+            Name = "t",
+            DataType = (int)ElementType.Bool,
+            Dims = { 3 },
+            RawData = ByteString.CopyFrom(0, 2, 255)
+        };
         CollectionAssert.AreEqual(new byte[] { 0, 1, 1 }, OnnxTensors.Read(tensor, null).Bytes.ToArray());
     }
 
@@ -74,7 +87,8 @@ public class TensorDecodingTests
     {
         var tensor = Tensor(type, [count], isRaw);
         tensor.Dims[0] = count + 2;
-        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => OnnxTensors.Read(tensor, null)).Message, "'t'");
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => OnnxTensors.Read(tensor, null)).Message,
+            "'t'");
     }
 
     [TestMethod]
@@ -87,7 +101,13 @@ public class TensorDecodingTests
     [DataRow(new[] { 2147483591L })]
     public void RefusesShapesBeforeTakingMemory(long[] shape)
     {
-        var tensor = new TensorProto { Name = "t", DataType = (int)ElementType.Float32, Dims = { shape }, RawData = ByteString.CopyFrom(new byte[16]) };
+        var tensor = new TensorProto
+        {
+            Name = "t",
+            DataType = (int)ElementType.Float32,
+            Dims = { shape },
+            RawData = ByteString.CopyFrom(new byte[16])
+        };
         var before = GC.GetAllocatedBytesForCurrentThread();
         Assert.ThrowsExactly<InvalidDataException>(() => OnnxTensors.Read(tensor, null));
         Assert.IsLessThan(1 << 20, GC.GetAllocatedBytesForCurrentThread() - before);
@@ -104,8 +124,15 @@ public class TensorDecodingTests
     [TestMethod]
     public void RefusesMoreDimensionsThanTorchHas()
     {
-        var tensor = new TensorProto { Name = "t", DataType = (int)ElementType.Float32, Dims = { Enumerable.Repeat(1L, 100_000) }, RawData = ByteString.CopyFrom(new byte[4]) };
-        Assert.IsLessThan(200, Assert.ThrowsExactly<InvalidDataException>(() => OnnxTensors.Read(tensor, null)).Message.Length);
+        var tensor = new TensorProto
+        {
+            Name = "t",
+            DataType = (int)ElementType.Float32,
+            Dims = { Enumerable.Repeat(1L, 100_000) },
+            RawData = ByteString.CopyFrom(new byte[4])
+        };
+        Assert.IsLessThan(200, Assert.ThrowsExactly<InvalidDataException>(
+            () => OnnxTensors.Read(tensor, null)).Message.Length);
     }
 
     [TestMethod]
@@ -121,7 +148,13 @@ public class TensorDecodingTests
     [DataRow(int.MaxValue)]
     public void RefusesOtherElementTypes(int dataType)
     {
-        var tensor = new TensorProto { Name = "t", DataType = dataType, Dims = { 1 }, StringData = { ByteString.CopyFromUtf8("text") } };
+        var tensor = new TensorProto
+        {
+            Name = "t",
+            DataType = dataType,
+            Dims = { 1 },
+            StringData = { ByteString.CopyFromUtf8("text") }
+        };
         var message = Assert.ThrowsExactly<InvalidDataException>(() => OnnxTensors.Read(tensor, null)).Message;
         StringAssert.Contains(message, "'t'");
         StringAssert.Contains(message, dataType.ToString(System.Globalization.CultureInfo.InvariantCulture));
@@ -164,14 +197,20 @@ public class TensorDecodingTests
     {
         // ONNX Runtime passes 4-bit integers on only as 8-bit ones.
         var type = (ElementType)tensor.DataType;
-        var passedOn = type switch { ElementType.Int4 => ElementType.Int8, ElementType.UInt4 => ElementType.UInt8, _ => type };
+        var passedOn = type switch
+        {
+            ElementType.Int4 => ElementType.Int8,
+            ElementType.UInt4 => ElementType.UInt8,
+            _ => type
+        };
         var graph = new GraphProto
         {
             Name = "test",
             Input = { Value("x", 1) },
             Output = { Value("y", passedOn, null), Value("z") },
             Initializer = { tensor },
-            Node = { type == passedOn ? Node("Identity", "t", "y") : Node("Cast", "t", "y", ("to", (int)passedOn)), Node("Identity", "x", "z") },
+            Node = { type == passedOn ? Node("Identity", "t", "y") : Node("Cast", "t", "y", ("to", (int)passedOn)),
+                Node("Identity", "x", "z") },
         };
         var result = OnnxRuntimeReference.Run(ModelOf(21, graph).ToByteArray(), [("x", TensorData.Of([0f], 1))])[0];
         return new TensorData(type, result.Shape, result.Bytes.ToArray());

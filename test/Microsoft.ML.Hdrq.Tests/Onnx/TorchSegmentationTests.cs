@@ -39,10 +39,14 @@ public sealed class TorchSegmentationTests
         {
             var flow = graph.Flow;
             var blocks = BlockPartition.Find(graph);
-            // Patches and transformer of each stage, the layers of the head before and with the concatenation, the two after it.
-            string[] expected = ["stage0.patch", "stage0.sr", "stage1.patch", "stage1.query", "head1.proj", "head0.proj", "linear_fuse", "classifier"];
-            Assert.AreEqual(string.Join(' ', expected), string.Join(' ', blocks.Select(block => Weight(block.Nodes.First(flow.IsWeighted)))));
-            CollectionAssert.AreEqual(new[] { "stage0.sr", "stage0.query", "stage0.key", "stage0.value", "stage0.dense", "stage0.fc1", "stage0.dwconv", "stage0.fc2" }.Order(StringComparer.Ordinal).ToArray(),
+            // Patches and transformer of each stage, the layers of the head before and with the concatenation, the two
+            // after it.
+            string[] expected = ["stage0.patch", "stage0.sr", "stage1.patch", "stage1.query", "head1.proj",
+                "head0.proj", "linear_fuse", "classifier"];
+            Assert.AreEqual(string.Join(' ', expected),
+                string.Join(' ', blocks.Select(block => Weight(block.Nodes.First(flow.IsWeighted)))));
+            CollectionAssert.AreEqual(new[] { "stage0.sr", "stage0.query", "stage0.key", "stage0.value", "stage0.dense",
+                "stage0.fc1", "stage0.dwconv", "stage0.fc2" }.Order(StringComparer.Ordinal).ToArray(),
                 blocks[1].Nodes.Where(flow.IsWeighted).Select(Weight).Order(StringComparer.Ordinal).ToArray());
 
             string Weight(GraphNode layer)
@@ -66,7 +70,8 @@ public sealed class TorchSegmentationTests
         var input = torch.randn([2, 3, 32, 32], generator: new torch.Generator(5));
         var scores = quantized.Forward(input);
         // 8 bits are close to floating point.
-        Assert.IsLessThan(0.1f * network.Forward(input).std().item<float>(), scores.sub(network.Forward(input)).abs().mean().item<float>());
+        Assert.IsLessThan(0.1f * network.Forward(input).std()
+            .item<float>(), scores.sub(network.Forward(input)).abs().mean().item<float>());
 
         var file = OnnxModels.Save(quantized);
         var expected = OnnxRuntimeReference.Run(file, [("pixel_values", TensorData.FromTorch(input))])[0].ToTorch();
@@ -75,12 +80,21 @@ public sealed class TorchSegmentationTests
         using var loaded = OnnxModels.Load(file);
         Assert.IsTrue(quantized.Graph.Equals(loaded.Graph));
         using var merged = NetworkMerger.Merge([quantized, loaded], new());
-        Assert.IsTrue(merged.Forward(input).sub(scores).abs().gt(1e-4).to(torch.ScalarType.Float32).mean().item<float>() < 0.02f);
+        Assert.IsTrue(merged.Forward(input).sub(scores).abs().gt(1e-4).to(torch.ScalarType.Float32).mean()
+            .item<float>() < 0.02f);
     }
 
-    private static byte[] Model(string kind, int opset) => (kind == "segformer" ? TorchSegmentationModel.SegFormer(opset) : TorchSegmentationModel.DeepLab(opset)).ToByteArray();
+    private static byte[] Model(string kind, int opset) =>
+        (kind == "segformer" ? TorchSegmentationModel.SegFormer(opset) : TorchSegmentationModel.DeepLab(opset))
+        .ToByteArray();
 
     private static Network Quantize(Network network, Network? source, int iterations) => NetworkQuantizer.Quantize(
         network, torch.randn([4, 3, 32, 32], generator: new torch.Generator(3)),
-        HdrqOptions.Paper with { Placement = QuantizerPlacement.Integer, PerChannel = true, Source = source, Training = HdrqTraining.Paper with { Iterations = iterations, BatchSize = 2 } }, seed: 1);
+        HdrqOptions.Paper with
+        {
+            Placement = QuantizerPlacement.Integer,
+            PerChannel = true,
+            Source = source,
+            Training = HdrqTraining.Paper with { Iterations = iterations, BatchSize = 2 }
+        }, seed: 1);
 }

@@ -32,15 +32,22 @@ public sealed class ValueSizeTests
     /// <summary>Small files whose sizes depend on the input.</summary>
     private static IEnumerable<TestDataRow<(string Node, byte[] Model)>> Computed =>
     [
-        Input("Conv", Floats("w", [1, 3, 1, 1], 1, 1, 1), Node("Conv", "x w", "c", ("pads", new[] { 20_000L, 20_000, 20_000, 20_000 }))),
+        Input("Conv", Floats("w", [1, 3, 1, 1], 1, 1, 1),
+            Node("Conv", "x w", "c", ("pads", new[] { 20_000L, 20_000, 20_000, 20_000 }))),
         Input("Pad", Longs("p", 0, 0, 20_000, 20_000, 0, 0, 20_000, 20_000), Node("Pad", "x p", "c")),
-        Input("MaxPool", Node("MaxPool", "x", "c", ("kernel_shape", new[] { 1L, 1 }), ("pads", new[] { 0L, 0, 20_000, 20_000 }))),
-        Input("AveragePool", Node("AveragePool", "x", "c", ("kernel_shape", new[] { 30_000L, 30_000 }), ("pads", new[] { 29_999L, 29_999, 0, 0 }))),
-        Input("Expand", Longs("s", 1, 1, 1L << 16, 1L << 15, 1), Node("Unsqueeze", "x axes", "u"), Longs("axes", 2), Node("ReduceSum", "u last", "r", ("keepdims", 1)), Longs("last", 3, 4), Node("Expand", "r s", "c")),
+        Input("MaxPool", Node("MaxPool", "x", "c", ("kernel_shape", new[] { 1L, 1 }),
+            ("pads", new[] { 0L, 0, 20_000, 20_000 }))),
+        Input("AveragePool", Node("AveragePool", "x", "c", ("kernel_shape", new[] { 30_000L, 30_000 }),
+            ("pads", new[] { 29_999L, 29_999, 0, 0 }))),
+        Input("Expand", Longs("s", 1, 1, 1L << 16, 1L << 15, 1), Node("Unsqueeze", "x axes", "u"), Longs("axes", 2),
+            Node("ReduceSum", "u last", "r", ("keepdims", 1)), Longs("last", 3, 4), Node("Expand", "r s", "c")),
         Input("Resize", Floats("k", [4], 1, 1, 5_000, 5_000), Node("Resize", "x _ k", "c")),
         Input("Tile", Longs("r", 1, 1, 5_000, 5_000), Node("Tile", "x r", "c")),
-        Input("ConvTranspose", Floats("w", [3, 1, 1, 1], 1, 1, 1), Node("ConvTranspose", "x w", "c", ("strides", new[] { 5_000L, 5_000 }))),
-        Input("Concat", Longs("s", 1, 3, 8, 1 << 18), Node("ReduceMax", "x", "r", ("axes", new[] { -1L })), Node("Expand", "r s", "e"), Node("Concat", string.Join(' ', Enumerable.Repeat("e", 100)), "c", ("axis", 2))),
+        Input("ConvTranspose", Floats("w", [3, 1, 1, 1], 1, 1, 1),
+            Node("ConvTranspose", "x w", "c", ("strides", new[] { 5_000L, 5_000 }))),
+        Input("Concat", Longs("s", 1, 3, 8, 1 << 18), Node("ReduceMax", "x", "r", ("axes", new[] { -1L })),
+            Node("Expand", "r s", "e"),
+            Node("Concat", string.Join(' ', Enumerable.Repeat("e", 100)), "c", ("axis", 2))),
     ];
 
     [TestMethod]
@@ -175,7 +182,8 @@ public sealed class ValueSizeTests
         static TimeSpan Time(int count)
         {
             var model = ModelOf(13, [1], [.. Enumerable.Range(0, count).Select(i => Node(
-                i % 2 == 0 ? "Relu" : "Add", i % 2 == 0 ? Value(i) : $"{Value(i)} {Value(i)}", i == count - 1 ? "y" : $"v{i}"))])
+                i % 2 == 0 ? "Relu" : "Add", i % 2 == 0 ? Value(i) : $"{Value(i)} {Value(i)}",
+                i == count - 1 ? "y" : $"v{i}"))])
                 .ToByteArray();
             var watch = Stopwatch.StartNew();
             using var network = Load(model);
@@ -207,7 +215,10 @@ public sealed class ValueSizeTests
         new((node, size, ModelOf(13, [1], [.. parts, Node("Mul", "c x", "y")]).ToByteArray())) { DisplayName = node };
 
     private static TestDataRow<(string, byte[])> Input(string node, params IMessage[] parts) =>
-        new((node, ModelOf(13, [-1, 3, 8, 8], [.. parts, Node("ReduceMax", "c", "m", ("axes", new[] { -1L }), ("keepdims", 0)), Node("Flatten", "m", "y")]).ToByteArray())) { DisplayName = node };
+        new((node, ModelOf(13, [-1, 3, 8, 8],
+            [.. parts, Node("ReduceMax", "c", "m", ("axes", new[] { -1L }), ("keepdims", 0)), Node("Flatten", "m", "y")])
+            .ToByteArray()))
+        { DisplayName = node };
 
     private static long Resident()
     {
@@ -220,7 +231,8 @@ public sealed class ValueSizeTests
     public void RowsOfAFixedNumberAreLimitedOnceTheirSizeIsKnown()
     {
         using var network = Load(ModelOf(18, [4096, 1, 8, -1], Random("w", 1, 2, 1, 1, 1), Node("Conv", "x w", "c"),
-            Longs("axes", 2, 3), Node("ReduceMean", "c axes", "m", ("keepdims", 0)), Node("Softmax", "m", "y", ("axis", 0))));
+            Longs("axes", 2, 3), Node("ReduceMean", "c axes", "m", ("keepdims", 0)),
+            Node("Softmax", "m", "y", ("axis", 0))));
         network.MaxValueSize = 1 << 21;
         using (new NetworkScorer(network.Clone(), [1, 8, 4], softmax: false, ScoringEngineKind.Torch, threads: 1))
         {

@@ -26,18 +26,21 @@ public sealed class WeightOnlyProductsTests
         var images = Images(kind);
         var file = Save(network, new() { WeightOnlyProducts = true });
         using var optimized = new OptimizedModel(file);
-        var products = original.Graph.Nodes.Count(node => node.Operator.Type == "MatMul" && original.Graph.Flow.IsWeighted(node));
+        var products = original.Graph.Nodes.Count(
+            node => node.Operator.Type == "MatMul" && original.Graph.Flow.IsWeighted(node));
         Assert.AreEqual(products, optimized.Count("MatMulNBits"));
         // Layers that are no products keep their integer kernels.
         var convolutions = original.Graph.Nodes.Count(node => node.Operator.Type == "Conv");
         Assert.AreEqual(convolutions, optimized.Count("QLinearConv"));
         Assert.AreEqual(kind == "vit" ? 1 : 0, optimized.Count("QGemm"));
 
-        // What is rounded: weights, and what the other layers read. The runtime rounds inputs of its kernels too, in blocks; what it rounds to the other side in convolutions is more.
+        // What is rounded: weights, and what the other layers read. The runtime rounds inputs of its kernels too, in
+        // blocks; what it rounds to the other side in convolutions is more.
         using var again = Load(file);
         var (exact, simulated, run) = (original.Forward(images), again.Forward(images), optimized.Run(images));
         var reference = simulated.reshape(-1);
-        Assert.IsLessThan(kind == "vit" ? 0.02 : 0.06, reference.sub(torch.tensor(run)).norm().item<float>() / reference.norm().item<float>());
+        Assert.IsLessThan(kind == "vit" ? 0.02 : 0.06,
+            reference.sub(torch.tensor(run)).norm().item<float>() / reference.norm().item<float>());
         Assert.IsLessThan(
             1.05 * exact.sub(network.Forward(images)).norm().item<float>(),
             exact.sub(simulated).norm().item<float>());
@@ -65,7 +68,9 @@ public sealed class WeightOnlyProductsTests
         Assert.IsTrue(patches.allclose(other, rtol: 0, atol: 0));
         var whole = Values(expected, images, "vit.layernorm");
         Assert.IsLessThan(0.02, tokens.sub(whole).norm().item<float>() / whole.norm().item<float>());
-        Assert.AreEqual(2, file.Graph.Nodes.Count(node => node.Name.EndsWith("projection.quantized", StringComparison.Ordinal) || node.Name.EndsWith("input.quantized", StringComparison.Ordinal)));
+        Assert.AreEqual(2, file.Graph.Nodes.Count(
+            node => node.Name.EndsWith("projection.quantized", StringComparison.Ordinal)
+            || node.Name.EndsWith("input.quantized", StringComparison.Ordinal)));
     }
 
     [TestMethod]
@@ -74,7 +79,8 @@ public sealed class WeightOnlyProductsTests
         using var original = VisionTransformer.Create(2, 256, 4, 7, seed: 1, inputSize: 32);
         using var network = Quantize(original, 4, 8);
         var (full, products) = (Save(original, new()), Save(network, new() { WeightOnlyProducts = true }));
-        // Of 1.6 million weights of products half a byte, and 4 bytes for each 128 of them; 0.2 million of the patches have a byte.
+        // Of 1.6 million weights of products half a byte, and 4 bytes for each 128 of them; 0.2 million of the patches
+        // have a byte.
         Assert.IsLessThan(0.19 * full.Length, products.Length);
         Assert.IsLessThan(1.07 * Save(network, new()).Length, products.Length);
     }
@@ -84,21 +90,28 @@ public sealed class WeightOnlyProductsTests
     {
         using var scope = torch.NewDisposeScope();
         using var residual = SmallNetworks.Residual();
-        using var quantized = NetworkQuantizer.Quantize(residual, torch.rand(4, 3, 8, 8), SmallNetworks.Nearest with { WeightBits = 4, ActivationBits = 8 });
-        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => Save(quantized, new() { WeightOnlyProducts = true })).Message, "this network has none");
+        using var quantized = NetworkQuantizer.Quantize(
+            residual, torch.rand(4, 3, 8, 8), SmallNetworks.Nearest with { WeightBits = 4, ActivationBits = 8 });
+        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(
+            () => Save(quantized, new() { WeightOnlyProducts = true })).Message, "this network has none");
         using var original = Create("vit");
-        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => Save(original, new() { WeightOnlyProducts = true })).Message, "this network has none");
+        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(
+            () => Save(original, new() { WeightOnlyProducts = true })).Message, "this network has none");
         using var network = Quantize(original, 4, 8);
-        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => Save(network, new() { WeightOnlyProducts = true, Opset = 20 })).Message, "opset 21");
+        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(
+            () => Save(network, new() { WeightOnlyProducts = true, Opset = 20 })).Message, "opset 21");
     }
 
     private static Network Create(string kind)
     {
-        var network = kind == "vit" ? VisionTransformer.Create(2, 32, 2, 7, seed: 1, inputSize: 32) : SegFormer.Create(0, 5, seed: 1);
+        var network = kind == "vit" ? VisionTransformer.Create(2, 32, 2, 7, seed: 1, inputSize: 32)
+            : SegFormer.Create(0, 5, seed: 1);
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         using var generator = new torch.Generator(4);
-        foreach (var parameter in network.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight && (parameter.Shape.Length < 3 || parameter.Name.EndsWith("token", StringComparison.Ordinal))))
+        foreach (var parameter in network.Graph.Parameters.Where(
+            parameter => parameter.Role == ParameterRole.Weight
+            && (parameter.Shape.Length < 3 || parameter.Name.EndsWith("token", StringComparison.Ordinal))))
             network.Parameters[parameter.Name].add_(torch.randn(parameter.Shape.ToArray(), generator: generator).mul(0.05));
         return network;
     }
@@ -124,7 +137,12 @@ public sealed class WeightOnlyProductsTests
     private static torch.Tensor Values(Network network, torch.Tensor images, string name)
     {
         torch.Tensor? found = null;
-        network.Run([images], new(ForwardMode.Inference, torch.CPU) { Watch = (value, tensor) => found = value == name ? tensor.clone().MoveToOuterDisposeScope() : found });
+        network.Run([images], new(ForwardMode.Inference,
+            torch.CPU)
+        {
+            Watch = (value, tensor) => found = value == name ? tensor.clone().MoveToOuterDisposeScope()
+                : found
+        });
         return found!;
     }
 

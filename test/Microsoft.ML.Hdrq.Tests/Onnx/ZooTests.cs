@@ -12,7 +12,8 @@ using TorchSharp;
 namespace Microsoft.ML.Hdrq.Tests.Onnx;
 
 /// <summary>
-/// Public files from end to end: read, scored, quantized, merged, written as ONNX and as a model of ML.NET, and scored again. They are not part of the
+/// Public files from end to end: read, scored, quantized, merged, written as ONNX and as a model of ML.NET, and scored
+/// again. They are not part of the
 /// repository. <c>HDRQ_ZOO_WHOLE=1</c> takes 20 steps on 16 images instead of 2 on 3, and ML.NET's ResNet-18 too.
 /// </summary>
 [TestClass]
@@ -30,7 +31,8 @@ public sealed class ZooTests
     private const string ResNet18Name = "ResNet18.onnx";
 
     private static readonly string ResNet18 = Path.Combine(
-        Environment.GetEnvironmentVariable("NUGET_PACKAGES") ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages"),
+        Environment.GetEnvironmentVariable("NUGET_PACKAGES")
+            ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages"),
         "microsoft.ml.dnnimagefeaturizer.resnet18", "0.23.1");
 
     public TestContext TestContext { get; set; } = null!;
@@ -40,7 +42,9 @@ public sealed class ZooTests
         get
         {
             var files = SharedData.TryFind(Folder, out var folder)
-                ? Directory.GetFiles(folder, "*.onnx").Select(Path.GetFileName).OfType<string>().Where(file => !file.StartsWith("hostile", StringComparison.Ordinal)).Order(StringComparer.Ordinal).ToList()
+                ? Directory.GetFiles(folder, "*.onnx").Select(Path.GetFileName).OfType<string>()
+                    .Where(file => !file.StartsWith("hostile", StringComparison.Ordinal)).Order(StringComparer.Ordinal)
+                    .ToList()
                 : [""];
             if (_isWhole && Directory.Exists(ResNet18))
                 files.Add(ResNet18Name);
@@ -63,23 +67,33 @@ public sealed class ZooTests
         var scores = network.Forward(pixels);
         Assert.IsGreaterThan(0, scores.abs().max().item<float>(), "All scores are zero: the comparisons would say nothing.");
 
-        var file16 = ModelProto.Parser.ParseFrom(model).Graph.Initializer.Any(tensor => tensor.DataType == (int)ElementType.Float16);
+        var file16 = ModelProto.Parser.ParseFrom(model).Graph.Initializer.Any(
+            tensor => tensor.DataType == (int)ElementType.Float16);
         var parity = Distance(Reference(model, pixels), scores);
         Assert.IsLessThanOrEqualTo(file16 ? 0.02 : 1e-4, parity, "scores");
 
-        using var nearest = NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions { WeightBits = 8, ActivationBits = 8 });
+        using var nearest = NetworkQuantizer.Quantize(
+            network, images, new RoundToNearestOptions { WeightBits = 8, ActivationBits = 8 });
         var rounded = Distance(scores, nearest.Forward(pixels));
         // Weights of 8 bits have the reduced range, whose steps are twice as large.
         Assert.IsLessThanOrEqualTo(0.4, rounded, "W8A8");
 
-        var options = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Source = network, Training = new HdrqTraining { Iterations = _steps, BatchSize = 4 }, Moments = new() { MinImages = 2 } };
+        var options = new HdrqOptions
+        {
+            WeightBits = 4,
+            ActivationBits = 4,
+            Source = network,
+            Training = new HdrqTraining { Iterations = _steps, BatchSize = 4 },
+            Moments = new() { MinImages = 2 }
+        };
         using var quantized = NetworkQuantizer.Quantize(network, images, options, seed: 1);
         var trained = Distance(scores, quantized.Forward(pixels));
         Assert.IsTrue(double.IsFinite(trained), "HDRQ");
 
         using var other = Perturbed(network);
         using var quantizedOther = NetworkQuantizer.Quantize(other, images, options, seed: 2);
-        using var merged = NetworkMerger.Merge([quantized, quantizedOther], new MergeOptions { AllowDifferentSources = true });
+        using var merged = NetworkMerger.Merge(
+            [quantized, quantizedOther], new MergeOptions { AllowDifferentSources = true });
         var mergedScores = merged.Forward(pixels);
         Assert.IsTrue(double.IsFinite(Distance(scores, mergedScores)), "merged");
 
@@ -95,19 +109,23 @@ public sealed class ZooTests
 
         var report = OnnxReport.Of(merged);
         TestContext.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"| {file} | {string.Join(" x ", network.Graph.Inputs[0].Shape.ToArray())} | {parity:0.0e0} | {rounded:0.000} | {trained:0.000} | {served:0.0e0} | {report.Layers.Count(layer => layer.IsInteger)} of {report.Layers.Length} |"));
+            $"| {file} | {string.Join(" x ", network.Graph.Inputs[0].Shape.ToArray())} | {parity:0.0e0} | {rounded:0.000} | "
+                + $"{trained:0.000} | {served:0.0e0} | {report.Layers.Count(layer => layer.IsInteger)} of {report.Layers.Length} |"));
         TestContext.WriteLine(report.ToString());
         Assert.IsEmpty(report.Layers.Where(layer => layer.WeightBits is null), "A layer is not quantized.");
-        Assert.IsEmpty(report.Layers.Where(layer => !layer.IsInteger && string.IsNullOrEmpty(layer.Reason)), "A layer stays in floating point without a reason.");
+        Assert.IsEmpty(report.Layers.Where(layer => !layer.IsInteger && string.IsNullOrEmpty(layer.Reason)),
+            "A layer stays in floating point without a reason.");
     }
 
     /// <summary>The scores of the rows by a model that ML.NET has saved and loaded.</summary>
     private static torch.Tensor SavedByMLNet(Network network, torch.Tensor pixels, long[] shape)
     {
         var ml = new MLContext(seed: 1);
-        var rows = Enumerable.Range(0, Rows).Select(i => new ImageRow { Pixels = pixels[i].contiguous().data<float>().ToArray() });
+        var rows = Enumerable.Range(0, Rows)
+            .Select(i => new ImageRow { Pixels = pixels[i].contiguous().data<float>().ToArray() });
         var view = Images.View(ml, rows, [.. pixels.shape.Skip(1).Select(size => (int)size)]);
-        using var applied = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new ScoringOptions { Output = network.Graph.Outputs[0].Name }).Fit(view);
+        using var applied = ml.Transforms.ApplyNetwork(
+            "Score", "Pixels", network, new ScoringOptions { Output = network.Graph.Outputs[0].Name }).Fit(view);
         using var stream = new MemoryStream();
         ml.Model.Save(applied, view.Schema, stream);
         stream.Position = 0;
@@ -128,7 +146,8 @@ public sealed class ZooTests
         var copy = network.Clone();
         using var noGradients = torch.no_grad();
         var generator = new torch.Generator(3);
-        foreach (var parameter in copy.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight && parameter.ElementType == ElementType.Float32))
+        foreach (var parameter in copy.Graph.Parameters.Where(
+            parameter => parameter.Role == ParameterRole.Weight && parameter.ElementType == ElementType.Float32))
         {
             var tensor = copy.Parameters[parameter.Name];
             tensor.mul_(torch.randn(tensor.shape, generator: generator).mul(0.02).add(1));

@@ -12,10 +12,12 @@ public sealed class ApplyNetworkSchemaTests
         var ml = new MLContext(1);
         using var network = TestNetworks.Classifier();
         var data = Images.View(ml, Images.Rows(2));
-        using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { ClassNames = Images.ClassNames }).Fit(data);
+        using var transformer = ml.Transforms.ApplyNetwork(
+            "Score", "Pixels", network, new() { ClassNames = Images.ClassNames }).Fit(data);
 
         var schema = transformer.GetOutputSchema(data.Schema);
-        CollectionAssert.AreEqual(data.Schema.Select(column => column.Name).Concat(["Score", "PredictedLabel"]).ToArray(), schema.Select(column => column.Name).ToArray());
+        CollectionAssert.AreEqual(data.Schema.Select(column => column.Name).Concat(["Score", "PredictedLabel"])
+            .ToArray(), schema.Select(column => column.Name).ToArray());
         Assert.AreEqual(new VectorDataViewType(NumberDataViewType.Single, TestNetworks.Classes), schema["Score"].Type);
         Assert.AreEqual(new KeyDataViewType(typeof(uint), TestNetworks.Classes), schema["PredictedLabel"].Type);
         CollectionAssert.AreEqual(Images.ClassNames, Texts(schema["Score"], "SlotNames"));
@@ -34,19 +36,23 @@ public sealed class ApplyNetworkSchemaTests
         var ml = new MLContext(1);
         using var network = TestNetworks.TwoOutputs();
         var data = Images.View(ml, Images.Rows(2, pixels: 3), 3);
-        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.ApplyNetwork("Score", "Pixels", network));
+        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => ml.Transforms.ApplyNetwork("Score", "Pixels", network));
         Assert.Contains("2 outputs ('boxes', 'scores')", error.Message);
-        error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { Output = "labels" }));
+        error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { Output = "labels" }));
         Assert.Contains("'labels'", error.Message);
 
-        using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { Output = "scores", ClassNames = ["a", "b", "c"] }).Fit(data);
+        using var transformer = ml.Transforms.ApplyNetwork(
+            "Score", "Pixels", network, new() { Output = "scores", ClassNames = ["a", "b", "c"] }).Fit(data);
         Assert.AreEqual("scores", transformer.Network.Graph.Outputs.Single().Name);
         Assert.HasCount(1, transformer.Network.Graph.Nodes);
         var pixels = data.GetColumn<float[]>("Pixels").First();
         var scores = transformer.Transform(data).GetColumn<float[]>("Score").First();
         CollectionAssert.AreEqual(pixels.Select(pixel => -pixel).ToArray(), scores);
         using var boxes = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { Output = "boxes" }).Fit(data);
-        Assert.AreEqual(new VectorDataViewType(NumberDataViewType.Single, 6), boxes.GetOutputSchema(data.Schema)["Score"].Type);
+        Assert.AreEqual(new VectorDataViewType(NumberDataViewType.Single, 6),
+            boxes.GetOutputSchema(data.Schema)["Score"].Type);
     }
 
     [TestMethod]
@@ -55,9 +61,11 @@ public sealed class ApplyNetworkSchemaTests
         var ml = new MLContext(1);
         using var network = TestNetworks.Classifier();
         var data = Images.View(ml, Images.Rows(2));
-        using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { PredictedLabelColumnName = "Class" }).Fit(data);
+        using var transformer = ml.Transforms.ApplyNetwork(
+            "Score", "Pixels", network, new() { PredictedLabelColumnName = "Class" }).Fit(data);
 
-        CollectionAssert.AreEqual(new[] { "0", "1", "2", "3", "4" }, Texts(transformer.GetOutputSchema(data.Schema)["Class"], "KeyValues"));
+        CollectionAssert.AreEqual(new[] { "0", "1", "2", "3", "4" },
+            Texts(transformer.GetOutputSchema(data.Schema)["Class"], "KeyValues"));
     }
 
     [TestMethod]
@@ -81,11 +89,13 @@ public sealed class ApplyNetworkSchemaTests
         using var network = TestNetworks.Identity(3, declareOutput: false);
         var data = Images.View(ml, Images.Rows(2, pixels: 3), 3);
         using var unnamed = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data);
-        using var named = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { ClassNames = ["a", "b", "c"] }).Fit(data);
+        using var named = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { ClassNames = ["a", "b", "c"] })
+            .Fit(data);
 
         Assert.IsNull(unnamed.PredictedLabelColumnName);
         Assert.AreEqual("PredictedLabel", named.PredictedLabelColumnName);
-        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { ClassNames = ["a", "b"] }).Fit(data));
+        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { ClassNames = ["a", "b"] }).Fit(data));
         Assert.Contains("ClassNames has 2 names, and the network has 3 classes.", error.Message);
     }
 
@@ -100,7 +110,8 @@ public sealed class ApplyNetworkSchemaTests
 
         var shape = estimator.GetOutputSchema(Shape(ml));
         var scored = transformer.GetOutputSchema(data.Schema);
-        CollectionAssert.AreEquivalent(scored.Select(column => column.Name).ToArray(), shape.Select(column => column.Name).ToArray());
+        CollectionAssert.AreEquivalent(
+            scored.Select(column => column.Name).ToArray(), shape.Select(column => column.Name).ToArray());
         var score = shape.Single(column => column.Name == "Score");
         Assert.AreEqual(SchemaShape.Column.VectorKind.Vector, score.Kind);
         Assert.AreEqual(NumberDataViewType.Single, score.ItemType);
@@ -119,21 +130,29 @@ public sealed class ApplyNetworkSchemaTests
     {
         var ml = new MLContext(1);
         using var network = TestNetworks.Classifier();
-        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.ApplyNetwork("Score", column, network).GetOutputSchema(Shape(ml)));
+        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => ml.Transforms.ApplyNetwork("Score", column, network).GetOutputSchema(Shape(ml)));
         Assert.Contains(expected, error.Message);
     }
 
     [TestMethod]
-    [DataRow(new[] { 3, 8, 7 }, "Schema mismatch for input column 'Pixels': expected known-size vector of Single with sizes [3, 8, 8], got Vector<Single, 3, 8, 7>")]
-    [DataRow(new[] { 8, 8, 3 }, "Schema mismatch for input column 'Pixels': expected known-size vector of Single with sizes [3, 8, 8], got Vector<Single, 8, 8, 3>")]
-    [DataRow(new[] { 191 }, "Schema mismatch for input column 'Pixels': expected known-size vector of Single with sizes [3, 8, 8], got Vector<Single, 191>")]
-    [DataRow(new[] { 0 }, "Schema mismatch for input column 'Pixels': expected known-size vector of Single with sizes [3, 8, 8], got Vector<Single>")]
+    [DataRow(new[] { 3, 8, 7 },
+        "Schema mismatch for input column 'Pixels': expected known-size vector of Single with sizes [3, 8, 8], got Vector<Single, 3, 8, 7>")]
+    [DataRow(new[] { 8, 8, 3 },
+        "Schema mismatch for input column 'Pixels': expected known-size vector of Single with sizes [3, 8, 8], got Vector<Single, 8, 8, 3>")]
+    [DataRow(
+        new[] { 191 },
+        "Schema mismatch for input column 'Pixels': expected known-size vector of Single with sizes [3, 8, 8], got Vector<Single, 191>")]
+    [DataRow(
+        new[] { 0 },
+        "Schema mismatch for input column 'Pixels': expected known-size vector of Single with sizes [3, 8, 8], got Vector<Single>")]
     public void ColumnsOfOtherSizesAreRefused(int[] sizes, string expected)
     {
         var ml = new MLContext(1);
         using var network = TestNetworks.Classifier();
         var data = Images.View(ml, Images.Rows(1), sizes);
-        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data));
+        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data));
         Assert.Contains(expected, error.Message);
 
         var fitting = Images.View(ml, Images.Rows(1));
@@ -148,12 +167,17 @@ public sealed class ApplyNetworkSchemaTests
         var ml = new MLContext(1);
         using var network = TestNetworks.Classifier();
         var data = Images.View(ml, Images.Rows(1));
-        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.ApplyNetwork("Score", "Number", network).Fit(data));
-        Assert.Contains("Schema mismatch for input column 'Number': expected known-size vector of Single with sizes [3, 8, 8], got Int32", error.Message);
-        error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.ApplyNetwork("Score", "Nothing", network).Fit(data));
+        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => ml.Transforms.ApplyNetwork("Score", "Number", network).Fit(data));
+        Assert.Contains(
+            "Schema mismatch for input column 'Number': expected known-size vector of Single with sizes [3, 8, 8], got Int32", error.Message);
+        error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => ml.Transforms.ApplyNetwork("Score", "Nothing", network).Fit(data));
         Assert.Contains("Could not find input column 'Nothing'", error.Message);
         using var segmenter = TestNetworks.Segmenter();
-        error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.ApplyNetwork("Score", "Pixels", segmenter).Fit(Images.View(ml, Images.Rows(1), TestNetworks.PixelCount)));
+        error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => ml.Transforms.ApplyNetwork("Score", "Pixels", segmenter)
+            .Fit(Images.View(ml, Images.Rows(1), TestNetworks.PixelCount)));
         Assert.Contains("with sizes [3, any, any], got Vector<Single, 192>", error.Message);
     }
 
@@ -161,7 +185,8 @@ public sealed class ApplyNetworkSchemaTests
     public void NetworksOfSeveralInputsAreRefused()
     {
         using var network = TestNetworks.WithTwoInputs();
-        var error = Assert.ThrowsExactly<ArgumentException>(() => new MLContext(1).Transforms.ApplyNetwork("Score", "Pixels", network));
+        var error = Assert.ThrowsExactly<ArgumentException>(
+            () => new MLContext(1).Transforms.ApplyNetwork("Score", "Pixels", network));
         Assert.Contains("2 inputs", error.Message);
     }
 
@@ -185,7 +210,8 @@ public sealed class ApplyNetworkSchemaTests
     public void OptionsOutOfRangeAreRefusedByName(ScoringOptions options, string name)
     {
         using var network = TestNetworks.Classifier();
-        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new MLContext(1).Transforms.ApplyNetwork("Score", "Pixels", network, options));
+        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => new MLContext(1).Transforms.ApplyNetwork("Score", "Pixels", network, options));
         Assert.AreEqual(name, error.ParamName);
         Assert.Contains(name, error.Message);
     }
@@ -198,7 +224,8 @@ public sealed class ApplyNetworkSchemaTests
     [DataRow(new[] { 0.5f, 1f }, new[] { 1f, float.PositiveInfinity }, "standardDeviation")]
     [DataRow(new[] { 0.5f, 1f }, new[] { 1f }, "standardDeviation")]
     public void NormalizationsOutOfRangeAreRefused(float[] mean, float[] deviation, string name) =>
-        Assert.AreEqual(name, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new ChannelNormalization(mean, deviation)).ParamName);
+        Assert.AreEqual(name, Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => new ChannelNormalization(mean, deviation)).ParamName);
 
     [TestMethod]
     public void OptionsAreCopied()
@@ -230,7 +257,8 @@ public sealed class ApplyNetworkSchemaTests
         using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data);
 
         // A copy of the column lower down the pipeline still says where it comes from.
-        var copied = ml.Transforms.CopyColumns("Copy", "Score").Fit(transformer.Transform(data)).Transform(transformer.Transform(data));
+        var copied = ml.Transforms.CopyColumns("Copy", "Score").Fit(transformer.Transform(data))
+            .Transform(transformer.Transform(data));
         var annotation = NetworkAnnotation.Find(copied.Schema["Copy"]);
         Assert.IsNotNull(annotation);
         Assert.AreSame(transformer.Network, annotation.Network);
@@ -242,13 +270,16 @@ public sealed class ApplyNetworkSchemaTests
     private static SchemaShape Shape(MLContext ml)
     {
         // ML.NET makes no shape of a schema in public; an estimator that adds the columns gives it.
-        return ml.Transforms.CustomMapping<Nothing, ShapedRow>((_, _) => { }, null, null, Definition()).GetOutputSchema(new SchemaShape([]));
+        return ml.Transforms.CustomMapping<Nothing, ShapedRow>((_, _) => { }, null, null, Definition())
+            .GetOutputSchema(new SchemaShape([]));
     }
 
     private static SchemaDefinition Definition()
     {
         var definition = SchemaDefinition.Create(typeof(ShapedRow));
-        definition["Pixels"].ColumnType = new VectorDataViewType(NumberDataViewType.Single, TestNetworks.Channels, TestNetworks.Size, TestNetworks.Size);
+        definition["Pixels"].ColumnType =
+            new VectorDataViewType(NumberDataViewType.Single, TestNetworks.Channels, TestNetworks.Size,
+            TestNetworks.Size);
         return definition;
     }
 

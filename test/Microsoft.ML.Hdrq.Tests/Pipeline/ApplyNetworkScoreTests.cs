@@ -18,9 +18,11 @@ public sealed class ApplyNetworkScoreTests
         using var network = TestNetworks.Classifier();
         var rows = Images.Rows(rowCount);
         var data = Images.View(ml, rows);
-        using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { BatchSize = batchSize }).Fit(data);
+        using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { BatchSize = batchSize })
+            .Fit(data);
 
-        Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)), Images.Scores(transformer.Transform(data)), 1e-4f);
+        Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)),
+            Images.Scores(transformer.Transform(data)), 1e-4f);
     }
 
     [TestMethod]
@@ -32,7 +34,8 @@ public sealed class ApplyNetworkScoreTests
         var flat = Images.View(ml, rows, TestNetworks.PixelCount);
         using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(flat);
 
-        Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)), Images.Scores(transformer.Transform(flat)), 1e-4f);
+        Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)),
+            Images.Scores(transformer.Transform(flat)), 1e-4f);
     }
 
     [TestMethod]
@@ -44,7 +47,8 @@ public sealed class ApplyNetworkScoreTests
         var data = Images.View(ml, rows);
         using var transformer = ml.Transforms.ApplyNetwork("Pixels", null, network).Fit(data);
 
-        Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)), Images.Scores(transformer.Transform(data), "Pixels"), 1e-4f);
+        Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)),
+            Images.Scores(transformer.Transform(data), "Pixels"), 1e-4f);
     }
 
     [TestMethod]
@@ -54,12 +58,14 @@ public sealed class ApplyNetworkScoreTests
         using var network = TestNetworks.Classifier();
         var rows = Images.Rows(6, range: 255);
         var data = Images.View(ml, rows);
-        using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { Normalization = ChannelNormalization.ImageNet() }).Fit(data);
+        using var transformer = ml.Transforms.ApplyNetwork(
+            "Score", "Pixels", network, new() { Normalization = ChannelNormalization.ImageNet() }).Fit(data);
 
         float[] mean = [0.485f, 0.456f, 0.406f];
         float[] deviation = [0.229f, 0.224f, 0.225f];
         const int plane = TestNetworks.Size * TestNetworks.Size;
-        var normalized = rows.Select(row => row.Pixels.Select((pixel, i) => (pixel / 255 - mean[i / plane]) / deviation[i / plane]).ToArray());
+        var normalized = rows.Select(
+            row => row.Pixels.Select((pixel, i) => (pixel / 255 - mean[i / plane]) / deviation[i / plane]).ToArray());
         var expected = OnnxRuntimeScores.Of(network, normalized);
         Images.AssertClose(expected, Images.Scores(transformer.Transform(data)), 1e-4f);
         Images.AssertClose(expected, OnnxRuntimeScores.Of(transformer.Network, rows.Select(row => row.Pixels)), 1e-4f);
@@ -71,9 +77,12 @@ public sealed class ApplyNetworkScoreTests
     {
         var ml = new MLContext(1);
         using var network = TestNetworks.Classifier();
-        using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { Normalization = ChannelNormalization.ImageNet(1) }).Fit(Images.View(ml, Images.Rows(1)));
+        using var transformer = ml.Transforms.ApplyNetwork(
+            "Score", "Pixels", network, new() { Normalization = ChannelNormalization.ImageNet(1) })
+            .Fit(Images.View(ml, Images.Rows(1)));
 
-        var added = transformer.Network.Graph.Parameters.Where(parameter => network.Graph.Parameters.All(old => old.Name != parameter.Name)).ToArray();
+        var added = transformer.Network.Graph.Parameters.Where(
+            parameter => network.Graph.Parameters.All(old => old.Name != parameter.Name)).ToArray();
         Assert.HasCount(2, added);
         foreach (var parameter in added)
         {
@@ -89,7 +98,8 @@ public sealed class ApplyNetworkScoreTests
         using var network = TestNetworks.Classifier();
         var rows = Images.Rows(9);
         var data = Images.View(ml, rows);
-        using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { Softmax = true, BatchSize = 4 }).Fit(data);
+        using var transformer = ml.Transforms.ApplyNetwork(
+            "Score", "Pixels", network, new() { Softmax = true, BatchSize = 4 }).Fit(data);
 
         var expected = OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)).Select(scores =>
         {
@@ -111,7 +121,8 @@ public sealed class ApplyNetworkScoreTests
         var data = Images.View(ml, rows);
         using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { BatchSize = 6 }).Fit(data);
 
-        Images.AssertClose(OnnxRuntimeScores.Of(flexible, rows.Select(row => row.Pixels)), Images.Scores(transformer.Transform(data)), 1e-4f);
+        Images.AssertClose(OnnxRuntimeScores.Of(flexible, rows.Select(row => row.Pixels)),
+            Images.Scores(transformer.Transform(data)), 1e-4f);
     }
 
     [TestMethod]
@@ -127,7 +138,8 @@ public sealed class ApplyNetworkScoreTests
         Assert.AreEqual(new VectorDataViewType(NumberDataViewType.Single, 4, 4, 6), scored.Schema["Score"].Type);
         Assert.IsNull(scored.Schema.GetColumnOrNull("PredictedLabel"));
         Assert.IsNull(transformer.PredictedLabelColumnName);
-        Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels), 3, 4, 6), Images.Scores(scored), 1e-4f);
+        Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels), 3, 4, 6),
+            Images.Scores(scored), 1e-4f);
     }
 
     [TestMethod]
@@ -135,7 +147,9 @@ public sealed class ApplyNetworkScoreTests
     {
         var ml = new MLContext(1);
         using var network = TestNetworks.Identity(6);
-        var data = ml.Data.LoadFromEnumerable([new SparseRow { Pixels = new VBuffer<float>(6, 2, [3f, -1f], [1, 4]) }, new SparseRow { Pixels = new VBuffer<float>(6, 1, [7f], [0]) }]);
+        var data = ml.Data.LoadFromEnumerable(
+            [new SparseRow { Pixels = new VBuffer<float>(6, 2, [3f, -1f], [1, 4]) },
+                new SparseRow { Pixels = new VBuffer<float>(6, 1, [7f], [0]) }]);
         using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data);
 
         Images.AssertClose([[0, 3, 0, 0, -1, 0], [7, 0, 0, 0, 0, 0]], Images.Scores(transformer.Transform(data)), 0);
@@ -165,7 +179,9 @@ public sealed class ApplyNetworkScoreTests
     {
         var ml = new MLContext(1);
         using var network = TestNetworks.Identity(6);
-        var data = ml.Data.LoadFromEnumerable([new SparseRow { Pixels = new VBuffer<float>(6, new float[6]) }, new SparseRow { Pixels = new VBuffer<float>(4, new float[4]) }]);
+        var data = ml.Data.LoadFromEnumerable(
+            [new SparseRow { Pixels = new VBuffer<float>(6, new float[6]) },
+                new SparseRow { Pixels = new VBuffer<float>(4, new float[4]) }]);
         using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data);
 
         using var cursor = transformer.Transform(data).GetRowCursor([transformer.GetOutputSchema(data.Schema)["Score"]]);

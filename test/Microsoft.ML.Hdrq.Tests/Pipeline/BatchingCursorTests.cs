@@ -39,7 +39,8 @@ public sealed class BatchingCursorTests
         var scored = fixture.Transformer.Transform(fixture.Data);
         Assert.AreEqual(0, fixture.Data.Rows);
         using var cursor = scored.GetRowCursor([scored.Schema["Score"], scored.Schema["Number"]]);
-        var (score, number) = (cursor.GetGetter<VBuffer<float>>(cursor.Schema["Score"]), cursor.GetGetter<int>(cursor.Schema["Number"]));
+        var (score, number) = (cursor.GetGetter<VBuffer<float>>(cursor.Schema["Score"]),
+            cursor.GetGetter<int>(cursor.Schema["Number"]));
         VBuffer<float> scores = default;
         var value = 0;
 
@@ -80,8 +81,12 @@ public sealed class BatchingCursorTests
         // The scores of every second row only, so that rows read ahead and others take turns.
         using var cursor = scored.GetRowCursor(scored.Schema);
         var schema = cursor.Schema;
-        var (score, pixels, extra) = (cursor.GetGetter<VBuffer<float>>(schema["Score"]), cursor.GetGetter<VBuffer<float>>(schema["Pixels"]), cursor.GetGetter<VBuffer<float>>(schema["Extra"]));
-        var (name, number, label, id) = (cursor.GetGetter<ReadOnlyMemory<char>>(schema["Name"]), cursor.GetGetter<int>(schema["Number"]), cursor.GetGetter<uint>(schema["PredictedLabel"]), cursor.GetIdGetter());
+        var (score, pixels, extra) =
+            (cursor.GetGetter<VBuffer<float>>(schema["Score"]), cursor.GetGetter<VBuffer<float>>(schema["Pixels"]),
+            cursor.GetGetter<VBuffer<float>>(schema["Extra"]));
+        var (name, number, label, id) =
+            (cursor.GetGetter<ReadOnlyMemory<char>>(schema["Name"]), cursor.GetGetter<int>(schema["Number"]),
+            cursor.GetGetter<uint>(schema["PredictedLabel"]), cursor.GetIdGetter());
         var rows = 0;
         for (; cursor.MoveNext(); rows++)
         {
@@ -148,7 +153,8 @@ public sealed class BatchingCursorTests
         Parallel.For(0, 4, new ParallelOptions { MaxDegreeOfParallelism = 4 }, _ =>
         {
             for (var pass = 0; pass < 3; pass++)
-                CollectionAssert.AreEqual(Enumerable.Range(0, 30).ToArray(), Read(scored.GetRowCursor(scored.Schema), fixture));
+                CollectionAssert.AreEqual(Enumerable.Range(0, 30).ToArray(),
+                    Read(scored.GetRowCursor(scored.Schema), fixture));
         });
         Assert.AreEqual(0, fixture.Data.OpenCursors);
     }
@@ -170,20 +176,23 @@ public sealed class BatchingCursorTests
     public void ImagesAreCopiedForEveryReader()
     {
         using var network = TestNetworks.Identity(3);
-        var rows = Enumerable.Range(0, 5).Select(number => new PictureRow { Pixels = [number, 0, 0], Picture = Picture(number) }).ToArray();
+        var rows = Enumerable.Range(0, 5)
+            .Select(number => new PictureRow { Pixels = [number, 0, 0], Picture = Picture(number) }).ToArray();
         var data = _ml.Data.LoadFromEnumerable(rows);
         using var transformer = _ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { BatchSize = 3 }).Fit(data);
         var scored = transformer.Transform(data);
         for (var pass = 0; pass < 2; pass++)
         {
             using var cursor = scored.GetRowCursor(scored.Schema);
-            var (score, picture) = (cursor.GetGetter<VBuffer<float>>(cursor.Schema["Score"]), cursor.GetGetter<MLImage>(cursor.Schema["Picture"]));
+            var (score, picture) = (cursor.GetGetter<VBuffer<float>>(cursor.Schema["Score"]),
+                cursor.GetGetter<MLImage>(cursor.Schema["Picture"]));
             VBuffer<float> scores = default;
             MLImage? kept = null;
             for (var row = 0; cursor.MoveNext(); row++)
             {
                 score(ref scores);
-                // Asking twice disposes the copy of the first time, as ML.NET's own getters do, and not the image that is kept.
+                // Asking twice disposes the copy of the first time, as ML.NET's own getters do, and not the image that
+                // is kept.
                 picture(ref kept!);
                 picture(ref kept!);
                 Assert.AreEqual(row + 1, kept.Width);
@@ -231,7 +240,8 @@ public sealed class BatchingCursorTests
         var numbers = new List<int>();
         using (cursor)
         {
-            var (score, number) = (cursor.GetGetter<VBuffer<float>>(cursor.Schema["Score"]), cursor.GetGetter<int>(cursor.Schema["Number"]));
+            var (score, number) = (cursor.GetGetter<VBuffer<float>>(cursor.Schema["Score"]),
+                cursor.GetGetter<int>(cursor.Schema["Number"]));
             VBuffer<float> scores = default;
             var value = 0;
             while (cursor.MoveNext())

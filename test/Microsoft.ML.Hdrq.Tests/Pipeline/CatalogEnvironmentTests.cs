@@ -42,10 +42,14 @@ public sealed class CatalogEnvironmentTests
         var ml = new MLContext(1) { GpuDeviceId = 1000, FallbackToCpu = false };
         using var network = TestNetworks.Classifier();
         var data = Images.View(ml, Images.Rows(1));
-        Assert.Contains("1000", Assert.ThrowsExactly<InvalidOperationException>(() => ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data)).Message);
-        using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { FallbackToCpu = true }).Fit(data);
+        Assert.Contains("1000", Assert.ThrowsExactly<InvalidOperationException>(
+            () => ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data)).Message);
+        using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { FallbackToCpu = true })
+            .Fit(data);
         Assert.AreEqual(TorchSharp.DeviceType.CPU, transformer.Network.Device.type);
         ml.GpuDeviceId = null;
-        Assert.Contains("999", Assert.ThrowsExactly<InvalidOperationException>(() => ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { GpuDeviceId = 999 }).Fit(data)).Message);
+        Assert.Contains("999", Assert.ThrowsExactly<InvalidOperationException>(
+            () => ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { GpuDeviceId = 999 })
+            .Fit(data)).Message);
     }
 }

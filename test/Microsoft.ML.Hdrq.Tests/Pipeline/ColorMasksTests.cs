@@ -24,7 +24,13 @@ public sealed class ColorMasksTests
     public void Colours_lie_over_the_image(MLPixelFormat format)
     {
         // Two rows of three grey pixels under a mask of one row.
-        var row = new Row { Mask = [0, 255, 1], Image = MLImage.CreateFromPixels(3, 2, format, [.. Enumerable.Repeat(new byte[] { 100, 100, 100, 255 }, 6).SelectMany(pixel => pixel)]) };
+        var row = new Row
+        {
+            Mask = [0, 255, 1],
+            Image = MLImage.CreateFromPixels(
+                3, 2, format, [.. Enumerable.Repeat(new byte[] { 100, 100, 100, 255 }, 6)
+                    .SelectMany(pixel => pixel)])
+        };
         using var image = Color(row, new() { Palette = [new(200, 100, 0), new(0, 0, 250)], Opacity = 0.5 });
         Assert.AreEqual((3, 2), (image.Width, image.Height));
         var isRgba = image.PixelFormat == MLPixelFormat.Rgba32;
@@ -43,7 +49,8 @@ public sealed class ColorMasksTests
         CollectionAssert.AreEqual(grey.Pixels.ToArray(), none.Pixels.ToArray());
         using var all = Color(new Row { Mask = [0, 1, 2], Image = grey }, new() { Opacity = 1 });
         // The palette of Pascal VOC after black: dark red, dark green, olive.
-        CollectionAssert.AreEqual(new byte[] { 128, 0, 0, 255, 0, 128, 0, 255, 128, 128, 0, 255 }, all.Pixels[..12].ToArray());
+        CollectionAssert.AreEqual(new byte[] { 128, 0, 0, 255, 0, 128, 0, 255, 128, 128, 0, 255 },
+            all.Pixels[..12].ToArray());
     }
 
     [TestMethod]
@@ -57,17 +64,25 @@ public sealed class ColorMasksTests
     public void What_does_not_fit_is_refused_by_name()
     {
         var data = _ml.Data.LoadFromEnumerable(Array.Empty<Row>());
-        Assert.Contains("'Masks'", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.ColorMasks("Colored", "Masks", "Image").Fit(data)).Message);
-        Assert.Contains("'Image'", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.ColorMasks("Colored", "Image", "Image").Fit(data)).Message);
-        Assert.Contains("'Mask'", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.ColorMasks("Colored", "Mask", "Mask").Fit(data)).Message);
-        Assert.AreEqual("Opacity", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.ColorMasks("Colored", "Mask", "Image", new() { Opacity = 1.5 })).ParamName);
-        Assert.AreEqual("Palette", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.ColorMasks("Colored", "Mask", "Image", new() { Palette = [] })).ParamName);
-        Assert.IsInstanceOfType<ImageDataViewType>(_ml.Transforms.ColorMasks("Colored", "Mask", "Image").Fit(data).GetOutputSchema(data.Schema)["Colored"].Type);
+        Assert.Contains("'Masks'", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.Transforms.ColorMasks("Colored", "Masks", "Image").Fit(data)).Message);
+        Assert.Contains("'Image'", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.Transforms.ColorMasks("Colored", "Image", "Image").Fit(data)).Message);
+        Assert.Contains("'Mask'", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.Transforms.ColorMasks("Colored", "Mask", "Mask").Fit(data)).Message);
+        Assert.AreEqual("Opacity", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.Transforms.ColorMasks("Colored", "Mask", "Image", new() { Opacity = 1.5 })).ParamName);
+        Assert.AreEqual("Palette", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.Transforms.ColorMasks("Colored", "Mask", "Image", new() { Palette = [] })).ParamName);
+        Assert.IsInstanceOfType<ImageDataViewType>(
+            _ml.Transforms.ColorMasks("Colored", "Mask", "Image").Fit(data)
+            .GetOutputSchema(data.Schema)["Colored"].Type);
     }
 
     private MLImage Color(Row row, MaskColoringOptions options)
     {
         var data = _ml.Data.LoadFromEnumerable([row]);
-        return _ml.Transforms.ColorMasks("Colored", "Mask", "Image", options).Fit(data).Transform(data).GetColumn<MLImage>("Colored").Single();
+        return _ml.Transforms.ColorMasks("Colored", "Mask", "Image", options).Fit(data).Transform(data)
+            .GetColumn<MLImage>("Colored").Single();
     }
 }

@@ -55,28 +55,40 @@ public sealed class EvaluationTests
     {
         using var network = TestNetworks.Segmenter();
         var rows = Images.Rows(3);
-        using var transformer = _ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { ClassNames = ["sky", "road", "tree", "car"] }).Fit(Images.View(_ml, rows));
+        using var transformer = _ml.Transforms.ApplyNetwork(
+            "Score", "Pixels", network, new() { ClassNames = ["sky", "road", "tree", "car"] })
+            .Fit(Images.View(_ml, rows));
         var scored = transformer.Transform(Images.View(_ml, rows));
-        var predicted = scored.GetColumn<VBuffer<byte>>("PredictedMask").Select(mask => mask.DenseValues().ToArray()).ToArray();
+        var predicted = scored.GetColumn<VBuffer<byte>>("PredictedMask").Select(mask => mask.DenseValues().ToArray())
+            .ToArray();
         var same = _ml.Transforms.CopyColumns("Label", "PredictedMask").Fit(scored).Transform(scored);
         var metrics = _ml.SemanticSegmentation.Evaluate(same);
         CollectionAssert.AreEqual(new[] { "sky", "road", "tree", "car" }, metrics.ClassNames.ToArray());
         Assert.AreEqual(1, metrics.PixelAccuracy);
         Assert.AreEqual(predicted.Sum(mask => mask.Length), metrics.PixelCount);
-        CollectionAssert.AreEqual(new[] { "a", "b", "c", "d" }, _ml.SemanticSegmentation.Evaluate(same, classNames: ["a", "b", "c", "d"]).ClassNames.ToArray());
+        CollectionAssert.AreEqual(new[] { "a", "b", "c", "d" },
+            _ml.SemanticSegmentation.Evaluate(same, classNames: ["a", "b", "c", "d"]).ClassNames.ToArray());
     }
 
     [TestMethod]
     public void What_cannot_be_evaluated_is_refused_by_name()
     {
         var data = _ml.Data.LoadFromEnumerable(_masks);
-        Assert.Contains("'Truth'", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.SemanticSegmentation.Evaluate(data, "Truth")).Message);
-        Assert.Contains("'Domain'", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.SemanticSegmentation.Evaluate(data, "Domain")).Message);
-        Assert.Contains("'Label'", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.SemanticSegmentation.Evaluate(data, "Label", "Flat")).Message);
-        Assert.Contains("'Flat'", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.SemanticSegmentation.EvaluateByDomain(data, "Flat")).Message);
-        Assert.Contains("Row 0", Assert.ThrowsExactly<InvalidOperationException>(() => _ml.SemanticSegmentation.Evaluate(data, classNames: ["one"])).Message);
-        Assert.AreEqual(0, _ml.SemanticSegmentation.Evaluate(_ml.Data.LoadFromEnumerable(Array.Empty<MaskRow>())).PixelCount);
-        Assert.IsTrue(double.IsNaN(_ml.SemanticSegmentation.EvaluateByDomain(_ml.Data.LoadFromEnumerable(Array.Empty<MaskRow>())).HarmonicMean));
+        Assert.Contains("'Truth'", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.SemanticSegmentation.Evaluate(data, "Truth")).Message);
+        Assert.Contains("'Domain'",
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => _ml.SemanticSegmentation.Evaluate(data, "Domain")).Message);
+        Assert.Contains("'Label'", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.SemanticSegmentation.Evaluate(data, "Label", "Flat")).Message);
+        Assert.Contains("'Flat'", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.SemanticSegmentation.EvaluateByDomain(data, "Flat")).Message);
+        Assert.Contains("Row 0", Assert.ThrowsExactly<InvalidOperationException>(
+            () => _ml.SemanticSegmentation.Evaluate(data, classNames: ["one"])).Message);
+        Assert.AreEqual(0, _ml.SemanticSegmentation.Evaluate(
+            _ml.Data.LoadFromEnumerable(Array.Empty<MaskRow>())).PixelCount);
+        Assert.IsTrue(double.IsNaN(_ml.SemanticSegmentation.EvaluateByDomain(
+            _ml.Data.LoadFromEnumerable(Array.Empty<MaskRow>())).HarmonicMean));
     }
 
     [TestMethod]
@@ -88,20 +100,33 @@ public sealed class EvaluationTests
         var rows = Images.Rows(23);
         var data = Images.View(_ml, rows);
         // The domain of a row is the remainder of its number.
-        var named = _ml.Data.LoadFromEnumerable(rows.Select(row => new ClassRow { Pixels = row.Pixels, Label = row.Label, Domain = $"domain {row.Number % 3}" }));
-        IEstimator<ITransformer> keys = _ml.Transforms.Conversion.MapValueToKey("Label", "Label", keyOrdinality: Transforms.ValueToKeyMappingEstimator.KeyOrdinality.ByValue);
+        var named = _ml.Data.LoadFromEnumerable(
+            rows.Select(row => new ClassRow
+            {
+                Pixels = row.Pixels,
+                Label = row.Label,
+                Domain = $"domain {row.Number % 3}"
+            }));
+        IEstimator<ITransformer> keys =
+            _ml.Transforms.Conversion.MapValueToKey(
+            "Label", "Label", keyOrdinality: Transforms.ValueToKeyMappingEstimator.KeyOrdinality.ByValue);
         if (keyed)
             keys = keys.Append(_ml.Transforms.Conversion.MapValueToKey("Domain", "Domain"));
-        var model = keys.Append(_ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { ClassNames = Images.ClassNames })).Fit(named);
+        var model = keys.Append(_ml.Transforms.ApplyNetwork(
+            "Score", "Pixels", network, new() { ClassNames = Images.ClassNames })).Fit(named);
         var scored = model.Transform(named);
         var byDomain = _ml.MulticlassClassification.EvaluateByDomain(scored);
 
         var predicted = scored.GetColumn<uint>("PredictedLabel").ToArray();
-        CollectionAssert.AreEqual(new[] { "domain 0", "domain 1", "domain 2" }, byDomain.Domains.Select(domain => domain.Domain).ToArray());
-        var accuracies = Enumerable.Range(0, 3).Select(d => rows.Where(row => row.Number % 3 == d).Average(row => predicted[row.Number] == row.Number % 5 + 1 ? 1.0 : 0)).ToArray();
+        CollectionAssert.AreEqual(new[] { "domain 0", "domain 1", "domain 2" },
+            byDomain.Domains.Select(domain => domain.Domain).ToArray());
+        var accuracies = Enumerable.Range(0, 3)
+            .Select(d => rows.Where(row => row.Number % 3 == d)
+            .Average(row => predicted[row.Number] == row.Number % 5 + 1 ? 1.0 : 0)).ToArray();
         for (var d = 0; d < 3; d++)
             Assert.AreEqual(accuracies[d], byDomain.Domains[d].Metrics.MicroAccuracy, 1e-12);
-        Assert.AreEqual(accuracies.Contains(0) ? 0 : 3 / accuracies.Sum(accuracy => 1 / accuracy), byDomain.HarmonicMean, 1e-12);
+        Assert.AreEqual(accuracies.Contains(0) ? 0 : 3 / accuracies.Sum(accuracy => 1 / accuracy),
+            byDomain.HarmonicMean, 1e-12);
         (model as IDisposable)?.Dispose();
     }
 
@@ -113,19 +138,29 @@ public sealed class EvaluationTests
         using var second = TestNetworks.Classifier();
         second.Parameters["linear.weight"].neg_();
         var rows = Images.Rows(23);
-        var data = _ml.Data.LoadFromEnumerable(rows.Select(row => new ClassRow { Pixels = row.Pixels, Label = row.Label, Domain = $"domain {row.Number % 3}" }));
+        var data = _ml.Data.LoadFromEnumerable(
+            rows.Select(row => new ClassRow
+            {
+                Pixels = row.Pixels,
+                Label = row.Label,
+                Domain = $"domain {row.Number % 3}"
+            }));
         // The second network's classes have another order.
         string[] others = [.. Images.ClassNames.Reverse()];
-        var model = _ml.Transforms.Conversion.MapValueToKey("Label", "Label", keyOrdinality: Transforms.ValueToKeyMappingEstimator.KeyOrdinality.ByValue)
+        var model = _ml.Transforms.Conversion.MapValueToKey(
+            "Label", "Label", keyOrdinality: Transforms.ValueToKeyMappingEstimator.KeyOrdinality.ByValue)
             .Append(_ml.Transforms.ApplyNetwork("First", "Pixels", first, new() { ClassNames = Images.ClassNames }))
             .Append(_ml.Transforms.ApplyNetwork("Second", "Pixels", second, new() { ClassNames = others })).Fit(data);
         var scored = model.Transform(data);
         foreach (var (column, names) in new[] { ("First", Images.ClassNames), ("Second", others) })
         {
             var byDomain = _ml.MulticlassClassification.EvaluateByDomain(scored, scoreColumnName: column);
-            var right = Images.Scores(scored, column).Select((scores, row) => names[Array.IndexOf(scores, scores.Max())] == rows[row].Label ? 1.0 : 0).ToArray();
+            var right = Images.Scores(scored, column)
+                .Select((scores, row) => names[Array.IndexOf(scores, scores.Max())] == rows[row].Label ? 1.0 : 0)
+                .ToArray();
             for (var domain = 0; domain < 3; domain++)
-                Assert.AreEqual(rows.Where(row => row.Number % 3 == domain).Average(row => right[row.Number]), byDomain[$"domain {domain}"].MicroAccuracy, 1e-12, column);
+                Assert.AreEqual(rows.Where(row => row.Number % 3 == domain).Average(row => right[row.Number]),
+                    byDomain[$"domain {domain}"].MicroAccuracy, 1e-12, column);
         }
         (model as IDisposable)?.Dispose();
     }
@@ -139,8 +174,11 @@ public sealed class EvaluationTests
         second.Parameters["conv.weight"].neg_();
         var view = Images.View(_ml, Images.Rows(3));
         using var truth = _ml.Transforms.ApplyNetwork("Score", "Pixels", first).Fit(view);
-        var labelled = _ml.Transforms.CopyColumns("Label", "PredictedMask").Append(_ml.Transforms.CopyColumns("Domain", "Name")).Fit(truth.Transform(view)).Transform(truth.Transform(view));
-        using var wrong = _ml.Transforms.ApplyNetwork("Second", "Pixels", second, new() { ClassNames = ["a", "b", "c", "d"] }).Fit(labelled);
+        var labelled = _ml.Transforms.CopyColumns("Label", "PredictedMask")
+            .Append(_ml.Transforms.CopyColumns("Domain", "Name")).Fit(truth.Transform(view))
+            .Transform(truth.Transform(view));
+        using var wrong = _ml.Transforms.ApplyNetwork(
+            "Second", "Pixels", second, new() { ClassNames = ["a", "b", "c", "d"] }).Fit(labelled);
         var scored = wrong.Transform(labelled);
 
         var own = _ml.SemanticSegmentation.EvaluateByDomain(scored, predictedMaskColumnName: "Score");
@@ -149,7 +187,8 @@ public sealed class EvaluationTests
         var other = _ml.SemanticSegmentation.Evaluate(scored, predictedMaskColumnName: "Second");
         var last = _ml.SemanticSegmentation.Evaluate(scored);
         Assert.AreEqual(last.PixelAccuracy, other.PixelAccuracy);
-        CollectionAssert.AreEqual(last.PerClassIntersectionOverUnion.ToArray(), other.PerClassIntersectionOverUnion.ToArray());
+        CollectionAssert.AreEqual(last.PerClassIntersectionOverUnion.ToArray(),
+            other.PerClassIntersectionOverUnion.ToArray());
         CollectionAssert.AreEqual(new[] { "a", "b", "c", "d" }, other.ClassNames.ToArray());
         Assert.IsLessThan(0.5, other.PixelAccuracy);
     }

@@ -53,11 +53,14 @@ internal static class Images
     public static IDataView View(MLContext ml, IEnumerable<ImageRow> rows, params int[] sizes)
     {
         var definition = SchemaDefinition.Create(typeof(ImageRow));
-        definition[nameof(ImageRow.Pixels)].ColumnType = new VectorDataViewType(NumberDataViewType.Single, sizes is [] ? [TestNetworks.Channels, TestNetworks.Size, TestNetworks.Size] : sizes);
+        definition[nameof(ImageRow.Pixels)].ColumnType =
+            new VectorDataViewType(NumberDataViewType.Single,
+            sizes is [] ? [TestNetworks.Channels, TestNetworks.Size, TestNetworks.Size] : sizes);
         return ml.Data.LoadFromEnumerable(rows, definition);
     }
 
-    public static string[] ClassNames { get; } = [.. Enumerable.Range(0, TestNetworks.Classes).Select(number => $"class {number}")];
+    public static string[] ClassNames { get; } =
+        [.. Enumerable.Range(0, TestNetworks.Classes).Select(number => $"class {number}")];
 
     public static float[][] Scores(IDataView data, string column = "Score") =>
         [.. data.GetColumn<VBuffer<float>>(column).Select(value => value.DenseValues().ToArray())];
@@ -70,7 +73,8 @@ internal static class Images
         {
             Assert.HasCount(expected[row].Length, actual[row]);
             for (var i = 0; i < expected[row].Length; i++)
-                Assert.AreEqual(expected[row][i], actual[row][i], tolerance * Math.Max(1, Math.Abs(expected[row][i])), $"row {row}, score {i}");
+                Assert.AreEqual(expected[row][i], actual[row][i], tolerance * Math.Max(1, Math.Abs(expected[row][i])),
+                    $"row {row}, score {i}");
         }
     }
 }

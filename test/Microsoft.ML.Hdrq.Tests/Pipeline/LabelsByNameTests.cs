@@ -9,14 +9,16 @@ using KeyOrdinality = Microsoft.ML.Transforms.ValueToKeyMappingEstimator.KeyOrdi
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;
 
 /// <summary>
-/// Labels are matched to classes by name. A row's pixels are 1 where the class of the row is, so a network of the identity gives the right class.
+/// Labels are matched to classes by name. A row's pixels are 1 where the class of the row is, so a network of the
+/// identity gives the right class.
 /// </summary>
 [TestClass]
 public sealed class LabelsByNameTests
 {
     private static readonly string[] _names = ["ant", "bee", "cat"];
 
-    private static readonly AdaptationOptions _training = new() { Epochs = 20, BatchSize = 4, LearningRate = 0.1, WeightDecay = 0 };
+    private static readonly AdaptationOptions _training =
+        new() { Epochs = 20, BatchSize = 4, LearningRate = 0.1, WeightDecay = 0 };
 
     private readonly MLContext _ml = new(seed: 1);
 
@@ -40,7 +42,9 @@ public sealed class LabelsByNameTests
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network, new() { ClassNames = _names }).Fit(data);
         using var adapted = _ml.Transforms.AdaptNetwork("Score", "Source", _training).Fit(source.Transform(data));
         var scored = adapted.Transform(source.Transform(data));
-        CollectionAssert.AreEqual(Texts(scored, "Class"), Texts(_ml.Transforms.Conversion.MapKeyToValue("Name", "PredictedLabel").Fit(scored).Transform(scored), "Name"));
+        CollectionAssert.AreEqual(Texts(scored, "Class"),
+            Texts(_ml.Transforms.Conversion.MapKeyToValue("Name", "PredictedLabel").Fit(scored).Transform(scored),
+                "Name"));
 
         // ML.NET itself compares numbers of keys, which are those of the classes if MapValueToKey is given their names.
         var names = _ml.Data.LoadFromEnumerable(_names.Select(name => new Named { Name = name }));
@@ -62,15 +66,20 @@ public sealed class LabelsByNameTests
         {
             () => _ml.Transforms.AdaptNetwork("Adapted", "Score", options).Fit(scored),
             () => _ml.Model.MeasureCurvature(scored, "Score"),
-            () => _ml.Transforms.MergeNetworks("Merged", ["Score", "Score"], new(), new MergeWeightSearch { Criterion = MergeCriterion.Loss }).Fit(scored),
+            () => _ml.Transforms.MergeNetworks(
+                "Merged", ["Score", "Score"], new(), new MergeWeightSearch { Criterion = MergeCriterion.Loss })
+                .Fit(scored),
             () => _ml.MulticlassClassification.EvaluateByDomain(scored),
         })
         {
             var message = Assert.ThrowsExactly<InvalidOperationException>(action).Message;
-            Assert.AreEqual("Row 1 of column 'Label' is of class 'dog', which is not among the network's 3 classes ('ant', 'bee', 'cat').", message);
+            Assert.AreEqual(
+                "Row 1 of column 'Label' is of class 'dog', which is not among the network's 3 classes ('ant', 'bee', 'cat').", message);
         }
         // A class of the key that no row is of does no harm.
-        using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Score", _training with { Epochs = 1 }, new() { DomainColumnName = "Class", Domain = "ant" }).Fit(scored);
+        using var adapted = _ml.Transforms.AdaptNetwork(
+            "Adapted", "Score", _training with { Epochs = 1 }, new() { DomainColumnName = "Class", Domain = "ant" })
+            .Fit(scored);
         CollectionAssert.AreEqual(_names, adapted.ClassNames.ToArray());
     }
 
@@ -83,11 +92,15 @@ public sealed class LabelsByNameTests
         using var adapted = _ml.Transforms.AdaptNetwork("Score", "Source", _training).Fit(source.Transform(data));
         CollectionAssert.AreEqual(new[] { "cat", "ant", "bee" }, adapted.Network.ClassNames!.ToArray());
         var scored = adapted.Transform(source.Transform(data));
-        CollectionAssert.AreEqual(Texts(scored, "Class"), Texts(_ml.Transforms.Conversion.MapKeyToValue("Name", "PredictedLabel").Fit(scored).Transform(scored), "Name"));
+        CollectionAssert.AreEqual(Texts(scored, "Class"),
+            Texts(_ml.Transforms.Conversion.MapKeyToValue("Name", "PredictedLabel").Fit(scored).Transform(scored),
+                "Name"));
         // A site that counts them otherwise has another network.
         var others = Keyed(Data("cat", "bee", "ant"));
         using var other = _ml.Transforms.AdaptNetwork("Score", "Source", _training).Fit(source.Transform(others));
-        Assert.Contains("the same names are in another order", Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.Merge([adapted.Network, other.Network])).Message);
+        Assert.Contains("the same names are in another order",
+            Assert.ThrowsExactly<ArgumentException>(
+                () => NetworkMerger.Merge([adapted.Network, other.Network])).Message);
     }
 
     [TestMethod]
@@ -121,7 +134,9 @@ public sealed class LabelsByNameTests
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
         using var adapted = _ml.Transforms.AdaptNetwork("Score", "Source", _training).Fit(source.Transform(data));
         var scored = adapted.Transform(source.Transform(data));
-        CollectionAssert.AreEqual(Texts(scored, "Class"), Texts(_ml.Transforms.Conversion.MapKeyToValue("Name", "PredictedLabel").Fit(scored).Transform(scored), "Name"));
+        CollectionAssert.AreEqual(Texts(scored, "Class"),
+            Texts(_ml.Transforms.Conversion.MapKeyToValue("Name", "PredictedLabel").Fit(scored).Transform(scored),
+                "Name"));
         Assert.AreEqual(1, _ml.MulticlassClassification.EvaluateByDomain(scored).HarmonicMean);
     }
 
@@ -138,22 +153,33 @@ public sealed class LabelsByNameTests
         CollectionAssert.AreEqual(new[] { 1.0, 0 }, comparison.Networks.Select(network => network.Accuracy).ToArray());
         // The cross-entropy of 9 among 9, 0, 0.
         Assert.AreEqual(Math.Log(1 + 2 * Math.Exp(-9)), comparison.Networks[0].Loss, 1e-6);
-        using var merged = _ml.Transforms.MergeNetworks("Score", ["Wrong", "Right"], new(), new MergeWeightSearch { Criterion = MergeCriterion.Loss }).Fit(scored);
+        using var merged = _ml.Transforms.MergeNetworks(
+            "Score", ["Wrong", "Right"], new(), new MergeWeightSearch { Criterion = MergeCriterion.Loss }).Fit(scored);
         Assert.AreEqual(9, merged.Network.Parameters["weight"].data<float>()[0], 1e-5);
-        using var others = _ml.Transforms.ApplyNetwork("Others", "Pixels", right, new() { ClassNames = ["bee", "ant", "cat"] }).Fit(data);
+        using var others = _ml.Transforms.ApplyNetwork(
+            "Others", "Pixels", right, new() { ClassNames = ["bee", "ant", "cat"] }).Fit(data);
         var both = others.Transform(scored);
-        Assert.Contains("class 0 is 'ant' and 'bee'", Assert.ThrowsExactly<ArgumentException>(() => _ml.Model.CompareNetworks(both, ["Right", "Others"])).Message);
+        Assert.Contains("class 0 is 'ant' and 'bee'",
+            Assert.ThrowsExactly<ArgumentException>(
+                () => _ml.Model.CompareNetworks(both, ["Right", "Others"])).Message);
     }
 
     [TestMethod]
     public void Keys_without_text_values_are_the_numbers_of_classes()
     {
         using var network = Linear(0);
-        var data = _ml.Data.LoadFromEnumerable(Enumerable.Range(0, 12).Select(i => new NumberedRow { Pixels = [.. Enumerable.Range(0, 3).Select(place => place == i % 3 ? 1f : 0)], Label = (uint)(i % 3) }));
+        var data = _ml.Data.LoadFromEnumerable(
+            Enumerable.Range(0, 12).Select(
+                i => new NumberedRow
+                {
+                    Pixels = [.. Enumerable.Range(0, 3).Select(place => place == i % 3 ? 1f : 0)],
+                    Label = (uint)(i % 3)
+                }));
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network, new() { ClassNames = _names }).Fit(data);
         using var adapted = _ml.Transforms.AdaptNetwork("Score", "Source", _training).Fit(source.Transform(data));
         var scored = adapted.Transform(source.Transform(data));
-        CollectionAssert.AreEqual(scored.GetColumn<uint>("Label").ToArray(), scored.GetColumn<uint>("PredictedLabel").ToArray());
+        CollectionAssert.AreEqual(scored.GetColumn<uint>("Label").ToArray(),
+            scored.GetColumn<uint>("PredictedLabel").ToArray());
     }
 
     private sealed class Named
@@ -181,7 +207,8 @@ public sealed class LabelsByNameTests
     private IDataView Keyed(Row[] rows)
     {
         var data = _ml.Data.LoadFromEnumerable(rows);
-        return _ml.Transforms.Conversion.MapValueToKey("Label", "Class", keyOrdinality: KeyOrdinality.ByOccurrence).Fit(data).Transform(data);
+        return _ml.Transforms.Conversion.MapValueToKey("Label", "Class", keyOrdinality: KeyOrdinality.ByOccurrence)
+            .Fit(data).Transform(data);
     }
 
     private static string[] Texts(IDataView data, string column) => [.. data.GetColumn<string>(column)];

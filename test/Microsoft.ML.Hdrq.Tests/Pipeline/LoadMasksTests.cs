@@ -19,7 +19,10 @@ public sealed class LoadMasksTests
     public void The_values_of_the_file_come_out_whatever_its_form()
     {
         using var folder = new TemporaryDirectory();
-        foreach (var (bits, color, isInterlaced) in from bits in new[] { 1, 2, 4, 8 } from color in new byte[] { 0, 3 } from isInterlaced in new[] { false, true } select (bits, color, isInterlaced))
+        foreach (var (bits, color, isInterlaced) in from bits in new[] { 1, 2, 4, 8 }
+                                                    from color in new byte[] { 0, 3 }
+                                                    from isInterlaced in new[] { false, true }
+                                                    select (bits, color, isInterlaced))
         {
             foreach (var (height, width) in new[] { (1, 1), (3, 5), (13, 17) })
             {
@@ -48,9 +51,11 @@ public sealed class LoadMasksTests
     [TestMethod]
     public void Real_masks_hold_what_an_image_library_sees()
     {
-        var path = Directory.GetFiles(SharedData.Require("data/camvid/dusk/test/labels"), "*.png").Order(StringComparer.Ordinal).First();
+        var path = Directory.GetFiles(SharedData.Require("data/camvid/dusk/test/labels"), "*.png")
+            .Order(StringComparer.Ordinal).First();
         using var bitmap = SKBitmap.Decode(path);
-        CollectionAssert.AreEqual(bitmap.Pixels.Select(color => color.Red).ToArray(), Load(path, bitmap.Width, bitmap.Height));
+        CollectionAssert.AreEqual(bitmap.Pixels.Select(color => color.Red).ToArray(),
+            Load(path, bitmap.Width, bitmap.Height));
     }
 
     [TestMethod]
@@ -61,8 +66,10 @@ public sealed class LoadMasksTests
         File.WriteAllBytes(path, SmallPng.Encode(new byte[,] { { 0, 1, 2, 7, 255 } }));
         CollectionAssert.AreEqual(new byte[] { 0, 1, 2, 7, 255 }, Load(path, 5, 1));
         CollectionAssert.AreEqual(new byte[] { 0, 1, 2, 255, 255 }, Load(path, 5, 1, new() { IgnoredValue = 7 }));
-        CollectionAssert.AreEqual(new byte[] { 255, 0, 255, 0, 255 }, Load(path, 5, 1, new() { ClassMap = new Dictionary<byte, byte> { [1] = 0, [7] = 0 } }));
-        CollectionAssert.AreEqual(new byte[] { 0, 1, 2, 7, 255 }, Load("mask.png", 5, 1, new() { ImageFolder = Path.GetDirectoryName(path) }));
+        CollectionAssert.AreEqual(new byte[] { 255, 0, 255, 0, 255 },
+            Load(path, 5, 1, new() { ClassMap = new Dictionary<byte, byte> { [1] = 0, [7] = 0 } }));
+        CollectionAssert.AreEqual(new byte[] { 0, 1, 2, 7, 255 },
+            Load("mask.png", 5, 1, new() { ImageFolder = Path.GetDirectoryName(path) }));
         CollectionAssert.AreEqual(new byte[] { 255, 255 }, Load("", 2, 1));
     }
 
@@ -73,12 +80,17 @@ public sealed class LoadMasksTests
         var path = folder.Combine("mask.png");
         File.WriteAllBytes(path, SmallPng.Encode(new byte[,] { { 1, 2, 3, 4 }, { 5, 6, 7, 8 } }));
         // Pixel i lies over the point (i + 1/2) 4 / 6 of the source: 0.33, 1, 1.67, 2.33, 3, 3.67.
-        CollectionAssert.AreEqual(new byte[] { 1, 2, 2, 3, 4, 4 }, Load(path, 6, 1, new() { Resizing = ImageResizingEstimator.ResizingKind.Fill }).Select(value => (byte)(value > 4 ? value - 4 : value)).ToArray());
+        CollectionAssert.AreEqual(new byte[] { 1, 2, 2, 3, 4, 4 },
+            Load(path, 6, 1, new() { Resizing = ImageResizingEstimator.ResizingKind.Fill })
+            .Select(value => (byte)(value > 4 ? value - 4 : value)).ToArray());
         // The middle two columns, and all of them between two lines without a class.
         CollectionAssert.AreEqual(new byte[] { 2, 3, 6, 7 }, Load(path, 2, 2));
-        CollectionAssert.AreEqual(new byte[] { 255, 255, 255, 255, 1, 2, 3, 4, 5, 6, 7, 8, 255, 255, 255, 255 }, Load(path, 4, 4, new() { Resizing = ImageResizingEstimator.ResizingKind.IsoPad }));
-        CollectionAssert.AreEqual(new byte[] { 1, 2, 5, 6 }, Load(path, 2, 2, new() { CropAnchor = ImageResizingEstimator.Anchor.Left }));
-        CollectionAssert.AreEqual(new byte[] { 3, 4, 7, 8 }, Load(path, 2, 2, new() { CropAnchor = ImageResizingEstimator.Anchor.Right }));
+        CollectionAssert.AreEqual(new byte[] { 255, 255, 255, 255, 1, 2, 3, 4, 5, 6, 7, 8, 255, 255, 255, 255 },
+            Load(path, 4, 4, new() { Resizing = ImageResizingEstimator.ResizingKind.IsoPad }));
+        CollectionAssert.AreEqual(new byte[] { 1, 2, 5, 6 },
+            Load(path, 2, 2, new() { CropAnchor = ImageResizingEstimator.Anchor.Left }));
+        CollectionAssert.AreEqual(new byte[] { 3, 4, 7, 8 },
+            Load(path, 2, 2, new() { CropAnchor = ImageResizingEstimator.Anchor.Right }));
     }
 
     [TestMethod]
@@ -96,7 +108,9 @@ public sealed class LoadMasksTests
         var path = folder.Combine("blocks.png");
         File.WriteAllBytes(path, SmallPng.Encode(samples));
         var data = Data(path);
-        var image = _ml.Transforms.LoadImages("Image", "", "Path").Append(_ml.Transforms.ResizeImages("Image", width, height, resizing: kind)).Append(_ml.Transforms.ExtractPixels("Pixels", "Image"))
+        var image = _ml.Transforms.LoadImages("Image", "", "Path")
+            .Append(_ml.Transforms.ResizeImages("Image", width, height, resizing: kind))
+            .Append(_ml.Transforms.ExtractPixels("Pixels", "Image"))
             .Fit(data).Transform(data).GetColumn<float[]>("Pixels").Single()[..(width * height)];
         var mask = Load(path, width, height, new() { Resizing = kind });
 
@@ -106,7 +120,9 @@ public sealed class LoadMasksTests
         {
             for (var x = 1; x < width - 1; x++)
             {
-                var around = from dy in new[] { -1, 0, 1 } from dx in new[] { -1, 0, 1 } select image[(y + dy) * width + x + dx];
+                var around = from dy in new[] { -1, 0, 1 }
+                             from dx in new[] { -1, 0, 1 }
+                             select image[(y + dy) * width + x + dx];
                 if (around.Distinct().Count() > 1)
                     continue;
                 Assert.AreEqual(image[y * width + x], mask[y * width + x] == 255 ? 0 : mask[y * width + x], 1, $"{x}, {y}");
@@ -121,9 +137,13 @@ public sealed class LoadMasksTests
     {
         var estimator = _ml.Transforms.LoadMasks("Mask", "Path", 6, 4);
         var data = Data("");
-        Assert.AreEqual(new VectorDataViewType(NumberDataViewType.Byte, 4, 6), estimator.Fit(data).GetOutputSchema(data.Schema)["Mask"].Type);
-        var column = estimator.GetOutputSchema(_ml.Transforms.CustomMapping<Nothing, Row>((_, _) => { }, null).GetOutputSchema(new SchemaShape([]))).Single(column => column.Name == "Mask");
-        Assert.AreEqual((SchemaShape.Column.VectorKind.Vector, (DataViewType)NumberDataViewType.Byte), (column.Kind, column.ItemType));
+        Assert.AreEqual(new VectorDataViewType(NumberDataViewType.Byte, 4, 6),
+            estimator.Fit(data).GetOutputSchema(data.Schema)["Mask"].Type);
+        var column = estimator.GetOutputSchema(
+            _ml.Transforms.CustomMapping<Nothing, Row>((_, _) => { }, null).GetOutputSchema(new SchemaShape([])))
+            .Single(column => column.Name == "Mask");
+        Assert.AreEqual((SchemaShape.Column.VectorKind.Vector, (DataViewType)NumberDataViewType.Byte),
+            (column.Kind, column.ItemType));
         Assert.IsTrue(estimator.Fit(data).IsRowToRowMapper);
     }
 
@@ -136,23 +156,34 @@ public sealed class LoadMasksTests
         colors[25] = 2;
         byte[] broken = [.. good];
         broken[48] ^= 0x10;
-        foreach (var (content, part) in new[] { (good[..^20], "middle"), ("GIF89a and more"u8.ToArray(), "not a PNG"), (colors, "colour type 2"), (broken, "cannot be read") })
+        foreach (var (content, part) in new[] { (good[..^20], "middle"), ("GIF89a and more"u8.ToArray(), "not a PNG"),
+            (colors, "colour type 2"), (broken, "cannot be read") })
         {
             var path = folder.Combine("bad mask.png");
             File.WriteAllBytes(path, content);
             // ML.NET reads on threads of its own, and wraps what they throw.
             var exception = Assert.Throws<Exception>(() => Load(path, 3, 2));
-            var message = Assert.IsInstanceOfType<InvalidDataException>(exception is InvalidOperationException ? exception.InnerException : exception).Message;
+            var message = Assert.IsInstanceOfType<InvalidDataException>(
+                exception is InvalidOperationException ? exception.InnerException : exception).Message;
             Assert.Contains("bad mask.png", message);
             Assert.Contains(part, message);
         }
-        Assert.AreEqual("Resizing", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.LoadMasks("Mask", "Path", 2, 2, new() { Resizing = (ImageResizingEstimator.ResizingKind)9 })).ParamName);
-        Assert.AreEqual("CropAnchor", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.LoadMasks("Mask", "Path", 2, 2, new() { CropAnchor = (ImageResizingEstimator.Anchor)9 })).ParamName);
-        Assert.AreEqual("imageWidth", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.LoadMasks("Mask", "Path", 0, 2)).ParamName);
+        Assert.AreEqual("Resizing",
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => _ml.Transforms.LoadMasks(
+                    "Mask", "Path", 2, 2, new() { Resizing = (ImageResizingEstimator.ResizingKind)9 })).ParamName);
+        Assert.AreEqual("CropAnchor",
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => _ml.Transforms.LoadMasks(
+                    "Mask", "Path", 2, 2, new() { CropAnchor = (ImageResizingEstimator.Anchor)9 })).ParamName);
+        Assert.AreEqual("imageWidth",
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => _ml.Transforms.LoadMasks("Mask", "Path", 0, 2)).ParamName);
     }
 
     private byte[] Load(string path, int width, int height, MaskLoadingOptions? options = null) =>
-        _ml.Transforms.LoadMasks("Mask", "Path", width, height, options).Fit(Data(path)).Transform(Data(path)).GetColumn<VBuffer<byte>>("Mask").Single().DenseValues().ToArray();
+        _ml.Transforms.LoadMasks("Mask", "Path", width, height, options).Fit(Data(path)).Transform(Data(path))
+            .GetColumn<VBuffer<byte>>("Mask").Single().DenseValues().ToArray();
 
     private IDataView Data(string path) => _ml.Data.LoadFromEnumerable([new Row { Path = path }]);
 

@@ -31,10 +31,16 @@ public sealed class MergeWeightSearchTests
         using var good = Linear(9);
         using var bad = Linear(-1);
         var measurements = new List<MergeWeightProgress>();
-        var search = new MergeWeightSearch { Criterion = criterion, MaxRows = 16, Progress = new Report<MergeWeightProgress>(measurements.Add) };
+        var search = new MergeWeightSearch
+        {
+            Criterion = criterion,
+            MaxRows = 16,
+            Progress = new Report<MergeWeightProgress>(measurements.Add)
+        };
         using var merged = Merge(good, bad, new() { NetworkWeights = [0.05, 0.95] }, search);
 
-        var weights = merged.Network.Metadata[NetworkMetadata.MergeWeights].Split(' ').Select(weight => double.Parse(weight, System.Globalization.CultureInfo.InvariantCulture)).ToArray();
+        var weights = merged.Network.Metadata[NetworkMetadata.MergeWeights].Split(' ')
+            .Select(weight => double.Parse(weight, System.Globalization.CultureInfo.InvariantCulture)).ToArray();
         if (criterion == MergeCriterion.Accuracy)
         {
             // 9 a - (1 - a) > 0 from a tenth on, which is enough.
@@ -58,8 +64,11 @@ public sealed class MergeWeightSearchTests
         using var good = Linear(9);
         using var bad = Linear(-1);
         var data = Data();
-        var pipeline = _ml.Transforms.ApplyNetwork("Good", "Pixels", good).Append(_ml.Transforms.ApplyNetwork("Bad", "Pixels", bad))
-            .Append(_ml.Transforms.MergeNetworks("Score", ["Good", "Bad"], new MergeOptions(), new MergeWeightSearch { Criterion = MergeCriterion.Loss, MaxRows = 16 }));
+        var pipeline = _ml.Transforms.ApplyNetwork("Good", "Pixels", good)
+            .Append(_ml.Transforms.ApplyNetwork("Bad", "Pixels", bad))
+            .Append(_ml.Transforms.MergeNetworks(
+                "Score", ["Good", "Bad"], new MergeOptions(),
+                new MergeWeightSearch { Criterion = MergeCriterion.Loss, MaxRows = 16 }));
         Fit();
         LiveTensors.AssertUnchanged(Fit);
 
@@ -87,7 +96,9 @@ public sealed class MergeWeightSearchTests
             _ => new() { Resolution = 0 },
         };
         using var network = Linear(1);
-        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.MergeNetworks("Score", "Pixels", [network, network], new(), search: search)).ParamName);
+        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.Transforms.MergeNetworks(
+                "Score", "Pixels", [network, network], new(), search: search)).ParamName);
     }
 
     private NetworkTransformer Merge(Network good, Network bad, MergeOptions options, MergeWeightSearch? search) =>
@@ -96,14 +107,22 @@ public sealed class MergeWeightSearchTests
     private IDataView Data()
     {
         var random = new Random(1);
-        return _ml.Data.LoadFromEnumerable(Enumerable.Range(0, 24).Select(i => new Row { Pixels = [(float)(random.NextDouble() + (i % 2 == 0 ? 0.2 : -1.2)), 0], Label = (uint)(i % 2) }).ToArray());
+        return _ml.Data.LoadFromEnumerable(
+            Enumerable.Range(0, 24).Select(
+                i => new Row
+                {
+                    Pixels = [(float)(random.NextDouble() + (i % 2 == 0 ? 0.2 : -1.2)), 0],
+                    Label = (uint)(i % 2)
+                }).ToArray());
     }
 
     /// <summary>Scores (factor x, 0) of (x, y).</summary>
     private static Network Linear(float factor)
     {
         using var builder = new NetworkBuilder();
-        builder.Node("Gemm", "scores", [builder.Input("x", -1, 2), builder.Parameter("weight", torch.tensor(new[] { factor, 0, 0, 0 }).reshape(2, 2))], ("transB", 1L));
+        builder.Node("Gemm", "scores",
+            [builder.Input("x", -1, 2),
+                builder.Parameter("weight", torch.tensor(new[] { factor, 0, 0, 0 }).reshape(2, 2))], ("transB", 1L));
         return builder.Build(new GraphValue("scores", ElementType.Float32, [-1, 2]));
     }
 }

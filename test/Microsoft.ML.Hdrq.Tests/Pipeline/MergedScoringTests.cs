@@ -19,7 +19,15 @@ public sealed class MergedScoringTests
         var rows = Images.Rows(5);
         var data = Images.View(_ml, rows);
         using var network = TestNetworks.Classifier();
-        var scoring = new ScoringOptions { Engine = engine, Threads = 1, BatchSize = 2, ClassNames = Images.ClassNames, Softmax = true, PredictedLabelColumnName = "Best" };
+        var scoring = new ScoringOptions
+        {
+            Engine = engine,
+            Threads = 1,
+            BatchSize = 2,
+            ClassNames = Images.ClassNames,
+            Softmax = true,
+            PredictedLabelColumnName = "Best"
+        };
         using var merged = _ml.Transforms.MergeNetworks("Score", "Pixels", [network, network], new(), scoring)
             // A later step is only there if the schema before fitting has the label's column.
             .Append(_ml.Transforms.CopyColumns("Copy", "Best")).Fit(data).OfType<NetworkTransformer>().Single();
@@ -44,13 +52,19 @@ public sealed class MergedScoringTests
         var scoring = new ScoringOptions { Threads = 1, ClassNames = Images.ClassNames, PredictedLabelColumnName = "Best" };
         using var fromFiles = _ml.Transforms.MergeNetworks("Score", "Pixels", files, scoring: scoring)
             .Append(_ml.Transforms.CopyColumns("Copy", "Best")).Fit(data).OfType<NetworkTransformer>().Single();
-        using var fromNetworks = _ml.Transforms.MergeNetworks("Score", "Pixels", [network, network], new(), scoring).Fit(data);
+        using var fromNetworks = _ml.Transforms.MergeNetworks("Score", "Pixels", [network, network], new(), scoring)
+            .Fit(data);
         Images.AssertClose(Images.Scores(fromNetworks.Transform(data)), Images.Scores(fromFiles.Transform(data)), 0);
         CollectionAssert.AreEqual(Images.ClassNames.ToArray(), fromFiles.ClassNames.ToArray());
 
-        Assert.ThrowsExactly<FileNotFoundException>(() => _ml.Transforms.MergeNetworks("Score", "Pixels", [files[0], folder.Combine("c.onnx")]));
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.MergeNetworks("Score", "Pixels", [files[0]], options: null)).Message, "there are 1");
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.MergeNetworks("Score", "Pixels", files, new() { NetworkWeights = [0.5, 0.25, 0.25] })).Message, "3 weights for 2 networks");
+        Assert.ThrowsExactly<FileNotFoundException>(
+            () => _ml.Transforms.MergeNetworks("Score", "Pixels", [files[0], folder.Combine("c.onnx")]));
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
+            () => _ml.Transforms.MergeNetworks("Score", "Pixels", [files[0]], options: null)).Message, "there are 1");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
+            () => _ml.Transforms.MergeNetworks(
+                "Score", "Pixels", files, new() { NetworkWeights = [0.5, 0.25, 0.25] })).Message,
+            "3 weights for 2 networks");
     }
 
     [TestMethod]
@@ -58,8 +72,16 @@ public sealed class MergedScoringTests
     {
         var data = Images.View(_ml, Images.Rows(5));
         using var network = TestNetworks.Classifier();
-        using var a = _ml.Transforms.ApplyNetwork("A", "Pixels", network, new() { Engine = ScoringEngineKind.Torch, Threads = 3, BatchSize = 7, PredictedLabelColumnName = null }).Fit(data);
-        using var b = _ml.Transforms.ApplyNetwork("B", "Pixels", network, new() { PredictedLabelColumnName = null }).Fit(data);
+        using var a = _ml.Transforms.ApplyNetwork(
+            "A", "Pixels", network, new()
+            {
+                Engine = ScoringEngineKind.Torch,
+                Threads = 3,
+                BatchSize = 7,
+                PredictedLabelColumnName = null
+            }).Fit(data);
+        using var b = _ml.Transforms.ApplyNetwork("B", "Pixels", network, new() { PredictedLabelColumnName = null })
+            .Fit(data);
         var scored = b.Transform(a.Transform(data));
         using var merged = _ml.Transforms.MergeNetworks("Score", "A", "B").Fit(scored);
         Assert.AreEqual((ScoringEngineKind.Torch, 3, 7), Settings(merged.Transform(scored).Schema, "Score"));
@@ -69,8 +91,11 @@ public sealed class MergedScoringTests
     public void Options_that_do_not_fit_are_refused_before_merging()
     {
         using var network = TestNetworks.Classifier();
-        foreach (var (option, scoring) in new (string, ScoringOptions)[] { ("Threads", new() { Threads = 0 }), ("Engine", new() { Engine = (ScoringEngineKind)9 }), ("ClassNames", new() { ClassNames = ["one"] }) })
-            Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.MergeNetworks("Score", "Pixels", [network, network], new(), scoring)).ParamName);
+        foreach (var (option, scoring) in new (
+            string, ScoringOptions)[] { ("Threads", new() { Threads = 0 }),
+                ("Engine", new() { Engine = (ScoringEngineKind)9 }), ("ClassNames", new() { ClassNames = ["one"] }) })
+            Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => _ml.Transforms.MergeNetworks("Score", "Pixels", [network, network], new(), scoring)).ParamName);
     }
 
     [TestMethod]
@@ -78,8 +103,11 @@ public sealed class MergedScoringTests
     {
         using var network = TestNetworks.Classifier();
         var options = new MergeOptions { NetworkWeights = [0.5, 0.25, 0.25] };
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.MergeNetworks("Score", "Pixels", [network, network], options)).Message, "3 weights for 2 networks");
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.MergeNetworks("Score", ["A", "B"], options)).Message, "3 weights for 2 networks");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
+            () => _ml.Transforms.MergeNetworks("Score", "Pixels", [network, network], options)).Message,
+            "3 weights for 2 networks");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
+            () => _ml.Transforms.MergeNetworks("Score", ["A", "B"], options)).Message, "3 weights for 2 networks");
     }
 
     [TestMethod]
@@ -87,7 +115,10 @@ public sealed class MergedScoringTests
     {
         var data = Images.View(_ml, Images.Rows(2));
         using var network = TestNetworks.Classifier();
-        LiveTensors.AssertUnchanged(() => _ml.Transforms.MergeNetworks("Score", "Pixels", [network, network], new(), new() { Normalization = ChannelNormalization.ImageNet() }).Fit(data).Dispose());
+        LiveTensors.AssertUnchanged(
+            () => _ml.Transforms.MergeNetworks(
+                "Score", "Pixels", [network, network], new(), new() { Normalization = ChannelNormalization.ImageNet() })
+            .Fit(data).Dispose());
     }
 
     private static (ScoringEngineKind, int?, int) Settings(DataViewSchema schema, string column)

@@ -40,7 +40,9 @@ public sealed class MixedPrecisionTests
     {
         using var source = ResNet.Cifar(8, TestNetworks.Classes, seed: 1, width: 4, inputSize: 8);
         using var other = Moved(source);
-        using var first = Quantize(source, null, _options with { BitBudget = new() { TargetSize = Size(source, 3.7), Basis = BitAllocationBasis.Images } }, seed: 1);
+        using var first = Quantize(source, null,
+            _options with { BitBudget = new() { TargetSize = Size(source, 3.7), Basis = BitAllocationBasis.Images } },
+            seed: 1);
         Assert.IsGreaterThan(2, first.Network.Graph.Layers.All.Select(layer => layer.WeightBits).Distinct().Count());
         using var file = new MemoryStream();
         first.Network.SaveOnnx(file);
@@ -58,8 +60,16 @@ public sealed class MixedPrecisionTests
     {
         using var source = ResNet.Cifar(8, TestNetworks.Classes, seed: 1, width: 4, inputSize: 8);
         var names = source.Graph.Layers.All.Select(layer => layer.Name).ToList();
-        LayerOverride[] exceptions = [new(LayerOverride.Exactly(names[1])) { WeightBits = 7 }, new(LayerOverride.Exactly(names[2])) { ActivationBits = 6 }, new(LayerOverride.Exactly(names[3])) { Skip = true }];
-        using var quantized = Quantize(source, source, _options with { BitBudget = new() { TargetSize = Size(source, 4) }, Overrides = exceptions }, seed: 1);
+        LayerOverride[] exceptions =
+            [new(LayerOverride.Exactly(names[1])) { WeightBits = 7 },
+            new(LayerOverride.Exactly(names[2])) { ActivationBits = 6 },
+            new(LayerOverride.Exactly(names[3])) { Skip = true }];
+        using var quantized = Quantize(
+            source, source, _options with
+            {
+                BitBudget = new() { TargetSize = Size(source, 4) },
+                Overrides = exceptions
+            }, seed: 1);
         var layers = quantized.Network.Graph.Layers.All;
         Assert.AreEqual(7, layers[1].WeightBits);
         Assert.AreEqual(6, layers[2].ActivationBits);
@@ -74,12 +84,16 @@ public sealed class MixedPrecisionTests
         var sizes = new List<long>();
         foreach (var drop in new[] { 1, 0.5, 0.1 })
         {
-            using var quantized = Quantize(source, null, _options with { ActivationBits = 8, BitBudget = new() { MaxAccuracyDrop = drop } }, seed: 1);
+            using var quantized = Quantize(
+                source, null, _options with { ActivationBits = 8, BitBudget = new() { MaxAccuracyDrop = drop } },
+                seed: 1);
             using var scope = torch.NewDisposeScope();
             var images = torch.tensor(Images.Rows(24).SelectMany(row => row.Pixels).ToArray()).reshape(24, 3, 8, 8);
-            var changed = quantized.Network.Forward(images).argmax(1).ne(source.Forward(images).argmax(1)).to(torch.float32).mean().item<float>();
+            var changed = quantized.Network.Forward(images).argmax(1).ne(source.Forward(images).argmax(1))
+                .to(torch.float32).mean().item<float>();
             Assert.IsLessThanOrEqualTo(drop, changed);
-            sizes.Add(quantized.Network.Graph.Layers.All.Sum(layer => layer.WeightBits!.Value * layer.Count(quantized.Network)));
+            sizes.Add(quantized.Network.Graph.Layers.All.Sum(
+                layer => layer.WeightBits!.Value * layer.Count(quantized.Network)));
         }
         // Everything is allowed with the fewest bits.
         Assert.IsTrue(sizes[0] <= sizes[1] && sizes[1] <= sizes[2] && sizes[0] < sizes[2], string.Join(", ", sizes));
@@ -89,7 +103,8 @@ public sealed class MixedPrecisionTests
     public void A_size_that_is_too_small_says_how_much_it_takes()
     {
         using var source = ResNet.Cifar(8, TestNetworks.Classes, seed: 1, width: 4, inputSize: 8);
-        var message = Assert.ThrowsExactly<ArgumentException>(() => Quantize(source, source, _options with { BitBudget = new() { TargetSize = 10 } }, seed: 1)).Message;
+        var message = Assert.ThrowsExactly<ArgumentException>(
+            () => Quantize(source, source, _options with { BitBudget = new() { TargetSize = 10 } }, seed: 1)).Message;
         StringAssert.Contains(message, "TargetSize is 10 bytes");
     }
 
@@ -110,22 +125,30 @@ public sealed class MixedPrecisionTests
             _ => new() { TargetSize = 1000, MaxAccuracyDrop = 0.1 },
         };
         var expected = option switch { "both" => "MaxAccuracyDrop", "neither" => "TargetSize", _ => option };
-        Assert.AreEqual($"BitBudget.{expected}", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", new() { BitBudget = budget })).ParamName);
+        Assert.AreEqual($"BitBudget.{expected}",
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => _ml.Transforms.QuantizeHdrq("Score", "Source", new() { BitBudget = budget })).ParamName);
     }
 
     [TestMethod]
     public void Nothing_is_left_in_memory()
     {
         using var source = ResNet.Cifar(8, TestNetworks.Classes, seed: 1, width: 4, inputSize: 8);
-        LiveTensors.AssertUnchanged(() => Quantize(source, source, _options with { BitBudget = new() { TargetSize = Size(source, 4), Basis = BitAllocationBasis.Images } }, seed: 1).Dispose());
-        LiveTensors.AssertUnchanged(() => Quantize(source, source, _options with { BitBudget = new() { MaxAccuracyDrop = 0.9 } }, seed: 1).Dispose());
+        LiveTensors.AssertUnchanged(
+            () => Quantize(source, source,
+                _options with { BitBudget = new() { TargetSize = Size(source, 4), Basis = BitAllocationBasis.Images } },
+                seed: 1).Dispose());
+        LiveTensors.AssertUnchanged(
+            () => Quantize(source, source, _options with { BitBudget = new() { MaxAccuracyDrop = 0.9 } }, seed: 1)
+            .Dispose());
     }
 
     private NetworkTransformer Quantize(Network network, Network? source, HdrqOptions options, int seed)
     {
         var data = Images.View(_ml, Images.Rows(24, seed));
         using var model = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-        return _ml.Transforms.QuantizeHdrq("Score", "Source", options with { Source = source }, new() { Seed = seed }).Fit(model.Transform(data));
+        return _ml.Transforms.QuantizeHdrq("Score", "Source", options with { Source = source }, new() { Seed = seed })
+            .Fit(model.Transform(data));
     }
 
     /// <summary>A network that gives random images one class or another.</summary>
@@ -133,7 +156,8 @@ public sealed class MixedPrecisionTests
     {
         using var scope = torch.NewDisposeScope();
         var network = ResNet.Cifar(8, TestNetworks.Classes, seed: 1, width: 4, inputSize: 8);
-        var scores = network.Forward(torch.tensor(Images.Rows(24).SelectMany(row => row.Pixels).ToArray()).reshape(24, 3, 8, 8));
+        var scores = network.Forward(
+            torch.tensor(Images.Rows(24).SelectMany(row => row.Pixels).ToArray()).reshape(24, 3, 8, 8));
         network.Parameters[network.Graph.Layers.All[^1].Node.Inputs[2]].sub_(scores.mean([0]));
         return network;
     }

@@ -22,7 +22,9 @@ public sealed class NetworkAnalysisTests
         string[] columns = ["Source", "First", "Second", "FirstQuantized", "SecondQuantized"];
         NetworkComparison? comparison = null;
         var progress = new List<AnalysisProgress>();
-        LiveTensors.AssertUnchanged(() => comparison = _ml.Model.CompareNetworks(data, columns, _fast with { Progress = new Tests.Analysis.Progress(progress.Add) }, _rows));
+        LiveTensors.AssertUnchanged(
+            () => comparison = _ml.Model.CompareNetworks(
+                data, columns, _fast with { Progress = new Tests.Analysis.Progress(progress.Add) }, _rows));
 
         CollectionAssert.AreEqual(columns, comparison!.Networks.Select(network => network.Name).ToList());
         // Three networks in full precision, of one graph, and two quantized ones.
@@ -39,7 +41,9 @@ public sealed class NetworkAnalysisTests
         // What ML.NET itself measures on the same rows.
         var metrics = _ml.MulticlassClassification.Evaluate(data, scoreColumnName: "SecondQuantized");
         var all = _ml.Model.InterpolateNetworks(data, ["First", "Second"], _fast, _rows);
-        Assert.AreEqual(metrics.MicroAccuracy, _ml.Model.InterpolateNetworks(data, ["SecondQuantized", "FirstQuantized"], _fast, _rows).Points[0].Accuracy);
+        Assert.AreEqual(metrics.MicroAccuracy,
+            _ml.Model.InterpolateNetworks(data, ["SecondQuantized", "FirstQuantized"], _fast, _rows).Points[
+                0].Accuracy);
         Assert.HasCount(3, all.Points);
     }
 
@@ -49,15 +53,19 @@ public sealed class NetworkAnalysisTests
         using var source = TestNetworks.Classifier();
         using var model = Pipeline(source).Fit(Data());
         var data = model.Transform(Data());
-        var odd = _ml.Model.MeasureCurvature(data, "First", _fast, _rows with { DomainColumnName = "Name", Domain = "image 1" });
+        var odd = _ml.Model.MeasureCurvature(
+            data, "First", _fast, _rows with { DomainColumnName = "Name", Domain = "image 1" });
         var all = _ml.Model.MeasureCurvature(data, "First", _fast, _rows);
         Assert.AreNotEqual(odd.Whole.Trace, all.Whole.Trace);
         Assert.AreEqual(Values(all.Whole), Values(_ml.Model.MeasureCurvature(data, "First", _fast, _rows).Whole));
         Assert.AreEqual(CurvatureLoss.CrossEntropy, all.Loss);
         // Of the quantized network the blocks are those of its layers.
-        CollectionAssert.AreEqual(new[] { "conv", "scores" }, _ml.Model.MeasureCurvature(data, "FirstQuantized", _fast, _rows).Blocks.Select(block => block.Name).ToList());
+        CollectionAssert.AreEqual(new[] { "conv", "scores" },
+            _ml.Model.MeasureCurvature(data, "FirstQuantized", _fast, _rows).Blocks.Select(block => block.Name)
+            .ToList());
 
-        static (string, long, double, double, double?) Values(BlockCurvature block) => (block.Name, block.Weights, block.Trace, block.TraceStandardError, block.LargestEigenvalue);
+        static (string, long, double, double, double?) Values(BlockCurvature block) =>
+            (block.Name, block.Weights, block.Trace, block.TraceStandardError, block.LargestEigenvalue);
     }
 
     [TestMethod]
@@ -95,7 +103,8 @@ public sealed class NetworkAnalysisTests
             "GpuDeviceId" => new() { GpuDeviceId = -1 },
             _ => new(),
         };
-        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Model.CompareNetworks(Data(), ["Source"], options, rows)).ParamName);
+        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.Model.CompareNetworks(Data(), ["Source"], options, rows)).ParamName);
     }
 
     [TestMethod]
@@ -107,17 +116,25 @@ public sealed class NetworkAnalysisTests
         Assert.ThrowsExactly<ArgumentException>(() => _ml.Model.InterpolateNetworks(data, ["Source"]));
         Assert.ThrowsExactly<ArgumentException>(() => _ml.Model.CompareNetworks(data, []));
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Model.MeasureCurvature(data, "Nowhere"));
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Model.MeasureCurvature(data, "Pixels")).Message, "score column of a network");
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Model.MeasureCurvature(data, "Source", rows: new() { LabelColumnName = "Name" })).Message, "Key");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.Model.MeasureCurvature(data, "Pixels")).Message, "score column of a network");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.Model.MeasureCurvature(data, "Source", rows: new() { LabelColumnName = "Name" })).Message, "Key");
     }
 
     private EstimatorChain<NetworkTransformer> Pipeline(Network source) =>
         _ml.Transforms.ApplyNetwork("Source", "Pixels", source)
-            .Append(_ml.Transforms.AdaptNetwork("First", "Source", new() { Epochs = 1, LearningRate = 0.01 }, new() { Seed = 1 }))
-            .Append(_ml.Transforms.AdaptNetwork("Second", "Source", new() { Epochs = 1, LearningRate = 0.01 }, new() { Seed = 2 }))
-            .Append(_ml.Transforms.QuantizeHdrq("FirstQuantized", "First", new() { WeightBits = 4, Training = new() { Iterations = 0 } }))
-            .Append(_ml.Transforms.QuantizeHdrq("SecondQuantized", "Second", new() { WeightBits = 4, Training = new() { Iterations = 0 } }));
+            .Append(_ml.Transforms.AdaptNetwork(
+                "First", "Source", new() { Epochs = 1, LearningRate = 0.01 }, new() { Seed = 1 }))
+            .Append(_ml.Transforms.AdaptNetwork(
+                "Second", "Source", new() { Epochs = 1, LearningRate = 0.01 }, new() { Seed = 2 }))
+            .Append(_ml.Transforms.QuantizeHdrq(
+                "FirstQuantized", "First", new() { WeightBits = 4, Training = new() { Iterations = 0 } }))
+            .Append(_ml.Transforms.QuantizeHdrq(
+                "SecondQuantized", "Second", new() { WeightBits = 4, Training = new() { Iterations = 0 } }));
 
-    private IDataView Data() => _ml.Transforms.Conversion.MapValueToKey("Label", keyOrdinality: Microsoft.ML.Transforms.ValueToKeyMappingEstimator.KeyOrdinality.ByValue)
+    private IDataView Data() =>
+        _ml.Transforms.Conversion.MapValueToKey(
+        "Label", keyOrdinality: Microsoft.ML.Transforms.ValueToKeyMappingEstimator.KeyOrdinality.ByValue)
         .Fit(Images.View(_ml, Images.Rows(20))).Transform(Images.View(_ml, Images.Rows(20)));
 }

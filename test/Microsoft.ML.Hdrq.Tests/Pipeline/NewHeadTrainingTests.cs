@@ -117,7 +117,8 @@ public sealed class NewHeadTrainingTests
                 255, seed: 1, default);
             return start.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight).ToDictionary(
                 parameter => parameter.Name,
-                parameter => (trained.Parameters[parameter.Name] - start.Parameters[parameter.Name]).data<float>().ToArray());
+                parameter => (trained.Parameters[parameter.Name] - start.Parameters[parameter.Name]).data<float>()
+                    .ToArray());
         }
     }
 
@@ -171,7 +172,8 @@ public sealed class NewHeadTrainingTests
         var data = Data(30);
         using var model = _ml.Transforms.Conversion.MapValueToKey("Label", "Class")
             .Append(_ml.Transforms.ApplyNetwork("Source", "Pixels", network))
-            .Append(_ml.Transforms.AdaptNetwork("Score", "Source", new AdaptationOptions { Epochs = 2, ValidationFraction = 0.2 }))
+            .Append(_ml.Transforms.AdaptNetwork(
+                "Score", "Source", new AdaptationOptions { Epochs = 2, ValidationFraction = 0.2 }))
             .Fit(data);
         Assert.AreEqual(2, lines.Count(line => line.Contains("accuracy 0.", StringComparison.Ordinal)
             && line.Contains("of 2; best so far", StringComparison.Ordinal)), string.Join('\n', lines));
@@ -221,7 +223,8 @@ public sealed class NewHeadTrainingTests
         using var builder = new NetworkBuilder();
         builder.Input("input", -1, 3, 8, 8);
         builder.Parameter("conv.weight", torch.randn([300, 3, 3, 3], generator: new torch.Generator(3)));
-        builder.Node("Conv", "conv", ["input", "conv.weight"], ("pads", new long[] { 1, 1, 1, 1 }), ("strides", new long[] { 2, 2 }));
+        builder.Node("Conv", "conv", ["input", "conv.weight"], ("pads", new long[] { 1, 1, 1, 1 }),
+            ("strides", new long[] { 2, 2 }));
         builder.Node("Relu", "relu", ["conv"]);
         builder.Node("GlobalAveragePool", "pool", ["relu"]);
         return builder.Build(new GraphValue("pool", ElementType.Float32, [-1, 300, 1, 1]));

@@ -112,7 +112,16 @@ public sealed class NotFiniteTests
     {
         using var network = TestNetworks.Classifier();
         // One step: its loss is that of the weights before it.
-        var message = Adapt(network, new() { Epochs = 1, BatchSize = 12, LearningRate = 1000, WeightDecay = 0, Momentum = 0, Optimizer = FineTuningOptimizer.Sgd }, huge: true);
+        var message = Adapt(network,
+            new()
+            {
+                Epochs = 1,
+                BatchSize = 12,
+                LearningRate = 1000,
+                WeightDecay = 0,
+                Momentum = 0,
+                Optimizer = FineTuningOptimizer.Sgd
+            }, huge: true);
         StringAssert.Matches(message, new("^Parameter '.*' is not finite after step 1 of 1: the learning rate, 1000, "));
     }
 
@@ -120,7 +129,8 @@ public sealed class NotFiniteTests
     public void A_loss_that_is_not_finite_names_its_step()
     {
         using var network = TestNetworks.Classifier();
-        var message = Adapt(network, new() { Epochs = 40, BatchSize = 4, LearningRate = 1000, Optimizer = FineTuningOptimizer.Sgd });
+        var message = Adapt(network,
+            new() { Epochs = 40, BatchSize = 4, LearningRate = 1000, Optimizer = FineTuningOptimizer.Sgd });
         StringAssert.Matches(message, new("(in step [0-9]+ of 120|after step [0-9]+ of 120|after epoch)"));
         StringAssert.Contains(message, "the learning rate, 1000, is too large for this network");
     }
@@ -133,11 +143,13 @@ public sealed class NotFiniteTests
         using var huge = Scaled(network, "conv.weight", 1e38f);
         var images = torch.rand(8, 3, 8, 8).mul(0.01f);
         images[5] = torch.full([3, 8, 8], 50f);
-        foreach (QuantizationOptions options in new QuantizationOptions[] { new RoundToNearestOptions(), new HdrqOptions { Training = new() { Iterations = 2 } } })
+        foreach (QuantizationOptions options in new QuantizationOptions[] { new RoundToNearestOptions(),
+            new HdrqOptions { Training = new() { Iterations = 2 } } })
         {
             var message = Assert.ThrowsExactly<InvalidOperationException>(
                 () => NetworkQuantizer.Quantize(huge, images, options)).Message;
-            StringAssert.Matches(message, new("^The network gives values '.*' that are not finite \\(NaN or infinite\\) for image 5 of those that were read: "));
+            StringAssert.Matches(message,
+                new("^The network gives values '.*' that are not finite \\(NaN or infinite\\) for image 5 of those that were read: "));
         }
     }
 
@@ -151,7 +163,8 @@ public sealed class NotFiniteTests
         negative.Parameters["bn.variance"][3] = -1f;
         var message = Assert.ThrowsExactly<ArgumentException>(
             () => NetworkQuantizer.Quantize(negative, torch.rand(4, 3, 8, 8), new RoundToNearestOptions())).Message;
-        StringAssert.StartsWith(message, "Parameter 'conv.weight' of the network with its normalizations folded holds a value that is not finite.");
+        StringAssert.StartsWith(message,
+            "Parameter 'conv.weight' of the network with its normalizations folded holds a value that is not finite.");
         using var source = network.Clone();
         source.Parameters["linear.bias"][1] = float.NaN;
         message = Assert.ThrowsExactly<ArgumentException>(
@@ -164,12 +177,16 @@ public sealed class NotFiniteTests
     {
         using var scope = torch.NewDisposeScope();
         using var network = TestNetworks.Classifier();
-        var options = new HdrqOptions { Training = new() { Iterations = 30, WeightLearningRate = 1000, ActivationScaleLearningRate = 1000 } };
+        var options = new HdrqOptions
+        {
+            Training = new() { Iterations = 30, WeightLearningRate = 1000, ActivationScaleLearningRate = 1000 }
+        };
         // Squares of such outputs overflow, while the outputs are numbers.
         using var large = Scaled(network, "conv.weight", 1e21f);
         var message = Assert.ThrowsExactly<InvalidOperationException>(
             () => NetworkQuantizer.Quantize(large, torch.rand(8, 3, 8, 8), options)).Message;
-        StringAssert.Matches(message, new("^(The loss is .* in step [0-9]+ of block '.*'|Parameter '.*' is not finite after the last step of block '.*'): a learning rate of the training is too large"));
+        StringAssert.Matches(message,
+            new("^(The loss is .* in step [0-9]+ of block '.*'|Parameter '.*' is not finite after the last step of block '.*'): a learning rate of the training is too large"));
     }
 
     [TestMethod]
@@ -184,7 +201,9 @@ public sealed class NotFiniteTests
         using var linear = Scaled(large, "linear.weight", 1e-25f);
         using var source = _ml.Transforms.ApplyNetwork("Score", "Pixels", linear).Fit(Rows());
         var message = Assert.ThrowsExactly<InvalidOperationException>(() => _ml.Transforms
-            .AdaptNetwork("Adapted", "Score", options with { Moments = new() { Kind = MomentsKind.LowRank, MinImages = 12 } }).Fit(source.Transform(Rows()))).Message;
+            .AdaptNetwork("Adapted", "Score",
+                options with { Moments = new() { Kind = MomentsKind.LowRank, MinImages = 12 } })
+                .Fit(source.Transform(Rows()))).Message;
         StringAssert.StartsWith(message, "The inputs of layer 'scores' are not finite, or too large for their Gram matrix.");
         _ml.Transforms.AdaptNetwork("Adapted", "Score", options with { Moments = SentMoments.Nothing })
             .Fit(source.Transform(Rows())).Dispose();
@@ -216,18 +235,21 @@ public sealed class NotFiniteTests
         (string Name, Action<IDataView> Analyze)[] analyses =
         [
             ("curvature", data => _ml.Model.MeasureCurvature(data, "Score", new() { Probes = 1, PowerIterations = 0 })),
-            ("comparison", data => _ml.Model.CompareNetworks(data, ["Score", "Other"], new() { Probes = 1, PowerIterations = 0, Steps = 1 })),
+            ("comparison", data => _ml.Model.CompareNetworks(
+                data, ["Score", "Other"], new() { Probes = 1, PowerIterations = 0, Steps = 1 })),
             ("interpolation", data => _ml.Model.InterpolateNetworks(data, ["Score", "Other"], new() { Steps = 1 })),
         ];
         using var same = _ml.Transforms.ApplyNetwork("Other", "Pixels", network).Fit(weights);
         foreach (var (name, analyze) in analyses)
         {
             var message = Assert.ThrowsExactly<ArgumentException>(() => analyze(same.Transform(weights)), name).Message;
-            StringAssert.StartsWith(message, "Parameter 'linear.bias' of the network of column 'Score' holds a value that is not finite.", name);
+            StringAssert.StartsWith(message,
+                "Parameter 'linear.bias' of the network of column 'Score' holds a value that is not finite.", name);
             message = Assert.ThrowsExactly<InvalidOperationException>(() => analyze(same.Transform(values)), name).Message;
             StringAssert.Matches(message, name == "curvature"
                 ? new("^The second derivative of the loss by weight '.*' is not finite: ")
-                : new("^The network gives losses that are not finite \\(NaN or infinite\\) for image [0-9]+ of those that were read: "), name);
+                : new(
+                    "^The network gives losses that are not finite \\(NaN or infinite\\) for image [0-9]+ of those that were read: "), name);
         }
     }
 

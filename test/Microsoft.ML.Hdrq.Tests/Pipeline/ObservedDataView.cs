@@ -24,9 +24,11 @@ internal sealed class ObservedDataView(IDataView data, string column = nameof(Im
 
     public long? GetRowCount() => data.GetRowCount();
 
-    public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null) => new Cursor(this, data.GetRowCursor(Note(columnsNeeded), rand));
+    public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null) =>
+        new Cursor(this, data.GetRowCursor(Note(columnsNeeded), rand));
 
-    public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
+    public DataViewRowCursor[] GetRowCursorSet(
+        IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
         [.. data.GetRowCursorSet(Note(columnsNeeded), n, rand).Select(cursor => new Cursor(this, cursor))];
 
     private DataViewSchema.Column[] Note(IEnumerable<DataViewSchema.Column> columns)

@@ -28,7 +28,12 @@ public sealed class OnePipelineTests
         var data = ml.Data.LoadFromEnumerable(Rows(96));
         using var network = ResNet.Cifar(8, 2, seed: 1, width: 4, inputSize: 8);
         var adapt = new AdaptationOptions { Epochs = 12, BatchSize = 16, LearningRate = 0.05, UpdateStatistics = true };
-        var quantize = new HdrqOptions { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 40, BatchSize = 16 } };
+        var quantize = new HdrqOptions
+        {
+            WeightBits = 4,
+            ActivationBits = 4,
+            Training = new() { Iterations = 40, BatchSize = 16 }
+        };
         var pipeline = ml.Transforms.ApplyNetwork("Source", "Pixels", network, new() { ClassNames = ["dark", "light"] })
             .Append(ml.Transforms.AdaptNetwork("Fog", "Source", adapt, Of("fog")))
             .Append(ml.Transforms.AdaptNetwork("Night", "Source", adapt, Of("night")))
@@ -44,7 +49,8 @@ public sealed class OnePipelineTests
         Assert.IsFalse(networks.Exists(network => network.HasEngine));
 
         var metrics = ml.MulticlassClassification.Evaluate(model.Transform(data));
-        Assert.IsGreaterThan(0.9, metrics.MicroAccuracy, "The merged network must tell light images from dark ones in both domains.");
+        Assert.IsGreaterThan(0.9, metrics.MicroAccuracy,
+            "The merged network must tell light images from dark ones in both domains.");
         Assert.AreEqual("Score", networks.Single(network => network.HasEngine).OutputColumnName);
         var only = model.Only(data.Schema, "Score");
         var expected = model.Transform(data).GetColumn<float[]>("Score").ToArray();
@@ -66,7 +72,8 @@ public sealed class OnePipelineTests
             var isFog = i % 2 == 0;
             yield return new Row
             {
-                Pixels = [.. Enumerable.Range(0, 192).Select(p => (float)(random.NextDouble() + (isLight ? 0.8 : -0.8) + (isFog && p < 64 ? 0.5 : 0)))],
+                Pixels = [.. Enumerable.Range(0, 192)
+                    .Select(p => (float)(random.NextDouble() + (isLight ? 0.8 : -0.8) + (isFog && p < 64 ? 0.5 : 0)))],
                 Domain = isFog ? "fog" : "night",
                 // ML.NET counts the values of members from 0, and keys in data from 1.
                 Label = isLight ? 1u : 0u,

@@ -18,7 +18,8 @@ public sealed class OnnxReportTests
         Assert.HasCount(8, report.Layers);
         Assert.IsTrue(report.Layers.All(layer => layer is { IsInteger: true, Reason: null }), report.ToString());
         // 7 convolutions and a linear layer; the first and the last have 8 bits.
-        Assert.AreEqual("8:8 4:4 4:4 4:4 4:4 4:4 4:4 8:8", string.Join(' ', report.Layers.Select(layer => $"{layer.WeightBits}:{layer.InputBits}")));
+        Assert.AreEqual("8:8 4:4 4:4 4:4 4:4 4:4 4:4 8:8",
+            string.Join(' ', report.Layers.Select(layer => $"{layer.WeightBits}:{layer.InputBits}")));
         // Those of 8 bits have the full range, as in the paper.
         Assert.AreEqual("01111110", Signs(report));
         Assert.AreEqual(7, report.IntegerOperators["QLinearConv"]);
@@ -57,7 +58,8 @@ public sealed class OnnxReportTests
         var reasons = report.Layers.ToDictionary(layer => layer.Name, layer => layer.Reason);
         Assert.AreEqual("Its input is not quantized.", reasons["conv1"]);
         Assert.AreEqual("Its output is not quantized.", reasons["layer1.0.conv2"]);
-        StringAssert.Contains(report.ToString(), "layer1.0.conv2 (Conv): Its output is not quantized.", StringComparison.Ordinal);
+        StringAssert.Contains(report.ToString(), "layer1.0.conv2 (Conv): Its output is not quantized.",
+            StringComparison.Ordinal);
     }
 
     [TestMethod]
@@ -67,13 +69,15 @@ public sealed class OnnxReportTests
         Assert.IsTrue(paper.All(layer => layer.Remedy!.Contains("QuantizerPlacement.Integer", StringComparison.Ordinal)));
         Assert.IsTrue(Report(QuantizerPlacement.Integer).Layers.All(layer => layer.Remedy is null));
         using var network = SmallNetworks.Build(builder => builder.Node(
-            "ConvTranspose", "y", [builder.Node("Relu", "relu", [builder.Convolve("conv", "x")]), builder.Parameter("up.weight", SmallNetworks.Random(1, 2, 2, 2, 2))]));
+            "ConvTranspose", "y", [builder.Node("Relu", "relu", [builder.Convolve("conv", "x")]),
+                builder.Parameter("up.weight", SmallNetworks.Random(1, 2, 2, 2, 2))]));
         using var images = torch.rand([4, 2, 8, 8], generator: new torch.Generator(1));
         using var quantized = NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions());
         var transposed = OnnxReport.Of(quantized).Layers.Single(layer => layer.Type == "ConvTranspose");
         StringAssert.Contains(transposed.Reason!, "no integer kernel for ConvTranspose", StringComparison.Ordinal);
         StringAssert.Contains(transposed.Remedy!, "Resize", StringComparison.Ordinal);
-        using var skipped = NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions { Overrides = [new("^conv$") { Skip = true }] });
+        using var skipped = NetworkQuantizer.Quantize(
+            network, images, new RoundToNearestOptions { Overrides = [new("^conv$") { Skip = true }] });
         StringAssert.Contains(OnnxReport.Of(skipped).Layers[0].Remedy!, "'conv'", StringComparison.Ordinal);
     }
 
@@ -110,11 +114,14 @@ public sealed class OnnxReportTests
         switch (activation)
         {
             case "HardSwish written out":
-                var clipped = builder.Node("Clip", "clip", [builder.Node("Add", "add", [value, Number("three", 3)]), Number("zero", 0), Number("six", 6)]);
+                var clipped = builder.Node("Clip", "clip",
+                    [builder.Node("Add", "add", [value, Number("three", 3)]), Number("zero", 0), Number("six", 6)]);
                 return builder.Node("Div", "hardswish", [builder.Node("Mul", "mul", [value, clipped]), Number("sixth", 6)]);
             case "Gelu written out":
                 var erf = builder.Node("Erf", "erf", [builder.Node("Div", "div", [value, Number("root", 1.41421356f)])]);
-                return builder.Node("Mul", "gelu", [builder.Node("Mul", "mul", [value, builder.Node("Add", "add", [erf, Number("one", 1)])]), Number("half", 0.5f)]);
+                return builder.Node("Mul", "gelu",
+                    [builder.Node("Mul", "mul", [value, builder.Node("Add", "add", [erf, Number("one", 1)])]),
+                        Number("half", 0.5f)]);
             case "Sigmoid times input":
                 return builder.Node("Mul", "silu", [value, builder.Node("Sigmoid", "sigmoid", [value])]);
             case "BatchNormalization after Relu":
@@ -128,9 +135,13 @@ public sealed class OnnxReportTests
                 ]);
             case "scaled and shifted":
                 var scaled = builder.Node("Mul", "scaled", [Number("scale", 1.5f), value]);
-                var shifted = builder.Node("Add", "shifted", [scaled, builder.Parameter("shift", torch.tensor(new[] { 0.3f, -0.2f }, [1, 2, 1, 1]))]);
+                var shifted = builder.Node("Add", "shifted",
+                    [scaled, builder.Parameter("shift", torch.tensor(new[] { 0.3f, -0.2f }, [1, 2, 1, 1]))]);
                 var turned = builder.Node("Sub", "turned", [Number("centre", 0.1f), shifted]);
-                return builder.Node("Relu", "positive", [builder.Node("Div", "divided", [turned, builder.Parameter("divisor", torch.tensor(new[] { 2f, 0.5f }, [2, 1, 1]), ParameterRole.Constant)])]);
+                return builder.Node("Relu", "positive",
+                    [builder.Node("Div", "divided",
+                        [turned, builder.Parameter("divisor", torch.tensor(new[] { 2f, 0.5f }, [2, 1, 1]),
+                            ParameterRole.Constant)])]);
             case "none":
                 return value;
             default:
@@ -145,7 +156,8 @@ public sealed class OnnxReportTests
     {
         using var network = SmallNetworks.Residual();
         var report = OnnxReport.Of(network);
-        Assert.IsTrue(report.Layers.All(layer => layer is { IsInteger: false, WeightBits: null, Reason: "Its weight is not quantized." }));
+        Assert.IsTrue(report.Layers.All(
+            layer => layer is { IsInteger: false, WeightBits: null, Reason: "Its weight is not quantized." }));
         Assert.AreEqual(0, report.Conversions);
         Assert.IsEmpty(report.IntegerOperators);
         Assert.IsGreaterThan(1, (double)report.FileSize / report.FullPrecisionSize);
@@ -160,7 +172,8 @@ public sealed class OnnxReportTests
         var report = OnnxReport.Save(network, path);
         Assert.AreEqual(new FileInfo(path).Length, report.FileSize);
         Assert.AreEqual(expected.ToString(), report.ToString());
-        StringAssert.Matches(report.Summary, new(@"^[\d,]+ bytes, [\d.]+.?% of full precision; 8 of 8 layers are integer kernels \(2 W8A8, 6 W4A4\); \d+ of \d+ operators compute on integers, \d+ conversions$"));
+        StringAssert.Matches(report.Summary,
+            new(@"^[\d,]+ bytes, [\d.]+.?% of full precision; 8 of 8 layers are integer kernels \(2 W8A8, 6 W4A4\); \d+ of \d+ operators compute on integers, \d+ conversions$"));
 
         // With tensors in a file of their own.
         var split = OnnxReport.Save(network, path, new() { ExternalDataFile = "a.data", FourBitInitializers = true });
@@ -194,6 +207,8 @@ public sealed class OnnxReportTests
     {
         using var scope = torch.NewDisposeScope();
         using var network = ResNet.Cifar(8, 10, seed: 1);
-        return NetworkQuantizer.Quantize(network, SmallNetworks.Random(1, 4, 3, 32, 32), SmallNetworks.Nearest with { WeightBits = 4, ActivationBits = 4, Placement = placement }, seed: 1);
+        return NetworkQuantizer.Quantize(
+            network, SmallNetworks.Random(1, 4, 3, 32, 32),
+            SmallNetworks.Nearest with { WeightBits = 4, ActivationBits = 4, Placement = placement }, seed: 1);
     }
 }

@@ -18,7 +18,8 @@ internal static class OnnxRuntimeScores
         [
             .. rows.Select(row =>
             {
-                var tensor = new DenseTensor<float>(row, [1, .. sizes is [] ? [TestNetworks.Channels, TestNetworks.Size, TestNetworks.Size] : sizes]);
+                var tensor = new DenseTensor<float>(
+                    row, [1, .. sizes is [] ? [TestNetworks.Channels, TestNetworks.Size, TestNetworks.Size] : sizes]);
                 using var outputs = session.Run([NamedOnnxValue.CreateFromTensor(input, tensor)]);
                 return outputs[0].AsTensor<float>().ToArray();
             }),

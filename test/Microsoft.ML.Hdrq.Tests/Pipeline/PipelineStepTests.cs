@@ -13,7 +13,8 @@ public sealed class PipelineStepTests
         var rows = Images.Rows(6);
         var data = Images.View(ml, rows);
         var expected = OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels));
-        using var model = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Append(ml.Transforms.CopyColumns("Copy", "Score")).Fit(data);
+        using var model = ml.Transforms.ApplyNetwork("Score", "Pixels", network)
+            .Append(ml.Transforms.CopyColumns("Copy", "Score")).Fit(data);
         using var engine = ml.Model.CreatePredictionEngine<ImageRow, ScoredRow>(model, inputSchemaDefinition: Definition());
 
         // The same object twice: the scores of a row must not outlive it.
@@ -38,22 +39,26 @@ public sealed class PipelineStepTests
         var expected = OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels));
         // Most labels are what the network says, the others are not.
         for (var i = 0; i < rows.Length; i++)
-            rows[i].Label = $"class {(Array.IndexOf(expected[i], expected[i].Max()) + (i % 4 == 0 ? 1 : 0)) % TestNetworks.Classes}";
+            rows[i].Label =
+                $"class {(Array.IndexOf(expected[i], expected[i].Max()) + (i % 4 == 0 ? 1 : 0)) % TestNetworks.Classes}";
         var data = Images.View(ml, rows);
         var classes = ml.Data.LoadFromEnumerable(Images.ClassNames.Select(name => new ImageRow { Label = name }));
         var keys = ml.Transforms.SelectColumns("Label").Fit(classes).Transform(classes);
         using var model = ml.Transforms.Conversion.MapValueToKey("Label", keyData: keys)
-            .Append(ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { ClassNames = Images.ClassNames, Softmax = true })).Fit(data);
+            .Append(ml.Transforms.ApplyNetwork(
+                "Score", "Pixels", network, new() { ClassNames = Images.ClassNames, Softmax = true })).Fit(data);
 
         var scored = model.Transform(data);
         var metrics = ml.MulticlassClassification.Evaluate(scored);
         Assert.AreEqual(0.75, metrics.MicroAccuracy, 1e-9);
         var labels = rows.Select(row => Array.IndexOf(Images.ClassNames, row.Label)).ToArray();
-        var logLoss = expected.Select((scores, i) => Math.Log(scores.Sum(score => Math.Exp(score))) - scores[labels[i]]).Average();
+        var logLoss = expected.Select((scores, i) => Math.Log(scores.Sum(score => Math.Exp(score))) - scores[labels[i]])
+            .Average();
         Assert.AreEqual(logLoss, metrics.LogLoss, 1e-4);
 
         var named = ml.Transforms.Conversion.MapKeyToValue("PredictedLabel").Fit(scored).Transform(scored);
-        CollectionAssert.AreEqual(expected.Select(scores => $"class {Array.IndexOf(scores, scores.Max())}").ToArray(), named.GetColumn<string>("PredictedLabel").ToArray());
+        CollectionAssert.AreEqual(expected.Select(scores => $"class {Array.IndexOf(scores, scores.Max())}").ToArray(),
+            named.GetColumn<string>("PredictedLabel").ToArray());
     }
 
     [TestMethod]
@@ -72,7 +77,8 @@ public sealed class PipelineStepTests
         using var model = estimator.Fit(data);
 
         var scored = model.Transform(data);
-        Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)), Images.Scores(scored, "Features"), 1e-4f);
+        Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)),
+            Images.Scores(scored, "Features"), 1e-4f);
         Assert.AreEqual(TestNetworks.Classes, Images.Scores(scored)[0].Length);
         Assert.AreEqual(TextDataViewType.Instance, scored.Schema["Guess"].Type);
     }
@@ -153,7 +159,8 @@ public sealed class PipelineStepTests
         float[][] Score(ImageRow[] rows, int batchSize)
         {
             var data = Images.View(ml, rows);
-            using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { BatchSize = batchSize }).Fit(data);
+            using var transformer = ml.Transforms.ApplyNetwork(
+                "Score", "Pixels", network, new() { BatchSize = batchSize }).Fit(data);
             return Images.Scores(transformer.Transform(data));
         }
     }
@@ -166,13 +173,16 @@ public sealed class PipelineStepTests
         ml.Log += (_, e) => messages.Add(e.Message);
         using var network = TestNetworks.Classifier();
         using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(Images.View(ml, Images.Rows(1)));
-        Assert.HasCount(1, messages.Where(message => message.Contains("Kind=Info") && message.Contains("'Score'") && message.Contains("'Pixels'")));
+        Assert.HasCount(1, messages.Where(
+            message => message.Contains("Kind=Info") && message.Contains("'Score'") && message.Contains("'Pixels'")));
     }
 
     private static SchemaDefinition Definition()
     {
         var definition = SchemaDefinition.Create(typeof(ImageRow));
-        definition[nameof(ImageRow.Pixels)].ColumnType = new VectorDataViewType(NumberDataViewType.Single, TestNetworks.Channels, TestNetworks.Size, TestNetworks.Size);
+        definition[nameof(ImageRow.Pixels)].ColumnType =
+            new VectorDataViewType(NumberDataViewType.Single, TestNetworks.Channels, TestNetworks.Size,
+            TestNetworks.Size);
         return definition;
     }
 }

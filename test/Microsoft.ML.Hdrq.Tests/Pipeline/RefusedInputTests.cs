@@ -9,7 +9,10 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;
 
-/// <summary>What would train, merge or quantize something senseless in silence is refused with a sentence that names it, or done right.</summary>
+/// <summary>
+/// What would train, merge or quantize something senseless in silence is refused with a sentence that names it, or done
+/// right.
+/// </summary>
 [TestClass]
 public sealed class RefusedInputTests
 {
@@ -53,8 +56,15 @@ public sealed class RefusedInputTests
         {
             var losses = new List<double>();
             using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-            var options = new AdaptationOptions { Epochs = 2, LearningRate = 0.01, Progress = new Report<FineTuningProgress>(step => losses.Add(step.Loss)) };
-            var adapted = _ml.Transforms.AdaptNetwork("Score", "Source", options, new() { Seed = 1, LabelColumnName = masks ? "Mask" : "Label" }).Fit(source.Transform(data));
+            var options = new AdaptationOptions
+            {
+                Epochs = 2,
+                LearningRate = 0.01,
+                Progress = new Report<FineTuningProgress>(step => losses.Add(step.Loss))
+            };
+            var adapted = _ml.Transforms.AdaptNetwork(
+                "Score", "Source", options, new() { Seed = 1, LabelColumnName = masks ? "Mask" : "Label" })
+                .Fit(source.Transform(data));
             return (adapted, losses[0]);
         }
     }
@@ -66,10 +76,12 @@ public sealed class RefusedInputTests
         using var probabilities = EndingIn(logits, "Softmax");
         var data = Data();
         using var first = _ml.Transforms.ApplyNetwork("Logits", "Pixels", logits, new() { Softmax = true }).Fit(data);
-        using var second = _ml.Transforms.ApplyNetwork("Probabilities", "Pixels", probabilities, new() { Softmax = true }).Fit(data);
+        using var second = _ml.Transforms.ApplyNetwork(
+            "Probabilities", "Pixels", probabilities, new() { Softmax = true }).Fit(data);
         var scored = second.Transform(first.Transform(data));
         Images.AssertClose(Images.Scores(scored, "Logits"), Images.Scores(scored, "Probabilities"), 1e-5f);
-        var losses = _ml.Model.CompareNetworks(scored, ["Logits", "Probabilities"]).Networks.Select(network => network.Loss).ToArray();
+        var losses = _ml.Model.CompareNetworks(scored, ["Logits", "Probabilities"]).Networks.Select(
+            network => network.Loss).ToArray();
         Assert.AreEqual(losses[0], losses[1], 1e-6);
     }
 
@@ -109,7 +121,8 @@ public sealed class RefusedInputTests
         Assert.AreEqual(one.ParametersSha256(), quantized.Metadata[NetworkMetadata.Source]);
         NetworkMerger.Merge([a, b, again]).Dispose();
         var message = Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.Merge([a, b, other])).Message;
-        foreach (var part in new[] { "Networks 0 and 2", one.ParametersSha256(), two.ParametersSha256(), "AllowDifferentSources" })
+        foreach (var part in new[] { "Networks 0 and 2", one.ParametersSha256(), two.ParametersSha256(),
+            "AllowDifferentSources" })
             Assert.Contains(part, message);
         using var merged = NetworkMerger.Merge([a, other], new() { AllowDifferentSources = true });
         Assert.IsFalse(merged.Metadata.ContainsKey(NetworkMetadata.Source));
@@ -119,7 +132,8 @@ public sealed class RefusedInputTests
         Network Adapted(Network network, int seed)
         {
             using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-            using var adapted = _ml.Transforms.AdaptNetwork("Score", "Source", new() { Epochs = 1 }, new() { Seed = seed }).Fit(source.Transform(data));
+            using var adapted = _ml.Transforms.AdaptNetwork(
+                "Score", "Source", new() { Epochs = 1 }, new() { Seed = seed }).Fit(source.Transform(data));
             return adapted.Network.Clone();
         }
     }
@@ -130,12 +144,20 @@ public sealed class RefusedInputTests
         using var network = TestNetworks.Classifier();
         var data = Data();
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-        var options = new RoundToNearestOptions { Overrides = [new("conv") { WeightBits = 4 }, new("^con$") { Skip = true }] };
-        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.QuantizeNetwork("Score", "Source", options, new() { DomainColumnName = "Nowhere", Domain = "none" }).Fit(source.Transform(data)));
+        var options = new RoundToNearestOptions
+        {
+            Overrides = [new("conv") { WeightBits = 4 }, new("^con$") { Skip = true }]
+        };
+        var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.Transforms.QuantizeNetwork(
+                "Score", "Source", options, new() { DomainColumnName = "Nowhere", Domain = "none" })
+            .Fit(source.Transform(data)));
         Assert.AreEqual("Overrides", error.ParamName);
-        Assert.Contains("The pattern '^con$' of Overrides matches none of the network's 2 layers ('conv', 'scores').", error.Message);
+        Assert.Contains("The pattern '^con$' of Overrides matches none of the network's 2 layers ('conv', 'scores').",
+            error.Message);
         // A pattern may match what an earlier one has matched already.
-        using var quantized = _ml.Transforms.QuantizeNetwork("Score", "Source", options with { Overrides = [new("conv"), new("co")] }).Fit(source.Transform(data));
+        using var quantized = _ml.Transforms.QuantizeNetwork(
+            "Score", "Source", options with { Overrides = [new("conv"), new("co")] }).Fit(source.Transform(data));
     }
 
     [TestMethod]
@@ -144,7 +166,9 @@ public sealed class RefusedInputTests
         using var network = TestNetworks.Segmenter();
         var data = Data(mask: pixel => pixel % 2 == 0 ? (byte)255 : (byte)0);
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-        var message = Assert.ThrowsExactly<InvalidOperationException>(() => _ml.Transforms.AdaptNetwork("Score", "Source", rows: new() { LabelColumnName = "Mask" }).Fit(source.Transform(data))).Message;
+        var message = Assert.ThrowsExactly<InvalidOperationException>(
+            () => _ml.Transforms.AdaptNetwork("Score", "Source", rows: new() { LabelColumnName = "Mask" })
+            .Fit(source.Transform(data))).Message;
         foreach (var part in new[] { "'Mask'", "255", "ignored", "MaskLoadingOptions.ClassMap", "{ [0] = 0, [255] = 1 }" })
             Assert.Contains(part, message);
     }
@@ -155,12 +179,16 @@ public sealed class RefusedInputTests
         using var network = TestNetworks.Classifier();
         var data = Data();
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-        using var quantized = _ml.Transforms.QuantizeNetwork("Quantized", "Source", new RoundToNearestOptions()).Fit(source.Transform(data));
+        using var quantized = _ml.Transforms.QuantizeNetwork("Quantized", "Source", new RoundToNearestOptions())
+            .Fit(source.Transform(data));
         var scored = quantized.Transform(source.Transform(data));
-        Assert.StartsWith("The network is quantized already, by RTN;", Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.QuantizeHdrq("Score", "Quantized").Fit(scored)).Message);
+        Assert.StartsWith("The network is quantized already, by RTN;",
+            Assert.ThrowsExactly<ArgumentException>(
+                () => _ml.Transforms.QuantizeHdrq("Score", "Quantized").Fit(scored)).Message);
         Assert.StartsWith(
             "Networks 'Source' and 'Quantized' cannot be merged, because network 'Quantized' is quantized, and network 'Source' is not.",
-            Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.MergeNetworks("Score", "Source", "Quantized").Fit(scored)).Message);
+            Assert.ThrowsExactly<ArgumentException>(
+                () => _ml.Transforms.MergeNetworks("Score", "Source", "Quantized").Fit(scored)).Message);
         Assert.StartsWith(
             "Networks 0 and 1 cannot be merged, because network 0 is quantized, and network 1 is not.",
             Assert.ThrowsExactly<ArgumentException>(() => NetworkMerger.Merge([quantized.Network, network])).Message);
@@ -177,7 +205,8 @@ public sealed class RefusedInputTests
         foreach (var normalized in new[] { source.Network, adapted.Network })
         {
             Assert.AreEqual("mean 0.5 1 2, deviation 1 2 0.25", normalized.Metadata[NetworkMetadata.Normalization]);
-            var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.ApplyNetwork("Score", "Pixels", normalized, options));
+            var error = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => _ml.Transforms.ApplyNetwork("Score", "Pixels", normalized, options));
             Assert.AreEqual("Normalization", error.ParamName);
             Assert.Contains("the network normalizes its input itself (mean 0.5 1 2, deviation 1 2 0.25)", error.Message);
         }
@@ -192,10 +221,16 @@ public sealed class RefusedInputTests
         var rows = Images.Rows(2, pixels: 96);
         var data = Images.View(_ml, rows, 8, 4, 3);
         float[] mean = [1, 2, 3], deviation = [2, 4, 8];
-        using var transformer = _ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { Normalization = new(mean, deviation) }).Fit(data);
-        var expected = rows.Select(row => row.Pixels.Select((pixel, i) => (pixel - mean[i % 3]) / deviation[i % 3]).ToArray()).ToArray();
+        using var transformer = _ml.Transforms.ApplyNetwork(
+            "Score", "Pixels", network, new() { Normalization = new(mean, deviation) }).Fit(data);
+        var expected = rows.Select(row =>
+            row.Pixels.Select((pixel, i) => (pixel - mean[i % 3]) / deviation[i % 3]).ToArray()).ToArray();
         Images.AssertClose(expected, Images.Scores(transformer.Transform(data)), 1e-6f);
-        Assert.Contains("Normalization has 5 channels", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { Normalization = new([1, 1, 1, 1, 1], [1, 1, 1, 1, 1]) })).Message);
+        Assert.Contains("Normalization has 5 channels",
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => _ml.Transforms.ApplyNetwork(
+                    "Score", "Pixels", network,
+                    new() { Normalization = new([1, 1, 1, 1, 1], [1, 1, 1, 1, 1]) })).Message);
     }
 
     [TestMethod]
@@ -209,14 +244,20 @@ public sealed class RefusedInputTests
         var data = Data();
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
         using var brokenSource = _ml.Transforms.ApplyNetwork("Source", "Pixels", broken).Fit(data);
-        foreach (IEstimator<NetworkTransformer> step in new IEstimator<NetworkTransformer>[] { _ml.Transforms.AdaptNetwork("Score", "Source"), _ml.Transforms.QuantizeHdrq("Score", "Source") })
+        foreach (IEstimator<NetworkTransformer> step in new IEstimator<NetworkTransformer>[] {
+            _ml.Transforms.AdaptNetwork("Score", "Source"), _ml.Transforms.QuantizeHdrq("Score", "Source") })
         {
-            Assert.StartsWith("Parameter 'bn.variance' of the network holds a value that is not finite.", Assert.ThrowsExactly<ArgumentException>(() => step.Fit(brokenSource.Transform(data))).Message);
-            Assert.Contains("Row 5 of column 'Pixels' has values that are not finite", Assert.ThrowsExactly<InvalidOperationException>(() => step.Fit(source.Transform(Data(pixel: value)))).Message);
+            Assert.StartsWith("Parameter 'bn.variance' of the network holds a value that is not finite.",
+                Assert.ThrowsExactly<ArgumentException>(() => step.Fit(brokenSource.Transform(data))).Message);
+            Assert.Contains("Row 5 of column 'Pixels' has values that are not finite",
+                Assert.ThrowsExactly<InvalidOperationException>(
+                    () => step.Fit(source.Transform(Data(pixel: value)))).Message);
         }
         using var images = torch.zeros(3, 3, 8, 8);
         images[2, 1, 1, 1] = value;
-        Assert.StartsWith("Image 2 has values that are not finite", Assert.ThrowsExactly<ArgumentException>(() => NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions())).Message);
+        Assert.StartsWith("Image 2 has values that are not finite",
+            Assert.ThrowsExactly<ArgumentException>(
+                () => NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions())).Message);
     }
 
     [TestMethod]
@@ -225,7 +266,8 @@ public sealed class RefusedInputTests
     public void An_image_file_that_is_missing_or_broken_is_named(bool missing)
     {
         using var folder = new TemporaryDirectory();
-        var files = Enumerable.Range(0, 6).Select(number => new FileRow { Path = folder.Combine($"{number}.png") }).ToArray();
+        var files = Enumerable.Range(0, 6).Select(number => new FileRow { Path = folder.Combine($"{number}.png") })
+            .ToArray();
         foreach (var file in files)
         {
             using var image = MLImage.CreateFromPixels(8, 8, MLPixelFormat.Rgba32, new byte[256]);
@@ -237,11 +279,15 @@ public sealed class RefusedInputTests
             File.WriteAllText(files[4].Path, "This is no image.");
         using var network = TestNetworks.Classifier();
         var data = _ml.Data.LoadFromEnumerable(files);
-        using var model = _ml.Transforms.LoadImages("Image", null, "Path").Append(_ml.Transforms.ResizeImages("Image", 8, 8)).Append(_ml.Transforms.ExtractPixels("Pixels", "Image"))
+        using var model = _ml.Transforms.LoadImages("Image", null, "Path")
+            .Append(_ml.Transforms.ResizeImages("Image", 8, 8)).Append(_ml.Transforms.ExtractPixels("Pixels", "Image"))
             .Append(_ml.Transforms.ApplyNetwork("Source", "Pixels", network)).Fit(data);
-        var message = Assert.ThrowsExactly<InvalidOperationException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source").Fit(model.Transform(data))).Message;
+        var message = Assert.ThrowsExactly<InvalidOperationException>(
+            () => _ml.Transforms.QuantizeHdrq("Score", "Source").Fit(model.Transform(data))).Message;
         Assert.AreEqual(
-            $"The rows of column 'Pixels' cannot be read: row 4 names the file '{files[4].Path}' in column 'Path', {(missing ? "which does not exist." : "which is not an image that can be read.")}", message);
+            $"The rows of column 'Pixels' cannot be read: row 4 names the file '{files[4].Path}' in column 'Path', "
+                + (missing ? "which does not exist." : "which is not an image that can be read."),
+            message);
     }
 
     [TestMethod]
@@ -251,9 +297,12 @@ public sealed class RefusedInputTests
         var rows = Images.Rows(3);
         foreach (var row in rows)
             row.Name = Path.Combine(Path.GetTempPath(), "nowhere", $"{row.Number}.png");
-        var data = _ml.Transforms.LoadMasks("Label", "Name", 8, 8).Fit(Images.View(_ml, rows)).Transform(Images.View(_ml, rows));
+        var data = _ml.Transforms.LoadMasks("Label", "Name", 8, 8).Fit(Images.View(_ml, rows))
+            .Transform(Images.View(_ml, rows));
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-        Assert.Contains(rows[0].Name, Assert.Throws<Exception>(() => _ml.Transforms.AdaptNetwork("Score", "Source").Fit(source.Transform(data))).Message);
+        Assert.Contains(rows[0].Name,
+            Assert.Throws<Exception>(() =>
+                _ml.Transforms.AdaptNetwork("Score", "Source").Fit(source.Transform(data))).Message);
     }
 
     [TestMethod]
@@ -292,7 +341,9 @@ public sealed class RefusedInputTests
             var scored = model.Transform(data);
             var scores = Images.Scores(scored).SelectMany(row => row).ToArray();
             var curvature = ml.Model.MeasureCurvature(scored, "A", new() { Probes = 1, PowerIterations = 0 });
-            return [.. model.LastTransformer.Network.Parameters.Values.SelectMany(tensor => tensor.bytes.ToArray()), .. System.Runtime.InteropServices.MemoryMarshal.AsBytes(scores.AsSpan()), .. BitConverter.GetBytes(curvature.Whole.Trace)];
+            return [.. model.LastTransformer.Network.Parameters.Values.SelectMany(tensor => tensor.bytes.ToArray()),
+                .. System.Runtime.InteropServices.MemoryMarshal.AsBytes(scores.AsSpan()),
+                .. BitConverter.GetBytes(curvature.Whole.Trace)];
         }
     }
 
@@ -306,7 +357,8 @@ public sealed class RefusedInputTests
         var random = new Random(1);
         return _ml.Data.LoadFromEnumerable(Enumerable.Range(0, 12).Select(i => new Row
         {
-            Pixels = [.. Enumerable.Range(0, 192).Select(p => pixel is { } value && i == 5 && p == 7 ? value : random.NextSingle())],
+            Pixels = [.. Enumerable.Range(0, 192)
+                .Select(p => pixel is { } value && i == 5 && p == 7 ? value : random.NextSingle())],
             Label = (uint)(i % 5),
             Mask = [.. Enumerable.Range(0, 64).Select(p => mask?.Invoke(p) ?? (byte)(p % 4))],
         }).ToArray());
@@ -326,6 +378,7 @@ public sealed class RefusedInputTests
             ? builder.Node(function, "probabilities", [output.Name], ("axis", 1L))
             : builder.Node(function, "probabilities", [output.Name]);
         // What only moves the probabilities does not hide them.
-        return builder.Build(new GraphValue(builder.Node("Identity", "moved", [probabilities]), ElementType.Float32, output.Shape));
+        return builder.Build(new GraphValue(
+            builder.Node("Identity", "moved", [probabilities]), ElementType.Float32, output.Shape));
     }
 }

@@ -21,7 +21,12 @@ public sealed class SaveTests
         var ml = new MLContext(1);
         using var network = TestNetworks.Classifier();
         var data = Images.View(ml, Images.Rows(11, range: 255));
-        var options = new ScoringOptions { Normalization = ChannelNormalization.ImageNet(), Softmax = softmax, ClassNames = named ? Images.ClassNames : null };
+        var options = new ScoringOptions
+        {
+            Normalization = ChannelNormalization.ImageNet(),
+            Softmax = softmax,
+            ClassNames = named ? Images.ClassNames : null
+        };
         using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, options).Fit(data);
         ml.Model.Save(transformer, data.Schema, model);
         using (var stream = File.Create(file))
@@ -31,10 +36,13 @@ public sealed class SaveTests
 
         var scored = transformer.Transform(data);
         Assert.AreEqual(string.Join("|", scored.Schema.Select(column => $"{column.Name}: {column.Type}")), lines[0]);
-        var scores = lines[1..12].Select(line => line.Split('|').Select(score => float.Parse(score, CultureInfo.InvariantCulture)).ToArray()).ToArray();
+        var scores = lines[1..12].Select(
+            line => line.Split('|').Select(score => float.Parse(score, CultureInfo.InvariantCulture)).ToArray())
+            .ToArray();
         Images.AssertClose(Images.Scores(scored), scores, 1e-4f);
         // The label of the highest score, by its name.
-        var expected = scores.Select(row => named ? $"class {Array.IndexOf(row, row.Max())}" : $"{Array.IndexOf(row, row.Max())}");
+        var expected = scores.Select(
+            row => named ? $"class {Array.IndexOf(row, row.Max())}" : $"{Array.IndexOf(row, row.Max())}");
         Assert.AreEqual(string.Join("|", expected), lines[12]);
         Assert.AreEqual("none of ours", lines[13]);
     }
@@ -45,12 +53,15 @@ public sealed class SaveTests
         var ml = new MLContext(1);
         using var network = TestNetworks.Classifier();
         var data = Images.View(ml, Images.Rows(8));
-        using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { ClassNames = Images.ClassNames }).Fit(data);
+        using var transformer = ml.Transforms.ApplyNetwork(
+            "Score", "Pixels", network, new() { ClassNames = Images.ClassNames }).Fit(data);
 
         var (own, loaded) = (transformer.Transform(data), Reload(transformer, data.Schema).Transform(data));
-        CollectionAssert.AreEqual(own.Schema.Select(column => $"{column.Name}: {column.Type}").ToArray(), loaded.Schema.Select(column => $"{column.Name}: {column.Type}").ToArray());
+        CollectionAssert.AreEqual(own.Schema.Select(column => $"{column.Name}: {column.Type}").ToArray(),
+            loaded.Schema.Select(column => $"{column.Name}: {column.Type}").ToArray());
         Images.AssertClose(Images.Scores(own), Images.Scores(loaded), 1e-4f);
-        CollectionAssert.AreEqual(own.GetColumn<uint>("PredictedLabel").ToArray(), loaded.GetColumn<uint>("PredictedLabel").ToArray());
+        CollectionAssert.AreEqual(own.GetColumn<uint>("PredictedLabel").ToArray(),
+            loaded.GetColumn<uint>("PredictedLabel").ToArray());
     }
 
     [TestMethod]
@@ -60,15 +71,19 @@ public sealed class SaveTests
         // Names of the graph, and of the temporary columns of a saved model, as columns of the data.
         using var network = TestNetworks.Classifier(input: "Number", output: "hdrq.scores");
         var rows = Images.Rows(4);
-        var data = ml.Transforms.CopyColumns("hdrq.input", "Name").Append(ml.Transforms.CopyColumns("input", "Number")).Append(ml.Transforms.CopyColumns("hdrq.label", "Label"))
+        var data = ml.Transforms.CopyColumns("hdrq.input", "Name").Append(ml.Transforms.CopyColumns("input", "Number"))
+            .Append(ml.Transforms.CopyColumns("hdrq.label", "Label"))
             .Fit(Images.View(ml, rows)).Transform(Images.View(ml, rows));
-        using var transformer = ml.Transforms.ApplyNetwork("conv", "Pixels", network, new() { PredictedLabelColumnName = "linear.weight" }).Fit(data);
+        using var transformer = ml.Transforms.ApplyNetwork(
+            "conv", "Pixels", network, new() { PredictedLabelColumnName = "linear.weight" }).Fit(data);
 
         var loaded = Reload(transformer, data.Schema).Transform(data);
-        CollectionAssert.AreEqual(data.Schema.Select(column => column.Name).Concat(["conv", "linear.weight"]).ToArray(), loaded.Schema.Select(column => column.Name).ToArray());
+        CollectionAssert.AreEqual(data.Schema.Select(column => column.Name).Concat(["conv", "linear.weight"]).ToArray(),
+            loaded.Schema.Select(column => column.Name).ToArray());
         CollectionAssert.AreEqual(rows.Select(row => row.Name).ToArray(), loaded.GetColumn<string>("hdrq.input").ToArray());
         CollectionAssert.AreEqual(rows.Select(row => row.Number).ToArray(), loaded.GetColumn<int>("input").ToArray());
-        Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)), Images.Scores(loaded, "conv"), 1e-4f);
+        Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)), Images.Scores(loaded, "conv"),
+            1e-4f);
     }
 
     [TestMethod]
@@ -80,7 +95,8 @@ public sealed class SaveTests
         var data = Images.View(ml, rows);
         using var transformer = ml.Transforms.ApplyNetwork("Pixels", null, network).Fit(data);
 
-        Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)), Images.Scores(Reload(transformer, data.Schema).Transform(data), "Pixels"), 1e-4f);
+        Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)),
+            Images.Scores(Reload(transformer, data.Schema).Transform(data), "Pixels"), 1e-4f);
     }
 
     [TestMethod]
@@ -95,7 +111,8 @@ public sealed class SaveTests
         var data = Images.View(ml, [new ImageRow { Pixels = scores }], 3);
         using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data);
 
-        Assert.AreEqual(expected, Reload(transformer, data.Schema).Transform(data).GetColumn<uint>("PredictedLabel").Single());
+        Assert.AreEqual(expected, Reload(transformer, data.Schema).Transform(data).GetColumn<uint>("PredictedLabel")
+            .Single());
     }
 
     [TestMethod]
@@ -106,12 +123,15 @@ public sealed class SaveTests
         using var segmenter = TestNetworks.Segmenter();
         var rows = Images.Rows(3);
         var data = Images.View(ml, rows);
-        var model = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Append(ml.Transforms.ApplyNetwork("Mask", "Pixels", segmenter)).Fit(data);
+        var model = ml.Transforms.ApplyNetwork("Score", "Pixels", network)
+            .Append(ml.Transforms.ApplyNetwork("Mask", "Pixels", segmenter)).Fit(data);
 
         var loaded = Reload(model, data.Schema).Transform(data);
         Images.AssertClose(OnnxRuntimeScores.Of(network, rows.Select(row => row.Pixels)), Images.Scores(loaded), 1e-4f);
-        Images.AssertClose(OnnxRuntimeScores.Of(segmenter, rows.Select(row => row.Pixels)), Images.Scores(loaded, "Mask"), 1e-4f);
-        Assert.AreEqual(new VectorDataViewType(NumberDataViewType.Single, 4, TestNetworks.Size, TestNetworks.Size), loaded.Schema["Mask"].Type);
+        Images.AssertClose(OnnxRuntimeScores.Of(segmenter, rows.Select(row => row.Pixels)),
+            Images.Scores(loaded, "Mask"), 1e-4f);
+        Assert.AreEqual(new VectorDataViewType(NumberDataViewType.Single, 4, TestNetworks.Size, TestNetworks.Size),
+            loaded.Schema["Mask"].Type);
         model.Dispose();
     }
 
@@ -123,7 +143,8 @@ public sealed class SaveTests
         var data = Images.View(ml, Images.Rows(1));
         using var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data);
         using var stream = new MemoryStream();
-        Assert.Contains("batches of exactly 4 rows", Assert.ThrowsExactly<NotSupportedException>(() => ml.Model.Save(transformer, data.Schema, stream)).Message);
+        Assert.Contains("batches of exactly 4 rows",
+            Assert.ThrowsExactly<NotSupportedException>(() => ml.Model.Save(transformer, data.Schema, stream)).Message);
     }
 
     /// <summary>
@@ -140,7 +161,8 @@ public sealed class SaveTests
     {
         using var scope = torch.NewDisposeScope();
         var random = new torch.Generator(1);
-        using var network = kind == "vit" ? VisionTransformer.Create(3, 32, 4, 5, seed: 1, inputSize: 32) : Perceptron(random);
+        using var network = kind == "vit" ? VisionTransformer.Create(3, 32, 4, 5, seed: 1, inputSize: 32)
+            : Perceptron(random);
         using (torch.no_grad())
         {
             foreach (var parameter in network.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight))
@@ -149,7 +171,8 @@ public sealed class SaveTests
         var size = (int)network.Graph.Inputs[0].Shape[^1];
         var images = torch.randn([32, 3, size, size], generator: random);
         using var quantized = NetworkQuantizer.Quantize(
-            network, images, new RoundToNearestOptions { WeightBits = weightBits, ActivationBits = activationBits }, seed: 1);
+            network, images, new RoundToNearestOptions { WeightBits = weightBits, ActivationBits = activationBits },
+            seed: 1);
         var ml = new MLContext(1);
         var rows = Images.Rows(16, pixels: 3 * size * size);
         var data = Images.View(ml, rows, 3, size, size);
@@ -157,9 +180,11 @@ public sealed class SaveTests
 
         var saved = Images.Scores(Reload(transformer, data.Schema).Transform(data));
 
-        var expected = rows.Select(row => quantized.Forward(torch.tensor(row.Pixels).reshape(1, 3, size, size)).data<float>().ToArray());
+        var expected = rows.Select(row =>
+            quantized.Forward(torch.tensor(row.Pixels).reshape(1, 3, size, size)).data<float>().ToArray());
         // Far less than a rounded bias moves them by, and more than sums in another order do.
-        var differences = expected.Zip(saved, (one, other) => one.Zip(other, (a, b) => Math.Abs(a - b)).Max() / one.Max(Math.Abs));
+        var differences = expected.Zip(
+            saved, (one, other) => one.Zip(other, (a, b) => Math.Abs(a - b)).Max() / one.Max(Math.Abs));
         Assert.IsLessThan(0.01, differences.Average());
     }
 

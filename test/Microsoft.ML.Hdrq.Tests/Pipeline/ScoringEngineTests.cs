@@ -47,7 +47,9 @@ public sealed class ScoringEngineTests
         CollectionAssert.AreEqual(new long[] { 2, 7, 7 }, scorer.ScoreShape.ToArray());
         Assert.IsTrue(scores.All(score => score == 1));
         StringAssert.Contains(
-            Assert.ThrowsExactly<InvalidOperationException>(() => new NetworkScorer(network, [2, 7, 7], softmax: false, ScoringEngineKind.OnnxRuntime, threads: 1)).Message,
+            Assert.ThrowsExactly<InvalidOperationException>(
+                () => new NetworkScorer(network, [2, 7, 7], softmax: false, ScoringEngineKind.OnnxRuntime,
+                    threads: 1)).Message,
             "instead of [2, 7, 7]");
     }
 
@@ -149,8 +151,10 @@ public sealed class ScoringEngineTests
         using var engine = ScoringEngine.For(network);
         Assert.IsInstanceOfType<TorchEngine>(engine);
         var ml = new MLContext(1);
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.ApplyNetwork("y", "x", network, new() { Threads = 0 }));
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.ApplyNetwork("y", "x", network, new() { Engine = (ScoringEngineKind)3 }));
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => ml.Transforms.ApplyNetwork("y", "x", network, new() { Threads = 0 }));
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => ml.Transforms.ApplyNetwork("y", "x", network, new() { Engine = (ScoringEngineKind)3 }));
     }
 
     private static Network Quantize(Network network, QuantizerPlacement placement, int bits = 8, int size = 8)

@@ -16,7 +16,9 @@ public sealed class ScoringMemoryTests
         ml.Transforms.ApplyNetwork("Score", "Pixels", network).Fit(data).Dispose();
 
         var before = Alive();
-        var transformer = ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { Normalization = Hdrq.Pipeline.ChannelNormalization.ImageNet(), Softmax = true }).Fit(data);
+        var transformer = ml.Transforms.ApplyNetwork(
+            "Score", "Pixels", network,
+            new() { Normalization = Hdrq.Pipeline.ChannelNormalization.ImageNet(), Softmax = true }).Fit(data);
         var fitted = Alive();
         Assert.IsGreaterThan(before, fitted);
         var scored = transformer.Transform(data);
@@ -51,7 +53,9 @@ public sealed class ScoringMemoryTests
         using var network = TestNetworks.Identity(3, declareOutput: false);
         var data = Images.View(ml, Images.Rows(1, pixels: 3), 3);
         LiveTensors.AssertUnchanged(() =>
-            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { ClassNames = ["one"] }).Fit(data)));
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => ml.Transforms.ApplyNetwork("Score", "Pixels", network, new() { ClassNames = ["one"] })
+                .Fit(data)));
     }
 
     // The count is this thread's: what is made and freed here.

@@ -36,13 +36,17 @@ public sealed class SegmentationTrainingTests
         using var network = PixelNetwork();
         var data = Data();
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-        using var adapted = _ml.Transforms.AdaptNetwork("Score", "Source", new() { Epochs = 40, BatchSize = 8, LearningRate = 1, CropSize = cropSize }).Fit(source.Transform(data));
+        using var adapted = _ml.Transforms.AdaptNetwork(
+            "Score", "Source", new() { Epochs = 40, BatchSize = 8, LearningRate = 1, CropSize = cropSize })
+            .Fit(source.Transform(data));
         // A bright pixel is of class 1, a dark one of class 0: a linear layer can tell.
         Assert.IsGreaterThan(0.97, Accuracy(adapted));
         Assert.IsLessThan(0.7, Accuracy(source));
 
-        double Accuracy(NetworkTransformer transformer) => transformer.Transform(data).GetColumn<VBuffer<byte>>("PredictedMask").Zip(Rows())
-            .Average(pair => pair.First.DenseValues().Zip(pair.Second.Label).Where(pixel => pixel.Second != 255).Average(pixel => pixel.First == pixel.Second ? 1.0 : 0.0));
+        double Accuracy(NetworkTransformer transformer) =>
+            transformer.Transform(data).GetColumn<VBuffer<byte>>("PredictedMask").Zip(Rows())
+            .Average(pair => pair.First.DenseValues().Zip(pair.Second.Label).Where(pixel => pixel.Second != 255)
+                .Average(pixel => pixel.First == pixel.Second ? 1.0 : 0.0));
     }
 
     [TestMethod]
@@ -67,7 +71,15 @@ public sealed class SegmentationTrainingTests
             var data = _ml.Data.LoadFromEnumerable([row]);
             var losses = new List<double>();
             using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-            using var adapted = _ml.Transforms.AdaptNetwork("Score", "Source", new() { Epochs = 1, CropPadding = 0, HorizontalFlip = false, ClassWeights = weights, Progress = new Report(progress => losses.Add(progress.Loss)) })
+            using var adapted = _ml.Transforms.AdaptNetwork(
+                "Score", "Source", new()
+                {
+                    Epochs = 1,
+                    CropPadding = 0,
+                    HorizontalFlip = false,
+                    ClassWeights = weights,
+                    Progress = new Report(progress => losses.Add(progress.Loss))
+                })
                 .Fit(source.Transform(data));
             return losses.Single();
         }
@@ -81,7 +93,9 @@ public sealed class SegmentationTrainingTests
         var row = new Row { Pixels = new float[80], Label = [1, .. Enumerable.Repeat((byte)255, 79)] };
         var data = _ml.Data.LoadFromEnumerable([row]);
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-        using var adapted = _ml.Transforms.AdaptNetwork("Score", "Source", new() { Epochs = 30, CropPadding = 0, CropSize = 2, LearningRate = 1e-3 }).Fit(source.Transform(data));
+        using var adapted = _ml.Transforms.AdaptNetwork(
+            "Score", "Source", new() { Epochs = 30, CropPadding = 0, CropSize = 2, LearningRate = 1e-3 })
+            .Fit(source.Transform(data));
         Assert.IsTrue(adapted.Network.Parameters.Values.All(parameter => parameter.isfinite().all().item<bool>()));
     }
 
@@ -94,18 +108,27 @@ public sealed class SegmentationTrainingTests
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
         using var fixedSource = _ml.Transforms.ApplyNetwork("Source", "Pixels", fixedSize).Fit(data);
         AssertThrows<ArgumentOutOfRangeException>("Key", "Byte, 8, 10", source, rows: new() { LabelColumnName = "Key" });
-        AssertThrows<ArgumentOutOfRangeException>("Transposed", "Byte, 8, 10", source, rows: new() { LabelColumnName = "Transposed" });
+        AssertThrows<ArgumentOutOfRangeException>(
+            "Transposed", "Byte, 8, 10", source, rows: new() { LabelColumnName = "Transposed" });
         AssertThrows<ArgumentOutOfRangeException>("Label", "2 classes", source, rows: new() { IgnoredLabel = 7 });
         AssertThrows<ArgumentOutOfRangeException>("ClassWeights", "3 weights", source, new() { ClassWeights = [1, 2, 3] });
         AssertThrows<ArgumentOutOfRangeException>("CropSize", "any height and width", fixedSource, new() { CropSize = 4 });
-        Assert.AreEqual("CropSize", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.AdaptNetwork("Score", "Source", new() { CropSize = 0 })).ParamName);
+        Assert.AreEqual("CropSize",
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => _ml.Transforms.AdaptNetwork("Score", "Source", new() { CropSize = 0 })).ParamName);
         // Crops that are cut while rows are read would not have their masks.
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.AdaptNetwork("Score", "Source", rows: new() { CropSize = 4 })).Message, "AdaptationOptions.CropSize");
-        Assert.AreEqual("ClassWeights", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.AdaptNetwork("Score", "Source", new() { ClassWeights = [1, 0] })).ParamName);
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.Transforms.AdaptNetwork("Score", "Source", rows: new() { CropSize = 4 })).Message,
+            "AdaptationOptions.CropSize");
+        Assert.AreEqual("ClassWeights",
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => _ml.Transforms.AdaptNetwork("Score", "Source", new() { ClassWeights = [1, 0] })).ParamName);
 
-        void AssertThrows<T>(string name, string part, NetworkTransformer from, AdaptationOptions? options = null, RowOptions? rows = null) where T : Exception
+        void AssertThrows<T>(string name, string part, NetworkTransformer from, AdaptationOptions? options = null,
+            RowOptions? rows = null) where T : Exception
         {
-            var message = Assert.ThrowsExactly<T>(() => _ml.Transforms.AdaptNetwork("Score", "Source", options, rows).Fit(from.Transform(data))).Message;
+            var message = Assert.ThrowsExactly<T>(
+                () => _ml.Transforms.AdaptNetwork("Score", "Source", options, rows).Fit(from.Transform(data))).Message;
             Assert.Contains(name, message);
             Assert.Contains(part, message);
         }
@@ -114,10 +137,12 @@ public sealed class SegmentationTrainingTests
     [TestMethod]
     public void Crops_are_read_from_images()
     {
-        var rows = Enumerable.Range(0, 30).Select(i => new Row { Pixels = [.. Enumerable.Range(0, 80).Select(p => 1000f * i + p)] }).ToArray();
+        var rows = Enumerable.Range(0, 30)
+            .Select(i => new Row { Pixels = [.. Enumerable.Range(0, 80).Select(p => 1000f * i + p)] }).ToArray();
         var data = _ml.Data.LoadFromEnumerable(rows);
         using var scope = torch.NewDisposeScope();
-        using var crops = DomainRows.Read(data, "Pixels", [1, 8, 10], null, null, null, new RowSample(25, 1, CropSize: 9), CancellationToken.None);
+        using var crops = DomainRows.Read(
+            data, "Pixels", [1, 8, 10], null, null, null, new RowSample(25, 1, CropSize: 9), CancellationToken.None);
         // As wide as asked for, and as high as the image.
         CollectionAssert.AreEqual(new long[] { 25, 1, 8, 9 }, crops.Images.shape);
         var starts = new List<long>();
@@ -129,7 +154,8 @@ public sealed class SegmentationTrainingTests
             CollectionAssert.AreEqual(Enumerable.Range(0, 72).Select(p => values[0] + p / 9 * 10 + p % 9).ToArray(), values);
         }
         CollectionAssert.AreEquivalent(new long[] { 0, 1 }, starts.Distinct().ToArray());
-        using var again = DomainRows.Read(data, "Pixels", [1, 8, 10], null, null, null, new RowSample(25, 1, CropSize: 9), CancellationToken.None);
+        using var again = DomainRows.Read(
+            data, "Pixels", [1, 8, 10], null, null, null, new RowSample(25, 1, CropSize: 9), CancellationToken.None);
         Assert.IsTrue(again.Images.equal(crops.Images).all().item<bool>());
     }
 
@@ -146,7 +172,8 @@ public sealed class SegmentationTrainingTests
         using var inFiles = Quantize(0);
         Assert.AreEqual(inMemory.Network.ParametersSha256(), inFiles.Network.ParametersSha256());
         Assert.IsEmpty(Directory.GetFiles(folder.Path));
-        Assert.AreEqual(new VectorDataViewType(NumberDataViewType.Byte, 8, 10), inFiles.Transform(data).Schema["PredictedMask"].Type);
+        Assert.AreEqual(new VectorDataViewType(NumberDataViewType.Byte, 8, 10),
+            inFiles.Transform(data).Schema["PredictedMask"].Type);
 
         NetworkTransformer Quantize(long memory)
         {
@@ -155,7 +182,8 @@ public sealed class SegmentationTrainingTests
                 Training = new() { Iterations = 3, BatchSize = batchSize },
                 Calibration = new() { BatchSize = batchSize, CacheMemory = memory, CacheDirectory = folder.Path },
             };
-            return _ml.Transforms.QuantizeHdrq("Score", "Source", options, new() { CropSize = 5, Seed = 2 }).Fit(source.Transform(data));
+            return _ml.Transforms.QuantizeHdrq("Score", "Source", options, new() { CropSize = 5, Seed = 2 })
+                .Fit(source.Transform(data));
         }
     }
 
@@ -172,7 +200,8 @@ public sealed class SegmentationTrainingTests
             _ => new(),
         };
         RowOptions rows = option == "CropSize" ? new() { CropSize = 0 } : new();
-        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", new() { Calibration = calibration }, rows)).ParamName);
+        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.Transforms.QuantizeHdrq("Score", "Source", new() { Calibration = calibration }, rows)).ParamName);
     }
 
     [TestMethod]
@@ -183,7 +212,9 @@ public sealed class SegmentationTrainingTests
         using var network = PixelNetwork();
         var data = _ml.Data.LoadFromEnumerable(rows);
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-        using var adapted = _ml.Transforms.AdaptNetwork("Score", "Source", new() { Epochs = 2, BatchSize = 4, LearningRate = 0.1, ClassWeights = [1, 3] }, new() { IgnoredLabel = ignored, Seed = 1 }).Fit(source.Transform(data));
+        using var adapted = _ml.Transforms.AdaptNetwork(
+            "Score", "Source", new() { Epochs = 2, BatchSize = 4, LearningRate = 0.1, ClassWeights = [1, 3] },
+            new() { IgnoredLabel = ignored, Seed = 1 }).Fit(source.Transform(data));
         return adapted.Network.Parameters["conv.weight"].bytes.ToArray();
     }
 
@@ -198,7 +229,8 @@ public sealed class SegmentationTrainingTests
             .. Enumerable.Range(0, 16).Select(_ =>
             {
                 var pixels = Enumerable.Range(0, 80).Select(_ => random.NextSingle()).ToArray();
-                return new Row { Pixels = pixels, Label = [.. pixels.Select(pixel => pixel > 0.55 ? (byte)1 : pixel < 0.45 ? (byte)0 : ignored)] };
+                return new Row { Pixels = pixels,
+                    Label = [.. pixels.Select(pixel => pixel > 0.55 ? (byte)1 : pixel < 0.45 ? (byte)0 : ignored)] };
             }),
         ];
     }

@@ -3,7 +3,9 @@ using System.IO.Compression;
 
 namespace Microsoft.ML.Hdrq.Tests.Pipeline;
 
-/// <summary>Writes PNG files of one sample a pixel, with every bit depth, filter and interlacing, by the text of the standard.</summary>
+/// <summary>
+/// Writes PNG files of one sample a pixel, with every bit depth, filter and interlacing, by the text of the standard.
+/// </summary>
 internal static class SmallPng
 {
     /// <summary>Makes a file.</summary>
@@ -12,7 +14,8 @@ internal static class SmallPng
     /// <param name="colorType">0 for grey, 3 for a palette, here one that reverses the order of the colours.</param>
     /// <param name="filter">The filter of line y.</param>
     /// <param name="isInterlaced">Whether there are seven passes.</param>
-    public static byte[] Encode(byte[,] samples, int bits = 8, byte colorType = 0, Func<int, byte>? filter = null, bool isInterlaced = false)
+    public static byte[] Encode(
+        byte[,] samples, int bits = 8, byte colorType = 0, Func<int, byte>? filter = null, bool isInterlaced = false)
     {
         var (height, width) = (samples.GetLength(0), samples.GetLength(1));
         using var file = new MemoryStream();
@@ -23,21 +26,28 @@ internal static class SmallPng
         (header[8], header[9], header[12]) = ((byte)bits, colorType, (byte)(isInterlaced ? 1 : 0));
         Chunk(file, "IHDR", header);
         if (colorType == 3)
-            Chunk(file, "PLTE", [.. Enumerable.Range(0, 1 << bits).SelectMany(i => new[] { (byte)(255 - i), (byte)(255 - i), (byte)(255 - i) })]);
+            Chunk(file, "PLTE", [.. Enumerable.Range(0, 1 << bits)
+                .SelectMany(i => new[] { (byte)(255 - i), (byte)(255 - i), (byte)(255 - i) })]);
         using var data = new MemoryStream();
         using (var compressor = new ZLibStream(data, CompressionLevel.Optimal, leaveOpen: true))
         {
-            foreach (var (x0, y0, stepX, stepY) in isInterlaced ? [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)] : new[] { (0, 0, 1, 1) })
+            foreach (var (x0, y0, stepX, stepY) in isInterlaced
+                ? [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+                : new[] { (0, 0, 1, 1) })
             {
                 if (x0 >= width)
                     continue;
                 var previous = Array.Empty<byte>();
                 for (var (y, line) = (y0, 0); y < height; y += stepY, line++)
                 {
-                    var row = Pack([.. Enumerable.Range(0, width).Where(x => x >= x0 && (x - x0) % stepX == 0).Select(x => samples[y, x])], bits);
+                    var row = Pack([.. Enumerable.Range(0, width).Where(x => x >= x0 && (x - x0) % stepX == 0)
+                        .Select(x => samples[y, x])], bits);
                     var kind = filter?.Invoke(line) ?? 0;
                     compressor.WriteByte(kind);
-                    compressor.Write([.. row.Select((value, i) => (byte)(value - Prediction(kind, i > 0 ? row[i - 1] : 0, line > 0 ? previous[i] : 0, i > 0 && line > 0 ? previous[i - 1] : 0)))]);
+                    compressor.Write([.. row.Select(
+                        (value, i) => (byte)(value - Prediction(
+                            kind, i > 0 ? row[i - 1] : 0, line > 0 ? previous[i] : 0,
+                            i > 0 && line > 0 ? previous[i - 1] : 0)))]);
                     previous = row;
                 }
             }
@@ -69,7 +79,8 @@ internal static class SmallPng
             1 => a,
             2 => b,
             3 => (a + b) / 2,
-            4 => Math.Abs(p - a) <= Math.Abs(p - b) && Math.Abs(p - a) <= Math.Abs(p - c) ? a : Math.Abs(p - b) <= Math.Abs(p - c) ? b : c,
+            4 => Math.Abs(p - a) <= Math.Abs(p - b) && Math.Abs(p - a) <= Math.Abs(p - c) ? a
+                : Math.Abs(p - b) <= Math.Abs(p - c) ? b : c,
             _ => 0,
         };
     }

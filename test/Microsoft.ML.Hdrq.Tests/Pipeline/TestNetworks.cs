@@ -28,7 +28,8 @@ internal static class TestNetworks
         builder.Parameter("bn.variance", torch.rand([8], generator: random).add(0.5), ParameterRole.Statistic);
         builder.Parameter("linear.weight", torch.randn([Classes, 8 * 16], generator: random).mul(0.2));
         builder.Parameter("linear.bias", torch.randn([Classes], generator: random));
-        builder.Node("Conv", "conv", [input, "conv.weight"], ("kernel_shape", new long[] { 3, 3 }), ("pads", new long[] { 1, 1, 1, 1 }));
+        builder.Node("Conv", "conv", [input, "conv.weight"], ("kernel_shape", new long[] { 3, 3 }),
+            ("pads", new long[] { 1, 1, 1, 1 }));
         builder.Node("BatchNormalization", "bn", ["conv", "bn.weight", "bn.bias", "bn.mean", "bn.variance"]);
         builder.Node("Relu", "relu", ["bn"]);
         builder.Node("MaxPool", "pool", ["relu"], ("kernel_shape", new long[] { 2, 2 }), ("strides", new long[] { 2, 2 }));
@@ -69,17 +70,22 @@ internal static class TestNetworks
     public static float[] Encoded(float[] scores) =>
         Array.ConvertAll(scores, score => float.IsNaN(score) ? 1e6f : float.IsNegativeInfinity(score) ? -1e6f : score);
 
-    /// <summary>Two outputs: <c>boxes</c>, the input twice, and <c>scores</c>, the negative input: [N, 3] to [N, 6] and [N, 3].</summary>
+    /// <summary>
+    /// Two outputs: <c>boxes</c>, the input twice, and <c>scores</c>, the negative input: [N, 3] to [N, 6] and [N, 3].
+    /// </summary>
     public static Network TwoOutputs()
     {
         using var builder = new NetworkBuilder();
         builder.Input("input", -1, 3);
         builder.Node("Concat", "boxes", ["input", "input"], ("axis", 1L));
         builder.Node("Neg", "scores", ["input"]);
-        return builder.Build(new GraphValue("boxes", ElementType.Float32, [-1, 6]), new GraphValue("scores", ElementType.Float32, [-1, 3]));
+        return builder.Build(new GraphValue("boxes", ElementType.Float32, [-1, 6]),
+            new GraphValue("scores", ElementType.Float32, [-1, 3]));
     }
 
-    /// <summary>A network for images of any size, with a score for every class and pixel: [N, 3, H, W] to [N, 4, H, W].</summary>
+    /// <summary>
+    /// A network for images of any size, with a score for every class and pixel: [N, 3, H, W] to [N, 4, H, W].
+    /// </summary>
     public static Network Segmenter()
     {
         using var scope = torch.NewDisposeScope();

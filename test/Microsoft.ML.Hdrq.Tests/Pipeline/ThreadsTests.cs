@@ -23,7 +23,8 @@ public sealed class ThreadsTests
         {
             torch.set_num_threads(applications);
             var during = new List<int>();
-            using var quantized = Quantize(new() { Seed = 1, Threads = 2 }, new Reports(_ => during.Add(torch.get_num_threads())));
+            using var quantized = Quantize(
+                new() { Seed = 1, Threads = 2 }, new Reports(_ => during.Add(torch.get_num_threads())));
             Assert.AreEqual(applications, torch.get_num_threads());
             CollectionAssert.AreEqual(new[] { 2 }, during.Distinct().ToArray());
             Assert.AreEqual("2", quantized.Metadata[NetworkMetadata.Threads]);
@@ -49,7 +50,8 @@ public sealed class ThreadsTests
     {
         torch.set_num_threads(3);
         Assert.ThrowsExactly<OperationCanceledException>(
-            () => Quantize(new() { Threads = 1, CancellationToken = new CancellationToken(canceled: true) }, progress: null));
+            () => Quantize(new() { Threads = 1, CancellationToken = new CancellationToken(canceled: true) },
+                progress: null));
         Assert.AreEqual(3, torch.get_num_threads());
     }
 
@@ -60,7 +62,13 @@ public sealed class ThreadsTests
         var data = Images.View(ml, Images.Rows(4));
         using var fitted = ml.Transforms.ApplyNetwork("Source", "Pixels", network)
             .Append(ml.Transforms.QuantizeHdrq(
-                "Score", "Source", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 3 }, Progress = progress }, rows))
+                "Score", "Source", new()
+                {
+                    WeightBits = 4,
+                    ActivationBits = 4,
+                    Training = new() { Iterations = 3 },
+                    Progress = progress
+                }, rows))
             .Fit(data);
         return fitted.LastTransformer.Network.Clone();
     }

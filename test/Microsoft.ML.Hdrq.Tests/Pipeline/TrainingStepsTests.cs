@@ -64,7 +64,8 @@ public sealed class TrainingStepsTests
             "MaxRows" => new() { MaxRows = 0 },
             _ => new(),
         };
-        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.AdaptNetwork("Score", "Source", options, rows)).ParamName);
+        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.Transforms.AdaptNetwork("Score", "Source", options, rows)).ParamName);
     }
 
     [TestMethod]
@@ -94,7 +95,8 @@ public sealed class TrainingStepsTests
             "Training.Iterations" => new() { Training = new() { Iterations = -1 } },
             "Training.BatchSize" => new() { Training = new() { BatchSize = 0 } },
             "Training.WeightLearningRate" => new() { Training = new() { WeightLearningRate = 0 } },
-            "Training.ActivationScaleLearningRate" => new() { Training = new() { ActivationScaleLearningRate = double.PositiveInfinity } },
+            "Training.ActivationScaleLearningRate" =>
+                new() { Training = new() { ActivationScaleLearningRate = double.PositiveInfinity } },
             "Training.DistanceWeight" => new() { Training = new() { DistanceWeight = -0.1 } },
             "Training.DriftWeight" => new() { Training = new() { DriftWeight = -0.1 } },
             "Training.WarmUp" => new() { Training = new() { WarmUp = 0.6 } },
@@ -107,7 +109,8 @@ public sealed class TrainingStepsTests
             "Calibration.BatchSize" => new() { Calibration = new() { BatchSize = 0 } },
             _ => new() { Calibration = null! },
         };
-        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", options)).ParamName);
+        Assert.AreEqual(option, Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.Transforms.QuantizeHdrq("Score", "Source", options)).ParamName);
     }
 
     [TestMethod]
@@ -120,9 +123,12 @@ public sealed class TrainingStepsTests
             new QDropOptions { Training = new() { Iterations = -1 } },
         ];
         foreach (var options in wrong)
-            Assert.AreEqual("Training.Iterations", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.QuantizeNetwork("Score", "Source", options)).ParamName);
+            Assert.AreEqual("Training.Iterations",
+                Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                    () => _ml.Transforms.QuantizeNetwork("Score", "Source", options)).ParamName);
         Assert.AreEqual("Training.DropProbability", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
-            () => _ml.Transforms.QuantizeNetwork("Score", "Source", new QDropOptions { Training = new() { DropProbability = 1 } })).ParamName);
+            () => _ml.Transforms.QuantizeNetwork(
+                "Score", "Source", new QDropOptions { Training = new() { DropProbability = 1 } })).ParamName);
         Assert.AreEqual("Training", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
             () => _ml.Transforms.QuantizeNetwork("Score", "Source", new AdaRoundOptions { Training = null! })).ParamName);
     }
@@ -135,7 +141,12 @@ public sealed class TrainingStepsTests
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
         var made = new Dictionary<string, TensorData[]>();
         var rounding = RoundingTraining.Paper with { Iterations = 3, BatchSize = 8 };
-        var hdrq = HdrqOptions.Paper with { WeightBits = 4, ActivationBits = 4, Training = HdrqTraining.Paper with { Iterations = 3, BatchSize = 8 } };
+        var hdrq = HdrqOptions.Paper with
+        {
+            WeightBits = 4,
+            ActivationBits = 4,
+            Training = HdrqTraining.Paper with { Iterations = 3, BatchSize = 8 }
+        };
         // A stem, three blocks and the classifier; or seven convolutions and the classifier.
         foreach (var (name, method, parts) in new (string, QuantizationOptions, int)[]
         {
@@ -147,18 +158,29 @@ public sealed class TrainingStepsTests
         })
         {
             var steps = 0;
-            var options = method with { WeightBits = 4, ActivationBits = 4, Progress = new Report<QuantizationProgress>(_ => steps++) };
-            made.Add(name, Quantize(_ml.Transforms.QuantizeNetwork("Quantized", "Source", options, new() { Seed = 4 }), name));
+            var options = method with
+            {
+                WeightBits = 4,
+                ActivationBits = 4,
+                Progress = new Report<QuantizationProgress>(_ => steps++)
+            };
+            made.Add(name, Quantize(_ml.Transforms.QuantizeNetwork("Quantized", "Source", options, new() { Seed = 4 }),
+                name));
             Assert.AreEqual(3 * parts, steps, name);
         }
         // No two do the same.
-        var pairs = from one in made from other in made where string.CompareOrdinal(one.Key, other.Key) < 0 select (one, other);
+        var pairs = from one in made
+                    from other in made
+                    where string.CompareOrdinal(one.Key, other.Key) < 0
+                    select (one, other);
         foreach (var (one, other) in pairs)
             Assert.IsFalse(one.Value.SequenceEqual(other.Value), $"{one.Key} and {other.Key}");
 
-        CollectionAssert.AreEqual(made["HDRQ"], Quantize(_ml.Transforms.QuantizeHdrq("Quantized", "Source", hdrq, new() { Seed = 4 }), "HDRQ"));
+        CollectionAssert.AreEqual(made["HDRQ"],
+            Quantize(_ml.Transforms.QuantizeHdrq("Quantized", "Source", hdrq, new() { Seed = 4 }), "HDRQ"));
         // The parts of HDRQ, each without the other; what it is without any is training through rounding to nearest.
-        foreach (var part in new[] { hdrq.Training with { UseNoise = false }, hdrq.Training with { UseNoise = false, DistanceWeight = 0 }, hdrq.Training with { DropProbability = 0 } })
+        foreach (var part in new[] { hdrq.Training with { UseNoise = false },
+            hdrq.Training with { UseNoise = false, DistanceWeight = 0 }, hdrq.Training with { DropProbability = 0 } })
         {
             var step = _ml.Transforms.QuantizeHdrq("Quantized", "Source", hdrq with { Training = part }, new() { Seed = 4 });
             CollectionAssert.AreNotEqual(made["HDRQ"], Quantize(step, part.UseNoise ? "HDRQ" : "STE"));
@@ -179,10 +201,14 @@ public sealed class TrainingStepsTests
         using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
         RowOptions fog = new() { DomainColumnName = "Domain", Domain = "fog" };
-        AssertSame(new MLContext(1).Transforms.AdaptNetwork("Score", "Source", rows: fog), new MLContext(1).Transforms.AdaptNetwork("Score", "Source", "fog", "Domain"));
+        AssertSame(new MLContext(1).Transforms.AdaptNetwork("Score", "Source", rows: fog),
+            new MLContext(1).Transforms.AdaptNetwork("Score", "Source", "fog", "Domain"));
         var options = new HdrqOptions { WeightBits = 4, ActivationBits = 5, Training = new() { Iterations = 3 } };
-        using var step = _ml.Transforms.QuantizeHdrq("Score", "Source", options, fog with { Seed = 7 }).Fit(source.Transform(data));
-        using var images = torch.tensor(_ml.Data.CreateEnumerable<Row>(data, reuseRowObject: false).Where(row => row.Domain == "fog").SelectMany(row => row.Pixels).ToArray()).reshape(-1, 3, 8, 8);
+        using var step = _ml.Transforms.QuantizeHdrq("Score", "Source", options, fog with { Seed = 7 })
+            .Fit(source.Transform(data));
+        using var images = torch.tensor(
+            _ml.Data.CreateEnumerable<Row>(data, reuseRowObject: false).Where(row => row.Domain == "fog")
+            .SelectMany(row => row.Pixels).ToArray()).reshape(-1, 3, 8, 8);
         using var alone = NetworkQuantizer.Quantize(network, images, options, seed: 7);
         Assert.AreEqual(step.Network.ParametersSha256(), alone.ParametersSha256());
         Assert.AreEqual(string.Join(' ', step.Network.Metadata), string.Join(' ', alone.Metadata));
@@ -199,9 +225,13 @@ public sealed class TrainingStepsTests
     [TestMethod]
     public void The_overload_of_bits_and_domain_is_checked_as_options_are()
     {
-        Assert.AreEqual("WeightBits", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", 1, 4)).ParamName);
-        Assert.AreEqual("Domain", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", 4, 4, "")).ParamName);
-        Assert.AreEqual("domain", Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.AdaptNetwork("Score", "Source", "", "Domain")).ParamName);
+        Assert.AreEqual("WeightBits",
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => _ml.Transforms.QuantizeHdrq("Score", "Source", 1, 4)).ParamName);
+        Assert.AreEqual("Domain", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _ml.Transforms.QuantizeHdrq("Score", "Source", 4, 4, "")).ParamName);
+        Assert.AreEqual("domain", Assert.ThrowsExactly<ArgumentException>(
+            () => _ml.Transforms.AdaptNetwork("Score", "Source", "", "Domain")).ParamName);
     }
 
     [TestMethod]
@@ -213,11 +243,18 @@ public sealed class TrainingStepsTests
         using var bytes = torch.zeros(2, 3, 8, 8, torch.ScalarType.Byte);
         using var two = TestNetworks.WithTwoInputs();
         using var other = ResNet.Cifar(8, 2, seed: 1, width: 4, inputSize: 8);
-        Assert.AreEqual("WeightBits", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => NetworkQuantizer.Quantize(network, images, new HdrqOptions { WeightBits = 9 })).ParamName);
-        Assert.AreEqual("images", Assert.ThrowsExactly<ArgumentException>(() => NetworkQuantizer.Quantize(network, none, new RoundToNearestOptions())).ParamName);
-        Assert.AreEqual("images", Assert.ThrowsExactly<ArgumentException>(() => NetworkQuantizer.Quantize(network, bytes, new RoundToNearestOptions())).ParamName);
-        Assert.AreEqual("network", Assert.ThrowsExactly<ArgumentException>(() => NetworkQuantizer.Quantize(two, images, new RoundToNearestOptions())).ParamName);
-        AssertThrows<ArgumentException>("source", "conv1", () => NetworkQuantizer.Quantize(network, images, new RoundToNearestOptions { Source = other }));
+        Assert.AreEqual("WeightBits",
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => NetworkQuantizer.Quantize(network, images, new HdrqOptions { WeightBits = 9 })).ParamName);
+        Assert.AreEqual("images", Assert.ThrowsExactly<ArgumentException>(
+            () => NetworkQuantizer.Quantize(network, none, new RoundToNearestOptions())).ParamName);
+        Assert.AreEqual("images", Assert.ThrowsExactly<ArgumentException>(
+            () => NetworkQuantizer.Quantize(network, bytes, new RoundToNearestOptions())).ParamName);
+        Assert.AreEqual("network", Assert.ThrowsExactly<ArgumentException>(
+            () => NetworkQuantizer.Quantize(two, images, new RoundToNearestOptions())).ParamName);
+        AssertThrows<ArgumentException>(
+            "source", "conv1", () => NetworkQuantizer.Quantize(
+                network, images, new RoundToNearestOptions { Source = other }));
     }
 
     [TestMethod]
@@ -227,10 +264,28 @@ public sealed class TrainingStepsTests
         using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
         var few = new SentMoments { MinImages = 24 };
-        using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Source", new() { Epochs = 1, BatchSize = 8, Moments = few }, new() { Seed = 3 }).Fit(source.Transform(data));
-        using var quantized = _ml.Transforms.QuantizeHdrq("Quantized", "Source", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 0 }, Moments = few }).Fit(source.Transform(data));
-        using var without = _ml.Transforms.QuantizeHdrq("Quantized", "Adapted", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 0 }, Moments = SentMoments.Nothing }).Fit(adapted.Transform(source.Transform(data)));
-        using var again = _ml.Transforms.AdaptNetwork("Again", "Adapted", new() { Epochs = 1, BatchSize = 8, Moments = SentMoments.Nothing }, new() { Seed = 3 }).Fit(adapted.Transform(source.Transform(data)));
+        using var adapted = _ml.Transforms.AdaptNetwork(
+            "Adapted", "Source", new() { Epochs = 1, BatchSize = 8, Moments = few }, new() { Seed = 3 })
+            .Fit(source.Transform(data));
+        using var quantized = _ml.Transforms.QuantizeHdrq(
+            "Quantized", "Source", new()
+            {
+                WeightBits = 4,
+                ActivationBits = 4,
+                Training = new() { Iterations = 0 },
+                Moments = few
+            }).Fit(source.Transform(data));
+        using var without = _ml.Transforms.QuantizeHdrq(
+            "Quantized", "Adapted", new()
+            {
+                WeightBits = 4,
+                ActivationBits = 4,
+                Training = new() { Iterations = 0 },
+                Moments = SentMoments.Nothing
+            }).Fit(adapted.Transform(source.Transform(data)));
+        using var again = _ml.Transforms.AdaptNetwork(
+            "Again", "Adapted", new() { Epochs = 1, BatchSize = 8, Moments = SentMoments.Nothing }, new() { Seed = 3 })
+            .Fit(adapted.Transform(source.Transform(data)));
         // Seven convolutions and the classifier.
         Assert.AreEqual(8, Count(adapted.Network));
         Assert.AreEqual(8, Count(quantized.Network));
@@ -246,7 +301,8 @@ public sealed class TrainingStepsTests
             Assert.AreEqual(0, Count(merged.Network));
         }
 
-        static int Count(Network network) => network.Metadata.Keys.Count(key => key.StartsWith(InputGrams.Prefix, StringComparison.Ordinal));
+        static int Count(Network network) =>
+            network.Metadata.Keys.Count(key => key.StartsWith(InputGrams.Prefix, StringComparison.Ordinal));
     }
 
     [TestMethod]
@@ -255,12 +311,26 @@ public sealed class TrainingStepsTests
         using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(Data());
 
-        AssertThrows<ArgumentOutOfRangeException>("Pixels", "score column of a network", () => _ml.Transforms.AdaptNetwork("Score", "Pixels").Fit(source.Transform(Data())));
-        AssertThrows<ArgumentOutOfRangeException>("Label", "2 classes", () => _ml.Transforms.AdaptNetwork("Score", "Source").Fit(source.Transform(Data(classes: 3))));
-        AssertThrows<ArgumentOutOfRangeException>("Number", "Key", () => _ml.Transforms.AdaptNetwork("Score", "Source", rows: new() { LabelColumnName = "Number" }).Fit(source.Transform(Data())));
-        AssertThrows<ArgumentOutOfRangeException>("Number", "Text", () => _ml.Transforms.QuantizeHdrq("Score", "Source", rows: new() { DomainColumnName = "Number", Domain = "fog" }).Fit(source.Transform(Data())));
-        AssertThrows<InvalidOperationException>("Domain", "'snow'", () => _ml.Transforms.QuantizeHdrq("Score", "Source", rows: new() { DomainColumnName = "Domain", Domain = "snow" }).Fit(source.Transform(Data())));
-        AssertThrows<InvalidOperationException>("Pixels", "NaN", () => _ml.Transforms.QuantizeHdrq("Score", "Source").Fit(source.Transform(Data(hasNaN: true))));
+        AssertThrows<ArgumentOutOfRangeException>(
+            "Pixels", "score column of a network",
+            () => _ml.Transforms.AdaptNetwork("Score", "Pixels").Fit(source.Transform(Data())));
+        AssertThrows<ArgumentOutOfRangeException>(
+            "Label", "2 classes", () =>
+            _ml.Transforms.AdaptNetwork("Score", "Source").Fit(source.Transform(Data(classes: 3))));
+        AssertThrows<ArgumentOutOfRangeException>(
+            "Number", "Key", () => _ml.Transforms.AdaptNetwork(
+                "Score", "Source", rows: new() { LabelColumnName = "Number" }).Fit(source.Transform(Data())));
+        AssertThrows<ArgumentOutOfRangeException>(
+            "Number", "Text", () => _ml.Transforms.QuantizeHdrq(
+                "Score", "Source", rows: new() { DomainColumnName = "Number", Domain = "fog" })
+            .Fit(source.Transform(Data())));
+        AssertThrows<InvalidOperationException>(
+            "Domain", "'snow'", () => _ml.Transforms.QuantizeHdrq(
+                "Score", "Source", rows: new() { DomainColumnName = "Domain", Domain = "snow" })
+            .Fit(source.Transform(Data())));
+        AssertThrows<InvalidOperationException>(
+            "Pixels", "NaN", () => _ml.Transforms.QuantizeHdrq("Score", "Source")
+            .Fit(source.Transform(Data(hasNaN: true))));
     }
 
     [TestMethod]
@@ -269,7 +339,8 @@ public sealed class TrainingStepsTests
         var warnings = new List<string>();
         _ml.Log += (_, entry) =>
         {
-            if (entry.Kind == Microsoft.ML.Runtime.ChannelMessageKind.Warning && entry.RawMessage.Contains("moments", StringComparison.Ordinal))
+            if (entry.Kind == Microsoft.ML.Runtime.ChannelMessageKind.Warning
+                && entry.RawMessage.Contains("moments", StringComparison.Ordinal))
                 warnings.Add(entry.RawMessage);
         };
         using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
@@ -277,12 +348,17 @@ public sealed class TrainingStepsTests
         var rows = source.Transform(Data());
         using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Source", new() { Epochs = 1, BatchSize = 8 }).Fit(rows);
         using var quantized = _ml.Transforms.QuantizeNetwork("Quantized", "Source", new RoundToNearestOptions()).Fit(rows);
-        CollectionAssert.AreEqual(new[] { "Adapted", "Quantized" }, warnings.Select(warning => warning.Split('\'')[1]).ToArray());
+        CollectionAssert.AreEqual(new[] { "Adapted", "Quantized" },
+            warnings.Select(warning => warning.Split('\'')[1]).ToArray());
         StringAssert.Contains(warnings[0], "24 images are too few for moments, which need 32");
         Assert.AreEqual(24, SentMomentsReport.Of(quantized.Network)!.Images);
         var whole = new SentMoments { Kind = MomentsKind.Whole };
-        Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.AdaptNetwork("A", "Source", new() { Epochs = 1, BatchSize = 8, Moments = whole }).Fit(rows));
-        Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.QuantizeNetwork("Q", "Source", new RoundToNearestOptions { Moments = whole }).Fit(rows));
+        Assert.ThrowsExactly<ArgumentException>(
+            () => _ml.Transforms.AdaptNetwork("A", "Source", new() { Epochs = 1, BatchSize = 8, Moments = whole })
+            .Fit(rows));
+        Assert.ThrowsExactly<ArgumentException>(
+            () => _ml.Transforms.QuantizeNetwork("Q", "Source", new RoundToNearestOptions { Moments = whole })
+            .Fit(rows));
     }
 
     [TestMethod]
@@ -291,7 +367,8 @@ public sealed class TrainingStepsTests
         using var a = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
         using var b = ResNet.Cifar(8, 2, seed: 1, width: 4, inputSize: 8);
         Assert.ThrowsExactly<ArgumentException>(() => _ml.Transforms.MergeNetworks("Score", "Source"));
-        AssertThrows<ArgumentException>("conv1.weight", "", () => _ml.Transforms.MergeNetworks("Score", "Pixels", a, b).Fit(Data()));
+        AssertThrows<ArgumentException>(
+            "conv1.weight", "", () => _ml.Transforms.MergeNetworks("Score", "Pixels", a, b).Fit(Data()));
     }
 
     [TestMethod]
@@ -311,11 +388,21 @@ public sealed class TrainingStepsTests
             var data = Data();
             var few = new SentMoments { MinImages = minImages };
             using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-            using var adapted = _ml.Transforms.AdaptNetwork("Adapted", "Source", new() { Epochs = 1, BatchSize = 8, Moments = few }, new() { Seed = 3 }).Fit(source.Transform(data));
+            using var adapted = _ml.Transforms.AdaptNetwork(
+                "Adapted", "Source", new() { Epochs = 1, BatchSize = 8, Moments = few }, new() { Seed = 3 })
+                .Fit(source.Transform(data));
             using var quantized = _ml.Transforms
-                .QuantizeHdrq("Quantized", "Adapted", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 3, BatchSize = 8 }, Moments = few }, new() { MaxRows = 16, Seed = 4 })
+                .QuantizeHdrq("Quantized", "Adapted",
+                    new()
+                    {
+                        WeightBits = 4,
+                        ActivationBits = 4,
+                        Training = new() { Iterations = 3, BatchSize = 8 },
+                        Moments = few
+                    }, new() { MaxRows = 16, Seed = 4 })
                 .Fit(adapted.Transform(source.Transform(data)));
-            using var merged = _ml.Transforms.MergeNetworks("Score", "Pixels", quantized.Network, quantized.Network).Fit(data);
+            using var merged = _ml.Transforms.MergeNetworks("Score", "Pixels", quantized.Network, quantized.Network)
+                .Fit(data);
             using var file = new MemoryStream();
             merged.Network.SaveOnnx(file);
             return file.ToArray();
@@ -344,7 +431,12 @@ public sealed class TrainingStepsTests
 
         NetworkTransformer Site(string domain) => _ml.Transforms
             .QuantizeHdrq(
-                "Quantized", "Source", new() { WeightBits = 4, ActivationBits = 4, Training = new() { Iterations = 3, BatchSize = 8 } },
+                "Quantized", "Source", new()
+                {
+                    WeightBits = 4,
+                    ActivationBits = 4,
+                    Training = new() { Iterations = 3, BatchSize = 8 }
+                },
                 new() { DomainColumnName = "Domain", Domain = domain, Seed = 4 })
             .Fit(source.Transform(data));
     }
@@ -358,7 +450,13 @@ public sealed class TrainingStepsTests
         var data = Data();
         using var network = ResNet.Cifar(8, 2, seed: 1, width: 2, inputSize: 8);
         using var source = _ml.Transforms.ApplyNetwork("Source", "Pixels", network).Fit(data);
-        using var quantized = _ml.Transforms.QuantizeHdrq("Score", "Source", new() { WeightBits = weightBits, ActivationBits = activationBits, Training = new() { Iterations = 0 } }).Fit(source.Transform(data));
+        using var quantized = _ml.Transforms.QuantizeHdrq(
+            "Score", "Source", new()
+            {
+                WeightBits = weightBits,
+                ActivationBits = activationBits,
+                Training = new() { Iterations = 0 }
+            }).Fit(source.Transform(data));
         using var file = new MemoryStream();
         _ml.Model.Save(quantized, data.Schema, file);
         file.Position = 0;
@@ -367,8 +465,10 @@ public sealed class TrainingStepsTests
 
         var expected = quantized.Transform(data).GetColumn<float[]>("Score").SelectMany(scores => scores).ToArray();
         var actual = loaded.Transform(data).GetColumn<float[]>("Score").SelectMany(scores => scores).ToArray();
-        // A value that lies half-way between two integers may be rounded to the other one where sums are added in another order.
-        var differing = expected.Zip(actual).Count(pair => Math.Abs(pair.First - pair.Second) > 1e-3 * expected.Max(Math.Abs));
+        // A value that lies half-way between two integers may be rounded to the other one where sums are added in
+        // another order.
+        var differing = expected.Zip(actual)
+            .Count(pair => Math.Abs(pair.First - pair.Second) > 1e-3 * expected.Max(Math.Abs));
         Assert.IsLessThanOrEqualTo(expected.Length / 10, differing);
     }
 
@@ -389,7 +489,10 @@ public sealed class TrainingStepsTests
                     cancellation.Cancel();
             }),
         };
-        Assert.ThrowsExactly<OperationCanceledException>(() => _ml.Transforms.QuantizeHdrq("Score", "Source", options, new() { CancellationToken = cancellation.Token }).Fit(source.Transform(Data())));
+        Assert.ThrowsExactly<OperationCanceledException>(
+            () => _ml.Transforms.QuantizeHdrq(
+                "Score", "Source", options, new() { CancellationToken = cancellation.Token })
+            .Fit(source.Transform(Data())));
         Assert.AreEqual(3, steps);
     }
 
@@ -402,7 +505,15 @@ public sealed class TrainingStepsTests
     {
         using var network = TestNetworks.Classifier();
         var data = Data();
-        var options = new AdaptationOptions { Epochs = 40, BatchSize = 24, LearningRate = rate, CropPadding = 0, HorizontalFlip = false, Moments = SentMoments.Nothing };
+        var options = new AdaptationOptions
+        {
+            Epochs = 40,
+            BatchSize = 24,
+            LearningRate = rate,
+            CropPadding = 0,
+            HorizontalFlip = false,
+            Moments = SentMoments.Nothing
+        };
         var messages = new List<string>();
         var ml = new MLContext(1);
         ml.Log += (_, e) =>
@@ -417,7 +528,8 @@ public sealed class TrainingStepsTests
             Assert.IsEmpty(messages);
             // One step, which takes away a part of every weight of a network that was good already.
             var worse = options with { Epochs = 1, LearningRate = 0.1, WeightDecay = 1 };
-            using var spoilt = ml.Transforms.AdaptNetwork("Adapted", "Adapted", worse).Fit(adapted.Transform(source.Transform(data)));
+            using var spoilt = ml.Transforms.AdaptNetwork("Adapted", "Adapted", worse)
+                .Fit(adapted.Transform(source.Transform(data)));
         }
         if (warning is null)
             Assert.IsEmpty(messages);
@@ -430,7 +542,8 @@ public sealed class TrainingStepsTests
         var random = new Random(1);
         return _ml.Data.LoadFromEnumerable(Enumerable.Range(0, 24).Select(i => new Row
         {
-            Pixels = [.. Enumerable.Range(0, 192).Select(p => hasNaN && i == 20 && p == 7 ? float.NaN : random.NextSingle())],
+            Pixels = [.. Enumerable.Range(0, 192)
+                .Select(p => hasNaN && i == 20 && p == 7 ? float.NaN : random.NextSingle())],
             Domain = i % 2 == 0 ? "fog" : "night",
             Number = i,
             // ML.NET counts the values of members from 0, and keys in data from 1.

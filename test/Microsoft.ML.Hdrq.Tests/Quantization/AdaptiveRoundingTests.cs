@@ -21,7 +21,8 @@ public sealed class AdaptiveRoundingTests
             var (shape, data) = golden.GetProperty("weight").Tensor();
             var (weight, scale) = (torch.tensor(data).reshape(shape), torch.tensor(golden.GetProperty("scale").GetSingle()));
             var range = new QuantizationRange(golden.GetProperty("bit").GetInt32(), isSigned: true);
-            Assert.AreEqual((golden.GetProperty("qmin").GetInt32(), golden.GetProperty("qmax").GetInt32()), (range.Minimum, range.Maximum), name);
+            Assert.AreEqual((golden.GetProperty("qmin").GetInt32(), golden.GetProperty("qmax").GetInt32()),
+                (range.Minimum, range.Maximum), name);
             using var rounding = new AdaptiveRounding(weight, scale);
 
             Golden.AssertClose(Numbers(golden, "alpha_init"), rounding.Direction, name);
@@ -40,7 +41,8 @@ public sealed class AdaptiveRoundingTests
             rounding.Direction.grad!.zero_();
             var term = golden.GetProperty("round_loss");
             Assert.AreEqual(AdaptiveRounding.RegularizerWeight, term.GetProperty("weight").GetDouble());
-            var loss = AdaptiveRounding.Regularizer(rounding.Direction, term.GetProperty("b").GetDouble()).mul(term.GetProperty("weight").GetDouble());
+            var loss = AdaptiveRounding.Regularizer(rounding.Direction, term.GetProperty("b").GetDouble())
+                .mul(term.GetProperty("weight").GetDouble());
             Golden.AssertClose([term.GetProperty("value").GetSingle()], loss, name);
             loss.backward();
             Golden.AssertClose(Numbers(term, "grad_alpha"), rounding.Direction.grad!, name);
@@ -56,7 +58,9 @@ public sealed class AdaptiveRoundingTests
         var golden = GoldenFile.Read("adaround.json").GetProperty("temp_decay");
         var expected = golden.GetProperty("b").Numbers();
         foreach (var (i, step) in golden.GetProperty("t").Numbers().Index())
-            Assert.AreEqual(expected[i], AdaptiveRounding.Exponent((int)step, golden.GetProperty("t_max").GetInt32(), golden.GetProperty("warm_up").GetDouble()), 1e-5 * expected[i], $"step {step}");
+            Assert.AreEqual(expected[i],
+                AdaptiveRounding.Exponent((int)step, golden.GetProperty("t_max").GetInt32(),
+                    golden.GetProperty("warm_up").GetDouble()), 1e-5 * expected[i], $"step {step}");
     }
 
     [TestMethod]
@@ -69,7 +73,8 @@ public sealed class AdaptiveRoundingTests
         using var network = SmallNetworks.Residual(width: 8);
         var images = SmallNetworks.Random(1, 32, 3, 8, 8);
         var training = RoundingTraining.Paper with { Iterations = 100, BatchSize = 16, LearningRate = 1e-2 };
-        QuantizationOptions method = isLayerByLayer ? AdaRoundOptions.Paper with { Training = training } : BrecqOptions.Paper with { Training = training };
+        QuantizationOptions method = isLayerByLayer ? AdaRoundOptions.Paper with { Training = training }
+            : BrecqOptions.Paper with { Training = training };
         using var nearest = Quantize(RoundToNearestOptions.Paper);
         using var learned = Quantize(method);
         var exact = network.Forward(images);
@@ -77,20 +82,29 @@ public sealed class AdaptiveRoundingTests
         Assert.IsLessThan(0.8 * before, after);
 
         var turned = 0L;
-        foreach (var node in nearest.Graph.Nodes.Where(node => node.Operator is FakeQuantize && nearest.Parameters.ContainsKey(node.Inputs[0])))
+        foreach (var node in nearest.Graph.Nodes.Where(
+            node => node.Operator is FakeQuantize && nearest.Parameters.ContainsKey(node.Inputs[0])))
         {
             var quantizer = (FakeQuantize)node.Operator;
             var scale = nearest.Parameters[node.Inputs[1]];
             Assert.AreEqual(TensorData.FromTorch(scale), TensorData.FromTorch(learned.Parameters[node.Inputs[1]]));
             var steps = nearest.Parameters[node.Inputs[0]].div(quantizer.Spread(scale, nearest.Parameters[node.Inputs[0]]));
             var integers = quantizer.Integers(learned.Parameters[node.Inputs[0]], scale);
-            Assert.IsTrue(integers.eq(steps.floor().clamp(quantizer.Range.Minimum, quantizer.Range.Maximum)).logical_or(integers.eq(steps.ceil().clamp(quantizer.Range.Minimum, quantizer.Range.Maximum))).all().item<bool>());
+            Assert.IsTrue(integers.eq(steps.floor().clamp(quantizer.Range.Minimum, quantizer.Range.Maximum))
+                .logical_or(integers.eq(steps.ceil().clamp(quantizer.Range.Minimum, quantizer.Range.Maximum))).all()
+                .item<bool>());
             turned += integers.ne(quantizer.Integers(nearest.Parameters[node.Inputs[0]], scale)).sum().item<long>();
         }
         Assert.IsGreaterThan(0, turned);
 
         Network Quantize(QuantizationOptions options) => NetworkQuantizer.Quantize(
-            network, images, options with { WeightBits = 3, ActivationBits = 8, Placement = QuantizerPlacement.Integer, PerChannel = perChannel }, seed: 1);
+            network, images, options with
+            {
+                WeightBits = 3,
+                ActivationBits = 8,
+                Placement = QuantizerPlacement.Integer,
+                PerChannel = perChannel
+            }, seed: 1);
 
         double Error(Network quantized) => quantized.Forward(images).sub(exact).square().mean().item<float>();
     }
@@ -103,8 +117,16 @@ public sealed class AdaptiveRoundingTests
         using var network = SmallNetworks.Residual();
         using var images = SmallNetworks.Random(1, 8, 3, 8, 8);
         QuantizationOptions options = isLayerByLayer
-            ? AdaRoundOptions.Paper with { Placement = QuantizerPlacement.Integer, Training = RoundingTraining.Paper with { Iterations = 3, BatchSize = 4 } }
-            : QDropOptions.Paper with { Placement = QuantizerPlacement.Integer, Training = QDropTraining.Paper with { Iterations = 3, BatchSize = 4 } };
+            ? AdaRoundOptions.Paper with
+            {
+                Placement = QuantizerPlacement.Integer,
+                Training = RoundingTraining.Paper with { Iterations = 3, BatchSize = 4 }
+            }
+            : QDropOptions.Paper with
+            {
+                Placement = QuantizerPlacement.Integer,
+                Training = QDropTraining.Paper with { Iterations = 3, BatchSize = 4 }
+            };
         using (NetworkQuantizer.Quantize(network, images, options, seed: 1))
         {
         }

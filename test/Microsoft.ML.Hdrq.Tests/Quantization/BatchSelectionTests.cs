@@ -10,7 +10,8 @@ public sealed class BatchSelectionTests
     private static readonly BatchIndices _indices = new([4, 0, 4, 2]);
 
     // An odd number of values, more than one thread takes at a time, and a vector for each image.
-    public static IEnumerable<object[]> Shapes { get; } = [[new long[] { 5, 3, 7, 7 }], [new long[] { 5, 1, 201, 301 }], [new long[] { 5, 9 }]];
+    public static IEnumerable<object[]> Shapes { get; } =
+        [[new long[] { 5, 3, 7, 7 }], [new long[] { 5, 1, 201, 301 }], [new long[] { 5, 9 }]];
 
     [TestMethod]
     [DynamicData(nameof(Shapes))]
@@ -37,14 +38,17 @@ public sealed class BatchSelectionTests
         {
             using var pool = new RandomPool(1, torch.CPU, NoiseRounding.TableSize, 0.8);
             var batches = new BatchSelection(torch.CPU, pool, workspace);
-            return TensorData.FromTorch(isStrided ? batches.SelectMixed(Strided(quantized), exact, _indices) : batches.SelectMixed(quantized, exact, _indices));
+            return TensorData.FromTorch(
+                isStrided ? batches.SelectMixed(Strided(quantized), exact, _indices)
+                : batches.SelectMixed(quantized, exact, _indices));
         }).ToList();
         Assert.AreEqual(results[1], results[0], "One pass and tensor operations choose by the same draws.");
 
         using var samePool = new RandomPool(1, torch.CPU, NoiseRounding.TableSize, 0.8);
         var plain = new BatchSelection(torch.CPU, samePool, workspace);
         var mixed = Golden.Numbers(results[0].ToTorch());
-        var (first, second) = (Golden.Numbers(plain.Select(quantized, _indices)), Golden.Numbers(plain.Select(exact, _indices)));
+        var (first, second) = (Golden.Numbers(plain.Select(quantized, _indices)),
+            Golden.Numbers(plain.Select(exact, _indices)));
         for (var i = 0; i < mixed.Length; i++)
             Assert.IsTrue(mixed[i] == first[i] || mixed[i] == second[i]);
         if (mixed.Length > 10_000)

@@ -38,7 +38,8 @@ public sealed class BiasCorrectionTests
                 Watch = (name, value) =>
                 {
                     if (layers.TryGetValue(name, out var layer))
-                        means.Add(layer, (value.dim() == 4 ? value.mean([0, 2, 3]) : value.mean([0])).MoveToOtherDisposeScope(scope));
+                        means.Add(layer, (value.dim() == 4 ? value.mean([0, 2, 3]) : value.mean([0]))
+                            .MoveToOtherDisposeScope(scope));
                 },
             });
             return means;
@@ -64,9 +65,12 @@ public sealed class BiasCorrectionTests
         var options = SmallNetworks.Nearest with { WeightBits = 3, ActivationBits = 3 };
         using var plain = NetworkQuantizer.Quantize(network, images, options, seed: 1);
         using var corrected = NetworkQuantizer.Quantize(network, images, options with { CorrectBiases = true }, seed: 1);
-        Assert.AreNotEqual(TensorData.FromTorch(plain.Parameters["conv1.bias"]), TensorData.FromTorch(corrected.Parameters["conv1.bias"]));
-        Assert.AreEqual(TensorData.FromTorch(plain.Parameters["conv1.weight"]), TensorData.FromTorch(corrected.Parameters["conv1.weight"]));
-        LiveTensors.AssertUnchanged(() => NetworkQuantizer.Quantize(network, images, options with { CorrectBiases = true }, seed: 1).Dispose());
+        Assert.AreNotEqual(TensorData.FromTorch(plain.Parameters["conv1.bias"]),
+            TensorData.FromTorch(corrected.Parameters["conv1.bias"]));
+        Assert.AreEqual(TensorData.FromTorch(plain.Parameters["conv1.weight"]),
+            TensorData.FromTorch(corrected.Parameters["conv1.weight"]));
+        LiveTensors.AssertUnchanged(
+            () => NetworkQuantizer.Quantize(network, images, options with { CorrectBiases = true }, seed: 1).Dispose());
     }
 
     private static Network Layer(float weight, bool quantized)
@@ -76,7 +80,9 @@ public sealed class BiasCorrectionTests
         var value = builder.Parameter("weight", torch.tensor(weight).reshape(1, 1, 1, 1));
         if (quantized)
         {
-            builder.Node(new GraphNode("weight.quantized", Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(new QuantizationRange(4, true))), [value, builder.Parameter("scale", torch.tensor(0.1f))], ["weight.quantized"]));
+            builder.Node(new GraphNode("weight.quantized",
+                Operator.Create(FakeQuantize.Name, FakeQuantize.AttributesFor(new QuantizationRange(4, true))),
+                [value, builder.Parameter("scale", torch.tensor(0.1f))], ["weight.quantized"]));
             value = "weight.quantized";
         }
         builder.Node("Conv", "y", ["x", value, builder.Parameter("bias", torch.tensor(new[] { 0.5f }))]);

@@ -63,19 +63,27 @@ public sealed class BlockCheckpointTests
         {
             var first = builder.Convolve("first", "x");
             var shared = builder.Parameter("shared", SmallNetworks.Random(5, 2, 2, 3, 3).mul(0.3));
-            var a = builder.Node("Conv", "a", [builder.Node("Relu", "r1", [first]), shared], ("pads", new long[] { 1, 1, 1, 1 }));
-            var b = builder.Node("Conv", "b", [builder.Node("Relu", "r2", [a]), shared], ("pads", new long[] { 1, 1, 1, 1 }));
+            var a = builder.Node("Conv", "a", [builder.Node("Relu", "r1", [first]), shared],
+                ("pads", new long[] { 1, 1, 1, 1 }));
+            var b = builder.Node("Conv", "b", [builder.Node("Relu", "r2", [a]), shared],
+                ("pads", new long[] { 1, 1, 1, 1 }));
             builder.Convolve("y", builder.Node("Relu", "r3", [b]));
         });
         using var images = SmallNetworks.Random(1, 8, 2, 8, 8);
-        var options = new HdrqOptions { WeightBits = 3, ActivationBits = 3, Training = new() { Iterations = 20, WeightLearningRate = 1e-2 } };
+        var options = new HdrqOptions
+        {
+            WeightBits = 3,
+            ActivationBits = 3,
+            Training = new() { Iterations = 20, WeightLearningRate = 1e-2 }
+        };
         var (whole, blocks) = Quantize(options, network: network, images: images);
         foreach (var stopped in blocks)
         {
             Assert.ThrowsExactly<OperationCanceledException>(() => Quantize(
                 options with { CheckpointDirectory = Checkpoints }, stopsIn: stopped, network: network, images: images));
             CollectionAssert.AreEqual(
-                whole, Quantize(options with { CheckpointDirectory = Checkpoints }, network: network, images: images).Network);
+                whole, Quantize(options with { CheckpointDirectory = Checkpoints }, network: network,
+                    images: images).Network);
             Directory.Delete(Checkpoints, recursive: true);
         }
     }
@@ -83,7 +91,12 @@ public sealed class BlockCheckpointTests
     [TestMethod]
     public void Only_the_same_job_takes_a_checkpoint_up()
     {
-        var options = Checkpointed(new HdrqOptions { WeightBits = 3, ActivationBits = 3, Training = new() { Iterations = Steps } });
+        var options = Checkpointed(new HdrqOptions
+        {
+            WeightBits = 3,
+            ActivationBits = 3,
+            Training = new() { Iterations = Steps }
+        });
         var (whole, blocks) = Quantize(options);
         Assert.IsEmpty(Quantize(options).Blocks);
         Assert.HasCount(blocks.Count, Directory.GetFiles(Checkpoints));
@@ -91,7 +104,8 @@ public sealed class BlockCheckpointTests
         using var otherImages = SmallNetworks.Random(2, 8, 3, 8, 8);
         using var other = _network.Clone();
         using (torch.no_grad())
-            other.Parameters.First(parameter => parameter.Key.EndsWith("weight", StringComparison.Ordinal)).Value.mul_(Scalars.Keep(1.01));
+            other.Parameters.First(parameter => parameter.Key.EndsWith("weight", StringComparison.Ordinal)).Value.mul_(
+                Scalars.Keep(1.01));
         (string Other, Func<List<int>> Trained)[] jobs =
         [
             ("seed", () => Quantize(options, seed: 2).Blocks),
@@ -122,7 +136,12 @@ public sealed class BlockCheckpointTests
     [DataRow("missing")]
     public void What_is_damaged_is_trained_again(string damage)
     {
-        var options = Checkpointed(new HdrqOptions { WeightBits = 3, ActivationBits = 3, Training = new() { Iterations = Steps } });
+        var options = Checkpointed(new HdrqOptions
+        {
+            WeightBits = 3,
+            ActivationBits = 3,
+            Training = new() { Iterations = Steps }
+        });
         var (whole, blocks) = Quantize(options);
         const int damaged = 2;
         var path = PathOf(damaged);
@@ -147,7 +166,8 @@ public sealed class BlockCheckpointTests
                 break;
             case "another job":
                 Quantize(options with { CheckpointDirectory = _folder.Combine("other") }, seed: 2);
-                File.Copy(Directory.GetFiles(_folder.Combine("other"), $"*-block-{damaged}.checkpoint").Single(), path, overwrite: true);
+                File.Copy(Directory.GetFiles(_folder.Combine("other"), $"*-block-{damaged}.checkpoint").Single(), path,
+                    overwrite: true);
                 break;
             case "a folder":
                 File.Delete(path);
@@ -170,7 +190,13 @@ public sealed class BlockCheckpointTests
     [TestMethod]
     public void Work_goes_on_where_no_checkpoint_can_be_written_and_says_so_once()
     {
-        var options = new HdrqOptions { WeightBits = 3, ActivationBits = 3, Training = new() { Iterations = Steps }, Moments = SentMoments.Nothing };
+        var options = new HdrqOptions
+        {
+            WeightBits = 3,
+            ActivationBits = 3,
+            Training = new() { Iterations = Steps },
+            Moments = SentMoments.Nothing
+        };
         var (whole, _) = Quantize(options);
         // A file where the folder should be, made after the options were checked.
         var warnings = new List<string>();
@@ -184,14 +210,21 @@ public sealed class BlockCheckpointTests
             CancellationToken.None);
         CollectionAssert.AreEqual(whole, Bytes(quantized));
         Assert.HasCount(1, warnings);
-        StringAssert.StartsWith(warnings[0], $"no checkpoint can be written to '{Checkpoints}', and the work goes on without: ");
+        StringAssert.StartsWith(warnings[0],
+            $"no checkpoint can be written to '{Checkpoints}', and the work goes on without: ");
     }
 
     [TestMethod]
     [OSCondition(OperatingSystems.Linux)]
     public void Work_goes_on_where_the_disk_is_full()
     {
-        var options = Checkpointed(new HdrqOptions { WeightBits = 3, ActivationBits = 3, Training = new() { Iterations = Steps }, Moments = SentMoments.Nothing });
+        var options = Checkpointed(new HdrqOptions
+        {
+            WeightBits = 3,
+            ActivationBits = 3,
+            Training = new() { Iterations = Steps },
+            Moments = SentMoments.Nothing
+        });
         var (whole, blocks) = Quantize(options with { CheckpointDirectory = null });
         Directory.CreateDirectory(Checkpoints);
         if (!Mounts("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", Checkpoints))
@@ -199,7 +232,8 @@ public sealed class BlockCheckpointTests
         try
         {
             var warnings = new List<string>();
-            using var quantized = NetworkQuantizer.Quantize(_network, _images, options, 1, warnings.Add, CancellationToken.None);
+            using var quantized = NetworkQuantizer.Quantize(
+                _network, _images, options, 1, warnings.Add, CancellationToken.None);
             CollectionAssert.AreEqual(whole, Bytes(quantized));
             Assert.HasCount(1, warnings);
             StringAssert.Contains(warnings[0], "No space left on device");
@@ -231,7 +265,8 @@ public sealed class BlockCheckpointTests
         StringAssert.StartsWith(exception.Message, $"CheckpointDirectory is '{directory}', which is not a folder.");
     }
 
-    private T Checkpointed<T>(T options) where T : QuantizationOptions => (T)(options with { CheckpointDirectory = Checkpoints });
+    private T Checkpointed<T>(T options) where T
+        : QuantizationOptions => (T)(options with { CheckpointDirectory = Checkpoints });
 
     private string PathOf(int block) => Directory.GetFiles(Checkpoints, $"*-block-{block}.checkpoint").Single();
 

@@ -29,7 +29,8 @@ public sealed class BlockPartitionTests
     {
         using var network = ResNet.ImageNet(50, 10, seed: 1, inputSize: 32);
         using var folded = FoldBatchNormalization.Apply(network);
-        var names = new[] { 3, 4, 6, 3 }.SelectMany((count, stage) => Enumerable.Range(0, count).Select(block => $"layer{stage + 1}.{block}."));
+        var names = new[] { 3, 4, 6, 3 }.SelectMany(
+            (count, stage) => Enumerable.Range(0, count).Select(block => $"layer{stage + 1}.{block}."));
         var blocks = BlockPartition.Find(folded.Graph);
         Assert.HasCount(18, blocks);
         foreach (var (block, name) in blocks.Skip(1).Zip(names))
@@ -40,7 +41,11 @@ public sealed class BlockPartitionTests
     [TestMethod]
     public void AChainIsItsLayers()
     {
-        using var network = SmallNetworks.Build(builder => builder.Convolve("y", builder.Node("MaxPool", "p", [builder.Node("Relu", "r", [builder.Convolve("a", builder.Node("Relu", "before", ["x"]))])], ("kernel_shape", new long[] { 2, 2 }))));
+        using var network = SmallNetworks.Build(
+            builder => builder.Convolve(
+                "y", builder.Node("MaxPool", "p",
+                    [builder.Node("Relu", "r", [builder.Convolve("a", builder.Node("Relu", "before", ["x"]))])],
+                    ("kernel_shape", new long[] { 2, 2 }))));
         AssertBlocks(network.Graph, "a y");
         var blocks = BlockPartition.Find(network.Graph);
         CollectionAssert.AreEqual(new[] { "x" }, blocks[0].Inputs.ToArray());
@@ -66,7 +71,8 @@ public sealed class BlockPartitionTests
         using var network = SmallNetworks.Build(builder =>
         {
             var stem = builder.Convolve("stem", "x");
-            builder.Node("Concat", "joined", [builder.Convolve("left", stem), builder.Convolve("right", stem), stem], ("axis", 1));
+            builder.Node("Concat", "joined", [builder.Convolve("left", stem), builder.Convolve("right", stem), stem],
+                ("axis", 1));
             builder.Convolve("y", "joined", 6, 2);
         });
         AssertBlocks(network.Graph, "stem left y");
@@ -86,7 +92,8 @@ public sealed class BlockPartitionTests
         CollectionAssert.AreEqual(new[] { "a", "x" }, blocks[1].Inputs.ToArray());
         Assert.IsTrue(blocks[1].ReadsOnlyShape("x"));
         Assert.IsFalse(blocks[1].ReadsOnlyShape("a"));
-        CollectionAssert.AreEqual(new[] { "Shape", "Conv", "Reshape" }, blocks[1].Nodes.Select(node => node.Operator.Type).ToArray());
+        CollectionAssert.AreEqual(new[] { "Shape", "Conv", "Reshape" },
+            blocks[1].Nodes.Select(node => node.Operator.Type).ToArray());
     }
 
     [TestMethod]
@@ -111,18 +118,21 @@ public sealed class BlockPartitionTests
         {
             var first = Residual(builder, "stage1", builder.Convolve("stem", "x"));
             var second = Residual(builder, "stage2", builder.Convolve("down", first));
-            builder.Node("Concat", "joined", [builder.Convolve("left", first), builder.Convolve("right", second)], ("axis", 1));
+            builder.Node("Concat", "joined", [builder.Convolve("left", first), builder.Convolve("right", second)],
+                ("axis", 1));
             builder.Convolve("y", "joined", 4, 2);
         });
         AssertBlocks(network.Graph, "stem stage1.a down stage2.a left y");
         CollectionAssert.AreEquivalent(new[] { "stage1", "stage2" }, BlockPartition.Find(network.Graph)[4].Inputs.ToArray());
 
         using var scope = torch.NewDisposeScope();
-        using var quantized = SmallNetworks.Quantize(network, SmallNetworks.Random(1, 4, 2, 8, 8), 4, 4, QuantizerPlacement.Integer);
+        using var quantized = SmallNetworks.Quantize(
+            network, SmallNetworks.Random(1, 4, 2, 8, 8), 4, 4, QuantizerPlacement.Integer);
         AssertBlocks(quantized.Graph, "stem stage1.a down stage2.a left y");
 
         static string Residual(NetworkBuilder builder, string name, string value) =>
-            builder.Node("Add", name, [builder.Convolve($"{name}.b", builder.Node("Relu", $"{name}.relu", [builder.Convolve($"{name}.a", value)])), value]);
+            builder.Node("Add", name, [builder.Convolve(
+                $"{name}.b", builder.Node("Relu", $"{name}.relu", [builder.Convolve($"{name}.a", value)])), value]);
     }
 
     [TestMethod]
@@ -136,14 +146,19 @@ public sealed class BlockPartitionTests
             for (var b = 0; b < 2; b++)
             {
                 var (query, key) = (builder.Convolve($"{b}.query", value), builder.Convolve($"{b}.key", value));
-                var attention = builder.Convolve($"{b}.out", builder.Node("MatMul", $"{b}.product", [builder.Node("Softmax", $"{b}.softmax", [query]), key]));
+                var attention = builder.Convolve(
+                    $"{b}.out", builder.Node("MatMul", $"{b}.product",
+                        [builder.Node("Softmax", $"{b}.softmax", [query]), key]));
                 value = builder.Node("Add", $"{b}.add1", [attention, value]);
-                value = builder.Node("Add", $"{b}.add2", [builder.Convolve($"{b}.second", builder.Node("Gelu", $"{b}.gelu", [builder.Convolve($"{b}.first", value)])), value]);
+                value = builder.Node("Add", $"{b}.add2",
+                    [builder.Convolve($"{b}.second",
+                        builder.Node("Gelu", $"{b}.gelu", [builder.Convolve($"{b}.first", value)])), value]);
             }
             builder.Convolve("y", value);
         });
         using var scope = torch.NewDisposeScope();
-        using var quantized = SmallNetworks.Quantize(network, SmallNetworks.Random(1, 4, 2, 8, 8), 4, 4, QuantizerPlacement.Integer);
+        using var quantized = SmallNetworks.Quantize(
+            network, SmallNetworks.Random(1, 4, 2, 8, 8), 4, 4, QuantizerPlacement.Integer);
         AssertBlocks(isQuantized ? quantized.Graph : network.Graph, "stem 0.query 1.query y");
     }
 
@@ -154,7 +169,8 @@ public sealed class BlockPartitionTests
         using var builder = new NetworkBuilder();
         builder.Input("x", -1, 2, 8, 8);
         builder.Convolve("y", builder.Convolve("features", builder.Convolve("stem", "x")));
-        using var network = builder.Build(new GraphValue("y", ElementType.Float32, []), new GraphValue("features", ElementType.Float32, []));
+        using var network = builder.Build(
+            new GraphValue("y", ElementType.Float32, []), new GraphValue("features", ElementType.Float32, []));
         AssertBlocks(network.Graph, "stem features y");
     }
 
@@ -167,7 +183,8 @@ public sealed class BlockPartitionTests
     private static void AssertCovered(Graph graph)
     {
         var blocks = BlockPartition.Find(graph);
-        Assert.IsTrue(blocks.SelectMany(block => block.Nodes).SequenceEqual(graph.Nodes), "Not every node is in exactly one block.");
+        Assert.IsTrue(blocks.SelectMany(block => block.Nodes).SequenceEqual(graph.Nodes),
+            "Not every node is in exactly one block.");
         Assert.AreEqual(graph.Inputs[0].Name, blocks[0].Inputs.Single());
         Assert.AreEqual(graph.Outputs[0].Name, blocks[^1].Output);
         for (var b = 1; b < blocks.Length; b++)

@@ -20,7 +20,8 @@ public sealed class CacheTests
     {
         using var folder = new TemporaryDirectory();
         foreach (var isLayerByLayer in kind == "resnet" ? new[] { false, true } : [false])
-            CollectionAssert.AreEqual(Train(kind, isLayerByLayer, long.MaxValue, folder.Path), Train(kind, isLayerByLayer, budget, folder.Path));
+            CollectionAssert.AreEqual(Train(kind, isLayerByLayer, long.MaxValue, folder.Path),
+                Train(kind, isLayerByLayer, budget, folder.Path));
         Assert.IsEmpty(Directory.GetFiles(folder.Path));
     }
 
@@ -41,7 +42,10 @@ public sealed class CacheTests
             if (report.BlockIndex == 2)
                 cancellation.Cancel();
         });
-        LiveTensors.AssertUnchanged(() => Assert.ThrowsExactly<OperationCanceledException>(() => Reconstruction.Apply(quantized, images, network.Parameters, training, calibration, 1, progress, cancellation.Token)));
+        LiveTensors.AssertUnchanged(
+            () => Assert.ThrowsExactly<OperationCanceledException>(
+                () => Reconstruction.Apply(quantized, images, network.Parameters, training, calibration, 1, progress,
+                    cancellation.Token)));
         Assert.IsEmpty(Directory.GetFiles(folder.Path));
         Assert.IsEmpty(OpenFiles(folder.Path));
     }
@@ -56,7 +60,8 @@ public sealed class CacheTests
         using var input = ActivationCache.Of(images);
         // 5 images of 2 x 8 x 8 numbers of 4 bytes: 2,560.
         using var store = new ActivationStore(torch.CPU, 6000, folder.Path);
-        var caches = Enumerable.Range(0, 3).Select(_ => store.Compute(network, [input], 2, BypassRounding.Instance)).ToList();
+        var caches = Enumerable.Range(0, 3).Select(_ => store.Compute(network, [input], 2, BypassRounding.Instance))
+            .ToList();
         CollectionAssert.AreEqual(new[] { true, true, false }, caches.Select(cache => cache.Memory is not null).ToArray());
         Assert.AreEqual(6000 - 2 * 2560, store.Free);
         foreach (var cache in caches)
@@ -91,8 +96,11 @@ public sealed class CacheTests
             var sites = QuantizerSites.Find(network, QuantizerPlacement.Integer, 4, 4, [], reduceRange: true);
             var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
             long most = 0;
-            Calibration.Apply(network, sites, [images.narrow(0, 0, 6), images.narrow(0, 6, 6)], new(), perChannel: false, CancellationToken.None,
-                createObserver: () => new Watching(() => most = Math.Max(most, DisposeScopeManager.Statistics.ThreadTotalLiveCount - before))).Dispose();
+            Calibration.Apply(network, sites, [images.narrow(0, 0, 6), images.narrow(0, 6, 6)], new(),
+                perChannel: false, CancellationToken.None,
+                createObserver: () => new Watching(
+                    () => most = Math.Max(most, DisposeScopeManager.Statistics.ThreadTotalLiveCount - before)))
+                    .Dispose();
             Assert.IsGreaterThan(0, most);
             return most;
         }
@@ -101,21 +109,30 @@ public sealed class CacheTests
     private static byte[] Train(string kind, bool isLayerByLayer, long budget, string folder)
     {
         using var scope = torch.NewDisposeScope();
-        using var unfolded = kind == "resnet" ? ResNet.Cifar(8, 5, seed: 1, width: 4, inputSize: 8) : SegFormer.Create(0, 3, seed: 1);
+        using var unfolded = kind == "resnet" ? ResNet.Cifar(8, 5, seed: 1, width: 4, inputSize: 8)
+            : SegFormer.Create(0, 3, seed: 1);
         using var network = FoldBatchNormalization.Apply(unfolded);
         var images = kind == "resnet" ? SmallNetworks.Random(1, 8, 3, 8, 8) : SmallNetworks.Random(1, 3, 3, 32, 32);
-        var calibration = new CalibrationOptions { Observer = RangeObserverKind.MinMax, CacheMemory = budget, CacheDirectory = folder };
+        var calibration = new CalibrationOptions
+        {
+            Observer = RangeObserverKind.MinMax,
+            CacheMemory = budget,
+            CacheDirectory = folder
+        };
         using var quantized = Calibration.Apply(
             network, QuantizerSites.Find(network, QuantizerPlacement.Integer, 4, 4, [], reduceRange: true), [images],
             calibration, perChannel: false, CancellationToken.None);
         BlockTraining training = isLayerByLayer ? QDropTraining.Paper with { IsLayerByLayer = true } : HdrqTraining.Paper;
-        Reconstruction.Apply(quantized, images, network.Parameters, training with { Iterations = 2, BatchSize = 2 }, calibration, 7, null, CancellationToken.None);
-        return [.. quantized.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight).SelectMany(parameter => quantized.Parameters[parameter.Name].bytes.ToArray())];
+        Reconstruction.Apply(quantized, images, network.Parameters, training with { Iterations = 2, BatchSize = 2 },
+            calibration, 7, null, CancellationToken.None);
+        return [.. quantized.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight)
+            .SelectMany(parameter => quantized.Parameters[parameter.Name].bytes.ToArray())];
     }
 
     /// <summary>Files in a folder that this process has open, also those that have lost their names.</summary>
     private static string[] OpenFiles(string folder) => !OperatingSystem.IsLinux() ? []
-        : [.. Directory.GetFiles("/proc/self/fd").Select(link => File.ResolveLinkTarget(link, false)?.FullName ?? "").Where(target => target.StartsWith(folder, StringComparison.Ordinal))];
+        : [.. Directory.GetFiles("/proc/self/fd").Select(link => File.ResolveLinkTarget(link, false)?.FullName ?? "")
+            .Where(target => target.StartsWith(folder, StringComparison.Ordinal))];
 
     private sealed class Watching(Action watch) : RangeObserver
     {

@@ -17,7 +17,8 @@ public sealed class CalibrationTests
         builder.Node("Conv", "a", ["x", builder.Parameter("conv", Channels(0, 3, 2, 1, 1))]);
         builder.Node("Conv", "b", ["a", builder.Parameter("second", Channels(0, 3, 3, 1, 1))]);
         builder.Node("ConvTranspose", "c", ["b", builder.Parameter("transposed", Channels(1, 3, 4, 1, 1))]);
-        builder.Node("Slice", "d", ["c", builder.Constant("starts", 0), builder.Constant("ends", 3), builder.Constant("axes", 1)]);
+        builder.Node("Slice", "d", [
+            "c", builder.Constant("starts", 0), builder.Constant("ends", 3), builder.Constant("axes", 1)]);
         builder.Node("Flatten", "e", ["d"]);
         builder.Node("Gemm", "f", ["e", builder.Parameter("plain", Channels(0, 5, 3))], ("transB", 1));
         builder.Node("MatMul", "g", ["f", builder.Parameter("product", Channels(1, 5, 2))]);
@@ -27,20 +28,33 @@ public sealed class CalibrationTests
         using var quantized = Calibration.Apply(
             network, QuantizerSites.Find(network, QuantizerPlacement.Paper, 8, 8, [], reduceRange: false),
             [torch.ones(2, 2, 1, 1)], options, perChannel: true, CancellationToken.None);
-        var expected = new Dictionary<string, (int Axis, int Channels)> { ["conv"] = (0, 3), ["second"] = (0, 3), ["transposed"] = (1, 4), ["plain"] = (0, 5), ["product"] = (1, 2), ["last"] = (1, 3) };
+        var expected = new Dictionary<string, (int Axis, int Channels)>
+        {
+            ["conv"] = (0, 3),
+            ["second"] = (0, 3),
+            ["transposed"] = (1, 4),
+            ["plain"] = (0, 5),
+            ["product"] = (1, 2),
+            ["last"] = (1, 3)
+        };
         foreach (var (name, (axis, channels)) in expected)
         {
             var node = quantized.Graph.Nodes.Single(candidate => candidate.Inputs[0] == name);
             Assert.AreEqual(axis, (int)((FakeQuantize)node.Operator).Axis!.Value, name);
-            Golden.AssertClose(Enumerable.Range(1, channels).Select(largest => largest / 127.5f).ToArray(), quantized.Parameters[node.Inputs[1]], name);
+            Golden.AssertClose(Enumerable.Range(1, channels).Select(largest => largest / 127.5f).ToArray(),
+                quantized.Parameters[node.Inputs[1]], name);
         }
 
         // The greatest absolute value of channel c is c + 1.
         static torch.Tensor Channels(int axis, params long[] shape) =>
-            torch.arange(1, shape[axis] + 1, torch.ScalarType.Float32).neg().reshape([.. shape.Select((size, d) => d == axis ? size : 1)]).expand(shape).contiguous();
+            torch.arange(1, shape[axis] + 1, torch.ScalarType.Float32).neg()
+                .reshape([.. shape.Select((size, d) => d == axis ? size : 1)]).expand(shape).contiguous();
     }
 
-    /// <summary>A channel that is 1.2 times the source's has the source's scale; one that the source does not have, or has 3 times as large, keeps its own.</summary>
+    /// <summary>
+    /// A channel that is 1.2 times the source's has the source's scale; one that the source does not have, or has 3
+    /// times as large, keeps its own.
+    /// </summary>
     [TestMethod]
     public void ScalesOfWeightsAreTheSourcesWhereTheNetworkIsNearIt()
     {
@@ -49,8 +63,11 @@ public sealed class CalibrationTests
         using var source = Layer(1, 0, 3, -1);
         var options = new CalibrationOptions { Observer = RangeObserverKind.MinMax };
         var sites = QuantizerSites.Find(network, QuantizerPlacement.Paper, 8, 8, [], reduceRange: false);
-        using var own = Calibration.Apply(network, sites, [torch.ones(1, 1, 1, 1)], options, perChannel: true, CancellationToken.None);
-        using var common = Calibration.Apply(network, sites, [torch.ones(1, 1, 1, 1)], options, perChannel: true, CancellationToken.None, source.Parameters);
+        using var own = Calibration.Apply(
+            network, sites, [torch.ones(1, 1, 1, 1)], options, perChannel: true, CancellationToken.None);
+        using var common = Calibration.Apply(
+            network, sites, [torch.ones(1, 1, 1, 1)], options, perChannel: true, CancellationToken.None,
+            source.Parameters);
         Golden.AssertClose([1.2f / 127.5f, 1 / 127.5f, 1 / 127.5f, 0.6f / 127.5f], own.Parameters["w.scale"]);
         Golden.AssertClose([1 / 127.5f, 1 / 127.5f, 1 / 127.5f, 1 / 127.5f], common.Parameters["w.scale"]);
         Golden.AssertClose([1.2f, 1, 1, -0.6f], common.Parameters["w"]);
@@ -89,9 +106,12 @@ public sealed class CalibrationTests
         using var network = SmallNetworks.Build(builder => builder.Convolve("y", "x"));
         var sites = QuantizerSites.Find(network, QuantizerPlacement.Integer, 4, 4, [], reduceRange: true);
         var (positive, negative) = (torch.ones(1, 2, 8, 8), torch.ones(1, 2, 8, 8).neg());
-        foreach (var (batches, isSigned) in new[] { ([positive], false), (new[] { positive, positive, positive, negative }, true) })
+        foreach (var (batches, isSigned) in new[] { ([positive], false),
+            (new[] { positive, positive, positive, negative }, true) })
         {
-            using var quantized = Calibration.Apply(network, sites, batches, new CalibrationOptions { BatchSize = 32 }, perChannel: false, CancellationToken.None);
+            using var quantized = Calibration.Apply(
+                network, sites, batches, new CalibrationOptions { BatchSize = 32 }, perChannel: false,
+                CancellationToken.None);
             var quantizer = (FakeQuantize)quantized.Graph.Nodes.Single(node => node.Inputs[0] == "x").Operator;
             Assert.AreEqual(isSigned, quantizer.Range.IsSigned);
         }
@@ -110,6 +130,7 @@ public sealed class CalibrationTests
         Assert.AreEqual("scores", last.Outputs[0]);
         var steps = quantized.Forward(images).div(quantized.Parameters[last.Inputs[1]]);
         Assert.IsLessThan(1e-3f, steps.sub(steps.round()).abs().max().item<float>());
-        Assert.IsLessThan(0.1f, quantized.Forward(images).sub(network.Forward(images)).abs().max().item<float>() / network.Forward(images).abs().max().item<float>());
+        Assert.IsLessThan(0.1f, quantized.Forward(images).sub(network.Forward(images)).abs().max()
+            .item<float>() / network.Forward(images).abs().max().item<float>());
     }
 }

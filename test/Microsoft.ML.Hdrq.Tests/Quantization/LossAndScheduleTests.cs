@@ -14,7 +14,9 @@ public sealed class LossAndScheduleTests
     {
         using var scope = torch.NewDisposeScope();
         var golden = GoldenFile.Read("block_loss.json").GetProperty("distance");
-        var layers = golden.GetProperty("w").EnumerateArray().Zip(golden.GetProperty("w0").EnumerateArray(), (weight, source) => (new Parameter(Tensor(weight)), Tensor(source))).ToList();
+        var layers = golden.GetProperty("w").EnumerateArray()
+            .Zip(golden.GetProperty("w0").EnumerateArray(),
+            (weight, source) => (new Parameter(Tensor(weight)), Tensor(source))).ToList();
         var loss = WeightDistance.Sum(layers).mul(golden.GetProperty("hyp").GetDouble());
         Assert.AreEqual(HdrqTraining.Paper.DistanceWeight, golden.GetProperty("hyp").GetDouble());
         Golden.AssertClose([golden.GetProperty("value").GetSingle()], loss);
@@ -49,13 +51,17 @@ public sealed class LossAndScheduleTests
         Assert.AreEqual(golden.GetProperty("noise_off_iteration").GetInt32(), iterations - warmUp);
         for (var i = 0; i < iterations; i++)
         {
-            Near(golden.GetProperty("weight_multiplier")[i].GetDouble(), LearningRateSchedule.CosineAfterWarmUp(i, iterations, warmUp), i);
-            Near(golden.GetProperty("weight_lr")[i].GetDouble(), settings.WeightLearningRate * LearningRateSchedule.CosineAfterWarmUp(i, iterations, warmUp), i);
+            Near(golden.GetProperty("weight_multiplier")[i].GetDouble(),
+                LearningRateSchedule.CosineAfterWarmUp(i, iterations, warmUp), i);
+            Near(golden.GetProperty("weight_lr")[i].GetDouble(),
+                settings.WeightLearningRate * LearningRateSchedule.CosineAfterWarmUp(i, iterations, warmUp), i);
             Near(golden.GetProperty("act_multiplier")[i].GetDouble(), LearningRateSchedule.Cosine(i, iterations), i);
-            Near(golden.GetProperty("act_lr")[i].GetDouble(), settings.ActivationScaleLearningRate * LearningRateSchedule.Cosine(i, iterations), i);
+            Near(golden.GetProperty("act_lr")[i].GetDouble(),
+                settings.ActivationScaleLearningRate * LearningRateSchedule.Cosine(i, iterations), i);
         }
 
-        static void Near(double expected, double actual, int iteration) => Assert.AreEqual(expected, actual, 1e-5 * Math.Abs(expected) + 1e-12, $"Iteration {iteration}");
+        static void Near(double expected, double actual, int iteration) =>
+            Assert.AreEqual(expected, actual, 1e-5 * Math.Abs(expected) + 1e-12, $"Iteration {iteration}");
     }
 
     [TestMethod]
@@ -65,7 +71,8 @@ public sealed class LossAndScheduleTests
         var golden = GoldenFile.Read("schedule.json").GetProperty("adam");
         var parameter = new Parameter(torch.tensor(golden.GetProperty("start").Numbers()));
         using var optimizer = new AdamOptimizer([parameter]);
-        foreach (var (gradient, expected) in golden.GetProperty("grads").EnumerateArray().Zip(golden.GetProperty("after_each_step").EnumerateArray()))
+        foreach (var (gradient, expected) in golden.GetProperty("grads").EnumerateArray()
+            .Zip(golden.GetProperty("after_each_step").EnumerateArray()))
         {
             optimizer.ZeroGradients();
             parameter.mul(torch.tensor(gradient.Numbers())).sum().backward();

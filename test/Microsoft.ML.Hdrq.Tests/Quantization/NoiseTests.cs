@@ -18,9 +18,12 @@ public sealed class NoiseTests
         {
             using var scope = torch.NewDisposeScope();
             var data = root.GetProperty("tensors").GetProperty(golden.GetProperty("tensor").GetString()!).Tensor().Values;
-            var range = new QuantizationRange(golden.GetProperty("bit").GetInt32(), golden.GetProperty("signed").GetBoolean());
+            var range = new QuantizationRange(
+                golden.GetProperty("bit").GetInt32(), golden.GetProperty("signed").GetBoolean());
             var scale = golden.GetProperty("scale").GetSingle();
-            var errors = data.Select(value => (double)(value / scale)).Where(steps => steps > range.Minimum && steps < range.Maximum).Select(steps => Math.Round(steps) - steps).ToArray();
+            var errors = data.Select(value => (double)(value / scale))
+                .Where(steps => steps > range.Minimum && steps < range.Maximum)
+                .Select(steps => Math.Round(steps) - steps).ToArray();
             // The reference counts the ends of the range as inside.
             Assert.IsLessThanOrEqualTo(2, Math.Abs(errors.Length - golden.GetProperty("in_range_count").GetInt32()));
             var (mean, variance) = (errors.Average(), Variance(errors));
@@ -54,7 +57,8 @@ public sealed class NoiseTests
         var scale = torch.tensor(0.5f);
         using var pool = new RandomPool(5, torch.CPU, NoiseRounding.TableSize, 1);
         using var workspace = new Workspace();
-        foreach (var scheme in new RoundingScheme[] { new NoiseRounding(pool), new TrainingRounding(pool, workspace, isNoisy: true, isMixed: false, isActivation: false) })
+        foreach (var scheme in new RoundingScheme[] { new NoiseRounding(pool),
+            new TrainingRounding(pool, workspace, isNoisy: true, isMixed: false, isActivation: false) })
         {
             var result = scheme.Apply(values, scale, new QuantizationRange(4, isSigned: true));
             CollectionAssert.AreEqual(values.shape, result.shape);
@@ -69,7 +73,8 @@ public sealed class NoiseTests
                     Assert.AreEqual(before[i], after[i], 0.25 + 1e-6);
             }
             // An error of its own for each value, not the value's own.
-            Assert.IsGreaterThan(before.Length / 2, before.Zip(after).Count(pair => Math.Abs(pair.Second - 0.5 * Math.Round(pair.Second / 0.5)) > 0.01));
+            Assert.IsGreaterThan(before.Length / 2,
+                before.Zip(after).Count(pair => Math.Abs(pair.Second - 0.5 * Math.Round(pair.Second / 0.5)) > 0.01));
         }
     }
 
@@ -80,7 +85,8 @@ public sealed class NoiseTests
         using var pool = new RandomPool(5, torch.CPU, NoiseRounding.TableSize, 1);
         using var workspace = new Workspace();
         var (zeros, range) = (torch.zeros(2, 50), new QuantizationRange(4, isSigned: false));
-        foreach (var scheme in new RoundingScheme[] { new NoiseRounding(pool), new TrainingRounding(pool, workspace, isNoisy: true, isMixed: false, isActivation: true) })
+        foreach (var scheme in new RoundingScheme[] { new NoiseRounding(pool),
+            new TrainingRounding(pool, workspace, isNoisy: true, isMixed: false, isActivation: true) })
             Golden.AssertClose(new float[100], scheme.Apply(zeros, torch.tensor(0.1f), range));
         Assert.IsTrue(Table(zeros, torch.tensor(0.1f), range, pool).All(error => error == 0));
     }
@@ -119,8 +125,11 @@ public sealed class NoiseTests
             {
                 using var pool = new RandomPool(seed, torch.CPU, NoiseRounding.TableSize, 0.5);
                 using var workspace = new Workspace();
-                RoundingScheme scheme = isFused ? new TrainingRounding(pool, workspace, isNoisy: true, isMixed: true, isActivation: false) : new MixedRounding(new NoiseRounding(pool), pool);
-                return TensorData.FromTorch(scheme.Apply(values, torch.tensor(0.2f), new QuantizationRange(4, isSigned: true)));
+                RoundingScheme scheme = isFused
+                    ? new TrainingRounding(pool, workspace, isNoisy: true, isMixed: true, isActivation: false)
+                    : new MixedRounding(new NoiseRounding(pool), pool);
+                return TensorData.FromTorch(
+                    scheme.Apply(values, torch.tensor(0.2f), new QuantizationRange(4, isSigned: true)));
             }).ToList();
             Assert.AreEqual(results[0], results[1]);
             Assert.AreNotEqual(results[0], results[2]);
@@ -136,15 +145,19 @@ public sealed class NoiseTests
         {
             using var pool = new RandomPool(4, torch.CPU, NoiseRounding.TableSize, probability);
             using var workspace = new Workspace();
-            foreach (var scheme in new RoundingScheme[] { new MixedRounding(NearestRounding.Instance, pool), new TrainingRounding(pool, workspace, isNoisy: false, isMixed: true, isActivation: false) })
+            foreach (var scheme in new RoundingScheme[] { new MixedRounding(NearestRounding.Instance, pool),
+                new TrainingRounding(pool, workspace, isNoisy: false, isMixed: true, isActivation: false) })
             {
                 values.grad = null;
                 var given = values.detach().requires_grad_();
                 var scale = torch.tensor(0.5f).requires_grad_();
                 var result = scheme.Apply(given, scale, new QuantizationRange(3, isSigned: true));
-                var rounded = Golden.Numbers(NearestRounding.Instance.Apply(values, torch.tensor(0.5f), new QuantizationRange(3, isSigned: true)));
+                var rounded = Golden.Numbers(
+                    NearestRounding.Instance.Apply(
+                        values, torch.tensor(0.5f), new QuantizationRange(3, isSigned: true)));
                 var (before, after) = (Golden.Numbers(values), Golden.Numbers(result));
-                Assert.AreEqual(probability, before.Zip(after).Count(pair => pair.First != pair.Second) / (double)before.Length, 0.01);
+                Assert.AreEqual(probability,
+                    before.Zip(after).Count(pair => pair.First != pair.Second) / (double)before.Length, 0.01);
                 result.sum().backward();
                 var gradients = Golden.Numbers(given.grad!);
                 for (var i = 0; i < before.Length; i++)
@@ -163,7 +176,9 @@ public sealed class NoiseTests
     {
         using var scope = torch.NewDisposeScope();
         using var workspace = new Workspace();
-        foreach (var (shape, scaleShape) in new (long[], long[])[] { ([5, 3, 7, 7], [5, 1, 1, 1]), ([5, 3, 7, 7], [1, 3, 1, 1]), ([1, 70_001], []), ([3, 40_000], [3, 1]) })
+        foreach (var (shape, scaleShape) in new (
+            long[], long[])[] { ([5, 3, 7, 7], [5, 1, 1, 1]), ([5, 3, 7, 7], [1, 3, 1, 1]), ([1, 70_001], []),
+                ([3, 40_000], [3, 1]) })
         {
             var data = SmallNetworks.Random(3, shape);
             var scales = torch.rand(scaleShape, generator: new torch.Generator(2)).mul(0.2).add(0.1);
@@ -174,7 +189,8 @@ public sealed class NoiseTests
                 var (values, scale) = (data.clone().requires_grad_(), scales.clone().requires_grad_());
                 Assert.IsTrue(FusedRounding.CanApply(values, scale));
                 var range = new QuantizationRange(4, isSigned: true);
-                var result = isFused ? FusedRounding.Apply(values, scale, new(range, 1, null, null, false, workspace)) : NearestRounding.Instance.Apply(values, scale, range);
+                var result = isFused ? FusedRounding.Apply(values, scale, new(range, 1, null, null, false, workspace))
+                    : NearestRounding.Instance.Apply(values, scale, range);
                 result.backward([gradient]);
                 CollectionAssert.AreEqual(scaleShape, scale.grad!.shape);
                 results.Add((Golden.Numbers(result), Golden.Numbers(values.grad!), Golden.Numbers(scale.grad!)));
@@ -210,6 +226,7 @@ public sealed class NoiseTests
         // Errors of single and of double precision differ a little.
         return sortedA.Select(limit => Math.Abs(Share(sortedA, limit + 1e-5) - Share(sortedB, limit + 1e-5))).Max();
 
-        static double Share(double[] sorted, double limit) => sorted.Count(number => number <= limit) / (double)sorted.Length;
+        static double Share(double[] sorted, double limit) =>
+            sorted.Count(number => number <= limit) / (double)sorted.Length;
     }
 }

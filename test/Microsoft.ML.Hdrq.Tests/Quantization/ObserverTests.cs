@@ -22,7 +22,8 @@ public sealed class ObserverTests
             using var scope = torch.NewDisposeScope();
             var (_, data) = root.GetProperty("tensors").GetProperty(golden.GetProperty("tensor").GetString()!).Tensor();
             var observer = new MseObserver();
-            observer.Observe(torch.tensor(data).reshape(1, -1), new QuantizationRange(golden.GetProperty("bit").GetInt32(), isSymmetric));
+            observer.Observe(torch.tensor(data).reshape(1, -1),
+                new QuantizationRange(golden.GetProperty("bit").GetInt32(), isSymmetric));
             Golden.AssertClose([golden.GetProperty("scale").GetSingle()], observer.Scale(), $"case {count++}");
         }
         Assert.AreEqual(32, count);
@@ -36,9 +37,12 @@ public sealed class ObserverTests
         {
             using var scope = torch.NewDisposeScope();
             var observer = new MseObserver();
-            foreach (var (batch, expected) in root.GetProperty("batches").EnumerateArray().Zip(golden.GetProperty("after_each_batch").EnumerateArray()))
+            foreach (var (batch, expected) in root.GetProperty("batches").EnumerateArray()
+                .Zip(golden.GetProperty("after_each_batch").EnumerateArray()))
             {
-                observer.Observe(torch.tensor(batch.Tensor().Values).reshape(1, -1), new QuantizationRange(golden.GetProperty("bit").GetInt32(), golden.GetProperty("symmetric").GetBoolean()));
+                observer.Observe(torch.tensor(batch.Tensor().Values).reshape(1, -1),
+                    new QuantizationRange(golden.GetProperty("bit").GetInt32(),
+                        golden.GetProperty("symmetric").GetBoolean()));
                 Golden.AssertClose([expected.GetProperty("scale").GetSingle()], observer.Scale());
             }
         }
@@ -51,7 +55,8 @@ public sealed class ObserverTests
     {
         using var scope = torch.NewDisposeScope();
         var values = SmallNetworks.Random(1, rows, count);
-        foreach (var (given, range) in new[] { (values, new QuantizationRange(3, isSigned: true)), (values.relu(), new QuantizationRange(4, isSigned: false)) })
+        foreach (var (given, range) in new[] { (values, new QuantizationRange(3, isSigned: true)),
+            (values.relu(), new QuantizationRange(4, isSigned: false)) })
         {
             var (fused, composed) = (new MseObserver(), new MseObserver());
             fused.Observe(given, range);
@@ -98,9 +103,11 @@ public sealed class ObserverTests
     {
         using var scope = torch.NewDisposeScope();
         var observer = new MinMaxObserver();
-        observer.Observe(torch.tensor(new float[,] { { 1, -3, 2 }, { 0, 0.75f, -0.5f } }), new QuantizationRange(4, isSigned: true));
+        observer.Observe(torch.tensor(new float[,] { { 1, -3, 2 }, { 0, 0.75f, -0.5f } }),
+            new QuantizationRange(4, isSigned: true));
         Golden.AssertClose([3 / 7.5f, 0.1f], observer.Scale());
-        observer.Observe(torch.tensor(new float[,] { { 1, 1, 2 }, { 0, -1.5f, -0.5f } }), new QuantizationRange(4, isSigned: true));
+        observer.Observe(torch.tensor(new float[,] { { 1, 1, 2 }, { 0, -1.5f, -0.5f } }),
+            new QuantizationRange(4, isSigned: true));
         Golden.AssertClose([3 / 7.5f, 0.2f], observer.Scale());
     }
 
@@ -126,7 +133,8 @@ public sealed class ObserverTests
         var observer = new AverageMseObserver();
         // Two levels, 0 and the greatest: the range that represents them exactly is the greatest value itself.
         foreach (var greatest in new[] { 1f, 2, 6 })
-            observer.Observe(torch.tensor(new[] { 0, 0, greatest, greatest }).reshape(1, -1), new QuantizationRange(2, isSigned: false));
+            observer.Observe(torch.tensor(new[] { 0, 0, greatest, greatest }).reshape(1, -1),
+                new QuantizationRange(2, isSigned: false));
         Golden.AssertClose([3 / 3f], observer.Scale());
     }
 
@@ -134,7 +142,8 @@ public sealed class ObserverTests
     public void ZerosHaveAPositiveScaleAndNoValuesNone()
     {
         using var scope = torch.NewDisposeScope();
-        foreach (var observer in new RangeObserver[] { new MseObserver(), new MinMaxObserver(), new AverageMseObserver(), new PercentileObserver(99) })
+        foreach (var observer in new RangeObserver[] { new MseObserver(), new MinMaxObserver(),
+            new AverageMseObserver(), new PercentileObserver(99) })
         {
             Assert.ThrowsExactly<InvalidOperationException>(() => observer.Scale());
             observer.Observe(torch.zeros(1, 9), new QuantizationRange(4, isSigned: false));

@@ -16,14 +16,18 @@ public sealed class QuantizationErrorTests
         var random = new Random(count);
         foreach (var magnitude in new[] { 1e-6f, 1, 1e4f })
         {
-            var values = Enumerable.Range(0, count).Select(i => i % 5 == 4 ? 0 : (random.NextSingle() - 0.5f) * magnitude).ToArray();
+            var values = Enumerable.Range(0, count)
+                .Select(i => i % 5 == 4 ? 0 : (random.NextSingle() - 0.5f) * magnitude).ToArray();
             foreach (var (bits, isSigned) in new[] { (2, true), (4, false), (8, true) })
             {
                 var range = new QuantizationRange(bits, isSigned);
                 var scale = (float)range.ScaleFor(0.3 * magnitude);
-                var expected = values.Sum(value => Math.Pow(Math.Abs(Math.Clamp(MathF.Round(value / scale), range.Minimum, range.Maximum) * scale - value), 2.4));
+                var expected = values.Sum(value =>
+                    Math.Pow(Math.Abs(Math.Clamp(
+                        MathF.Round(value / scale), range.Minimum, range.Maximum) * scale - value), 2.4));
                 fixed (float* first = values)
-                    Assert.AreEqual(expected, QuantizationError.Sum(first, count, scale, range), 2e-6 * expected, $"{magnitude}, {range}");
+                    Assert.AreEqual(expected, QuantizationError.Sum(first, count, scale, range), 2e-6 * expected,
+                        $"{magnitude}, {range}");
             }
         }
     }

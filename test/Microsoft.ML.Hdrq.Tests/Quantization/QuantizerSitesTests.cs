@@ -8,14 +8,18 @@ namespace Microsoft.ML.Hdrq.Tests.Quantization;
 [TestClass]
 public sealed class QuantizerSitesTests
 {
-    private const string PaperActivations = "relu:4 layer1.0.relu1:4 layer1.0.relu2:4 layer2.0.relu1:4 layer2.0.relu2:4 layer3.0.relu1:4";
-    private const string InnerWeights = "layer1.0.conv1.weight:3 layer1.0.conv2.weight:3 layer2.0.conv1.weight:3 layer2.0.conv2.weight:3 layer3.0.conv1.weight:3 layer3.0.conv2.weight:3";
+    private const string PaperActivations =
+        "relu:4 layer1.0.relu1:4 layer1.0.relu2:4 layer2.0.relu1:4 layer2.0.relu2:4 layer3.0.relu1:4";
+    private const string InnerWeights =
+        "layer1.0.conv1.weight:3 layer1.0.conv2.weight:3 layer2.0.conv1.weight:3 layer2.0.conv2.weight:3 "
+            + "layer3.0.conv1.weight:3 layer3.0.conv2.weight:3";
 
     [TestMethod]
     public void ThePapersPlacesInAResidualNetwork()
     {
         using var network = SmallNetworks.Residual();
-        AssertSites(network, QuantizerPlacement.Paper, $"{PaperActivations} layer3.0.relu2:8 {InnerWeights} conv1.weight:8 linear.weight:8");
+        AssertSites(network, QuantizerPlacement.Paper,
+            $"{PaperActivations} layer3.0.relu2:8 {InnerWeights} conv1.weight:8 linear.weight:8");
     }
 
     [TestMethod]
@@ -23,7 +27,8 @@ public sealed class QuantizerSitesTests
     {
         using var network = SmallNetworks.Residual();
         AssertSites(network, QuantizerPlacement.Integer,
-            $"{PaperActivations} layer3.0.relu2:8 {InnerWeights} conv1.weight:8 linear.weight:8 input:8 layer1.0.bn2:8 layer2.0.bn2:8 layer3.0.bn2:8 avgpool:8 scores:8");
+            $"{PaperActivations} layer3.0.relu2:8 {InnerWeights} conv1.weight:8 linear.weight:8 input:8 "
+                + "layer1.0.bn2:8 layer2.0.bn2:8 layer3.0.bn2:8 avgpool:8 scores:8");
     }
 
     [TestMethod]
@@ -37,13 +42,18 @@ public sealed class QuantizerSitesTests
             new("^conv1$") { WeightBits = 7, ActivationBits = 5 },
             new("^scores$") { WeightBits = 2, ActivationBits = 7 },
         ];
-        // The first exception that matches holds: conv1 of layer2 is left alone, conv2 has other bits; so have the first and the last layer.
+        // The first exception that matches holds: conv1 of layer2 is left alone, conv2 has other bits; so have the
+        // first and the last layer.
         var paper = "relu:4 layer1.0.relu1:4 layer2.0.relu1:6 layer2.0.relu2:4 layer3.0.relu1:4 layer3.0.relu2:7 "
-            + InnerWeights.Replace("layer2.0.conv1.weight:3 layer2.0.conv2.weight:3", "layer2.0.conv2.weight:5", StringComparison.Ordinal) + " conv1.weight:7 linear.weight:2";
+            + InnerWeights.Replace("layer2.0.conv1.weight:3 layer2.0.conv2.weight:3", "layer2.0.conv2.weight:5",
+                StringComparison.Ordinal) + " conv1.weight:7 linear.weight:2";
         AssertSites(network, QuantizerPlacement.Paper, paper, overrides);
-        // With edges quantized, neither what the skipped layer reads (layer1.0.relu2) nor what it gives is; the shortcut from there is rounded where it ends.
+        // With edges quantized, neither what the skipped layer reads (layer1.0.relu2) nor what it gives is; the
+        // shortcut from there is rounded where it ends.
         AssertSites(network, QuantizerPlacement.Integer,
-            paper.Replace("layer3.0.relu2:7", "layer3.0.relu2:8", StringComparison.Ordinal) + " input:5 layer1.0.bn2:8 layer2.0.bn2:8 layer2.0.shortcut.pad:8 layer3.0.bn2:8 avgpool:7 scores:8", overrides);
+            paper.Replace("layer3.0.relu2:7", "layer3.0.relu2:8", StringComparison.Ordinal)
+                + " input:5 layer1.0.bn2:8 layer2.0.bn2:8 layer2.0.shortcut.pad:8 layer3.0.bn2:8 avgpool:7 scores:8",
+            overrides);
     }
 
     [TestMethod]
@@ -62,16 +72,21 @@ public sealed class QuantizerSitesTests
     [TestMethod]
     public void ConvolutionsWithoutActivationsBetweenThemAreFedQuantizedValues()
     {
-        // An inverted residual: expansion, depthwise, linear projection, addition, and the next block's convolution right after it.
+        // An inverted residual: expansion, depthwise, linear projection, addition, and the next block's convolution
+        // right after it.
         using var network = SmallNetworks.Build(builder =>
         {
             var stem = builder.Convolve("stem", "x");
-            var expanded = builder.Node("Clip", "clip", [builder.Convolve("expand", stem, 2, 4), "", builder.Parameter("six", TorchSharp.torch.tensor(6f), ParameterRole.Constant)]);
+            var expanded = builder.Node(
+                "Clip", "clip", [builder.Convolve("expand", stem, 2, 4), "",
+                    builder.Parameter("six", TorchSharp.torch.tensor(6f), ParameterRole.Constant)]);
             var sum = builder.Node("Add", "sum", [builder.Convolve("project", expanded, 4, 2), stem]);
             builder.Convolve("y", builder.Convolve("next", sum));
         });
-        AssertSites(network, QuantizerPlacement.Paper, "stem:4 clip:4 sum:4 next:8 stem.weight:8 expand.weight:3 project.weight:3 next.weight:3 y.weight:8");
-        AssertSites(network, QuantizerPlacement.Integer, "x:8 project:8 y:8 stem:4 clip:4 sum:4 next:8 stem.weight:8 expand.weight:3 project.weight:3 next.weight:3 y.weight:8");
+        AssertSites(network, QuantizerPlacement.Paper,
+            "stem:4 clip:4 sum:4 next:8 stem.weight:8 expand.weight:3 project.weight:3 next.weight:3 y.weight:8");
+        AssertSites(network, QuantizerPlacement.Integer,
+            "x:8 project:8 y:8 stem:4 clip:4 sum:4 next:8 stem.weight:8 expand.weight:3 project.weight:3 next.weight:3 y.weight:8");
     }
 
     [TestMethod]
@@ -79,13 +94,16 @@ public sealed class QuantizerSitesTests
     {
         using var network = SmallNetworks.Build(builder =>
         {
-            builder.Node("Sub", "centred", ["x", builder.Parameter("mean", TorchSharp.torch.full([1, 2, 1, 1], 0.5f), ParameterRole.Constant)]);
+            builder.Node("Sub", "centred",
+                ["x", builder.Parameter("mean", TorchSharp.torch.full([1, 2, 1, 1], 0.5f), ParameterRole.Constant)]);
             // Two layers read it: both are first layers.
-            builder.Node("Concat", "both", [builder.Convolve("a", "centred"), builder.Convolve("b", "centred")], ("axis", 1));
+            builder.Node("Concat", "both", [builder.Convolve("a", "centred"), builder.Convolve("b", "centred")],
+                ("axis", 1));
             builder.Convolve("y", builder.Convolve("middle", "both", 4, 2));
         });
         AssertSites(network, QuantizerPlacement.Paper, "both:4 middle:8 a.weight:8 b.weight:8 middle.weight:3 y.weight:8");
-        AssertSites(network, QuantizerPlacement.Integer, "centred:8 a:8 b:8 y:8 both:4 middle:8 a.weight:8 b.weight:8 middle.weight:3 y.weight:8");
+        AssertSites(network, QuantizerPlacement.Integer,
+            "centred:8 a:8 b:8 y:8 both:4 middle:8 a.weight:8 b.weight:8 middle.weight:3 y.weight:8");
     }
 
     [TestMethod]
@@ -187,13 +205,15 @@ public sealed class QuantizerSitesTests
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new LayerOverride("a") { ActivationBits = 9 });
     }
 
-    private static void AssertSites(Network network, QuantizerPlacement placement, string expected, params LayerOverride[] overrides)
+    private static void AssertSites(
+        Network network, QuantizerPlacement placement, string expected, params LayerOverride[] overrides)
     {
         var sites = QuantizerSites.Find(
             network, placement, weightBits: 3, activationBits: 4, overrides, reduceRange: true);
         Assert.AreEqual(
             string.Join(Environment.NewLine, expected.Split(' ').Order(StringComparer.Ordinal)),
-            string.Join(Environment.NewLine, sites.Select(site => $"{site.Value}:{site.Bits}").Order(StringComparer.Ordinal)));
+            string.Join(Environment.NewLine,
+                sites.Select(site => $"{site.Value}:{site.Bits}").Order(StringComparer.Ordinal)));
         Assert.IsTrue(sites.All(site => site.Layer is null != network.Parameters.ContainsKey(site.Value)));
     }
 }

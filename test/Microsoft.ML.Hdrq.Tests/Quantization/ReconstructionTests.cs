@@ -46,7 +46,9 @@ public sealed class ReconstructionTests
                 var block = BlockPartition.Find(quantized.Graph)[1];
                 var quiet = Train();
                 using var end = new CancellationTokenSource();
-                var others = Enumerable.Range(0, 3).Select(_ => Task.Run(() => { while (!end.IsCancellationRequested) Thread.SpinWait(1000); })).ToArray();
+                var others = Enumerable.Range(0, 3)
+                    .Select(_ => Task.Run(() => { while (!end.IsCancellationRequested) Thread.SpinWait(1000); }))
+                    .ToArray();
                 var busy = Train();
                 end.Cancel();
                 Task.WaitAll(others);
@@ -55,7 +57,8 @@ public sealed class ReconstructionTests
                 TensorData[] Train()
                 {
                     using var trained = quantized.Clone();
-                    using var training = new BlockReconstruction(trained, block, network.Parameters, _short with { BatchSize = 16 }, seed: 1);
+                    using var training = new BlockReconstruction(
+                        trained, block, network.Parameters, _short with { BatchSize = 16 }, seed: 1);
                     training.Train(BlockData.Of(input, input, input), null, CancellationToken.None);
                     training.CopyTo(trained);
                     return Golden.Parameters(trained);
@@ -81,7 +84,8 @@ public sealed class ReconstructionTests
         foreach (var isTrained in new[] { false, true })
         {
             using var trained = quantized.Clone();
-            using var training = new BlockReconstruction(trained, block, network.Parameters, _short with { TrainBiases = isTrained }, seed: 1);
+            using var training = new BlockReconstruction(
+                trained, block, network.Parameters, _short with { TrainBiases = isTrained }, seed: 1);
             var input = SmallNetworks.Random(2, 8, 4, 8, 8).relu();
             training.Train(BlockData.Of(input, input, input.add(5)), null, CancellationToken.None);
             training.CopyTo(trained);
@@ -93,7 +97,9 @@ public sealed class ReconstructionTests
         }
     }
 
-    /// <summary>Each of the two distances holds the weights near what it is measured to, the source's or the network's own.</summary>
+    /// <summary>
+    /// Each of the two distances holds the weights near what it is measured to, the source's or the network's own.
+    /// </summary>
     [TestMethod]
     public void DistancesHoldWeightsNear()
     {
@@ -107,8 +113,15 @@ public sealed class ReconstructionTests
         }
         using var quantized = SmallNetworks.Quantize(network, SmallNetworks.Random(1, 8, 3, 8, 8), 4, 4);
         var block = BlockPartition.Find(quantized.Graph)[1];
-        var weights = block.Nodes.Where(node => node.Operator.Type == "Conv").Select(node => node.Inputs[1]).Select(value => block.Nodes.Single(node => node.Outputs[0] == value).Inputs[0]).ToArray();
-        var settings = HdrqTraining.Paper with { Iterations = 50, BatchSize = 4, WeightLearningRate = 1e-3, DistanceWeight = 0 };
+        var weights = block.Nodes.Where(node => node.Operator.Type == "Conv").Select(node => node.Inputs[1])
+            .Select(value => block.Nodes.Single(node => node.Outputs[0] == value).Inputs[0]).ToArray();
+        var settings = HdrqTraining.Paper with
+        {
+            Iterations = 50,
+            BatchSize = 4,
+            WeightLearningRate = 1e-3,
+            DistanceWeight = 0
+        };
         var free = Train(settings);
         Assert.IsLessThan(free.ToOwn, Train(settings with { DriftWeight = 1 }).ToOwn);
         Assert.IsLessThan(free.ToSource, Train(settings with { DistanceWeight = 1 }).ToSource);
@@ -118,11 +131,13 @@ public sealed class ReconstructionTests
             using var trained = quantized.Clone();
             using var training = new BlockReconstruction(trained, block, source.Parameters, with, seed: 1);
             var input = SmallNetworks.Random(2, 8, 4, 8, 8).relu();
-            training.Train(BlockData.Of(input, input, SmallNetworks.Random(3, 8, 4, 8, 8).relu()), null, CancellationToken.None);
+            training.Train(BlockData.Of(input, input, SmallNetworks.Random(3, 8, 4, 8, 8).relu()), null,
+                CancellationToken.None);
             training.CopyTo(trained);
             return (Distance(network), Distance(source));
 
-            double Distance(Network to) => weights.Sum(name => trained.Parameters[name].sub(to.Parameters[name]).norm().item<float>());
+            double Distance(Network to) =>
+                weights.Sum(name => trained.Parameters[name].sub(to.Parameters[name]).norm().item<float>());
         }
     }
 
@@ -135,10 +150,13 @@ public sealed class ReconstructionTests
         foreach (var perChannel in new[] { false, true })
         {
             using var quantized = SmallNetworks.Quantize(network, images, 4, 4, perChannel: perChannel);
-            using var training = new BlockReconstruction(quantized, BlockPartition.Find(quantized.Graph)[1], network.Parameters, _short with { Iterations = 60, TrainBiases = perChannel, DriftWeight = 0.1 }, seed: 1);
+            using var training = new BlockReconstruction(
+                quantized, BlockPartition.Find(quantized.Graph)[1], network.Parameters,
+                _short with { Iterations = 60, TrainBiases = perChannel, DriftWeight = 0.1 }, seed: 1);
             var input = SmallNetworks.Random(2, 8, 4, 8, 8).relu();
             var live = new Dictionary<int, long>();
-            training.Train(BlockData.Of(input, input, input), (step, _) => live[step] = DisposeScopeManager.Statistics.ThreadTotalLiveCount, CancellationToken.None);
+            training.Train(BlockData.Of(input, input, input),
+                (step, _) => live[step] = DisposeScopeManager.Statistics.ThreadTotalLiveCount, CancellationToken.None);
             Assert.AreEqual(live[10], live[60]);
         }
     }
@@ -155,7 +173,14 @@ public sealed class ReconstructionTests
         var before = quantized.Forward(images).sub(exact).square().mean().item<float>();
         var losses = new Dictionary<string, List<float>>();
         var steps = new List<int>();
-        Reconstruction.Apply(quantized, images, new Dictionary<string, torch.Tensor>(), HdrqTraining.Paper with { Iterations = 60, BatchSize = 16, WeightLearningRate = 1e-3, ActivationScaleLearningRate = 1e-3 }, new(), 1,
+        Reconstruction.Apply(quantized, images, new Dictionary<string, torch.Tensor>(),
+            HdrqTraining.Paper with
+            {
+                Iterations = 60,
+                BatchSize = 16,
+                WeightLearningRate = 1e-3,
+                ActivationScaleLearningRate = 1e-3
+            }, new(), 1,
             new Report<QuantizationProgress>(progress =>
             {
                 if (!losses.TryGetValue(progress.Block, out var list))
@@ -184,8 +209,10 @@ public sealed class ReconstructionTests
         {
             using var quantized = SmallNetworks.Quantize(network, images, 2, 2, placement);
             var context = new ComputeContext(ForwardMode.Inference, torch.CPU) { Rounding = _ => BypassRounding.Instance };
-            Assert.AreEqual(TensorData.FromTorch(network.Forward(images)), TensorData.FromTorch(quantized.Run([images], context)[0]));
-            Assert.AreNotEqual(TensorData.FromTorch(network.Forward(images)), TensorData.FromTorch(quantized.Forward(images)));
+            Assert.AreEqual(TensorData.FromTorch(network.Forward(images)),
+                TensorData.FromTorch(quantized.Run([images], context)[0]));
+            Assert.AreNotEqual(TensorData.FromTorch(network.Forward(images)),
+                TensorData.FromTorch(quantized.Forward(images)));
         }
     }
 
@@ -201,10 +228,14 @@ public sealed class ReconstructionTests
         using var training = new BlockReconstruction(quantized, block, network.Parameters, _short, seed: 1);
         var input = SmallNetworks.Random(2, 8, 4, 8, 8).relu();
         training.Train(BlockData.Of(input, input, SmallNetworks.Random(3, 8, 4, 8, 8)), null, CancellationToken.None);
-        CollectionAssert.AreEqual(Golden.Parameters(untouched), Golden.Parameters(quantized), "Training itself must leave the network alone.");
+        CollectionAssert.AreEqual(Golden.Parameters(untouched), Golden.Parameters(quantized),
+            "Training itself must leave the network alone.");
         training.CopyTo(quantized);
-        string[] expected = ["layer1.0.conv1.weight", "layer1.0.conv1.weight.scale", "layer1.0.conv2.weight", "layer1.0.conv2.weight.scale", "layer1.0.relu1.scale", "layer1.0.relu2.scale"];
-        var changed = quantized.Parameters.Where(pair => !TensorData.FromTorch(pair.Value).Equals(TensorData.FromTorch(untouched.Parameters[pair.Key]))).Select(pair => pair.Key);
+        string[] expected = ["layer1.0.conv1.weight", "layer1.0.conv1.weight.scale", "layer1.0.conv2.weight",
+            "layer1.0.conv2.weight.scale", "layer1.0.relu1.scale", "layer1.0.relu2.scale"];
+        var changed = quantized.Parameters.Where(
+            pair => !TensorData.FromTorch(pair.Value).Equals(TensorData.FromTorch(untouched.Parameters[pair.Key])))
+            .Select(pair => pair.Key);
         CollectionAssert.AreEquivalent(expected, changed.ToList());
         Assert.IsFalse(quantized.Parameters["layer1.0.conv1.weight"].requires_grad);
     }
@@ -216,7 +247,9 @@ public sealed class ReconstructionTests
         using var network = SmallNetworks.Residual();
         var images = SmallNetworks.Random(1, 8, 3, 8, 8);
         using var quantized = SmallNetworks.Quantize(network, images, 3, 3, perChannel: true);
-        Reconstruction.Apply(quantized, images, network.Parameters, _short with { WeightLearningRate = 0.5, ActivationScaleLearningRate = 0.5 }, new(), 1, null, CancellationToken.None);
+        Reconstruction.Apply(quantized, images, network.Parameters,
+            _short with { WeightLearningRate = 0.5, ActivationScaleLearningRate = 0.5 }, new(), 1, null,
+            CancellationToken.None);
         foreach (var node in quantized.Graph.Nodes.Where(node => node.Operator is FakeQuantize))
             Assert.IsGreaterThan(0, quantized.Parameters[node.Inputs[1]].min().item<float>());
     }
@@ -266,13 +299,17 @@ public sealed class ReconstructionTests
         using var quantized = SmallNetworks.Quantize(network, images, 4, 4);
         using var source = new CancellationTokenSource();
         var count = 0;
-        LiveTensors.AssertUnchanged(() => Assert.ThrowsExactly<OperationCanceledException>(() => Reconstruction.Apply(quantized, images, network.Parameters, _short, new(), 1, new Report<QuantizationProgress>(progress =>
+        LiveTensors.AssertUnchanged(
+            () => Assert.ThrowsExactly<OperationCanceledException>(
+                () => Reconstruction.Apply(quantized, images, network.Parameters, _short, new(), 1,
+                    new Report<QuantizationProgress>(progress =>
         {
             count++;
             if (progress is { BlockIndex: 1, Step: 3 })
                 source.Cancel();
         }), source.Token)));
         Assert.AreEqual(13, count);
-        Assert.ThrowsExactly<OperationCanceledException>(() => Calibration.Apply(network, [], [images], new CalibrationOptions(), perChannel: false, source.Token));
+        Assert.ThrowsExactly<OperationCanceledException>(
+            () => Calibration.Apply(network, [], [images], new CalibrationOptions(), perChannel: false, source.Token));
     }
 }

@@ -45,8 +45,10 @@ internal static class RoundingGolden
             var expected = part is null ? golden : golden.GetProperty(part);
             var name = $"{golden.GetProperty("tensor").GetString()}, case {count++}";
             var (shape, data) = root.GetProperty("tensors").GetProperty(golden.GetProperty("tensor").GetString()!).Tensor();
-            var range = new QuantizationRange(golden.GetProperty("bit").GetInt32(), golden.GetProperty("signed").GetBoolean());
-            if (golden.GetProperty("qmin").GetInt32() != range.Minimum || golden.GetProperty("qmax").GetInt32() != range.Maximum)
+            var range = new QuantizationRange(
+                golden.GetProperty("bit").GetInt32(), golden.GetProperty("signed").GetBoolean());
+            if (golden.GetProperty("qmin").GetInt32() != range.Minimum
+                || golden.GetProperty("qmax").GetInt32() != range.Maximum)
                 throw new InvalidDataException($"{name}: the range is {range.Minimum} to {range.Maximum}.");
             var values = torch.tensor(data, device: device).reshape(shape).requires_grad_();
             var scale = torch.tensor(golden.GetProperty("scale").GetSingle(), device: device).requires_grad_();

@@ -33,7 +33,9 @@ public sealed class RoundingTests
     public void OtherBitsAreRefused(int bits)
     {
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new QuantizationRange(bits, isSigned: true));
-        Assert.ThrowsExactly<InvalidDataException>(() => Operator.Create("FakeQuantize", new OperatorAttributes(("minimum", 0), ("maximum", (1 << bits) - 1))));
+        Assert.ThrowsExactly<InvalidDataException>(
+            () => Operator.Create("FakeQuantize",
+                new OperatorAttributes(("minimum", 0), ("maximum", (1 << bits) - 1))));
     }
 
     [TestMethod]
@@ -60,7 +62,8 @@ public sealed class RoundingTests
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => QuantizationRange.Between(minimum, maximum));
 
     [TestMethod]
-    public void ARangeOfBitsIsTheRangeOfItsBounds() => Assert.AreEqual(new QuantizationRange(4, isSigned: true), QuantizationRange.Between(-8, 7));
+    public void ARangeOfBitsIsTheRangeOfItsBounds() =>
+        Assert.AreEqual(new QuantizationRange(4, isSigned: true), QuantizationRange.Between(-8, 7));
 
     // pmaddubsw adds two products of an unsigned and a signed byte within 16 bits.
     [TestMethod]
@@ -82,7 +85,8 @@ public sealed class RoundingTests
     {
         using var scope = torch.NewDisposeScope();
         var values = torch.tensor(new[] { -2.5f, -1.5f, -0.5f, 0.5f, 1.5f, 2.5f, 3.5f, 9, -9 }).mul(0.25);
-        Golden.AssertClose([-0.5f, -0.5f, 0, 0, 0.5f, 0.5f, 0.75f, 0.75f, -1], NearestRounding.Instance.Apply(values, torch.tensor(0.25f), new QuantizationRange(3, isSigned: true)));
+        Golden.AssertClose([-0.5f, -0.5f, 0, 0, 0.5f, 0.5f, 0.75f, 0.75f, -1],
+            NearestRounding.Instance.Apply(values, torch.tensor(0.25f), new QuantizationRange(3, isSigned: true)));
     }
 
     [TestMethod]
@@ -96,8 +100,10 @@ public sealed class RoundingTests
                 var range = new QuantizationRange(bits, isSigned);
                 foreach (var scale in new[] { 0.1f, 1 / 3f, 7.7e-5f, 123.456f })
                 {
-                    var once = NearestRounding.Instance.Apply(SmallNetworks.Random(bits, 1000).mul(3 * scale), torch.tensor(scale), range);
-                    Assert.AreEqual(TensorData.FromTorch(once), TensorData.FromTorch(NearestRounding.Instance.Apply(once, torch.tensor(scale), range)));
+                    var once = NearestRounding.Instance.Apply(
+                        SmallNetworks.Random(bits, 1000).mul(3 * scale), torch.tensor(scale), range);
+                    Assert.AreEqual(TensorData.FromTorch(once),
+                        TensorData.FromTorch(NearestRounding.Instance.Apply(once, torch.tensor(scale), range)));
                 }
             }
         }
@@ -108,7 +114,8 @@ public sealed class RoundingTests
     {
         using var scope = torch.NewDisposeScope();
         // Integers -4 to 3 at scale 1: below, above, rounded up, rounded down, exact.
-        var cases = new (float Value, float Gradient)[] { (-9, -4), (9, 3), (1.75f, 0.25f), (1.25f, -0.25f), (2, 0), (-3.75f, -0.25f) };
+        var cases = new (float Value, float Gradient)[] { (-9, -4), (9, 3), (1.75f, 0.25f), (1.25f, -0.25f), (2, 0),
+            (-3.75f, -0.25f) };
         foreach (var (value, gradient) in cases)
         {
             var values = torch.tensor(new[] { value }).requires_grad_();
@@ -124,7 +131,9 @@ public sealed class RoundingTests
     {
         using var scope = torch.NewDisposeScope();
         var values = SmallNetworks.Random(1, 100);
-        Assert.AreEqual(TensorData.FromTorch(values), TensorData.FromTorch(BypassRounding.Instance.Apply(values, torch.tensor(0.3f), new QuantizationRange(2, isSigned: false))));
+        Assert.AreEqual(TensorData.FromTorch(values),
+            TensorData.FromTorch(BypassRounding.Instance.Apply(
+                values, torch.tensor(0.3f), new QuantizationRange(2, isSigned: false))));
     }
 
     [TestMethod]
@@ -142,6 +151,8 @@ public sealed class RoundingTests
         var actual = quantizer.Compute([values, scale], new ComputeContext(ForwardMode.Inference, torch.CPU))[0];
         var dimension = axis == 0 ? 0 : 1;
         for (var i = 0; i < count; i++)
-            Golden.AssertClose(Golden.Numbers(NearestRounding.Instance.Apply(values.select(dimension, i), torch.tensor(0.1f * (i + 1)), range)), actual.select(dimension, i));
+            Golden.AssertClose(Golden.Numbers(
+                NearestRounding.Instance.Apply(values.select(dimension, i), torch.tensor(0.1f * (i + 1)), range)),
+                actual.select(dimension, i));
     }
 }

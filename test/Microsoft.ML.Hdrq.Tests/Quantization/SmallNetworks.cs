@@ -16,7 +16,9 @@ internal static class SmallNetworks
         return FoldBatchNormalization.Apply(network);
     }
 
-    /// <summary>Builds a network on [-1, 2, 8, 8] of convolutions <c>Conv(name, input, channels in, out)</c> and other nodes.</summary>
+    /// <summary>
+    /// Builds a network on [-1, 2, 8, 8] of convolutions <c>Conv(name, input, channels in, out)</c> and other nodes.
+    /// </summary>
     public static Network Build(Action<NetworkBuilder> build, string output = "y")
     {
         using var scope = torch.NewDisposeScope();
@@ -26,9 +28,11 @@ internal static class SmallNetworks
         return builder.Build(new GraphValue(output, ElementType.Float32, []));
     }
 
-    public static string Convolve(this NetworkBuilder builder, string name, string input, int inputChannels = 2, int outputChannels = 2)
+    public static string Convolve(
+        this NetworkBuilder builder, string name, string input, int inputChannels = 2, int outputChannels = 2)
     {
-        var weight = builder.Parameter($"{name}.weight", Random(name.Length + inputChannels, outputChannels, inputChannels, 3, 3).mul(0.3));
+        var weight = builder.Parameter(
+            $"{name}.weight", Random(name.Length + inputChannels, outputChannels, inputChannels, 3, 3).mul(0.3));
         return builder.Node("Conv", name, [input, weight], ("pads", new long[] { 1, 1, 1, 1 }));
     }
 
@@ -38,11 +42,16 @@ internal static class SmallNetworks
         return torch.randn(shape, generator: generator);
     }
 
-    /// <summary>Rounding to nearest as the paper has it, but with quantizers for all that integers are computed of.</summary>
-    public static RoundToNearestOptions Nearest { get; } = RoundToNearestOptions.Paper with { Placement = QuantizerPlacement.Integer };
+    /// <summary>
+    /// Rounding to nearest as the paper has it, but with quantizers for all that integers are computed of.
+    /// </summary>
+    public static RoundToNearestOptions Nearest { get; } =
+        RoundToNearestOptions.Paper with { Placement = QuantizerPlacement.Integer };
 
     /// <summary>A network quantized by rounding to nearest.</summary>
-    public static Network Quantize(Network network, torch.Tensor images, int weightBits, int activationBits, QuantizerPlacement placement = QuantizerPlacement.Paper, bool perChannel = false) =>
+    public static Network Quantize(
+        Network network, torch.Tensor images, int weightBits, int activationBits,
+        QuantizerPlacement placement = QuantizerPlacement.Paper, bool perChannel = false) =>
         Calibration.Apply(
             network, QuantizerSites.Find(network, placement, weightBits, activationBits, [], reduceRange: false),
             [images], new CalibrationOptions(), perChannel, CancellationToken.None);

@@ -13,10 +13,12 @@ internal sealed class ChartImage(SKBitmap bitmap) : IDisposable
 
     public int Height => bitmap.Height;
 
-    public static ChartImage Decode(byte[] png) => new(SKBitmap.Decode(png) ?? throw new InvalidDataException("No picture."));
+    public static ChartImage Decode(byte[] png) =>
+        new(SKBitmap.Decode(png) ?? throw new InvalidDataException("No picture."));
 
     /// <summary>The box around dark pixels, which only text has; null where there are none.</summary>
-    public SKRectI? Text(SKRectI within) => Box(within, color => color.Red < 0x60 && color.Green < 0x60 && color.Blue < 0x60);
+    public SKRectI? Text(SKRectI within) =>
+        Box(within, color => color.Red < 0x60 && color.Green < 0x60 && color.Blue < 0x60);
 
     /// <summary>The box around pixels of one colour; null where there are none.</summary>
     public SKRectI? Box(SKRectI within, OxyColor color) => Box(within, color.ToSKColor().Equals);

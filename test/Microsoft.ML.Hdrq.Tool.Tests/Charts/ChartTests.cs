@@ -26,10 +26,12 @@ public sealed class ChartTests
         Assert.AreEqual("0 0 960 540", root.Attribute("viewBox")!.Value);
         Assert.AreEqual("Merged & <quantized>", root.Element(_svg + "title")!.Value);
         Assert.IsEmpty(root.Descendants(_svg + "text"));
-        Assert.IsEmpty(root.DescendantsAndSelf().Attributes().Where(attribute => attribute.Name.LocalName.StartsWith("font", StringComparison.Ordinal)));
+        Assert.IsEmpty(root.DescendantsAndSelf().Attributes()
+            .Where(attribute => attribute.Name.LocalName.StartsWith("font", StringComparison.Ordinal)));
 
         // The outline of "Merged & <quantized>" has its own contours and those of the holes in e, g, d, &, q, a, d.
-        var outlines = root.Descendants(_svg + "path").Select(path => path.Attribute("d")!.Value.Count(command => command == 'M')).ToList();
+        var outlines = root.Descendants(_svg + "path")
+            .Select(path => path.Attribute("d")!.Value.Count(command => command == 'M')).ToList();
         Assert.Contains(count => count >= 20, outlines);
         // Title, two series, two groups, four values, six numbers of the axis and its title.
         Assert.IsGreaterThanOrEqualTo(16, outlines.Count);
@@ -47,8 +49,10 @@ public sealed class ChartTests
     public void What_an_SVG_refers_to_is_there_once()
     {
         var attributes = XDocument.Parse(Encoding.UTF8.GetString(Example().ToSvg())).Descendants().Attributes().ToList();
-        var identifiers = attributes.Where(attribute => attribute.Name == "id").Select(attribute => $"url(#{attribute.Value})").ToArray();
-        var references = attributes.Select(attribute => attribute.Value).Where(value => value.StartsWith("url(", StringComparison.Ordinal)).Distinct().ToArray();
+        var identifiers = attributes.Where(attribute => attribute.Name == "id")
+            .Select(attribute => $"url(#{attribute.Value})").ToArray();
+        var references = attributes.Select(attribute => attribute.Value)
+            .Where(value => value.StartsWith("url(", StringComparison.Ordinal)).Distinct().ToArray();
         Assert.IsGreaterThan(1, references.Length);
         CollectionAssert.AllItemsAreUnique(identifiers);
         CollectionAssert.IsSubsetOf(references, identifiers);
@@ -100,12 +104,15 @@ public sealed class ChartTests
     }
 
     private static GroupedBarChart Example(double value = 60) =>
-        new("Merged & <quantized>", ["fog + night", "all three"], [new("QDrop", [value, 50]), new("HDRQ", [72.5, 70])]) { ValueTitle = "Accuracy, %", ShowValues = true };
+        new("Merged & <quantized>", ["fog + night", "all three"],
+            [new("QDrop", [value, 50]), new("HDRQ", [72.5, 70])])
+        { ValueTitle = "Accuracy, %", ShowValues = true };
 
     private sealed class FaultyChart() : Chart("Faulty")
     {
         protected override ValueExtent Values(OxySize area) => new(0, 1, 0, 0);
 
-        protected override void AddTo(PlotModel model, OxySize area) => model.Series.Add(new LineSeries { YAxisKey = "no such axis" });
+        protected override void AddTo(PlotModel model, OxySize area) =>
+            model.Series.Add(new LineSeries { YAxisKey = "no such axis" });
     }
 }

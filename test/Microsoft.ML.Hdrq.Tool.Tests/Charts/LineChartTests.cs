@@ -16,7 +16,9 @@ public sealed class LineChartTests
     public void Points_and_error_bars_are_where_their_values_are(bool percent)
     {
         // A line from corner to corner is the ruler for the point in the middle.
-        var chart = new LineChart("Title", [new("ruler", [new(2, 0), new(8, 100)]), new("point", [new(6.5, 30, 20)])]) { Percent = percent };
+        var chart = new LineChart("Title",
+            [new("ruler", [new(2, 0), new(8, 100)]), new("point", [new(6.5, 30, 20)])])
+        { Percent = percent };
         using var image = ChartImage.Decode(chart.ToPng());
         var plot = new SKRectI(0, 160, image.Width, image.Height);
         var ruler = image.Box(plot, _first)!.Value;
@@ -47,7 +49,8 @@ public sealed class LineChartTests
     {
         ChartLine[] lines = [new("a", [new(2, 10), new(8, 90)])];
         using var bare = ChartImage.Decode(new LineChart("Title", lines).ToPng());
-        using var titled = ChartImage.Decode(new LineChart("Title", lines) { ArgumentTitle = "Bits", ValueTitle = "Accuracy" }.ToPng());
+        using var titled = ChartImage.Decode(
+            new LineChart("Title", lines) { ArgumentTitle = "Bits", ValueTitle = "Accuracy" }.ToPng());
         Assert.IsLessThan(bare.Box(new SKRectI(0, 160, bare.Width, bare.Height), _first)!.Value.Height - 20,
             titled.Box(new SKRectI(0, 160, bare.Width, bare.Height), _first)!.Value.Height);
         Assert.IsGreaterThan(100, titled.Text(new SKRectI(0, 160, 90, 900))!.Value.Height);

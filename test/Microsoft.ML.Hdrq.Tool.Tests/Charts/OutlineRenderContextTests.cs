@@ -6,7 +6,8 @@ using SkiaSharp;
 namespace Microsoft.ML.Hdrq.Tool.Tests.Charts;
 
 /// <summary>
-/// Text has the shapes of Open Sans, whose tables (2048 units per em) give the expected numbers: read with fontTools from the font as published, not from our subset.
+/// Text has the shapes of Open Sans, whose tables (2048 units per em) give the expected numbers: read with fontTools
+/// from the font as published, not from our subset.
 /// </summary>
 [TestClass]
 public sealed class OutlineRenderContextTests
@@ -25,7 +26,8 @@ public sealed class OutlineRenderContextTests
     [DataRow("W", 400.0, 189.6, 2.7, 186.8, -146.2, 0.0)]
     [DataRow("Äg", 400.0, 241.8, 0.0, 236.9, -182.9, 49.2)]
     [DataRow("?", 400.0, 87.9, 2.7, 82.5, -148.3, 2.9)]
-    public void Text_is_measured_and_drawn_with_the_font_of_the_charts(string text, double weight, double advance, double left, double right, double top, double bottom)
+    public void Text_is_measured_and_drawn_with_the_font_of_the_charts(
+        string text, double weight, double advance, double left, double right, double top, double bottom)
     {
         var (size, box) = Draw(text, weight: weight);
         Assert.AreEqual(advance, size.Width, 0.1);
@@ -49,8 +51,10 @@ public sealed class OutlineRenderContextTests
     public void Text_is_aligned_by_its_measure()
     {
         // "H": 151.1 wide.
-        AreClose(100 + 20.1 - 75.55, 100 + Ascent - 146.2, 100 + 131.1 - 75.55, 100 + Ascent, Draw("H", horizontal: HorizontalAlignment.Center).Box);
-        AreClose(200 + 20.1 - 151.1, 100 + Ascent - 146.2, 200 + 131.1 - 151.1, 100 + Ascent, Draw("H", 200, horizontal: HorizontalAlignment.Right).Box);
+        AreClose(100 + 20.1 - 75.55, 100 + Ascent - 146.2, 100 + 131.1 - 75.55, 100 + Ascent,
+            Draw("H", horizontal: HorizontalAlignment.Center).Box);
+        AreClose(200 + 20.1 - 151.1, 100 + Ascent - 146.2, 200 + 131.1 - 151.1, 100 + Ascent,
+            Draw("H", 200, horizontal: HorizontalAlignment.Right).Box);
         var baseline = 400 + Ascent - LineHeight;
         AreClose(120.1, baseline - 146.2, 231.1, baseline, Draw("H", 100, 400, vertical: VerticalAlignment.Bottom).Box);
         baseline = 400 + Ascent - LineHeight / 2;
@@ -78,7 +82,8 @@ public sealed class OutlineRenderContextTests
         // The first line alone is in the upper half.
         using var picture = Picture(text, family: null, 600, horizontal: HorizontalAlignment.Right);
         using var image = new ChartImage(picture);
-        AreClose(600 - 131.0, 100 + Ascent - 146.2, 600 - 20.0, 100 + Ascent, image.Text(new SKRectI(0, 0, Size, 100 + (int)Ascent + 20)));
+        AreClose(600 - 131.0, 100 + Ascent - 146.2, 600 - 20.0, 100 + Ascent,
+            image.Text(new SKRectI(0, 0, Size, 100 + (int)Ascent + 20)));
     }
 
     [TestMethod]
@@ -113,29 +118,41 @@ public sealed class OutlineRenderContextTests
     {
         Assert.IsNotNull(box);
         // Pixels that the outline covers only in part may be too light to count.
-        foreach (var (expected, actual) in new[] { left, top, right, bottom }.Zip([box.Value.Left, box.Value.Top, box.Value.Right, box.Value.Bottom]))
+        foreach (var (expected, actual) in new[] { left, top, right, bottom }.Zip(
+            [box.Value.Left, box.Value.Top, box.Value.Right, box.Value.Bottom]))
             Assert.AreEqual(expected, actual, 1.01, $"({left}, {top}) to ({right}, {bottom}) was expected, not {box}.");
     }
 
     private static (OxySize Size, SKRectI? Box) Draw(
-        string text, double x = 100, double y = 100, double weight = 400, double rotation = 0, HorizontalAlignment horizontal = HorizontalAlignment.Left,
+        string text, double x = 100, double y = 100, double weight = 400, double rotation = 0,
+        HorizontalAlignment horizontal = HorizontalAlignment.Left,
         VerticalAlignment vertical = VerticalAlignment.Top, float scale = 1, OxyColor? color = null)
     {
         using var context = new OutlineRenderContext { DpiScale = scale };
-        using var image = new ChartImage(Picture(text, family: null, x, y, weight, rotation, horizontal, vertical, scale, color));
-        return (((IRenderContext)context).MeasureText(text, null, FontSize, weight), image.Text(new SKRectI(0, 0, Size, Size)));
+        using var image = new ChartImage(
+            Picture(text, family: null, x, y, weight, rotation, horizontal, vertical, scale, color));
+        return (((IRenderContext)context).MeasureText(text, null, FontSize, weight),
+            image.Text(new SKRectI(0, 0, Size, Size)));
     }
 
     private static SKBitmap Picture(
-        string text, string? family, double x = 100, double y = 100, double weight = 400, double rotation = 0, HorizontalAlignment horizontal = HorizontalAlignment.Left,
+        string text, string? family, double x = 100, double y = 100, double weight = 400, double rotation = 0,
+        HorizontalAlignment horizontal = HorizontalAlignment.Left,
         VerticalAlignment vertical = VerticalAlignment.Top, float scale = 1, OxyColor? color = null)
     {
         var bitmap = new SKBitmap(Size, Size);
         using var canvas = new SKCanvas(bitmap);
         canvas.Clear(SKColors.White);
-        using var context = new OutlineRenderContext { SkCanvas = canvas, DpiScale = scale, RenderTarget = RenderTarget.PixelGraphic };
+        using var context = new OutlineRenderContext
+        {
+            SkCanvas = canvas,
+            DpiScale = scale,
+            RenderTarget = RenderTarget.PixelGraphic
+        };
         // As OxyPlot calls it.
-        ((IRenderContext)context).DrawText(new ScreenPoint(x, y), text, color ?? OxyColors.Black, family, FontSize, weight, rotation, horizontal, vertical, null);
+        ((IRenderContext)context).DrawText(
+            new ScreenPoint(x, y), text, color ?? OxyColors.Black, family, FontSize, weight, rotation, horizontal,
+            vertical, null);
         return bitmap;
     }
 }

@@ -13,7 +13,8 @@ public sealed class ValueExtentTests
     [DataRow(-50.0, 50.0, 10.0, 10.0, double.PositiveInfinity, double.NegativeInfinity, -60.0, 60.0)]
     [DataRow(7.0, 7.0, 0.0, 0.0, double.PositiveInfinity, double.NegativeInfinity, 7.0, 8.0)]
     public void The_axis_has_room_around_the_values(
-        double smallest, double largest, double below, double above, double low, double high, double expectedLow, double expectedHigh)
+        double smallest, double largest, double below, double above, double low, double high, double expectedLow,
+        double expectedHigh)
     {
         var (actualLow, actualHigh) = new ValueExtent(smallest, largest, below, above).Fit(low, high, 120);
         Assert.AreEqual(expectedLow, actualLow, 1e-9);

@@ -32,7 +32,8 @@ public sealed class DomainFolderTests
         foreach (var domain in new[] { "clean", "art", "photo" })
             AddBoth(folder, domain, "cat");
         CollectionAssert.AreEqual(new[] { "photo", "art", "clean" }, Open(folder.Path, "photo").Domains.ToArray());
-        Assert.AreEqual($"--source: there is no domain 'Photo' in '{folder.Path}'; there are art, clean, photo.", Assert.ThrowsExactly<UsageException>(() => Open(folder.Path, "Photo")).Message);
+        Assert.AreEqual($"--source: there is no domain 'Photo' in '{folder.Path}'; there are art, clean, photo.",
+            Assert.ThrowsExactly<UsageException>(() => Open(folder.Path, "Photo")).Message);
     }
 
     [TestMethod]

@@ -61,7 +61,9 @@ public sealed class AdaptTests
             CommandLine.Run("info", F("adapted.onnx")).Done().Out, "of which nothing was learned, the network is as it was");
     }
 
-    /// <summary>A place without labels may have none to test on, and that is what is said, not that it is not there.</summary>
+    /// <summary>
+    /// A place without labels may have none to test on, and that is what is said, not that it is not there.
+    /// </summary>
     [TestMethod]
     public void A_place_without_test_images_is_not_measured()
     {

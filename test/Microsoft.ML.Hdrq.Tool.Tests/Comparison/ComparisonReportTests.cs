@@ -14,7 +14,8 @@ public sealed class ComparisonReportTests
     {
         var report = new ComparisonReport(Document(), Task).ToMarkdown().Split('\n');
 
-        // 70, 72 and 77: mean 73, differences -3, -1 and 4, so sqrt(26 / 2) = 3.6. Both domains: 65, 66.5 and 69.5, so 67 and sqrt(10.5 / 2) = 2.3.
+        // 70, 72 and 77: mean 73, differences -3, -1 and 4, so sqrt(26 / 2) = 3.6. Both domains: 65, 66.5 and 69.5, so
+        // 67 and sqrt(10.5 / 2) = 2.3.
         CollectionAssert.Contains(report, "| QDrop | 73.0 ± 3.6 | 61.0 ± 1.0 | 67.0 ± 2.3 |");
         CollectionAssert.Contains(report, "| FP32 | 80.0 | 70.0 | 75.0 |");
         CollectionAssert.Contains(report, "| QDrop | default | 50.0 ± 10.0 | 50.0 ± 10.0 |");
@@ -39,7 +40,8 @@ public sealed class ComparisonReportTests
     public void There_is_a_chart_over_bits_and_one_for_each_merge_and_bit_width()
     {
         var charts = new ComparisonReport(Document(), Task).Charts().ToList();
-        CollectionAssert.AreEqual(new[] { "harmonic-mean", "domains-w4a4-fog+night", "domains-w3a3-fog+night" }, charts.Select(chart => chart.File).ToArray());
+        CollectionAssert.AreEqual(new[] { "harmonic-mean", "domains-w4a4-fog+night", "domains-w3a3-fog+night" },
+            charts.Select(chart => chart.File).ToArray());
         foreach (var (_, chart) in charts)
             Assert.IsNotEmpty(chart.ToSvg());
     }
@@ -48,7 +50,10 @@ public sealed class ComparisonReportTests
     public void Without_the_default_the_first_way_of_merging_is_shown()
     {
         var document = Document();
-        var others = document with { Rows = [.. document.Rows.Select(row => row.Merging == "default" ? row with { Merging = "mean" } : row)] };
+        var others = document with
+        {
+            Rows = [.. document.Rows.Select(row => row.Merging == "default" ? row with { Merging = "mean" } : row)]
+        };
         Assert.AreEqual("default", document.ShownMerging());
         Assert.AreEqual("mean", others.ShownMerging());
         Assert.IsNull((document with { Rows = [.. document.Rows.Where(row => row.Merging is null)] }).ShownMerging());
@@ -99,17 +104,24 @@ public sealed class ComparisonReportTests
         ],
     };
 
-    private static ResultRow Merged(string method, int? bits, int? seed, double mean, params (string Domain, double Score)[] scores) =>
-        Row("merged", method, bits, seed, scores) with { Merged = ["fog", "night"], Merging = "default", HarmonicMean = mean };
+    private static ResultRow Merged(
+        string method, int? bits, int? seed, double mean, params (string Domain, double Score)[] scores) =>
+        Row("merged", method, bits, seed, scores) with
+        {
+            Merged = ["fog", "night"],
+            Merging = "default",
+            HarmonicMean = mean
+        };
 
-    private static ResultRow Row(string stage, string method, int? bits, int? seed, params (string Domain, double Score)[] scores) => new()
-    {
-        Stage = stage,
-        Method = method,
-        Network = "",
-        WeightBits = bits,
-        ActivationBits = bits,
-        Seed = seed,
-        Domains = new(scores.Select(score => KeyValuePair.Create(score.Domain, score.Score))),
-    };
+    private static ResultRow Row(
+        string stage, string method, int? bits, int? seed, params (string Domain, double Score)[] scores) => new()
+        {
+            Stage = stage,
+            Method = method,
+            Network = "",
+            WeightBits = bits,
+            ActivationBits = bits,
+            Seed = seed,
+            Domains = new(scores.Select(score => KeyValuePair.Create(score.Domain, score.Score))),
+        };
 }

@@ -51,12 +51,14 @@ public sealed class ClassificationJobTests
             new[]
             {
                 "source FP32  ", "adapted FP32 fog ", "adapted FP32 night ", "adapted FP32 rain ",
-                "quantized RTN fog ", "quantized RTN night ", "quantized RTN rain ", "quantized HDRQ fog ", "quantized HDRQ night ", "quantized HDRQ rain ",
+                "quantized RTN fog ", "quantized RTN night ", "quantized RTN rain ", "quantized HDRQ fog ",
+                "quantized HDRQ night ", "quantized HDRQ rain ",
                 "merged FP32  fog+night", "merged FP32  fog+rain", "merged FP32  night+rain", "merged FP32  fog+night+rain",
                 "merged RTN  fog+night", "merged RTN  fog+rain", "merged RTN  night+rain", "merged RTN  fog+night+rain",
                 "merged HDRQ  fog+night", "merged HDRQ  fog+rain", "merged HDRQ  night+rain", "merged HDRQ  fog+night+rain",
             },
-            results.Rows.Select(row => $"{row.Stage} {row.Method} {row.Domain} {string.Join('+', row.Merged ?? [])}").ToArray());
+            results.Rows.Select(row => $"{row.Stage} {row.Method} {row.Domain} {string.Join('+', row.Merged ?? [])}")
+                .ToArray());
         foreach (var row in results.Rows)
         {
             CollectionAssert.AreEqual(_domains, row.Domains.Keys.ToArray());
@@ -67,7 +69,8 @@ public sealed class ClassificationJobTests
             if (accuracies.Count == 0)
                 Assert.IsNull(row.HarmonicMean);
             else
-                Assert.AreEqual(accuracies.Contains(0) ? 0 : accuracies.Count / accuracies.Sum(accuracy => 1 / accuracy), row.HarmonicMean!.Value, 1e-12);
+                Assert.AreEqual(accuracies.Contains(0) ? 0
+                    : accuracies.Count / accuracies.Sum(accuracy => 1 / accuracy), row.HarmonicMean!.Value, 1e-12);
             StringAssert.Contains(text, (100 * row.Domains["night"]).ToString("0.00", CultureInfo.InvariantCulture));
             // 6 of 7 convolutions have 4 bits; the first one and the linear layer have 8.
             if (row.WeightBits is not null)
@@ -78,7 +81,8 @@ public sealed class ClassificationJobTests
                 StringAssert.Matches(info, new(@"\ninteger kernels +8 of 8 layers in ONNX Runtime\n"));
             }
         }
-        var (full, quantized) = (results.Rows.First(row => row.Method == "FP32" && row.Merged is not null), results.Rows.First(row => row.Method == "HDRQ" && row.Merged is not null));
+        var (full, quantized) = (results.Rows.First(row => row.Method == "FP32" && row.Merged is not null),
+            results.Rows.First(row => row.Method == "HDRQ" && row.Merged is not null));
         Assert.IsLessThan(full.Bytes!.Value / 2, quantized.Bytes!.Value);
         Assert.IsTrue(File.Exists(_folder.Combine("out", "merged.svg")));
         using var chart = SKBitmap.Decode(_folder.Combine("out", "merged.png"));
@@ -95,7 +99,8 @@ public sealed class ClassificationJobTests
             var model = _folder.Combine("out", $"{row.Network}.zip");
             Assert.AreEqual(row.WeightBits is not null, File.Exists(model), model);
             // A process each: for the source's domain, and for one that the network was merged for.
-            foreach (var (domain, accuracy) in row.WeightBits is null ? [] : row.Domains.Where(score => score.Key is "clear" or "rain"))
+            foreach (var (domain, accuracy) in row.WeightBits is null ? []
+                : row.Domains.Where(score => score.Key is "clear" or "rain"))
             {
                 var lines = LoadOnlyProgram.Run("accuracy", model, _folder.Combine("data", domain, "test"));
                 var count = 2 * _classes.Length;
@@ -120,9 +125,11 @@ public sealed class ClassificationJobTests
         Assert.AreNotEqual(halfway, File.GetLastWriteTimeUtc(_folder.Combine("out", "hdrq-w4a4-rain.onnx")));
 
         var (whole, _) = RunNetwork(options, "whole");
-        Assert.AreEqual(File.ReadAllText(_folder.Combine("whole", "results.json")), File.ReadAllText(_folder.Combine("out", "results.json")));
+        Assert.AreEqual(File.ReadAllText(_folder.Combine("whole", "results.json")),
+            File.ReadAllText(_folder.Combine("out", "results.json")));
         foreach (var row in whole.Rows)
-            CollectionAssert.AreEqual(File.ReadAllBytes(_folder.Combine("whole", $"{row.Network}.onnx")), File.ReadAllBytes(_folder.Combine("out", $"{row.Network}.onnx")), row.Network);
+            CollectionAssert.AreEqual(File.ReadAllBytes(_folder.Combine("whole", $"{row.Network}.onnx")),
+                File.ReadAllBytes(_folder.Combine("out", $"{row.Network}.onnx")), row.Network);
         Assert.HasCount(whole.Rows.Count, resumed.Rows);
     }
 
@@ -145,21 +152,28 @@ public sealed class ClassificationJobTests
             new[]
             {
                 "source", "adapted-fog", "adapted-rain",
-                "rtn-w4a4-s1-fog", "rtn-w4a4-s1-rain", "qdrop-w4a4-s1-fog", "qdrop-w4a4-s1-rain", "rtn-w3a3-s1-fog", "rtn-w3a3-s1-rain", "qdrop-w3a3-s1-fog", "qdrop-w3a3-s1-rain",
+                "rtn-w4a4-s1-fog", "rtn-w4a4-s1-rain", "qdrop-w4a4-s1-fog", "qdrop-w4a4-s1-rain", "rtn-w3a3-s1-fog",
+                "rtn-w3a3-s1-rain", "qdrop-w3a3-s1-fog", "qdrop-w3a3-s1-rain",
                 "fp32-merged-fog+rain",
-                "rtn-w4a4-s1-merged-fog+rain", "rtn-w4a4-s1-merged-fog+rain-nearest", "qdrop-w4a4-s1-merged-fog+rain", "qdrop-w4a4-s1-merged-fog+rain-nearest",
-                "rtn-w3a3-s1-merged-fog+rain", "rtn-w3a3-s1-merged-fog+rain-nearest", "qdrop-w3a3-s1-merged-fog+rain", "qdrop-w3a3-s1-merged-fog+rain-nearest",
+                "rtn-w4a4-s1-merged-fog+rain", "rtn-w4a4-s1-merged-fog+rain-nearest", "qdrop-w4a4-s1-merged-fog+rain",
+                "qdrop-w4a4-s1-merged-fog+rain-nearest",
+                "rtn-w3a3-s1-merged-fog+rain", "rtn-w3a3-s1-merged-fog+rain-nearest", "qdrop-w3a3-s1-merged-fog+rain",
+                "qdrop-w3a3-s1-merged-fog+rain-nearest",
             },
             results.Rows.Select(row => row.Network).ToArray());
         // Networks are measured where they are to serve.
-        CollectionAssert.AreEqual(new[] { "rain" }, results.Rows.Single(row => row.Network == "qdrop-w3a3-s1-rain").Domains.Keys.ToArray());
+        CollectionAssert.AreEqual(new[] { "rain" },
+            results.Rows.Single(row => row.Network == "qdrop-w3a3-s1-rain").Domains.Keys.ToArray());
         CollectionAssert.AreEqual(new[] { "fog", "rain" }, results.Rows[^1].Domains.Keys.ToArray());
         StringAssert.Contains(text, "W3A3: merged, harmonic mean of the merged domains");
-        Assert.AreEqual(new ComparisonReport(results, VisionTask.Classification).ToMarkdown(), File.ReadAllText(_folder.Combine("out", "comparison.md")));
+        Assert.AreEqual(new ComparisonReport(results, VisionTask.Classification).ToMarkdown(),
+            File.ReadAllText(_folder.Combine("out", "comparison.md")));
         foreach (var chart in new[] { "harmonic-mean", "domains-w4a4-fog+rain", "domains-w3a3-fog+rain" })
-            Assert.IsTrue(File.Exists(_folder.Combine("out", $"{chart}.svg")) && File.Exists(_folder.Combine("out", $"{chart}.png")), chart);
+            Assert.IsTrue(File.Exists(_folder.Combine("out", $"{chart}.svg"))
+                && File.Exists(_folder.Combine("out", $"{chart}.png")), chart);
 
-        // More is asked for: what is there stays as it is, its scores too, even if they are no longer what would be measured.
+        // More is asked for: what is there stays as it is, its scores too, even if they are no longer what would be
+        // measured.
         var kept = Directory.GetFiles(_folder.Combine("out"), "*.onnx").ToDictionary(path => path, File.GetLastWriteTimeUtc);
         var scores = _folder.Combine("out", "rtn-w4a4-s1-fog.scores");
         File.WriteAllLines(scores, [File.ReadAllLines(scores)[0], "0.125\tfog"]);
@@ -173,16 +187,25 @@ public sealed class ClassificationJobTests
     [TestMethod]
     public void A_run_is_explained_and_bits_are_shared_out()
     {
-        var options = Options with { Domains = ["fog", "rain"], AverageBits = [3.5], Allocation = BitAllocationBasis.Images, Explanation = new() { Images = 8, Steps = 2, Probes = 2, PowerIterations = 2 } };
+        var options = Options with
+        {
+            Domains = ["fog", "rain"],
+            AverageBits = [3.5],
+            Allocation = BitAllocationBasis.Images,
+            Explanation = new() { Images = 8, Steps = 2, Probes = 2, PowerIterations = 2 }
+        };
         var (results, _) = RunNetwork(options);
 
         var mixed = results.Rows.Where(row => row.AverageWeightBits == 3.5).ToList();
         CollectionAssert.AreEqual(new[] { "quantized", "quantized", "merged" }, mixed.Select(row => row.Stage).ToArray());
-        Assert.IsTrue(mixed.TrueForAll(row => row.Method == "HDRQ, 3.5 bits on average, by images" && row.WeightBits is null && row.ActivationBits == 4));
+        Assert.IsTrue(mixed.TrueForAll(
+            row => row.Method == "HDRQ, 3.5 bits on average, by images" && row.WeightBits is null
+            && row.ActivationBits == 4));
         // 8 test images of each of three domains, one of them not served: pictures of the merged domains, six of each.
         var report = File.ReadAllText(_folder.Combine("out", "report.html"));
         Assert.HasCount(2 * 6, Regex.Matches(report, "data:image/png;base64,"));
-        foreach (var section in new[] { "Merged networks", "All networks", "Between two networks", "Curvature and distance", "Sensitivity of layers", "Values and their ranges", "Test images" })
+        foreach (var section in new[] { "Merged networks", "All networks", "Between two networks",
+            "Curvature and distance", "Sensitivity of layers", "Values and their ranges", "Test images" })
             StringAssert.Contains(report, $"<h2>{section}</h2>");
         Assert.IsLessThan(5_000_000, report.Length);
         var explanation = _folder.Combine("out", "hdrq-w4a4.explanation.json");
@@ -212,7 +235,11 @@ public sealed class ClassificationJobTests
     {
         Assert.HasCount(1, RunNetwork(Options with { LastStage = Stage.Source }).Results.Rows);
         Assert.HasCount(3, RunNetwork(Options with { LastStage = Stage.Adapted, Domains = ["rain", "fog"] }).Results.Rows);
-        var merged = RunNetwork(Options with { Domains = ["rain", "fog", "night"], Merges = ["night+rain"] }).Results.Rows.Where(row => row.Stage == "merged").ToList();
+        var merged = RunNetwork(Options with
+        {
+            Domains = ["rain", "fog", "night"],
+            Merges = ["night+rain"]
+        }).Results.Rows.Where(row => row.Stage == "merged").ToList();
         Assert.HasCount(3, merged);
         CollectionAssert.AreEqual(new[] { "night", "rain" }, merged[0].Merged!.ToArray());
     }
@@ -223,7 +250,14 @@ public sealed class ClassificationJobTests
     [DataRow("mobilenet-v2", "features.18.0.weight")]
     public void A_source_network_is_trained_on_the_source_domain(string? architecture, string parameter)
     {
-        var options = Options with { Output = _folder.Combine("out"), Architecture = architecture, SourceEpochs = 1, AdaptationEpochs = 1, AdaptationLearningRate = 1e-4 };
+        var options = Options with
+        {
+            Output = _folder.Combine("out"),
+            Architecture = architecture,
+            SourceEpochs = 1,
+            AdaptationEpochs = 1,
+            AdaptationLearningRate = 1e-4
+        };
         if (architecture is not null)
         {
             TestImages.WriteClasses(_folder.Combine("data"), _domains, _classes, size: 32);
@@ -236,11 +270,13 @@ public sealed class ClassificationJobTests
         Run(options, source: "night");
 
         var rows = ResultsFile.Read(_folder.Combine("out", "results.json")).Rows;
-        CollectionAssert.AreEqual(new[] { "source", "adapted-clear", "adapted-fog", "adapted-rain" }, rows.Select(row => row.Network).ToArray());
+        CollectionAssert.AreEqual(new[] { "source", "adapted-clear", "adapted-fog", "adapted-rain" },
+            rows.Select(row => row.Network).ToArray());
         AssertHas(parameter);
 
         // How it is trained decides about a network; how the others are adapted, about these alone.
-        var (source, adapted) = (File.ReadAllText(_folder.Combine("out", "source.recipe")), File.ReadAllText(_folder.Combine("out", "adapted-fog.recipe")));
+        var (source, adapted) = (File.ReadAllText(_folder.Combine("out", "source.recipe")),
+            File.ReadAllText(_folder.Combine("out", "adapted-fog.recipe")));
         Run(options with { AdaptationLearningRate = 1e-3, Domains = ["fog"] }, source: "night");
         Assert.AreEqual(source, File.ReadAllText(_folder.Combine("out", "source.recipe")));
         Assert.AreNotEqual(adapted, File.ReadAllText(_folder.Combine("out", "adapted-fog.recipe")));
@@ -257,18 +293,28 @@ public sealed class ClassificationJobTests
     [TestMethod]
     public void Bits_and_methods_are_chosen()
     {
-        var rows = RunNetwork(Options with { LastStage = Stage.Quantized, Domains = ["fog"], Bits = [(8, 4), (3, 5)], Methods = MethodChoice.Named("brecq", "rtn") }).Results.Rows.Where(row => row.Stage == "quantized");
-        CollectionAssert.AreEqual(new[] { "brecq-w8a4-fog 2", "rtn-w8a4-fog ", "brecq-w3a5-fog 2", "rtn-w3a5-fog " }, rows.Select(row => $"{row.Network} {row.Iterations}").ToArray());
+        var rows = RunNetwork(Options with
+        {
+            LastStage = Stage.Quantized,
+            Domains = ["fog"],
+            Bits = [(8, 4), (3, 5)],
+            Methods = MethodChoice.Named("brecq", "rtn")
+        }).Results.Rows.Where(row => row.Stage == "quantized");
+        CollectionAssert.AreEqual(new[] { "brecq-w8a4-fog 2", "rtn-w8a4-fog ", "brecq-w3a5-fog 2", "rtn-w3a5-fog " },
+            rows.Select(row => $"{row.Network} {row.Iterations}").ToArray());
     }
 
     [TestMethod]
     [DataRow(new[] { "snow" }, new[] { "all" }, "--domains: there is no domain 'snow'; there are clear, fog, night, rain.")]
     [DataRow(new[] { "fog", "fog" }, new[] { "all" }, "--domains: a domain is named twice in fog, fog.")]
-    [DataRow(new[] { "fog", "rain" }, new[] { "fog+night" }, "--merge: there is no domain 'night' to merge; there are fog, rain.")]
-    [DataRow(new[] { "fog", "rain" }, new[] { "fog" }, "--merge fog: it takes at least two domains, joined by +, or the words pairs or all.")]
+    [DataRow(new[] { "fog", "rain" }, new[] { "fog+night" },
+        "--merge: there is no domain 'night' to merge; there are fog, rain.")]
+    [DataRow(new[] { "fog", "rain" }, new[] { "fog" },
+        "--merge fog: it takes at least two domains, joined by +, or the words pairs or all.")]
     public void What_cannot_be_chosen_is_refused(string[] domains, string[] merges, string message)
     {
-        var exception = Assert.ThrowsExactly<UsageException>(() => RunNetwork(Options with { Domains = domains, Merges = merges }));
+        var exception = Assert.ThrowsExactly<UsageException>(
+            () => RunNetwork(Options with { Domains = domains, Merges = merges }));
         Assert.AreEqual(message, exception.Message);
     }
 
@@ -276,7 +322,8 @@ public sealed class ClassificationJobTests
     [DataRow("4", "--bits 4: it takes the bits of weights and activations, 2 to 8 each, such as 4,4.")]
     [DataRow("4,x", "--bits 4,x: it takes the bits of weights and activations, 2 to 8 each, such as 4,4.")]
     public void Bits_that_are_no_pair_are_refused(string bits, string message) =>
-        Assert.AreEqual(message, HdrqCommand.Create(_ => { }).Parse(["run", "--data", _folder.Path, "--bits", bits]).Errors.Single().Message);
+        Assert.AreEqual(message, HdrqCommand.Create(_ => { })
+            .Parse(["run", "--data", _folder.Path, "--bits", bits]).Errors.Single().Message);
 
     private (ResultsDocument Results, string Text) RunNetwork(JobOptions options, string output = "out")
     {

@@ -13,7 +13,8 @@ public sealed class ProgressTests
     {
         Assert.AreEqual("loss 0.250", MergeJob.State(new FineTuningProgress(9, 10, 0.25, 1, null)).Item2);
         Assert.AreEqual("loss 0.2500", MergeJob.State(new QuantizationProgress("a", 1, 2, 9, 10, 0.25)).Item2);
-        var steps = Enumerable.Range(1, 10).Select(step => MergeJob.State(new FineTuningProgress(step, 10, 0, 1, null)).Item1);
+        var steps = Enumerable.Range(1, 10)
+            .Select(step => MergeJob.State(new FineTuningProgress(step, 10, 0, 1, null)).Item1);
         var blocks =
             from block in Enumerable.Range(0, 2)
             from step in Enumerable.Range(1, 10)

@@ -111,7 +111,8 @@ public sealed class ResumeTests
 
     private CommandLine.Outcome Run(string output, Func<string, bool>? endsAfter = null) => CommandLine.Run(
         ["run", "--data", _folder.Combine("data"), "--network", _folder.Combine("network.onnx"), "--adaptation-epochs",
-            "1", "--methods", "hdrq", "--iterations", "1", "--merge", "all", "--output", _folder.Combine(output)], endsAfter);
+            "1", "--methods", "hdrq", "--iterations", "1", "--merge", "all", "--output", _folder.Combine(output)],
+            endsAfter);
 
     /// <summary>The rows of the results, of which there are never fewer than before.</summary>
     private int AtLeast(int rows, string output)

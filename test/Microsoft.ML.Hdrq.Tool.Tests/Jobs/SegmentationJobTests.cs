@@ -94,7 +94,10 @@ public sealed class SegmentationJobTests
         Assert.AreEqual(before, File.GetLastWriteTimeUtc(_folder.Combine("out", "hdrq-w4a4-dusk.onnx")));
     }
 
-    /// <summary>Intersections and unions are counted here from the masks that ONNX Runtime gives when it runs the file by itself.</summary>
+    /// <summary>
+    /// Intersections and unions are counted here from the masks that ONNX Runtime gives when it runs the file by
+    /// itself.
+    /// </summary>
     [TestMethod]
     public void Scores_are_intersections_over_unions_of_what_the_file_gives()
     {
@@ -109,7 +112,8 @@ public sealed class SegmentationJobTests
         var (both, either) = (new double[8], new double[8]);
         foreach (var (pixels, label) in data.GetColumn<VBuffer<float>>("Pixels").Zip(data.GetColumn<VBuffer<byte>>("Label")))
         {
-            var input = new Microsoft.ML.OnnxRuntime.Tensors.DenseTensor<float>(pixels.DenseValues().ToArray(), [1, 3, Height, Width]);
+            var input = new Microsoft.ML.OnnxRuntime.Tensors.DenseTensor<float>(
+                pixels.DenseValues().ToArray(), [1, 3, Height, Width]);
             using var outputs = session.Run([Microsoft.ML.OnnxRuntime.NamedOnnxValue.CreateFromTensor("input", input)]);
             var scores = outputs[0].AsEnumerable<float>().ToArray();
             var truth = label.DenseValues().ToArray();
@@ -137,7 +141,12 @@ public sealed class SegmentationJobTests
     [DataRow("segformer-b0")]
     public void Without_a_network_one_is_trained(string? architecture)
     {
-        var (results, _) = Run(Options with { LastStage = Stage.Source, Architecture = architecture, SourceEpochs = architecture is null ? null : 1 });
+        var (results, _) = Run(Options with
+        {
+            LastStage = Stage.Source,
+            Architecture = architecture,
+            SourceEpochs = architecture is null ? null : 1
+        });
         Assert.AreEqual("source", results.Rows.Single().Network);
         using var network = Network.LoadOnnx(_folder.Combine("out", "source.onnx"));
         CollectionAssert.AreEqual(new long[] { -1, 8, Height, Width }, network.Graph.Outputs[0].Shape.ToArray());
@@ -148,10 +157,17 @@ public sealed class SegmentationJobTests
     {
         using (var network = DeepLab.Small(_classes.Length, seed: 1, inputHeight: Height, inputWidth: Width, channels: 2))
             network.SaveOnnx(_folder.Combine("network.onnx"));
-        Run(Options with { Network = _folder.Combine("network.onnx"), Domains = ["dusk", "night"], Methods = MethodChoice.Named("hdrq"), Explanation = new() { Images = 2, Steps = 2, Probes = 1, PowerIterations = 1 } });
+        Run(Options with
+        {
+            Network = _folder.Combine("network.onnx"),
+            Domains = ["dusk", "night"],
+            Methods = MethodChoice.Named("hdrq"),
+            Explanation = new() { Images = 2, Steps = 2, Probes = 1, PowerIterations = 1 }
+        });
 
         var report = File.ReadAllText(_folder.Combine("out", "report.html"));
-        foreach (var section in new[] { "Between two networks", "Curvature and distance", "Sensitivity of layers", "Values and their ranges", "Test images" })
+        foreach (var section in new[] { "Between two networks", "Curvature and distance", "Sensitivity of layers",
+            "Values and their ranges", "Test images" })
             StringAssert.Contains(report, $"<h2>{section}</h2>");
         Assert.IsLessThan(5_000_000, report.Length);
     }
@@ -161,7 +177,8 @@ public sealed class SegmentationJobTests
     {
         using (var network = DeepLab.Small(classes: 3, seed: 1, inputHeight: Height, inputWidth: Width, channels: 2))
             network.SaveOnnx(_folder.Combine("network.onnx"));
-        var error = Assert.ThrowsExactly<InvalidDataException>(() => Run(Options with { Network = _folder.Combine("network.onnx") }));
+        var error = Assert.ThrowsExactly<InvalidDataException>(
+            () => Run(Options with { Network = _folder.Combine("network.onnx") }));
         Assert.Contains("does not have scores of 8 classes for every pixel", error.Message);
     }
 
@@ -169,7 +186,8 @@ public sealed class SegmentationJobTests
     {
         using var text = new StringWriter();
         var layout = DomainLayout.Find(_folder.Combine("data"));
-        new JobRunner(layout, options with { Data = layout.Root, Output = _folder.Combine("out") }, new PlainOutput(text, text)).Run(CancellationToken.None);
+        new JobRunner(layout, options with { Data = layout.Root, Output = _folder.Combine("out") },
+            new PlainOutput(text, text)).Run(CancellationToken.None);
         return (ResultsFile.Read(_folder.Combine("out", "results.json")), text.ToString());
     }
 }

@@ -23,8 +23,11 @@ public sealed class SideBySideTests
     [DataRow(3, 16, 64, 2, 4, null, 2)]
     [DataRow(3, 1, 1, 2, null, null, 2)]
     [DataRow(3, 16, 64, 9, null, 0, 3)]
-    public void As_many_are_made_at_once_as_cores_and_memory_are_there_for(int places, int cores, int memory, int? atOnce, int? threads, int? gpu, int expected) =>
-        Assert.AreEqual(expected, SideBySide.Of(Options with { AtOnce = atOnce, Threads = threads, GpuDeviceId = gpu }, places, cores, (long)memory << 30).AtOnce);
+    public void As_many_are_made_at_once_as_cores_and_memory_are_there_for(
+        int places, int cores, int memory, int? atOnce, int? threads, int? gpu, int expected) =>
+        Assert.AreEqual(expected, SideBySide.Of(
+            Options with { AtOnce = atOnce, Threads = threads, GpuDeviceId = gpu }, places, cores,
+            (long)memory << 30).AtOnce);
 
     [TestMethod]
     // Cores, at once, threads asked for, and those of each.
@@ -34,7 +37,8 @@ public sealed class SideBySideTests
     public void Each_has_its_share_of_the_threads(int cores, int atOnce, int? threads, int expected)
     {
         var before = torch.get_num_threads();
-        var seen = Run(SideBySide.Of(Options with { AtOnce = atOnce, Threads = threads }, 6, cores, long.MaxValue), (_, _) => torch.get_num_threads());
+        var seen = Run(SideBySide.Of(Options with { AtOnce = atOnce, Threads = threads }, 6, cores, long.MaxValue),
+            (_, _) => torch.get_num_threads());
         CollectionAssert.AreEqual(Enumerable.Repeat(expected, 6).ToArray(), seen);
         Assert.AreEqual(before, torch.get_num_threads());
         // What begins afterwards has what the process had before.
@@ -72,7 +76,8 @@ public sealed class SideBySideTests
         var made = new List<Made>();
         var begun = 0;
         using var fails = new ManualResetEventSlim();
-        var failure = Assert.ThrowsExactly<InvalidDataException>(() => SideBySide.Of(Options with { AtOnce = atOnce }, 6, 2, long.MaxValue).Run(_pieces, (piece, _, token) =>
+        var failure = Assert.ThrowsExactly<InvalidDataException>(
+            () => SideBySide.Of(Options with { AtOnce = atOnce }, 6, 2, long.MaxValue).Run(_pieces, (piece, _, token) =>
         {
             Interlocked.Increment(ref begun);
             if (piece == 1)
@@ -102,7 +107,9 @@ public sealed class SideBySideTests
     public void Cancelling_ends_all(int atOnce)
     {
         using var cancellation = new CancellationTokenSource();
-        Assert.ThrowsExactly<OperationCanceledException>(() => SideBySide.Of(Options with { AtOnce = atOnce }, 6, 2, long.MaxValue).Run<int, Made>(_pieces, (_, _, token) =>
+        Assert.ThrowsExactly<OperationCanceledException>(
+            () => SideBySide.Of(Options with { AtOnce = atOnce }, 6, 2, long.MaxValue)
+            .Run<int, Made>(_pieces, (_, _, token) =>
         {
             cancellation.Cancel();
             token.ThrowIfCancellationRequested();
@@ -114,7 +121,8 @@ public sealed class SideBySideTests
     public void What_is_cancelled_before_it_begins_gives_nothing()
     {
         using var cancellation = new CancellationTokenSource();
-        Assert.ThrowsExactly<OperationCanceledException>(() => SideBySide.Of(Options, 6, 1, long.MaxValue).Run(_pieces, (piece, _, _) =>
+        Assert.ThrowsExactly<OperationCanceledException>(
+            () => SideBySide.Of(Options, 6, 1, long.MaxValue).Run(_pieces, (piece, _, _) =>
         {
             // Work that does not look: what comes after it is not begun.
             cancellation.Cancel();
@@ -130,7 +138,8 @@ public sealed class SideBySideTests
         using var folder = new TemporaryDirectory();
         if (data == "classes")
         {
-            TestImages.WriteClasses(folder.Combine("data"), ["clear", "fog", "night", "rain"], ["bar", "dot", "ring"], train: 12);
+            TestImages.WriteClasses(folder.Combine("data"), ["clear", "fog", "night", "rain"], ["bar", "dot", "ring"],
+                train: 12);
             TestNetworks.WriteClassifier(folder.Combine("network.onnx"));
         }
         else
@@ -141,19 +150,24 @@ public sealed class SideBySideTests
         foreach (var atOnce in new[] { 1, 3 })
         {
             CommandLine.Run(
-                "run", "--data", folder.Combine("data"), "--network", folder.Combine("network.onnx"), "--bits", "4,4", "--iterations", "2", "--adaptation-epochs", "1",
+                "run", "--data", folder.Combine("data"), "--network", folder.Combine("network.onnx"), "--bits", "4,4",
+                "--iterations", "2", "--adaptation-epochs", "1",
                 "--threads", "1", "--at-once", $"{atOnce}", "--output", folder.Combine($"{atOnce}")).Done();
         }
         var files = Files("1");
         CollectionAssert.AreEqual(files, Files("3"));
         foreach (var file in files.Where(file => Path.GetExtension(file) is ".onnx" or ".scores" or ".json" or ".svg"))
-            CollectionAssert.AreEqual(File.ReadAllBytes(folder.Combine("1", file)), File.ReadAllBytes(folder.Combine("3", file)), file);
+            CollectionAssert.AreEqual(File.ReadAllBytes(folder.Combine("1", file)),
+                File.ReadAllBytes(folder.Combine("3", file)), file);
 
-        string[] Files(string run) => [.. Directory.GetFiles(folder.Combine(run)).Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal)];
+        string[] Files(string run) =>
+            [.. Directory.GetFiles(folder.Combine(run)).Select(file => Path.GetFileName(file)!)
+            .Order(StringComparer.Ordinal)];
     }
 
     private static int[] Run(SideBySide workers, Func<int, CancellationToken, int> work) =>
-        [.. workers.Run(_pieces, (piece, _, token) => new Made(work(piece, token)), CancellationToken.None).Select(made => made.Value)];
+        [.. workers.Run(_pieces, (piece, _, token) => new Made(work(piece, token)), CancellationToken.None)
+            .Select(made => made.Value)];
 
     private sealed class Made(int value) : IDisposable
     {

@@ -14,10 +14,13 @@ internal sealed class HeadlessBrowser : IDisposable
     public static HeadlessBrowser Require()
     {
         string[] names = ["chromium", "chromium-browser", "google-chrome"];
-        var folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
-        var executable = names.SelectMany(name => folders.Select(folder => Path.Combine(folder, name))).FirstOrDefault(File.Exists);
+        var folders = (Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+        var executable = names.SelectMany(name => folders.Select(folder => Path.Combine(folder, name)))
+            .FirstOrDefault(File.Exists);
         if (executable is null)
-            Assert.Inconclusive("There is no Chromium on this machine; install the package 'chromium' to have reports opened in it.");
+            Assert.Inconclusive(
+                "There is no Chromium on this machine; install the package 'chromium' to have reports opened in it.");
         return new HeadlessBrowser(executable);
     }
 
@@ -32,8 +35,10 @@ internal sealed class HeadlessBrowser : IDisposable
             RedirectStandardError = true,
             ArgumentList =
             {
-                "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                $"--user-data-dir={Path.Combine(_folder.Path, "profile")}", $"--window-size={width},{height}", "--enable-logging=stderr", "--dump-dom", new Uri(page).AbsoluteUri,
+                "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                $"--user-data-dir={Path.Combine(_folder.Path, "profile")}", $"--window-size={width},{height}",
+                "--enable-logging=stderr", "--dump-dom", new Uri(page).AbsoluteUri,
             },
         };
         using var process = Process.Start(start)!;
@@ -43,7 +48,8 @@ internal sealed class HeadlessBrowser : IDisposable
             process.Kill(entireProcessTree: true);
             Assert.Inconclusive("Chromium does not come to an end on this machine.");
         }
-        return (dom.Result, string.Join('\n', log.Result.Split('\n').Where(line => line.Contains("CONSOLE", StringComparison.Ordinal))));
+        return (dom.Result, string.Join(
+            '\n', log.Result.Split('\n').Where(line => line.Contains("CONSOLE", StringComparison.Ordinal))));
     }
 
     public void Dispose() => _folder.Dispose();

@@ -13,7 +13,9 @@ namespace Microsoft.ML.Hdrq.Tool.Tests.Report;
 public sealed partial class HtmlReportTests
 {
     /// <summary>A PNG of one pixel.</summary>
-    private static readonly byte[] _pixel = Convert.FromBase64String("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==");
+    private static readonly byte[] _pixel =
+        Convert.FromBase64String(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==");
 
     [TestMethod]
     public void All_that_was_measured_is_there()
@@ -36,8 +38,11 @@ public sealed partial class HtmlReportTests
     public void Nothing_is_fetched_and_nothing_runs()
     {
         var html = HtmlReport.Create(Run());
-        Assert.IsFalse(html.Contains("http:", StringComparison.Ordinal) || html.Contains("https:", StringComparison.Ordinal) || html.Contains("<script", StringComparison.OrdinalIgnoreCase));
-        Assert.IsTrue(Reference().Matches(html).All(match => match.Groups[1].Value.StartsWith("data:", StringComparison.Ordinal)));
+        Assert.IsFalse(html.Contains("http:", StringComparison.Ordinal)
+            || html.Contains("https:", StringComparison.Ordinal)
+            || html.Contains("<script", StringComparison.OrdinalIgnoreCase));
+        Assert.IsTrue(Reference().Matches(html)
+            .All(match => match.Groups[1].Value.StartsWith("data:", StringComparison.Ordinal)));
         StringAssert.Contains(html, "prefers-color-scheme: dark");
     }
 
@@ -52,7 +57,13 @@ public sealed partial class HtmlReportTests
     [TestMethod]
     public void A_run_of_which_little_is_known_has_a_report_too()
     {
-        var html = HtmlReport.Create(new RunReport { Task = VisionTask.Classification, Domains = ["fog"], Results = new ResultsDocument { Task = "classification", Rows = [] } });
+        var html = HtmlReport.Create(
+            new RunReport
+            {
+                Task = VisionTask.Classification,
+                Domains = ["fog"],
+                Results = new ResultsDocument { Task = "classification", Rows = [] }
+            });
         StringAssert.Contains(html, "All networks");
         Assert.DoesNotContain("<svg", html);
     }
@@ -64,7 +75,10 @@ public sealed partial class HtmlReportTests
     {
         using var browser = HeadlessBrowser.Require();
         // The page itself has no script; this one only tells how wide the page is.
-        var html = HtmlReport.Create(Run()).Replace("</body>", "<script>document.body.dataset.width = document.documentElement.scrollWidth + '/' + innerWidth;</script></body>", StringComparison.Ordinal);
+        var html = HtmlReport.Create(Run())
+            .Replace(
+            "</body>",
+            "<script>document.body.dataset.width = document.documentElement.scrollWidth + '/' + innerWidth;</script></body>", StringComparison.Ordinal);
         var (dom, console) = browser.Load(Encoding.UTF8.GetBytes(html), width, 900);
         Assert.AreEqual("", console);
         var widths = Width().Match(dom);
@@ -74,7 +88,18 @@ public sealed partial class HtmlReportTests
 
     private static RunReport Run(string domain = "fog")
     {
-        var merged = new ResultRow { Stage = "merged", Method = "HDRQ", Network = "hdrq-merged", Domains = new([new(domain, 0.625), new("night", 0.594)]), WeightBits = 4, ActivationBits = 4, Merged = [domain, "night"], HarmonicMean = 0.609, Bytes = 12345 };
+        var merged = new ResultRow
+        {
+            Stage = "merged",
+            Method = "HDRQ",
+            Network = "hdrq-merged",
+            Domains = new([new(domain, 0.625), new("night", 0.594)]),
+            WeightBits = 4,
+            ActivationBits = 4,
+            Merged = [domain, "night"],
+            HarmonicMean = 0.609,
+            Bytes = 12345
+        };
         LinePoint[] points = [new(0, 1, 0.7), new(0.5, 1.4, 0.6), new(1, 1.2, 0.65)];
         return new RunReport
         {
@@ -85,11 +110,14 @@ public sealed partial class HtmlReportTests
                 Task = "classification",
                 Rows =
                 [
-                    new() { Stage = "source", Method = "FP32", Network = "source", Domains = new([new("clean", 0.81), new(domain, 0.369)]), Bytes = 1000000 },
-                    new() { Stage = "quantized", Method = "HDRQ", Network = "hdrq", Domains = new([new(domain, 0.7)]), WeightBits = 4, ActivationBits = 4, Domain = domain, Iterations = 500, Seed = 1 },
+                    new() { Stage = "source", Method = "FP32", Network = "source",
+                        Domains = new([new("clean", 0.81), new(domain, 0.369)]), Bytes = 1000000 },
+                    new() { Stage = "quantized", Method = "HDRQ", Network = "hdrq", Domains = new([new(domain, 0.7)]),
+                        WeightBits = 4, ActivationBits = 4, Domain = domain, Iterations = 500, Seed = 1 },
                     merged,
                     merged with { WeightBits = 3, HarmonicMean = 0.55 },
-                    merged with { Method = "HDRQ, 3.5 bits on average", WeightBits = null, AverageWeightBits = 3.5, HarmonicMean = 0.58 },
+                    merged with { Method = "HDRQ, 3.5 bits on average", WeightBits = null, AverageWeightBits = 3.5,
+                        HarmonicMean = 0.58 },
                 ],
             },
             Explanations =
@@ -104,9 +132,11 @@ public sealed partial class HtmlReportTests
                     Overrides = "Overrides =\n[\n    new(@\"^conv1$\") { WeightBits = 8 },\n],\n",
                 },
             ],
-            Histograms = [new QuantizerHistogram("conv1", true, 4, -1, 0.9, 0.015, -1.25, 1.15, [1, 5, 100, 4, 2]), new QuantizerHistogram("relu", false, 4, 0, 2, 0, -0.25, 2.25, [0, 900, 40, 3, 1])],
+            Histograms = [new QuantizerHistogram("conv1", true, 4, -1, 0.9, 0.015, -1.25, 1.15, [1, 5, 100, 4, 2]),
+                new QuantizerHistogram("relu", false, 4, 0, 2, 0, -0.25, 2.25, [0, 900, 40, 3, 1])],
             HistogramNetwork = "hdrq-fog",
-            Predictions = [("HDRQ", [new(domain, "a.png", _pixel, "cat", "dog"), new(domain, "b.png", _pixel, "dog", "dog")])],
+            Predictions = [("HDRQ", [new(domain, "a.png", _pixel, "cat", "dog"),
+                new(domain, "b.png", _pixel, "dog", "dog")])],
         };
     }
 

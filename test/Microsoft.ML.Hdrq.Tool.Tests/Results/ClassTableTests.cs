@@ -27,8 +27,10 @@ public sealed class ClassTableTests
     [TestMethod]
     public void Without_classes_or_merged_networks_there_is_no_table()
     {
-        Assert.IsNull(ClassTable.Create(Document(Merged("FP32", bits: null, ["day", "dusk"], 0.1) with { Classes = null }), _task));
-        Assert.IsNull(ClassTable.Create(Document(Merged("FP32", bits: null, ["day", "dusk"], 0.1) with { Merged = null }), _task));
+        Assert.IsNull(ClassTable.Create(
+            Document(Merged("FP32", bits: null, ["day", "dusk"], 0.1) with { Classes = null }), _task));
+        Assert.IsNull(ClassTable.Create(
+            Document(Merged("FP32", bits: null, ["day", "dusk"], 0.1) with { Merged = null }), _task));
     }
 
     private static ResultsDocument Document(params ResultRow[] rows) => new() { Task = "segmentation", Rows = rows };
@@ -39,7 +41,8 @@ public sealed class ClassTableTests
         Method = method,
         Network = "n",
         Domains = new(domains.Select(domain => KeyValuePair.Create(domain, score))),
-        Classes = new(domains.Select(domain => KeyValuePair.Create(domain, new OrderedDictionary<string, double> { ["road"] = score }))),
+        Classes = new(domains.Select(
+            domain => KeyValuePair.Create(domain, new OrderedDictionary<string, double> { ["road"] = score }))),
         WeightBits = bits,
         ActivationBits = bits,
         Merged = domains,

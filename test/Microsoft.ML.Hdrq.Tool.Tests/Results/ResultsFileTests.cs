@@ -108,10 +108,14 @@ public sealed class ResultsFileTests
     {
         using var folder = new TemporaryDirectory();
         var path = folder.Combine("results.json");
-        ResultsFile.Write(path, Document(_source with { Classes = new() { ["fog"] = new() { ["road"] = 0.5, ["sky"] = 1 } } }));
-        Assert.Contains("\"classes\": {\n        \"fog\": {\n          \"road\": 0.5,\n          \"sky\": 1\n", File.ReadAllText(path));
+        ResultsFile.Write(path, Document(
+            _source with { Classes = new() { ["fog"] = new() { ["road"] = 0.5, ["sky"] = 1 } } }));
+        Assert.Contains("\"classes\": {\n        \"fog\": {\n          \"road\": 0.5,\n          \"sky\": 1\n",
+            File.ReadAllText(path));
         CollectionAssert.AreEqual(new[] { "road", "sky" }, ResultsFile.Read(path).Rows[0].Classes!["fog"].Keys.ToArray());
-        var error = Assert.ThrowsExactly<ArgumentException>(() => ResultsFile.Write(path, Document(_source with { Classes = new() { ["fog"] = new() { ["road"] = double.NaN } } })));
+        var error = Assert.ThrowsExactly<ArgumentException>(
+            () => ResultsFile.Write(path,
+                Document(_source with { Classes = new() { ["fog"] = new() { ["road"] = double.NaN } } })));
         Assert.Contains("domain 'fog', class 'road'", error.Message);
     }
 
@@ -141,7 +145,8 @@ public sealed class ResultsFileTests
         var error = Assert.ThrowsExactly<ArgumentException>(
             () => ResultsFile.Write(path, Document(_source with { Domains = new() { ["fog"] = accuracy } })));
         Assert.Contains("'fog'", error.Message);
-        Assert.ThrowsExactly<ArgumentException>(() => ResultsFile.Write(path, Document(_source with { HarmonicMean = accuracy })));
+        Assert.ThrowsExactly<ArgumentException>(
+            () => ResultsFile.Write(path, Document(_source with { HarmonicMean = accuracy })));
         Assert.AreEqual(before, File.ReadAllText(path));
         Assert.HasCount(1, Directory.GetFiles(folder.Path));
     }
@@ -153,7 +158,9 @@ public sealed class ResultsFileTests
     [DataRow("[]", "no schemaVersion")]
     [DataRow("""{"schemaVersion":1,"task":"classification"}""", "rows")]
     [DataRow("""{"schemaVersion":1,"task":"classification","rows":null}""", "rows")]
-    [DataRow("""{"schemaVersion":1,"task":"c","rows":[{"stage":"s","method":"m","network":"n","domains":{"fog":80.4}}]}""", "80.4")]
+    [DataRow(
+        """{"schemaVersion":1,"task":"c","rows":[{"stage":"s","method":"m","network":"n","domains":{"fog":80.4}}]}""",
+        "80.4")]
     [DataRow("""{"schemaVersion":1,"task":"c","rows":[null]}""", "null")]
     [DataRow("", "not a results file")]
     public void Other_files_are_refused_by_name(string text, string part)

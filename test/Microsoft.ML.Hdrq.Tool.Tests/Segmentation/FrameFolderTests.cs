@@ -20,7 +20,9 @@ public sealed class FrameFolderTests
         var read = Open(folder.Path);
         CollectionAssert.AreEqual(new[] { "dusk" }, read.Domains.ToArray());
         CollectionAssert.AreEqual(
-            new[] { "a", "b", "c" }.Select(name => new Frame(folder.Combine("dusk", "train", "images", $"{name}.png"), folder.Combine("dusk", "train", "labels", $"{name}.png"))).ToArray(),
+            new[] { "a", "b", "c" }.Select(
+                name => new Frame(folder.Combine("dusk", "train", "images", $"{name}.png"),
+                    folder.Combine("dusk", "train", "labels", $"{name}.png"))).ToArray(),
             read.Frames("dusk", DataSplit.Train).ToArray());
         Assert.AreEqual((3, 5), PixelPipeline.ImageSize(read.FirstImage));
     }
@@ -61,11 +63,14 @@ public sealed class FrameFolderTests
     {
         using var folder = new TemporaryDirectory();
         AddBoth(folder, "day");
-        var (image, mask) = (folder.Combine("day", "test", "images", "0.png"), folder.Combine("day", "test", "labels", "0.png"));
+        var (image, mask) = (folder.Combine("day", "test", "images", "0.png"),
+            folder.Combine("day", "test", "labels", "0.png"));
         File.Move(mask, folder.Combine("day", "test", "labels", "1.png"));
         Throws(folder, $"'{image}' has no mask: there is no file '{mask}'.");
         Add(folder, "day", "test", "0");
-        Throws(folder, $"'{folder.Combine("day", "test", "labels", "1.png")}' has no image in '{folder.Combine("day", "test", "images")}'.");
+        Throws(
+            folder,
+            $"'{folder.Combine("day", "test", "labels", "1.png")}' has no image in '{folder.Combine("day", "test", "images")}'.");
     }
 
     [TestMethod]
@@ -82,7 +87,9 @@ public sealed class FrameFolderTests
     public void An_empty_split_a_file_that_is_no_image_and_a_folder_without_domains_are_named()
     {
         using var folder = new TemporaryDirectory();
-        Throws(folder, "holds no domains; expected <domain>/<train|test>/<class>/<image>, or <domain>/<train|test>/<images|labels>/<frame>.");
+        Throws(
+            folder,
+            "holds no domains; expected <domain>/<train|test>/<class>/<image>, or <domain>/<train|test>/<images|labels>/<frame>.");
         Add(folder, "day", "train", "0");
         Throws(folder, $"'{folder.Combine("day", "test", "images")}' holds no images");
         Add(folder, "day", "test", "0");
@@ -99,7 +106,8 @@ public sealed class FrameFolderTests
         Assert.AreEqual((180, 240), PixelPipeline.ImageSize(read.FirstImage));
         CollectionAssert.AreEqual(
             new[] { 406, 171, 62, 62 },
-            new[] { "day", "dusk" }.SelectMany(domain => DataSplits.All.Select(split => read.Frames(domain, split).Count)).ToArray());
+            new[] { "day", "dusk" }.SelectMany(
+                domain => DataSplits.All.Select(split => read.Frames(domain, split).Count)).ToArray());
     }
 
     private static FrameFolder Open(string folder, int? classCount = null, List<string>? warnings = null) =>
@@ -119,7 +127,8 @@ public sealed class FrameFolderTests
         foreach (var kind in new[] { "images", "labels" })
         {
             Directory.CreateDirectory(folder.Combine(domain, split, kind));
-            File.WriteAllBytes(folder.Combine(domain, split, kind, $"{name}.png"), kind == "images" ? Png.EncodeRgb(new byte[45], 5, 3) : Png.EncodeGrey(new byte[15], 5, 3));
+            File.WriteAllBytes(folder.Combine(domain, split, kind, $"{name}.png"),
+                kind == "images" ? Png.EncodeRgb(new byte[45], 5, 3) : Png.EncodeGrey(new byte[15], 5, 3));
         }
     }
 }

@@ -133,11 +133,12 @@ public sealed class KilledTests
         Assert.AreEqual(0, process.ExitCode, output + error.Result);
     }
 
-    private static Process Start(string[] arguments) => Process.Start(new ProcessStartInfo("dotnet", [_program, .. arguments])
-    {
-        RedirectStandardOutput = true,
-        RedirectStandardError = true,
-    })!;
+    private static Process Start(string[] arguments) =>
+        Process.Start(new ProcessStartInfo("dotnet", [_program, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
 
     private string F(params string[] parts) => _folder.Combine(parts);
 }

@@ -35,7 +35,8 @@ public sealed class MasksTests
 
             // All pixels count but those of cars, whose value in the files is 5.
             var streets = Path.Combine(folder, "streets", "day", "test");
-            var masks = Directory.GetFiles(Path.Combine(streets, "labels")).Order(StringComparer.Ordinal).Select(Bytes).ToList();
+            var masks = Directory.GetFiles(Path.Combine(streets, "labels")).Order(StringComparer.Ordinal).Select(Bytes)
+                .ToList();
             var counted = masks.Sum(mask => mask.Count(value => value != 5));
             StringAssert.Contains(text.ToString(), $"of {counted:N0} pixels that have a class", StringComparison.Ordinal);
 
@@ -44,7 +45,8 @@ public sealed class MasksTests
             using var painted = SKBitmap.Decode(Path.Combine(folder, "Truth0.png"));
             var same = image.Pixels.Zip(painted.Pixels, (before, after) => before == after).ToList();
             Assert.IsTrue(masks[0].Zip(same).All(pixel => pixel.First != 5 || pixel.Second));
-            Assert.IsLessThan(0.02, masks[0].Zip(same).Where(pixel => pixel.First != 5).Average(pixel => pixel.Second ? 1.0 : 0));
+            Assert.IsLessThan(0.02, masks[0].Zip(same).Where(pixel => pixel.First != 5)
+                .Average(pixel => pixel.Second ? 1.0 : 0));
             Assert.HasCount(6, Directory.GetFiles(folder, "Prediction*.png"));
         }
         finally

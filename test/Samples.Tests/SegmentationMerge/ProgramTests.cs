@@ -43,7 +43,8 @@ public sealed partial class ProgramTests
         CollectionAssert.AreEqual(new[] { "Source", "Merged FP32", "Merged W4A4" }, rows.Keys.ToArray());
         foreach (var (name, row) in rows)
         {
-            var scores = row.Groups["score"].Captures.Select(score => double.Parse(score.Value, CultureInfo.InvariantCulture)).ToList();
+            var scores = row.Groups["score"].Captures.Select(
+                score => double.Parse(score.Value, CultureInfo.InvariantCulture)).ToList();
             Assert.HasCount(5, scores);
             Assert.IsTrue(scores.TrueForAll(score => score is > 0 and < 100), text);
             Assert.AreEqual(4 / scores[..4].Sum(score => 1 / score), scores[4], 0.1, name);
@@ -86,7 +87,8 @@ public sealed partial class ProgramTests
     }
 
     [TestMethod]
-    [DataRow("'--bits' is not one of --data, --network, --output, --epochs, --iterations, each with a value.", "--bits", "4")]
+    [DataRow("'--bits' is not one of --data, --network, --output, --epochs, --iterations, each with a value.", "--bits",
+        "4")]
     [DataRow("'--epochs' is not one of --data, --network, --output, --epochs, --iterations, each with a value.", "--epochs")]
     [DataRow("--epochs is '0' and must be a whole number of at least 1.", "--epochs", "0")]
     [DataRow("--iterations is 'many' and must be a whole number of at least 1.", "--iterations", "many")]

@@ -22,11 +22,13 @@ public sealed class StreetScenesTests
             new[] { "day", "dusk", "fog", "night" }, Directory.GetDirectories(streets).Select(Path.GetFileName).ToArray());
         foreach (var domain in StreetScenes.Domains)
         {
-            foreach (var (split, names) in new[] { ("train", new[] { "0000.png", "0001.png", "0002.png" }), ("test", ["0000.png", "0001.png"]) })
+            foreach (var (split, names) in new[] { ("train", new[] { "0000.png", "0001.png", "0002.png" }),
+                ("test", ["0000.png", "0001.png"]) })
             {
                 foreach (var kind in new[] { "images", "labels" })
                 {
-                    var files = Directory.GetFiles(Path.Combine(streets, domain, split, kind)).Order(StringComparer.Ordinal).ToArray();
+                    var files = Directory.GetFiles(Path.Combine(streets, domain, split, kind))
+                        .Order(StringComparer.Ordinal).ToArray();
                     CollectionAssert.AreEqual(names, files.Select(Path.GetFileName).ToArray());
                     using var codec = SKCodec.Create(files[0]);
                     Assert.AreEqual((96, 64), (codec.Info.Width, codec.Info.Height));
@@ -100,7 +102,9 @@ public sealed class StreetScenesTests
         Assert.IsGreaterThan(Mean("day"), Mean("fog"));
         Assert.IsLessThan(0.75 * Contrast("day"), Contrast("fog"));
         // Fog is thicker further away: the lowest rows show what is near, those about the horizon what is far.
-        double Kept(Range rows) => Frames(30).Select((_, i) => Deviation(Rows(looks["fog"][i], rows)) / Deviation(Rows(looks["day"][i], rows))).Average();
+        double Kept(Range rows) => Frames(30)
+            .Select((_, i) => Deviation(Rows(looks["fog"][i], rows)) / Deviation(Rows(looks["day"][i], rows)))
+            .Average();
         Assert.IsLessThan(0.75 * Kept(54..64), Kept(24..34));
     }
 

@@ -79,7 +79,8 @@ internal static class OperatorTable
             { Traits = TwiceDifferentiable },
             ["Elu"] = Unary(("alpha", 1), (x, alpha) => x.elu(Scalars.Keep(alpha), Scalars.Keep(1), Scalars.Keep(1))),
             ["Celu"] = Unary(("alpha", 1), (x, alpha) => x.celu(Scalars.Keep(alpha)), since: 12),
-            ["ThresholdedRelu"] = Unary(("alpha", 1), (x, alpha) => x.threshold(Scalars.Keep(alpha), Scalars.Keep(0)), since: 10),
+            ["ThresholdedRelu"] = Unary(
+                ("alpha", 1), (x, alpha) => x.threshold(Scalars.Keep(alpha), Scalars.Keep(0)), since: 10),
             ["Selu"] = Unary(("alpha", 1.67326319217681884765625f), ("gamma", 1.05070102214813232421875f),
             (x, alpha, gamma) => x.elu(Scalars.Keep(alpha), Scalars.Keep(gamma), Scalars.Keep(1))),
             ["HardSigmoid"] = new((type, attributes) => new HardSigmoid(type, attributes))

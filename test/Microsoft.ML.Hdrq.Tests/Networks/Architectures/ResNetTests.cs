@@ -37,14 +37,17 @@ public sealed class ResNetTests
         using var network = ResNet.ImageNet(50, 10, seed: 1);
         string[] some =
         [
-            "conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var", "layer1.0.conv1.weight", "layer1.0.bn3.running_var",
+            "conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var", "layer1.0.conv1.weight",
+            "layer1.0.bn3.running_var",
             "layer1.0.downsample.0.weight", "layer1.0.downsample.1.bias", "layer4.2.conv3.weight", "fc.weight", "fc.bias",
         ];
         foreach (var name in some)
             Assert.IsTrue(network.Parameters.ContainsKey(name), name);
         // 53 convolutions, as many normalizations of 4 tensors, and the linear layer's two.
-        Assert.HasCount(53 + 53 * 4 + 2, network.Graph.Parameters.Where(parameter => parameter.Role != ParameterRole.Constant));
-        Assert.AreEqual(ParameterRole.Statistic, network.Graph.Parameters.Single(parameter => parameter.Name == "layer2.0.bn1.running_mean").Role);
+        Assert.HasCount(53 + 53 * 4 + 2,
+            network.Graph.Parameters.Where(parameter => parameter.Role != ParameterRole.Constant));
+        Assert.AreEqual(ParameterRole.Statistic,
+            network.Graph.Parameters.Single(parameter => parameter.Name == "layer2.0.bn1.running_mean").Role);
     }
 
     [TestMethod]
@@ -76,11 +79,15 @@ public sealed class ResNetTests
     public void Bad_sizes_are_named()
     {
         Assert.AreEqual("depth", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ResNet.Cifar(21, 10, 1)).ParamName);
-        Assert.AreEqual("depth", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ResNet.ImageNet(20, 10, 1)).ParamName);
-        Assert.AreEqual("classes", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ResNet.ImageNet(18, 0, 1)).ParamName);
-        Assert.AreEqual("inputSize", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ResNet.ImageNet(18, 10, 1, 16)).ParamName);
+        Assert.AreEqual("depth", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => ResNet.ImageNet(20, 10, 1)).ParamName);
+        Assert.AreEqual("classes", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => ResNet.ImageNet(18, 0, 1)).ParamName);
+        Assert.AreEqual("inputSize",
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ResNet.ImageNet(18, 10, 1, 16)).ParamName);
     }
 
     private static long Weights(Network network) =>
-        network.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight).Sum(parameter => network.Parameters[parameter.Name].numel());
+        network.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight)
+            .Sum(parameter => network.Parameters[parameter.Name].numel());
 }

@@ -26,7 +26,8 @@ public sealed class SegmentationNetworkTests
     {
         using var network = DeepLab.Create(depth, classes, seed: 1);
         Assert.AreEqual(expected, Weights(network));
-        string[] some = ["backbone.conv1.weight", "backbone.layer4.2.bn3.running_var", "classifier.0.convs.0.0.weight", "classifier.0.convs.4.1.weight", "classifier.0.project.1.bias", "classifier.1.weight", "classifier.4.bias"];
+        string[] some = ["backbone.conv1.weight", "backbone.layer4.2.bn3.running_var", "classifier.0.convs.0.0.weight",
+            "classifier.0.convs.4.1.weight", "classifier.0.project.1.bias", "classifier.1.weight", "classifier.4.bias"];
         foreach (var name in some)
             Assert.IsTrue(network.Parameters.ContainsKey(name), name);
     }
@@ -35,13 +36,16 @@ public sealed class SegmentationNetworkTests
     public void Small_DeepLab_has_as_many_weights_as_counted_by_hand()
     {
         using var network = DeepLab.Small(5, seed: 1, channels: 2);
-        // Convolutions: stem, four stages, pyramid, what joins it, and one more; two of every normalized channel; classifier.
+        // Convolutions: stem, four stages, pyramid, what joins it, and one more; two of every normalized channel;
+        // classifier.
         var expected = 27 * 2 + 4 * 9 * 2 * 2
-            + (9 * 2 * 4 + 3 * 9 * 4 * 4 + 2 * 4) + (9 * 4 * 8 + 3 * 9 * 8 * 8 + 4 * 8) + (9 * 8 * 16 + 3 * 9 * 16 * 16 + 8 * 16)
+            + (9 * 2 * 4 + 3 * 9 * 4 * 4 + 2 * 4) + (9 * 4 * 8 + 3 * 9 * 8 * 8 + 4 * 8)
+                + (9 * 8 * 16 + 3 * 9 * 16 * 16 + 8 * 16)
             + (1 + 3 * 9 + 1) * 16 * 8 + 5 * 8 * 8 + 9 * 8 * 8
             + 2 * (2 + 4 * 2 + 5 * 4 + 5 * 8 + 5 * 16 + 7 * 8) + 8 * 5 + 5;
         Assert.AreEqual(expected, Weights(network));
-        string[] some = ["backbone.conv1.weight", "backbone.layer4.1.bn2.running_var", "classifier.0.convs.4.1.weight", "classifier.0.project.1.bias", "classifier.1.weight", "classifier.4.bias"];
+        string[] some = ["backbone.conv1.weight", "backbone.layer4.1.bn2.running_var", "classifier.0.convs.4.1.weight",
+            "classifier.0.project.1.bias", "classifier.1.weight", "classifier.4.bias"];
         foreach (var name in some)
             Assert.IsTrue(network.Parameters.ContainsKey(name), name);
     }
@@ -59,8 +63,10 @@ public sealed class SegmentationNetworkTests
         using var scope = torch.NewDisposeScope();
         using var network = DeepLab.Small(3, seed: 1, height, width, channels: 1, outputStride);
         var sizes = new Dictionary<string, long[]>();
-        network.Run([torch.rand(1, 3, height ?? 64, width ?? 64)], new(ForwardMode.Inference, torch.CPU) { Watch = (name, value) => sizes[name] = value.shape });
-        CollectionAssert.AreEqual(new long[] { 1, 3, (height ?? 64) / expected, (width ?? 64) / expected }, sizes["classifier.4"]);
+        network.Run([torch.rand(1, 3, height ?? 64, width ?? 64)],
+            new(ForwardMode.Inference, torch.CPU) { Watch = (name, value) => sizes[name] = value.shape });
+        CollectionAssert.AreEqual(new long[] { 1, 3, (height ?? 64) / expected, (width ?? 64) / expected },
+            sizes["classifier.4"]);
     }
 
     // Millions of parameters with 150 classes: table 1 of Xie et al.
@@ -81,9 +87,14 @@ public sealed class SegmentationNetworkTests
         using var network = SegFormer.Create(0, 5, seed: 1);
         string[] some =
         [
-            "segformer.encoder.patch_embeddings.0.proj.weight", "segformer.encoder.patch_embeddings.3.layer_norm.bias", "segformer.encoder.block.0.0.layer_norm_1.weight", "segformer.encoder.block.0.1.attention.self.query.weight",
-            "segformer.encoder.block.1.0.attention.self.sr.weight", "segformer.encoder.block.1.0.attention.self.layer_norm.bias", "segformer.encoder.block.2.1.attention.output.dense.bias",
-            "segformer.encoder.block.3.1.mlp.dwconv.dwconv.weight", "segformer.encoder.block.3.1.mlp.dense2.weight", "segformer.encoder.layer_norm.3.weight", "decode_head.linear_c.3.proj.weight",
+            "segformer.encoder.patch_embeddings.0.proj.weight", "segformer.encoder.patch_embeddings.3.layer_norm.bias",
+            "segformer.encoder.block.0.0.layer_norm_1.weight",
+            "segformer.encoder.block.0.1.attention.self.query.weight",
+            "segformer.encoder.block.1.0.attention.self.sr.weight",
+            "segformer.encoder.block.1.0.attention.self.layer_norm.bias",
+            "segformer.encoder.block.2.1.attention.output.dense.bias",
+            "segformer.encoder.block.3.1.mlp.dwconv.dwconv.weight", "segformer.encoder.block.3.1.mlp.dense2.weight",
+            "segformer.encoder.layer_norm.3.weight", "decode_head.linear_c.3.proj.weight",
             "decode_head.linear_fuse.weight", "decode_head.batch_norm.running_mean", "decode_head.classifier.bias",
         ];
         foreach (var name in some)
@@ -105,7 +116,8 @@ public sealed class SegmentationNetworkTests
         Randomize(network);
         ModelParity.AssertEqualScores(Save(network), network, [2, 3, height, width], kind);
         using var scope = torch.NewDisposeScope();
-        CollectionAssert.AreEqual(new long[] { 3, 5, height, width }, network.Forward(torch.rand(3, 3, height, width)).shape);
+        CollectionAssert.AreEqual(new long[] { 3, 5, height, width },
+            network.Forward(torch.rand(3, 3, height, width)).shape);
     }
 
     [TestMethod]
@@ -123,10 +135,12 @@ public sealed class SegmentationNetworkTests
         var scores = quantized.Forward(input);
         var expected = OnnxRuntimeReference.Run(Save(quantized), [("input", TensorData.FromTorch(input))])[0].ToTorch();
         var difference = scores.sub(expected).abs();
-        // A value that lies half-way between two integers may be rounded to the other one where sums are added in another order; through attention that moves all scores of its image, a little.
+        // A value that lies half-way between two integers may be rounded to the other one where sums are added in
+        // another order; through attention that moves all scores of its image, a little.
         var equal = difference.amax([1, 2, 3]).le(1e-4).sum().item<long>();
         Assert.IsGreaterThanOrEqualTo(5, equal);
-        Assert.IsLessThan(0.1f * scores.sub(network.Forward(input)).abs().mean().item<float>(), difference.mean().item<float>());
+        Assert.IsLessThan(0.1f * scores.sub(network.Forward(input)).abs().mean()
+            .item<float>(), difference.mean().item<float>());
     }
 
     [TestMethod]
@@ -142,7 +156,19 @@ public sealed class SegmentationNetworkTests
         var masks = images.mean([1]).gt(0).to(torch.ScalarType.Byte);
         var losses = new List<double>();
         var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
-        FineTuning.Train(network, images, masks, new() { Epochs = 6, BatchSize = 4, LearningRate = 1e-3, Optimizer = FineTuningOptimizer.AdamW, UpdateStatistics = true, CropPadding = 0, HorizontalFlip = false, Progress = new Losses(losses) }, ignoredLabel: 255, seed: 1, CancellationToken.None).Dispose();
+        FineTuning.Train(network, images, masks,
+            new()
+            {
+                Epochs = 6,
+                BatchSize = 4,
+                LearningRate = 1e-3,
+                Optimizer = FineTuningOptimizer.AdamW,
+                UpdateStatistics = true,
+                CropPadding = 0,
+                HorizontalFlip = false,
+                Progress = new Losses(losses)
+            },
+            ignoredLabel: 255, seed: 1, CancellationToken.None).Dispose();
         Assert.AreEqual(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
         Assert.IsLessThan(0.9 * losses[0], losses[^1]);
     }
@@ -168,8 +194,11 @@ public sealed class SegmentationNetworkTests
         using var quantized = Quantize(network, QuantizerPlacement.Integer);
         var blocks = BlockPartition.Find(isQuantized ? quantized.Graph : folded.Graph);
         var names = Enumerable.Range(0, 4).SelectMany(stage => new[] { $"segformer.encoder.patch_embeddings.{stage}.proj" }
-            .Concat(Enumerable.Range(0, 2).Select(block => $"segformer.encoder.block.{stage}.{block}.attention.self.{(stage < 3 ? "sr" : "query")}")))
-            .Concat(["decode_head.linear_c.3.proj", "decode_head.linear_c.2.proj", "decode_head.linear_fuse", "decode_head.classifier"]);
+            .Concat(Enumerable.Range(0, 2)
+                .Select(
+                    block => $"segformer.encoder.block.{stage}.{block}.attention.self.{(stage < 3 ? "sr" : "query")}")))
+            .Concat(["decode_head.linear_c.3.proj", "decode_head.linear_c.2.proj", "decode_head.linear_fuse",
+                "decode_head.classifier"]);
         Assert.AreEqual(string.Join(' ', names), string.Join(' ', blocks.Select(block => block.Name)));
         // The last stage's layer stands alone; with what it gives come the three other stages.
         Assert.HasCount(4, blocks[^3].Inputs);
@@ -178,7 +207,11 @@ public sealed class SegmentationNetworkTests
         Assert.IsTrue(blocks[^1].ReadsOnlyShape("input"));
         // Every weighted layer is in exactly one block.
         var flow = folded.Graph.Flow;
-        Assert.AreEqual(folded.Graph.Nodes.Count(flow.IsWeighted), blocks.Sum(block => block.Nodes.Count(node => node.Operator.Type is "Conv" or "MatMul" && !node.Name.EndsWith("scores", StringComparison.Ordinal) && !node.Name.EndsWith("context", StringComparison.Ordinal))));
+        Assert.AreEqual(folded.Graph.Nodes.Count(flow.IsWeighted),
+            blocks.Sum(block => block.Nodes.Count(
+                node => node.Operator.Type is "Conv" or "MatMul"
+                && !node.Name.EndsWith("scores", StringComparison.Ordinal)
+                && !node.Name.EndsWith("context", StringComparison.Ordinal))));
     }
 
     [TestMethod]
@@ -187,16 +220,24 @@ public sealed class SegmentationNetworkTests
         using var network = DeepLab.Create(18, 5, seed: 1);
         using var folded = FoldBatchNormalization.Apply(network);
         var blocks = BlockPartition.Find(folded.Graph);
-        var names = new[] { "backbone.conv1" }.Concat(from stage in Enumerable.Range(1, 4) from block in Enumerable.Range(0, 2) select $"backbone.layer{stage}.{block}.conv1")
+        var names = new[] { "backbone.conv1" }.Concat(
+            from stage in Enumerable.Range(1, 4)
+            from block in Enumerable.Range(0, 2)
+            select $"backbone.layer{stage}.{block}.conv1")
                 .Concat(["classifier.0.convs.0.0", "classifier.0.project.0", "classifier.1", "classifier.4"]);
-        Assert.AreEqual(string.Join(' ', names), string.Join(' ', blocks.Select(block => block.Name.Replace("downsample.0", "conv1", StringComparison.Ordinal))));
+        Assert.AreEqual(string.Join(' ', names),
+            string.Join(' ', blocks.Select(
+                block => block.Name.Replace("downsample.0", "conv1", StringComparison.Ordinal))));
     }
 
     [TestMethod]
     public void Quantizers_are_where_transformers_need_them()
     {
         using var network = SegFormer.Create(0, 5, seed: 1);
-        using var quantized = Quantize(network, QuantizerPlacement.Paper, new LayerOverride(@"block\.1\.0\.attention\.self\.(scores|context)$") { Skip = true }, new LayerOverride(@"block\.0\.0\.mlp\.dense2$") { ActivationBits = 7, WeightBits = 3 });
+        using var quantized = Quantize(
+            network, QuantizerPlacement.Paper,
+            new LayerOverride(@"block\.1\.0\.attention\.self\.(scores|context)$") { Skip = true },
+            new LayerOverride(@"block\.0\.0\.mlp\.dense2$") { ActivationBits = 7, WeightBits = 3 });
         var flow = quantized.Graph.Flow;
 
         foreach (var product in quantized.Graph.Nodes.Where(flow.IsActivationProduct))
@@ -208,18 +249,22 @@ public sealed class SegmentationNetworkTests
                 continue;
             }
             // Queries, keys and values are signed; what softmax gives is not.
-            Assert.AreEqual(product.Name.EndsWith("scores", StringComparison.Ordinal) ? new QuantizationRange(4, true) : new QuantizationRange(4, false), ranges[0], product.Name);
+            Assert.AreEqual(product.Name.EndsWith("scores", StringComparison.Ordinal) ? new QuantizationRange(4, true)
+                : new QuantizationRange(4, false), ranges[0], product.Name);
             Assert.AreEqual(new QuantizationRange(4, true), ranges[1], product.Name);
         }
         // A normalization computes in floating point, and what it feeds into layers is quantized, signed.
-        foreach (var norm in quantized.Graph.Nodes.Where(node => node.Operator.Type == "LayerNormalization" && node.Name.Contains("layer_norm_1")))
-            Assert.AreEqual(new QuantizationRange(4, true), ((FakeQuantize)flow.Readers(norm.Outputs[0]).Single().Operator).Range);
+        foreach (var norm in quantized.Graph.Nodes.Where(
+            node => node.Operator.Type == "LayerNormalization" && node.Name.Contains("layer_norm_1")))
+            Assert.AreEqual(new QuantizationRange(4, true),
+                ((FakeQuantize)flow.Readers(norm.Outputs[0]).Single().Operator).Range);
         var dense2 = quantized.Graph.Nodes.Single(node => node.Name == "segformer.encoder.block.0.0.mlp.dense2");
         Assert.AreEqual(new QuantizationRange(7, true), Quantizer(flow.Origin(dense2.Inputs[0]))!.Range);
         Assert.AreEqual(new QuantizationRange(3, true), Quantizer(dense2.Inputs[1])!.Range);
         var depthwise = quantized.Graph.Nodes.Single(node => node.Name == "segformer.encoder.block.2.0.mlp.dwconv.dwconv");
         Assert.AreEqual(new QuantizationRange(4, true), Quantizer(depthwise.Inputs[1])!.Range);
-        CollectionAssert.AreEqual(new long[] { 640 }, quantized.Parameters["segformer.encoder.block.2.0.mlp.dwconv.dwconv.weight.scale"].shape);
+        CollectionAssert.AreEqual(new long[] { 640 },
+            quantized.Parameters["segformer.encoder.block.2.0.mlp.dwconv.dwconv.weight.scale"].shape);
 
         FakeQuantize? Quantizer(string value) => flow.Definer(value)?.Operator as FakeQuantize;
     }
@@ -236,7 +281,8 @@ public sealed class SegmentationNetworkTests
         Assert.IsTrue(same.Forward(input).allclose(a.Forward(input), atol: 1e-5));
         using var merged = NetworkMerger.Merge([a, b], new() { AllowDifferentSources = true });
         Assert.IsTrue(merged.Forward(input).isfinite().all().item<bool>());
-        foreach (var scale in a.Parameters.Keys.Where(name => name.EndsWith(".scale", StringComparison.Ordinal) && name.Contains("proj.weight")))
+        foreach (var scale in a.Parameters.Keys.Where(
+            name => name.EndsWith(".scale", StringComparison.Ordinal) && name.Contains("proj.weight")))
             Assert.IsTrue(merged.Parameters[scale].allclose(a.Parameters[scale].add(b.Parameters[scale]).div(2)), scale);
         a.Dispose();
         b.Dispose();
@@ -245,12 +291,19 @@ public sealed class SegmentationNetworkTests
     [TestMethod]
     public void Sizes_are_checked()
     {
-        Assert.AreEqual("encoder", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => SegFormer.Create(6, 5, 1)).ParamName);
-        Assert.AreEqual("depth", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => DeepLab.Create(20, 5, 1)).ParamName);
-        Assert.AreEqual("outputStride", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => DeepLab.Create(18, 5, 1, outputStride: 4)).ParamName);
-        Assert.AreEqual("classes", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => DeepLab.Create(18, 0, 1)).ParamName);
-        Assert.AreEqual("channels", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => DeepLab.Small(5, 1, channels: 0)).ParamName);
-        Assert.AreEqual("outputStride", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => DeepLab.Small(5, 1, outputStride: 32)).ParamName);
+        Assert.AreEqual("encoder", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => SegFormer.Create(6, 5, 1)).ParamName);
+        Assert.AreEqual("depth", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => DeepLab.Create(20, 5, 1)).ParamName);
+        Assert.AreEqual("outputStride",
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => DeepLab.Create(18, 5, 1, outputStride: 4)).ParamName);
+        Assert.AreEqual("classes", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => DeepLab.Create(18, 0, 1)).ParamName);
+        Assert.AreEqual("channels",
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => DeepLab.Small(5, 1, channels: 0)).ParamName);
+        Assert.AreEqual("outputStride",
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => DeepLab.Small(5, 1, outputStride: 32)).ParamName);
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => DeepLab.Small(5, 1, inputHeight: 64, inputWidth: 31));
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => SegFormer.Create(0, 5, 1, inputHeight: 31));
         using var network = SegFormer.Create(0, 5, 1, inputHeight: 48, inputWidth: 64);
@@ -274,14 +327,16 @@ public sealed class SegmentationNetworkTests
         using var noGradients = torch.no_grad();
         using var scope = torch.NewDisposeScope();
         using var generator = new torch.Generator(4);
-        foreach (var parameter in network.Graph.Parameters.Where(parameter => parameter is { Shape.Length: 1, Role: not ParameterRole.Constant }))
+        foreach (var parameter in network.Graph.Parameters.Where(
+            parameter => parameter is { Shape.Length: 1, Role: not ParameterRole.Constant }))
         {
             var noise = torch.rand(parameter.Shape.ToArray(), generator: generator).mul(0.2);
             network.Parameters[parameter.Name].add_(parameter.Role == ParameterRole.Statistic ? noise : noise.sub(0.1));
         }
     }
 
-    private static Network Quantize(Network network, QuantizerPlacement placement, params LayerOverride[] overrides) => NetworkQuantizer.Quantize(
+    private static Network Quantize(Network network, QuantizerPlacement placement, params LayerOverride[] overrides) =>
+        NetworkQuantizer.Quantize(
         network, SmallInput(2, 64, 64, seed: 8),
         SmallNetworks.Nearest with
         {
@@ -293,7 +348,8 @@ public sealed class SegmentationNetworkTests
             Calibration = SmallNetworks.Nearest.Calibration with { Observer = RangeObserverKind.MinMax },
         }, seed: 1);
 
-    private static torch.Tensor SmallInput(long count, long height, long width, ulong seed) => torch.randn([count, 3, height, width], generator: new torch.Generator(seed));
+    private static torch.Tensor SmallInput(long count, long height, long width, ulong seed) =>
+        torch.randn([count, 3, height, width], generator: new torch.Generator(seed));
 
     private static byte[] Save(Network network)
     {
@@ -303,7 +359,8 @@ public sealed class SegmentationNetworkTests
     }
 
     private static long Weights(Network network) =>
-        network.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight).Sum(parameter => network.Parameters[parameter.Name].numel());
+        network.Graph.Parameters.Where(parameter => parameter.Role == ParameterRole.Weight)
+            .Sum(parameter => network.Parameters[parameter.Name].numel());
 
     private sealed class Losses(List<double> losses) : IProgress<FineTuningProgress>
     {

@@ -21,7 +21,8 @@ public sealed class FileBytesTests
     }
 
     [TestMethod]
-    [OSCondition(ConditionMode.Exclude, OperatingSystems.Windows, IgnoreMessage = "There are no pipes in the file system there.")]
+    [OSCondition(ConditionMode.Exclude, OperatingSystems.Windows,
+        IgnoreMessage = "There are no pipes in the file system there.")]
     public void A_pipe_is_read_to_its_end()
     {
         using var folder = new TemporaryDirectory();

@@ -13,10 +13,13 @@ namespace Microsoft.ML.Hdrq.Tests.Networks.Files;
 public sealed class JobHashTests
 {
     private static IEnumerable<TestDataRow<(object Options, string Name)>> Options =>
-        from options in new object[] { new AdaptationOptions(), new HdrqTraining(), new QDropTraining(), new RoundingTraining() }
+        from options in new object[] { new AdaptationOptions(), new HdrqTraining(), new QDropTraining(),
+            new RoundingTraining() }
         from property in options.GetType().GetProperties()
         where property.SetMethod is not null && property.Name is not ("CheckpointDirectory" or "Progress")
-        select new TestDataRow<(object, string)>((options, property.Name)) { DisplayName = $"{options.GetType().Name}.{property.Name}" };
+        select new TestDataRow<(object, string)>(
+            (options, property.Name))
+        { DisplayName = $"{options.GetType().Name}.{property.Name}" };
 
     /// <summary>Options that are added later are part of the hash as well, or this fails.</summary>
     [TestMethod]
@@ -58,15 +61,19 @@ public sealed class JobHashTests
         using var same = network.Clone();
         Assert.AreEqual(Hash(network), Hash(same));
         using (torch.no_grad())
-            same.Parameters.Values.Last().view(-1)[0] = torch.tensor(float.BitIncrement(same.Parameters.Values.Last().view(-1)[0].item<float>()));
+            same.Parameters.Values.Last()
+                .view(-1)[0] = torch.tensor(
+                float.BitIncrement(same.Parameters.Values.Last().view(-1)[0].item<float>()));
         Assert.AreNotEqual(Hash(network), Hash(same));
         // The same parameters, and another attribute.
         var graph = network.Graph;
         var index = graph.Nodes.IndexOf(graph.Nodes.First(node => node.Operator.Type == "Conv"));
         var node = graph.Nodes[index];
         var other = new GraphNode(
-            node.Name, Operator.Create("Conv", node.Operator.Attributes.With("pads", new long[] { 2, 2, 2, 2 })), node.Inputs, node.Outputs);
-        using var padded = network.To(torch.CPU, new Graph(graph.Inputs, graph.Parameters, graph.Nodes.SetItem(index, other), graph.Outputs));
+            node.Name, Operator.Create("Conv", node.Operator.Attributes.With("pads", new long[] { 2, 2, 2, 2 })),
+            node.Inputs, node.Outputs);
+        using var padded = network.To(
+            torch.CPU, new Graph(graph.Inputs, graph.Parameters, graph.Nodes.SetItem(index, other), graph.Outputs));
         Assert.AreNotEqual(Hash(network), Hash(padded));
     }
 
@@ -89,7 +96,8 @@ public sealed class JobHashTests
     public void Where_one_text_ends_counts()
     {
         Assert.AreNotEqual(Hash("ab", "c"), Hash("a", "bc"));
-        Assert.AreNotEqual(Hash(ImmutableArray.Create("a"), ImmutableArray.Create("b")), Hash(ImmutableArray.Create("a", "b"), ImmutableArray<string>.Empty));
+        Assert.AreNotEqual(Hash(ImmutableArray.Create("a"), ImmutableArray.Create("b")),
+            Hash(ImmutableArray.Create("a", "b"), ImmutableArray<string>.Empty));
         Assert.ThrowsExactly<NotSupportedException>(() => Hash(new System.Text.StringBuilder()));
     }
 

@@ -32,7 +32,8 @@ public sealed class TemporaryFolderTests
             if (!OperatingSystem.IsWindows())
             {
                 Assert.AreEqual(
-                    UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(folder.Path));
+                    UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute,
+                    File.GetUnixFileMode(folder.Path));
             }
         }
         Assert.IsEmpty(Directory.GetFileSystemEntries(_directory.Path));

@@ -51,7 +51,8 @@ public sealed class DropoutTests
     private static (torch.Tensor Output, torch.Tensor Mask) Drop(ForwardMode mode, float ratio, long seed)
     {
         using var generator = new torch.Generator((ulong)seed);
-        var outputs = Operator.Create("Dropout").Compute([torch.ones(100, 100), torch.tensor(ratio)], new ComputeContext(mode, torch.CPU, generator));
+        var outputs = Operator.Create("Dropout")
+            .Compute([torch.ones(100, 100), torch.tensor(ratio)], new ComputeContext(mode, torch.CPU, generator));
         return (outputs[0], outputs[1]);
     }
 }

@@ -25,7 +25,9 @@ internal static class OnnxRuntimeReference
             foreach (var (name, data) in inputs)
             {
                 pins.Add(GCHandle.Alloc(data.Bytes.ToArray(), GCHandleType.Pinned));
-                values.Add(name, OrtValue.CreateTensorValueWithData(OrtMemoryInfo.DefaultInstance, (TensorElementType)data.ElementType, data.Shape.ToArray(), pins[^1].AddrOfPinnedObject(), data.Bytes.Length));
+                values.Add(name, OrtValue.CreateTensorValueWithData(
+                    OrtMemoryInfo.DefaultInstance, (TensorElementType)data.ElementType, data.Shape.ToArray(),
+                    pins[^1].AddrOfPinnedObject(), data.Bytes.Length));
             }
             using var outputs = session.Run(run, values, session.OutputNames);
             return [.. outputs.Select(Copy)];

@@ -22,12 +22,16 @@ internal static class OperatorParity
     {
         using var scope = torch.NewDisposeScope();
         using var network = Build(parityCase);
-        var fed = network.Graph.Inputs.Select(input => (input.Name, parityCase.Inputs[int.Parse(input.Name[1..], null)]!.Data)).ToArray();
+        var fed = network.Graph.Inputs.Select(
+            input => (input.Name, parityCase.Inputs[int.Parse(input.Name[1..], null)]!.Data)).ToArray();
         var actual = network.Run([.. fed.Select(input => input.Data.ToTorch())], ForwardMode.Inference);
 
-        // The opset that users get unless they ask for another, the newest, whose form the graph has, and the oldest that can say it.
+        // The opset that users get unless they ask for another, the newest, whose form the graph has, and the oldest
+        // that can say it.
         var types = new ValueTypes(network.Graph);
-        var oldest = network.Graph.Nodes.Max(node => OpsetForms.MinimumOpset(node, name => network.Graph.Parameters.FirstOrDefault(parameter => parameter.Name == name), types.Of));
+        var oldest = network.Graph.Nodes.Max(
+            node => OpsetForms.MinimumOpset(
+                node, name => network.Graph.Parameters.FirstOrDefault(parameter => parameter.Name == name), types.Of));
         Graph? first = null;
         foreach (int? opset in (int?[])[null, OpsetForms.Newest, Math.Max(oldest, parityCase.OldestOpset)])
         {
@@ -61,17 +65,23 @@ internal static class OperatorParity
             names[i] = parityCase.Inputs[i] switch
             {
                 null => "",
-                { IsConstant: true, Data: var data } => builder.Parameter($"c{i}", data.ToTorch(), ParameterRole.Constant, data.ElementType),
-                { Data: var data } => builder.Input($"x{i}", data.ElementType, [.. data.Shape.ToArray().Select(_ => TensorShape.Dynamic)]),
+                { IsConstant: true, Data: var data } =>
+                    builder.Parameter($"c{i}", data.ToTorch(), ParameterRole.Constant, data.ElementType),
+                { Data: var data } => builder.Input(
+                    $"x{i}", data.ElementType, [.. data.Shape.ToArray().Select(_ => TensorShape.Dynamic)]),
             };
         }
-        var node = new GraphNode("node", Operator.Create(parityCase.Type, new OperatorAttributes(parityCase.Attributes)), [.. names], [.. Enumerable.Range(0, parityCase.Outputs).Select(i => $"y{i}")]);
+        var node = new GraphNode("node",
+            Operator.Create(parityCase.Type, new OperatorAttributes(parityCase.Attributes)), [.. names],
+            [.. Enumerable.Range(0, parityCase.Outputs).Select(i => $"y{i}")]);
         builder.Node(node);
         // A probe finds out types and ranks; ONNX Runtime refuses the model where they are wrong.
         torch.Tensor?[] inputs = [.. parityCase.Inputs.Select(input => input?.Data.ToTorch())];
         var outputs = Network.Compute(node, inputs, new ComputeContext(ForwardMode.Inference, torch.CPU));
         foreach (var output in outputs)
-            Assert.IsFalse(inputs.Any(input => input is not null && (ReferenceEquals(input, output) || input.Handle == output.Handle)), "An output is the handle of an input.");
+            Assert.IsFalse(inputs.Any(input => input is not null
+                && (ReferenceEquals(input, output) || input.Handle == output.Handle)),
+                "An output is the handle of an input.");
         return builder.Build([.. node.Outputs.Zip(outputs, (name, output) =>
         {
             var type = ElementTypes.FromTorch(output.dtype);
@@ -91,7 +101,8 @@ internal static class OperatorParity
         Compare(TensorData.FromTorch(expected), TensorData.FromTorch(output), 0, "with gradients");
         Assert.IsTrue(output.requires_grad, "The graph of gradients is broken.");
         output.sum().backward();
-        Assert.IsTrue(inputs[0].grad?.isfinite().all().item<bool>(), "The gradient of the first input is missing or not finite.");
+        Assert.IsTrue(inputs[0].grad?.isfinite().all().item<bool>(),
+            "The gradient of the first input is missing or not finite.");
     }
 
     private static void Compare(TensorData expected, TensorData actual, double tolerance, string what)

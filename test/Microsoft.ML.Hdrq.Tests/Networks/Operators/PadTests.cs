@@ -21,7 +21,8 @@ public sealed class PadTests
         foreach (var mode in new[] { "reflect", "edge", "wrap" })
         {
             yield return new("Pad", mode, [v.Floats(2, 4, 5), List(0, 2, 1, 0, 3, 4)], ("mode", mode));
-            yield return new("Pad", $"{mode}, axes, integers", [v.Integers<int>(0, 99, 4, 5), List(3, 2), null, List(-1)], ("mode", mode));
+            yield return new("Pad", $"{mode}, axes, integers",
+                [v.Integers<int>(0, 99, 4, 5), List(3, 2), null, List(-1)], ("mode", mode));
         }
         yield return new("Pad", "edge, cropping", [v.Floats(6, 5), List(-1, 2, 2, -1)], ("mode", "edge"));
         yield return new("Pad", "edge, far beyond the data", [v.Floats(2, 2), List(0, 5, 0, 7)], ("mode", "edge"));

@@ -7,11 +7,15 @@ namespace Microsoft.ML.Hdrq.Tests.Networks.Operators;
 public sealed record ParityInput(TensorData Data, bool IsConstant);
 
 /// <summary>One operator with attributes and inputs, to be computed here and by ONNX Runtime.</summary>
-public sealed record ParityCase(string Type, string Name, ParityInput?[] Inputs, params (string Name, object Value)[] Attributes)
+public sealed record ParityCase(
+    string Type, string Name, ParityInput?[] Inputs, params (string Name, object Value)[] Attributes)
 {
     public int Outputs { get; init; } = 1;
 
-    /// <summary>The oldest opset that defines the operator on these types and shapes: a graph does not know those of values in between.</summary>
+    /// <summary>
+    /// The oldest opset that defines the operator on these types and shapes: a graph does not know those of values in
+    /// between.
+    /// </summary>
     public int OldestOpset { get; init; } = OpsetForms.Oldest;
 
     /// <summary>Whether the outputs have 4 bits, which Torch cannot tell from 8.</summary>

@@ -15,13 +15,16 @@ internal sealed class ParityValues(int seed)
 
     /// <summary>Integers, or booleans, from the least to before the most.</summary>
     public ParityInput Integers<T>(int least, int most, params ReadOnlySpan<long> shape) where T : unmanaged =>
-        Fed(Array.ConvertAll(new T[Count(shape)], _ => (T)Convert.ChangeType(_random.Next(least, most), typeof(T), null)), shape);
+        Fed(Array.ConvertAll(new T[Count(shape)],
+            _ => (T)Convert.ChangeType(_random.Next(least, most), typeof(T), null)), shape);
 
-    public static ParityInput Fed<T>(T[] values, params ReadOnlySpan<long> shape) where T : unmanaged => new(TensorData.Of<T>(values, shape), IsConstant: false);
+    public static ParityInput Fed<T>(T[] values, params ReadOnlySpan<long> shape) where T
+        : unmanaged => new(TensorData.Of<T>(values, shape), IsConstant: false);
 
     public static ParityInput Constant(ParityInput input) => input with { IsConstant = true };
 
-    public static ParityInput Constant<T>(T[] values, params ReadOnlySpan<long> shape) where T : unmanaged => Constant(Fed(values, shape));
+    public static ParityInput Constant<T>(T[] values, params ReadOnlySpan<long> shape) where T
+        : unmanaged => Constant(Fed(values, shape));
 
     /// <summary>A constant list of integers, such as axes.</summary>
     public static ParityInput List(params long[] values) => Constant(values, values.Length);

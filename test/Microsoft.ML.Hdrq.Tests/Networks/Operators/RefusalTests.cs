@@ -4,7 +4,9 @@ using TorchSharp;
 
 namespace Microsoft.ML.Hdrq.Tests.Networks.Operators;
 
-/// <summary>What operators must refuse: attributes that they do not know, and sizes that a file must not be able to ask for.</summary>
+/// <summary>
+/// What operators must refuse: attributes that they do not know, and sizes that a file must not be able to ask for.
+/// </summary>
 [TestClass]
 public sealed class RefusalTests
 {
@@ -43,11 +45,13 @@ public sealed class RefusalTests
     [DataRow("Split", "num_outputs", 0L)]
     public void AttributesThatAreNotKnown(string type, string name, object value)
     {
-        var refusal = Assert.ThrowsExactly<InvalidDataException>(() => Operator.Create(type, new OperatorAttributes((name, value))));
+        var refusal = Assert.ThrowsExactly<InvalidDataException>(
+            () => Operator.Create(type, new OperatorAttributes((name, value))));
         Assert.Contains($"'{name}'", refusal.Message);
     }
 
-    public static IEnumerable<TestDataRow<(string Type, (string, object)[] Attributes, TensorData?[] Inputs)>> ImmenseResults => new (string Type, (string, object)[] Attributes, TensorData?[] Inputs)[]
+    public static IEnumerable<TestDataRow<(string Type, (string, object)[] Attributes, TensorData?[] Inputs)>>
+        ImmenseResults => new (string Type, (string, object)[] Attributes, TensorData?[] Inputs)[]
     {
         ("Add", [], [Zeros(1, 50), Zeros(50, 1)]),
         ("Sum", [], [Zeros(1, 50), Zeros(50, 1)]),
@@ -86,7 +90,12 @@ public sealed class RefusalTests
         ("CenterCropPad", [], [Zeros(1), List(1L << 31)]),
         ("DequantizeLinear", [], [TensorData.Of(new byte[400], 400), TensorData.Of([1f])]),
         ("FakeQuantize", [("minimum", -8L), ("maximum", 7L)], [Zeros(20, 1), Zeros(1, 20)]),
-    }.Select(row => new TestDataRow<(string, (string, object)[], TensorData?[])>(row) { DisplayName = $"{row.Type}({string.Join(", ", row.Attributes)}) of {string.Join<TensorData?>(", ", row.Inputs)}" });
+    }.Select(row => new TestDataRow<(string, (string, object)[], TensorData?[])>(
+        row)
+    {
+        DisplayName =
+            $"{row.Type}({string.Join(", ", row.Attributes)}) of {string.Join<TensorData?>(", ", row.Inputs)}"
+    });
 
     [TestMethod]
     [DynamicData(nameof(ImmenseResults))]
@@ -96,21 +105,32 @@ public sealed class RefusalTests
         var context = new ComputeContext(ForwardMode.Inference, torch.CPU);
         context.Limit(1000);
         var operation = Operator.Create(type, new OperatorAttributes(attributes));
-        var refusal = Assert.ThrowsExactly<InvalidDataException>(() => operation.Compute([.. inputs.Select(input => input?.ToTorch())], context));
+        var refusal = Assert.ThrowsExactly<InvalidDataException>(
+            () => operation.Compute([.. inputs.Select(input => input?.ToTorch())], context));
         Assert.Contains("more than the 1000 bytes that MaxValueSize allows for 1 row", refusal.Message);
     }
 
-    public static IEnumerable<TestDataRow<(string Type, (string, object)[] Attributes, TensorData?[] Inputs)>> ImmenseSpans => new (string Type, (string, object)[] Attributes, TensorData?[] Inputs)[]
+    public static IEnumerable<TestDataRow<(string Type, (string, object)[] Attributes, TensorData?[] Inputs)>>
+        ImmenseSpans => new (string Type, (string, object)[] Attributes, TensorData?[] Inputs)[]
     {
-        ("Conv", [("auto_pad", "SAME_UPPER"), ("dilations", new long[] { 1, int.MaxValue })], [Zeros(1, 8, 9, 9), Zeros(16, 8, 5, 5)]),
-        ("Conv", [("pads", new long[] { 1 << 30, 1 << 30 }), ("dilations", new long[] { 1 << 30 })], [Zeros(1, 1, 9), Zeros(1, 1, 3)]),
-        ("MaxPool", [("kernel_shape", new long[] { 3 }), ("auto_pad", "SAME_LOWER"), ("dilations", new long[] { 1 << 30 })], [Zeros(1, 1, 4)]),
-        ("AveragePool", [("kernel_shape", new long[] { 3 }), ("auto_pad", "SAME_UPPER"), ("dilations", new long[] { 1 << 30 })], [Zeros(1, 1, 4)]),
-        ("LpPool", [("kernel_shape", new long[] { 3 }), ("auto_pad", "SAME_UPPER"), ("dilations", new long[] { 1 << 30 })], [Zeros(1, 1, 4)]),
+        ("Conv", [("auto_pad", "SAME_UPPER"), ("dilations", new long[] { 1, int.MaxValue })],
+            [Zeros(1, 8, 9, 9), Zeros(16, 8, 5, 5)]),
+        ("Conv", [("pads", new long[] { 1 << 30, 1 << 30 }), ("dilations", new long[] { 1 << 30 })],
+            [Zeros(1, 1, 9), Zeros(1, 1, 3)]),
+        ("MaxPool", [("kernel_shape", new long[] { 3 }), ("auto_pad", "SAME_LOWER"),
+            ("dilations", new long[] { 1 << 30 })], [Zeros(1, 1, 4)]),
+        ("AveragePool", [("kernel_shape", new long[] { 3 }), ("auto_pad", "SAME_UPPER"),
+            ("dilations", new long[] { 1 << 30 })], [Zeros(1, 1, 4)]),
+        ("LpPool", [("kernel_shape", new long[] { 3 }), ("auto_pad", "SAME_UPPER"),
+            ("dilations", new long[] { 1 << 30 })], [Zeros(1, 1, 4)]),
         ("ConvTranspose", [("pads", new long[] { int.MaxValue, int.MaxValue })], [Zeros(1, 1, 4), Zeros(1, 1, 3)]),
-    }.Select(row => new TestDataRow<(string, (string, object)[], TensorData?[])>(row) { DisplayName = $"{row.Type}({string.Join(", ", row.Attributes)})" });
+    }.Select(row => new TestDataRow<(string, (string, object)[], TensorData?[])>(
+        row)
+    { DisplayName = $"{row.Type}({string.Join(", ", row.Attributes)})" });
 
-    /// <summary>The result is small, and libraries count what it is computed of with 31 bits: libtorch divided by 0.</summary>
+    /// <summary>
+    /// The result is small, and libraries count what it is computed of with 31 bits: libtorch divided by 0.
+    /// </summary>
     [TestMethod]
     [DynamicData(nameof(ImmenseSpans))]
     public void SpansBeyondWhatLibrariesCount(string type, (string, object)[] attributes, TensorData?[] inputs)
@@ -119,7 +139,8 @@ public sealed class RefusalTests
         var context = new ComputeContext(ForwardMode.Inference, torch.CPU);
         context.Limit(1L << 40);
         var operation = Operator.Create(type, new OperatorAttributes(attributes));
-        var refusal = Assert.ThrowsExactly<InvalidDataException>(() => operation.Compute([.. inputs.Select(input => input?.ToTorch())], context));
+        var refusal = Assert.ThrowsExactly<InvalidDataException>(
+            () => operation.Compute([.. inputs.Select(input => input?.ToTorch())], context));
         Assert.Contains("padding of", refusal.Message);
     }
 
@@ -169,7 +190,8 @@ public sealed class RefusalTests
     {
         using var scope = torch.NewDisposeScope();
         var context = new ComputeContext(ForwardMode.Inference, torch.CPU);
-        Assert.ThrowsExactly<InvalidDataException>(() => Operator.Create("Gather").Compute([torch.zeros(5), torch.tensor(index)], context));
+        Assert.ThrowsExactly<InvalidDataException>(
+            () => Operator.Create("Gather").Compute([torch.zeros(5), torch.tensor(index)], context));
     }
 
     /// <summary>The processor ends the process where the least integer is divided by -1.</summary>
@@ -187,7 +209,8 @@ public sealed class RefusalTests
         CollectionAssert.AreEqual(new[] { 0L, 0, -1 }, other.data<long>().ToArray());
     }
 
-    private static TensorData Zeros(params long[] shape) => TensorData.Of<float>(new float[(int)TensorShape.ElementCount(shape)!], shape);
+    private static TensorData Zeros(params long[] shape) =>
+        TensorData.Of<float>(new float[(int)TensorShape.ElementCount(shape)!], shape);
 
     private static TensorData List(params long[] values) => TensorData.Of<long>(values, values.Length);
 }

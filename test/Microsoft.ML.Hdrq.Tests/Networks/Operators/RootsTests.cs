@@ -69,7 +69,8 @@ public sealed class RootsTests
         ];
         foreach (var method in methods)
         {
-            using var quantized = NetworkQuantizer.Quantize(network, images, method with { WeightBits = 8, ActivationBits = 8 });
+            using var quantized = NetworkQuantizer.Quantize(
+                network, images, method with { WeightBits = 8, ActivationBits = 8 });
             var (exact, actual) = (network.Forward(images), quantized.Forward(images));
             Assert.IsLessThan(0.1, (exact.sub(actual).norm() / exact.norm()).item<float>(), method.GetType().Name);
         }

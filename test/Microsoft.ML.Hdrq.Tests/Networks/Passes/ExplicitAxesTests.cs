@@ -20,13 +20,18 @@ public sealed class ExplicitAxesTests
     [
         Row("padding", Longs("pads", 1, 2, 0, 1), Longs("axes", 2, 3), Node("Pad", "r pads _ axes", "m")),
         Row("padding from the end", Longs("pads", 2, 0), Longs("axes", -1), Node("Pad", "r pads _ axes", "m")),
-        Row("padding with a number", Longs("pads", 1, 1), Longs("axes", 3), Floats("fill", [], 0.5f), Node("Pad", "r pads fill axes", "m")),
-        Row("a reflection", Longs("pads", 1, 1, 1, 1), Longs("axes", 2, 3), Node("Pad", "r pads _ axes", "m", ("mode", "reflect"))),
-        Row("scales", Floats("s", [2], 2, 1.5f), Node("Resize", "r _ s", "m", ("axes", new[] { 2L, 3 }), ("mode", "nearest"))),
+        Row("padding with a number", Longs("pads", 1, 1), Longs("axes", 3), Floats("fill", [], 0.5f),
+            Node("Pad", "r pads fill axes", "m")),
+        Row("a reflection", Longs("pads", 1, 1, 1, 1), Longs("axes", 2, 3),
+            Node("Pad", "r pads _ axes", "m", ("mode", "reflect"))),
+        Row("scales", Floats("s", [2], 2, 1.5f),
+            Node("Resize", "r _ s", "m", ("axes", new[] { 2L, 3 }), ("mode", "nearest"))),
         Row("linear scales", Floats("s", [1], 2), Node("Resize", "r _ s", "m", ("axes", new[] { -1L }), ("mode", "linear"))),
         Row("sizes", Longs("s", 9, 12), Node("Resize", "r _ _ s", "m", ("axes", new[] { 2L, 3 }), ("mode", "linear"))),
-        Row("sizes in another order", Longs("s", 12, 9), Node("Resize", "r _ _ s", "m", ("axes", new[] { 3L, 2 }), ("mode", "nearest"))),
-        Row("sizes, smoothed", Longs("s", 5, 5), Node("Resize", "r _ _ s", "m", ("axes", new[] { 2L, 3 }), ("mode", "linear"), ("antialias", 1))),
+        Row("sizes in another order", Longs("s", 12, 9),
+            Node("Resize", "r _ _ s", "m", ("axes", new[] { 3L, 2 }), ("mode", "nearest"))),
+        Row("sizes, smoothed", Longs("s", 5, 5),
+            Node("Resize", "r _ _ s", "m", ("axes", new[] { 2L, 3 }), ("mode", "linear"), ("antialias", 1))),
         Row("the middle", Longs("s", 6, 10), Node("CenterCropPad", "r s", "m", ("axes", new[] { 2L, 3 }))),
     ];
 
@@ -38,7 +43,8 @@ public sealed class ExplicitAxesTests
         foreach (var batch in new[] { -1, 2 })
         {
             var model = ModelOf(18, [batch, 3, 8, 8], [
-                Random("a", 1, 4, 3, 3, 3), Node("Conv", "x a", "c", ("pads", new[] { 1L, 1, 1, 1 })), Node("Relu", "c", "r"),
+                Random("a", 1, 4, 3, 3, 3), Node("Conv", "x a", "c", ("pads", new[] { 1L, 1, 1, 1 })),
+                Node("Relu", "c", "r"),
                 .. parts, Random("b", 2, 2, 4, 1, 1), Node("Conv", "m b", "y"),
             ]).ToByteArray();
             var images = SmallNetworks.Random(1, 2, 3, 8, 8);
@@ -48,7 +54,8 @@ public sealed class ExplicitAxesTests
             CollectionAssert.AreEqual(expected.shape, actual.shape, name);
             Assert.IsLessThanOrEqualTo(1e-4, expected.sub(actual).abs().max().item<float>(), name);
 
-            using var quantized = NetworkQuantizer.Quantize(network, images, SmallNetworks.Nearest with { WeightBits = 8, ActivationBits = 8 });
+            using var quantized = NetworkQuantizer.Quantize(
+                network, images, SmallNetworks.Nearest with { WeightBits = 8, ActivationBits = 8 });
             using var optimized = new OptimizedModel(Save(quantized));
             var simulated = quantized.Forward(images).data<float>().ToArray();
             var scores = optimized.Run(images);

@@ -17,7 +17,8 @@ public sealed class FoldBatchNormalizationTests
     public void Weights_and_bias_are_those_of_the_papers_code(int index)
     {
         using var scope = torch.NewDisposeScope();
-        using var file = JsonDocument.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Golden", "fold_bn.json")));
+        using var file = JsonDocument.Parse(
+            File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Golden", "fold_bn.json")));
         var golden = file.RootElement.GetProperty("cases")[index];
         using var builder = new NetworkBuilder();
         var weight = Tensor(golden.GetProperty("weight"));
@@ -29,8 +30,10 @@ public sealed class FoldBatchNormalizationTests
         [
             value,
             // A normalization without scale and shift has ones and zeros in ONNX.
-            builder.Parameter("gamma", golden.GetProperty("gamma").ValueKind == JsonValueKind.Null ? torch.ones(weight.shape[0]) : Tensor(golden.GetProperty("gamma"))),
-            builder.Parameter("beta", golden.GetProperty("beta").ValueKind == JsonValueKind.Null ? torch.zeros(weight.shape[0]) : Tensor(golden.GetProperty("beta"))),
+            builder.Parameter("gamma", golden.GetProperty("gamma").ValueKind == JsonValueKind.Null
+                ? torch.ones(weight.shape[0]) : Tensor(golden.GetProperty("gamma"))),
+            builder.Parameter("beta", golden.GetProperty("beta").ValueKind == JsonValueKind.Null
+                ? torch.zeros(weight.shape[0]) : Tensor(golden.GetProperty("beta"))),
             builder.Parameter("mean", Tensor(golden.GetProperty("mean")), ParameterRole.Statistic),
             builder.Parameter("var", Tensor(golden.GetProperty("var")), ParameterRole.Statistic),
         ], ("epsilon", golden.GetProperty("eps").GetSingle()));
@@ -59,10 +62,13 @@ public sealed class FoldBatchNormalizationTests
     {
         using var scope = torch.NewDisposeScope();
         // Values for each channel, for all, and for each column, which no layer can take.
-        foreach (var (shape, fits) in new (long[], bool)[] { ([], true), ([3, 1, 1], true), ([1, 3, 1, 1], true), ([4], false) })
+        foreach (var (shape, fits) in new (
+            long[], bool)[] { ([], true), ([3, 1, 1], true), ([1, 3, 1, 1], true), ([4], false) })
         {
             using var builder = new NetworkBuilder();
-            var value = builder.Node("Conv", "conv", [builder.Input("x", -1, 2, 4, 4), builder.Parameter("conv.weight", torch.randn([3, 2, 1, 1])), builder.Parameter("conv.bias", torch.randn([3]))]);
+            var value = builder.Node("Conv", "conv",
+                [builder.Input("x", -1, 2, 4, 4), builder.Parameter("conv.weight", torch.randn([3, 2, 1, 1])),
+                    builder.Parameter("conv.bias", torch.randn([3]))]);
             var constant = builder.Parameter("constant", torch.rand(shape).add(0.5), ParameterRole.Constant);
             builder.Node(type, "y", isFirst ? [value, constant] : [constant, value]);
             using var network = builder.Build(new GraphValue("y", ElementType.Float32, []));
@@ -79,8 +85,10 @@ public sealed class FoldBatchNormalizationTests
     {
         using var scope = torch.NewDisposeScope();
         using var builder = new NetworkBuilder();
-        var value = builder.Node("Conv", "conv", [builder.Input("x", -1, 2, 4, 4), builder.Parameter("conv.weight", torch.randn([3, 2, 1, 1]))]);
-        var shifted = builder.Node("Add", "shifted", [value, builder.Parameter("three", torch.tensor(3f), ParameterRole.Constant)]);
+        var value = builder.Node("Conv", "conv",
+            [builder.Input("x", -1, 2, 4, 4), builder.Parameter("conv.weight", torch.randn([3, 2, 1, 1]))]);
+        var shifted = builder.Node("Add", "shifted",
+            [value, builder.Parameter("three", torch.tensor(3f), ParameterRole.Constant)]);
         builder.Node("Mul", "y", [value, shifted]);
         using var network = builder.Build(new GraphValue("y", ElementType.Float32, []));
         using var folded = FoldBatchNormalization.Apply(network);
@@ -94,7 +102,9 @@ public sealed class FoldBatchNormalizationTests
         using var network = Trained(ResNet.ImageNet(18, 10, seed: 3, inputSize: 32));
         using var folded = FoldBatchNormalization.Apply(network);
         Assert.IsFalse(folded.Graph.Nodes.Any(node => node.Operator.Type == "BatchNormalization"));
-        Assert.AreEqual("layer1.0.conv1.bias", folded.Graph.Parameters.Single(parameter => parameter.Name.StartsWith("layer1.0.conv1.b", StringComparison.Ordinal)).Name);
+        Assert.AreEqual("layer1.0.conv1.bias",
+            folded.Graph.Parameters.Single(
+                parameter => parameter.Name.StartsWith("layer1.0.conv1.b", StringComparison.Ordinal)).Name);
         var input = torch.rand(2, 3, 32, 32);
         var (expected, actual) = (network.Forward(input), folded.Forward(input));
         Assert.IsLessThan(1e-5 * expected.abs().max().item<float>(), expected.sub(actual).abs().max().item<float>());
@@ -128,7 +138,8 @@ public sealed class FoldBatchNormalizationTests
         {
             "linear layer" => builder.Node("Gemm", "layer", [x, weight, bias], ("transB", 1), ("alpha", 0.5f)),
             "linear layer of an untransposed weight" => builder.Node("Gemm", "layer", [x, weight, bias]),
-            _ => builder.Node(layer.Contains("transposed", StringComparison.Ordinal) ? "ConvTranspose" : "Conv", "layer", [x, weight, bias], ("group", layer.StartsWith("grouped", StringComparison.Ordinal) ? 2 : 1)),
+            _ => builder.Node(layer.Contains("transposed", StringComparison.Ordinal) ? "ConvTranspose" : "Conv",
+                "layer", [x, weight, bias], ("group", layer.StartsWith("grouped", StringComparison.Ordinal) ? 2 : 1)),
         };
         Normalize(builder, "y", value, 6, generator);
         using var network = builder.Build(new GraphValue("y", ElementType.Float32, []));
@@ -156,7 +167,8 @@ public sealed class FoldBatchNormalizationTests
 
         using var folded = FoldBatchNormalization.Apply(network);
 
-        CollectionAssert.AreEqual(new[] { "Conv", "BatchNormalization", "Conv", "Add" }, folded.Graph.Nodes.Select(node => node.Operator.Type).ToArray());
+        CollectionAssert.AreEqual(new[] { "Conv", "BatchNormalization", "Conv", "Add" },
+            folded.Graph.Nodes.Select(node => node.Operator.Type).ToArray());
         Assert.IsTrue(folded.Parameters["shared.weight"].allclose(network.Parameters["shared.weight"]));
         var input = torch.randn([3, 2, 4, 4], generator: generator);
         Assert.IsLessThan(1e-5f, network.Forward(input).sub(folded.Forward(input)).abs().max().item<float>());
@@ -171,7 +183,9 @@ public sealed class FoldBatchNormalizationTests
         Assert.AreEqual(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
     }
 
-    private static string Normalize(NetworkBuilder builder, string name, string value, int channels, torch.Generator generator) => builder.Node("BatchNormalization", name,
+    private static string Normalize(
+        NetworkBuilder builder, string name, string value, int channels, torch.Generator generator) =>
+        builder.Node("BatchNormalization", name,
     [
         value,
         builder.Parameter($"{name}.weight", torch.rand(channels, generator: generator).add_(0.5)),
@@ -197,7 +211,8 @@ public sealed class FoldBatchNormalizationTests
     {
         if (element.ValueKind == JsonValueKind.Array)
             return torch.tensor(Numbers(element));
-        return torch.tensor(Numbers(element.GetProperty("data"))).reshape([.. element.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64())]);
+        return torch.tensor(Numbers(element.GetProperty("data")))
+            .reshape([.. element.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64())]);
     }
 
     private static float[] Numbers(JsonElement array) => [.. array.EnumerateArray().Select(number => number.GetSingle())];

@@ -59,18 +59,26 @@ public class FoldConstantsTests
                 new Graph(
                     [new GraphValue("x", ElementType.Float32, [-1, 128])],
                     // Larger than constants may be.
-                    [new ParameterDefinition("w", ElementType.Float32, [64 * 128], ParameterRole.Weight), new ParameterDefinition("shape", ElementType.Int64, [2], ParameterRole.Constant)],
-                    [Node("Reshape", "r", "w", "shape"), Node("Identity", "i", "r"), Node("Transpose", "t", "i"), Node("MatMul", "y", "x", "t")],
+                    [new ParameterDefinition("w", ElementType.Float32, [64 * 128], ParameterRole.Weight),
+                        new ParameterDefinition("shape", ElementType.Int64, [2], ParameterRole.Constant)],
+                    [Node("Reshape", "r", "w", "shape"), Node("Identity", "i", "r"), Node("Transpose", "t", "i"),
+                        Node("MatMul", "y", "x", "t")],
                     [new GraphValue("y", ElementType.Float32, [-1, 64])]),
-                new Dictionary<string, torch.Tensor> { ["w"] = torch.arange(64 * 128, torch.ScalarType.Float32), ["shape"] = torch.tensor([64L, 128]) });
+                new Dictionary<string, torch.Tensor>
+                {
+                    ["w"] = torch.arange(64 * 128, torch.ScalarType.Float32),
+                    ["shape"] = torch.tensor([64L, 128])
+                });
             using var folded = FoldConstants.Apply(network);
             CollectionAssert.AreEqual(new[] { "x", "w" }, folded.Graph.Nodes.Single().Inputs.ToArray());
-            Assert.AreEqual(new ParameterDefinition("w", ElementType.Float32, [128, 64], ParameterRole.Weight), folded.Graph.Parameters.Single());
+            Assert.AreEqual(new ParameterDefinition("w", ElementType.Float32, [128, 64], ParameterRole.Weight),
+                folded.Graph.Parameters.Single());
             Assert.AreEqual(128 * 5 + 3, folded.Parameters["w"][3, 5].item<float>());
             Assert.AreEqual(1, network.Parameters["w"].dim());
         });
 
-        static GraphNode Node(string type, string name, params string[] inputs) => new(name, Operator.Create(type, OperatorAttributes.None), [.. inputs], [name]);
+        static GraphNode Node(string type, string name, params string[] inputs) =>
+            new(name, Operator.Create(type, OperatorAttributes.None), [.. inputs], [name]);
     }
 
     [TestMethod]
@@ -85,7 +93,8 @@ public class FoldConstantsTests
         builder.Node("MatMul", "y", ["m", "w"]);
         using var network = builder.Build(new GraphValue("y", ElementType.Float32, [-1, 2]));
         using var folded = FoldConstants.Apply(network);
-        CollectionAssert.AreEqual(new[] { "x t", "m w" }, folded.Graph.Nodes.Select(node => string.Join(' ', node.Inputs)).ToArray());
+        CollectionAssert.AreEqual(new[] { "x t", "m w" },
+            folded.Graph.Nodes.Select(node => string.Join(' ', node.Inputs)).ToArray());
         CollectionAssert.AreEqual(new[] { 1f, 3, 2, 4 }, folded.Parameters["t"].data<float>().ToArray());
         CollectionAssert.AreEqual(new[] { 1f, 2, 3, 4 }, folded.Parameters["w"].data<float>().ToArray());
         Assert.IsTrue(folded.Graph.Parameters.All(parameter => parameter.Role == ParameterRole.Weight));
@@ -113,7 +122,8 @@ public class FoldConstantsTests
         builder.Constant("a", 1, 2);
         builder.Node("Identity", "y", ["x"]);
         builder.Node("Add", "z", ["a", "a"]);
-        using var network = builder.Build(new GraphValue("y", ElementType.Float32, [2]), new GraphValue("z", ElementType.Int64, [2]));
+        using var network = builder.Build(
+            new GraphValue("y", ElementType.Float32, [2]), new GraphValue("z", ElementType.Int64, [2]));
         using var folded = FoldConstants.Apply(network);
         Assert.AreEqual("Identity", folded.Graph.Nodes.Single().Operator.Type);
         using var input = torch.tensor([5f, 6]);
@@ -133,10 +143,12 @@ public class FoldConstantsTests
         builder.Node("Reshape", "r", ["q", "shape"]);
         builder.Node("Cast", "f", ["q"], ("to", 1));
         builder.Node("Add", "y", ["x", "f"]);
-        using var network = builder.Build(new GraphValue("y", ElementType.Float32, [4]), new GraphValue("r", ElementType.Int4, [2, 2]));
+        using var network = builder.Build(
+            new GraphValue("y", ElementType.Float32, [4]), new GraphValue("r", ElementType.Int4, [2, 2]));
         using var folded = FoldConstants.Apply(network);
         Assert.AreEqual(ElementType.Int4, folded.Graph.Parameters.Single(parameter => parameter.Name == "q").ElementType);
-        CollectionAssert.AreEquivalent(new[] { "Reshape", "Add" }, folded.Graph.Nodes.Select(node => node.Operator.Type).ToArray());
+        CollectionAssert.AreEquivalent(
+            new[] { "Reshape", "Add" }, folded.Graph.Nodes.Select(node => node.Operator.Type).ToArray());
         CollectionAssert.AreEqual(new[] { -8f, 7, 0, 1 }, folded.Parameters["f"].data<float>().ToArray());
     }
 
@@ -151,6 +163,7 @@ public class FoldConstantsTests
         builder.Node("Reshape", "y", ["x", "c"]);
         using var network = builder.Build(new GraphValue("y", ElementType.Float32, [2]));
         LiveTensors.AssertUnchanged(() =>
-            StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => FoldConstants.Apply(network)).Message, "'c' (Add)"));
+            StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(
+                () => FoldConstants.Apply(network)).Message, "'c' (Add)"));
     }
 }

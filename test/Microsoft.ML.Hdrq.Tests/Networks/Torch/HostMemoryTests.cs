@@ -46,7 +46,8 @@ public sealed class HostMemoryTests
         using var scope = torch.NewDisposeScope();
         using var workspace = new Workspace();
         const int Length = 1 << 15;
-        // All values are above the range, and give the scale 7 times their gradients. Of sums of 2^60, 1, -2^60 and 1 a double holds 1 in this order, and 0 or 2 in others.
+        // All values are above the range, and give the scale 7 times their gradients. Of sums of 2^60, 1, -2^60 and 1 a
+        // double holds 1 in this order, and 0 or 2 in others.
         var values = torch.full([4 * Length], 100f).requires_grad_();
         var scale = torch.tensor(1f).requires_grad_();
         var gradient = torch.zeros(4 * Length);
@@ -59,7 +60,9 @@ public sealed class HostMemoryTests
             {
                 workspace.Reset();
                 scale.grad = null;
-                FusedRounding.Apply(values, scale, new(new QuantizationRange(4, isSigned: true), 1, null, null, false, workspace)).backward([gradient]);
+                FusedRounding.Apply(values, scale,
+                    new(new QuantizationRange(4, isSigned: true), 1, null, null, false, workspace))
+                    .backward([gradient]);
                 Assert.AreEqual(7, scale.grad!.item<float>());
             }
         }

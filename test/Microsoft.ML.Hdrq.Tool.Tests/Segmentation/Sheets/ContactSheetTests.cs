@@ -15,8 +15,11 @@ public sealed class ContactSheetTests
     public void Every_picture_stands_in_its_row_and_column_enlarged_and_unblurred()
     {
         // A colour of its own for each picture, with a corner of another.
-        var colours = Enumerable.Range(0, 6).Select(cell => new SKColor((byte)(200 - 20 * cell), 100, (byte)(120 + 20 * cell))).ToArray();
-        var sheet = new ContactSheet(["one", "two"], [Row("day", 0), Row("day", 2), Row("dusk", 4)], Width, Height, [("road", new(255, 0, 0)), ("sky", new(0, 0, 255))]);
+        var colours = Enumerable.Range(0, 6)
+            .Select(cell => new SKColor((byte)(200 - 20 * cell), 100, (byte)(120 + 20 * cell))).ToArray();
+        var sheet = new ContactSheet(
+            ["one", "two"], [Row("day", 0), Row("day", 2), Row("dusk", 4)], Width, Height,
+            [("road", new(255, 0, 0)), ("sky", new(0, 0, 255))]);
         using var image = ChartImage.Decode(sheet.ToPng());
         var boxes = colours.Select(colour => Box(image, colour)).ToArray();
         for (var cell = 0; cell < 6; cell++)
@@ -44,14 +47,21 @@ public sealed class ContactSheetTests
     [TestMethod]
     public void A_long_key_takes_several_lines_within_the_sheet()
     {
-        var key = Enumerable.Range(0, 30).Select(index => ($"a class of number {index}", new MaskColor(255, (byte)(8 * index), 0))).ToArray();
-        using var image = ChartImage.Decode(new ContactSheet(["one"], [new("day", [Picture(SKColors.Gray)])], Width, Height, key).ToPng());
-        var boxes = key.Select(entry => Box(image, new SKColor(entry.Item2.Red, entry.Item2.Green, entry.Item2.Blue))).ToArray();
+        var key = Enumerable.Range(0, 30)
+            .Select(index => ($"a class of number {index}", new MaskColor(255, (byte)(8 * index), 0))).ToArray();
+        using var image = ChartImage.Decode(
+            new ContactSheet(["one"], [new("day", [Picture(SKColors.Gray)])], Width, Height, key).ToPng());
+        var boxes = key.Select(entry => Box(image, new SKColor(entry.Item2.Red, entry.Item2.Green, entry.Item2.Blue)))
+            .ToArray();
         Assert.IsTrue(boxes.All(box => box.Width == boxes[0].Width && box.Height == boxes[0].Height));
         Assert.IsGreaterThan(boxes[0].Top, boxes[^1].Top);
     }
 
-    private static SKRectI Box(ChartImage image, SKColor colour) => image.Box(new(0, 0, image.Width, image.Height), OxyPlot.OxyColor.FromRgb(colour.Red, colour.Green, colour.Blue))!.Value;
+    private static SKRectI Box(ChartImage image, SKColor colour) =>
+        image.Box(new(0, 0, image.Width, image.Height),
+        OxyPlot.OxyColor.FromRgb(colour.Red, colour.Green, colour.Blue))!.Value;
 
-    private static byte[] Picture(SKColor colour) => [.. Enumerable.Repeat(new[] { colour.Red, colour.Green, colour.Blue }, Width * Height).SelectMany(pixel => pixel)];
+    private static byte[] Picture(SKColor colour) =>
+        [.. Enumerable.Repeat(new[] { colour.Red, colour.Green, colour.Blue }, Width * Height)
+        .SelectMany(pixel => pixel)];
 }
