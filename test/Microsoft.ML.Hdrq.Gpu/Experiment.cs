@@ -17,20 +17,37 @@ namespace Microsoft.ML.Hdrq.Gpu;
 internal static class Experiment
 {
     private const int Side = 32;
-    private static readonly string[] _domains = ["fog", "night"];
-    private static readonly string[] _methods = ["hdrq", "qdrop", "brecq"];
+
+    /// <summary>The domains.</summary>
+    public static IReadOnlyList<string> Domains { get; } = ["fog", "night"];
+
+    /// <summary>The methods.</summary>
+    public static IReadOnlyList<string> Methods { get; } = ["hdrq", "qdrop", "brecq"];
+
+    /// <summary>Checks that the data of the parts is there.</summary>
+    /// <exception cref="ArgumentException">It is not.</exception>
+    public static void Check(CommandLine given)
+    {
+        if (given.Data.Length == 0)
+            throw new ArgumentException("Parts q and m need --data.");
+        string[] needed =
+            ["source.onnx", .. Domains.SelectMany(domain => new[] { "train", "test", "labels", "onnx" }
+                .Select(ending => $"{domain}.{ending}"))];
+        if (needed.FirstOrDefault(name => !File.Exists(Path.Combine(given.Data, name))) is { } missing)
+            throw new ArgumentException($"--data {given.Data}: there is no {missing}.");
+    }
 
     /// <summary>Quantizes one network.</summary>
     public static void Quantize(Setting setting)
     {
-        var (method, domain) = setting.NetworkName.Split(':') is [var m, var d] ? (m, d)
-            : throw new ArgumentException("--network");
+        var (method, domain) = (setting.Method, setting.Domain);
         using var source = Network.LoadOnnx(Path.Combine(setting.Data, "source.onnx")).To(setting.Device);
         using var network = Network.LoadOnnx(Path.Combine(setting.Data, $"{domain}.onnx")).To(setting.Device);
         var images = Images(setting, $"{domain}.train");
         QuantizationOptions options = method switch
         {
-            "hdrq" => HdrqOptions.Paper with { Training = HdrqOptions.Paper.Training with { Iterations = setting.Steps } },
+            "hdrq" => HdrqOptions.Paper with {
+                Training = HdrqOptions.Paper.Training with { Iterations = setting.Steps } },
             "qdrop" => QDropOptions.Paper with
             {
                 Training = QDropOptions.Paper.Training with { Iterations = setting.Steps }
@@ -39,7 +56,7 @@ internal static class Experiment
             {
                 Training = BrecqOptions.Paper.Training with { Iterations = setting.Steps }
             },
-            _ => throw new ArgumentException("--network"),
+            _ => throw new InvalidOperationException(method),
         };
         var start = Stopwatch.GetTimestamp();
         using var quantized = NetworkQuantizer.Quantize(
@@ -64,16 +81,19 @@ internal static class Experiment
     {
         using (var source = Network.LoadOnnx(Path.Combine(setting.Data, "source.onnx")))
         {
-            foreach (var domain in _domains)
+            foreach (var domain in Domains)
                 setting.Log.Number($"source on {domain}", Accuracy(source, domain, setting), "%");
         }
-        var adapted = _domains.Select(domain => Network.LoadOnnx(Path.Combine(setting.Data, $"{domain}.onnx"))).ToList();
+        var adapted = Domains.Select(domain => Network.LoadOnnx(Path.Combine(setting.Data, $"{domain}.onnx"))).ToList();
         Report("adapted, full precision", adapted, setting);
-        foreach (var method in _methods)
+        foreach (var method in Methods)
         {
-            if (!_domains.All(domain => File.Exists(QuantizedFile(setting, method, domain))))
+            if (!Domains.All(domain => File.Exists(QuantizedFile(setting, method, domain))))
+            {
+                setting.Log.Check($"{method}", passed: false, "part q has not quantized it for all domains");
                 continue;
-            Report(method, [.. _domains.Select(domain => Network.LoadOnnx(QuantizedFile(setting, method, domain)))],
+            }
+            Report(method, [.. Domains.Select(domain => Network.LoadOnnx(QuantizedFile(setting, method, domain)))],
                 setting);
         }
     }
@@ -87,8 +107,8 @@ internal static class Experiment
         })
         {
             using var merged = NetworkMerger.Merge(networks, new() { Method = merge, AllowDifferentSources = true });
-            var accuracies = _domains.Select(domain => Accuracy(merged, domain, setting)).ToArray();
-            foreach (var (domain, accuracy) in _domains.Zip(accuracies))
+            var accuracies = Domains.Select(domain => Accuracy(merged, domain, setting)).ToArray();
+            foreach (var (domain, accuracy) in Domains.Zip(accuracies))
                 setting.Log.Number($"{what}, {way}: {domain}", accuracy, "%");
             setting.Log.Number($"{what}, {way}: harmonic mean",
                 accuracies.Length / accuracies.Sum(accuracy => 1 / accuracy), "%");

@@ -1,11 +1,10 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Microsoft.ML.Hdrq.Gpu;
 using Microsoft.ML.Hdrq.Networks.Torch;
 using TorchSharp;
 
-// Proves the library on a GPU, against the CPU: hdrq-gpu [--device cuda:0|cpu] [--parts a,b,...] [--output results.json]
-// [--data folder] [--network method:domain] [--steps n] [--brief]. Exit codes: 0 all checks passed, 1 one failed, 2
-// wrong arguments.
+// Proves the library on a GPU, against the CPU. Exit codes: 0 all checks passed, 1 one failed, 2 wrong arguments.
 (string Name, string What, int Seconds, Action<Setting> Run)[] parts =
 [
     ("a", "libtorch", 60, Basics.Run),
@@ -22,36 +21,50 @@ using TorchSharp;
     ("m", "CIFAR-10 in the paper's length: merges", 120, Experiment.Merge),
 ];
 
-string Option(string name, string otherwise) =>
-    Array.IndexOf(args, name) is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : otherwise;
-
-var device = Option("--device", "cuda:0");
-var chosen = Option("--parts", "a,b,c,d,e,f,g,h,i,w").Split(',');
-var data = Option("--data", "");
-if (device is not ("cpu" or "cuda:0") || chosen.Except(parts.Select(part => part.Name)).Any())
+if (args is ["--help"])
 {
-    Console.Error.WriteLine(
-        "hdrq-gpu [--device cuda:0|cpu] [--parts a,b,...] [--output results.json] [--data folder] [--network method:domain] [--steps n] [--brief]");
+    Console.WriteLine(CommandLine.Usage);
+    return 0;
+}
+CommandLine given;
+Log log;
+try
+{
+    given = CommandLine.Parse(args, [.. parts.Select(part => part.Name)]);
+    log = new Log(given.Output);
+}
+catch (Exception e) when (e is ArgumentException or IOException or UnauthorizedAccessException)
+{
+    Console.Error.WriteLine($"{e.Message} hdrq-gpu --help says what there is.");
     return 2;
 }
-
-using var log = new Log(Option("--output", "") is { Length: > 0 } path ? path : null);
-foreach (var (name, what, seconds, run) in parts.Where(part => chosen.Contains(part.Name)))
+using var closing = log;
+log.Begin("all");
+if (given.Obstacle() is { } obstacle)
+{
+    log.Check("device", passed: false, obstacle);
+    return 1;
+}
+log.Fact("arguments", string.Join(' ', args));
+log.Fact("machine", string.Create(CultureInfo.InvariantCulture,
+    $"{DateTime.UtcNow:u}, {RuntimeInformation.OSDescription}, {Environment.ProcessorCount} cores, {given.Libtorch()}"));
+foreach (var (name, what, seconds, run) in parts.Where(part => given.Parts.Contains(part.Name)))
 {
     log.Begin($"{name} {what}");
-    using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(seconds));
+    var allowed = seconds * given.Patience;
+    using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(allowed));
     try
     {
-        TorchRuntime.EnsureLoaded();
         using var scope = torch.NewDisposeScope();
         using var modes = new TorchModes();
         run(new Setting(
-            torch.device(device), args.Contains("--brief"), data, Option("--network", "hdrq:fog"),
-            int.Parse(Option("--steps", "1000"), CultureInfo.InvariantCulture), log, limit.Token));
+            torch.device(given.Device), given.IsBrief, given.Data, given.Method, given.Domain, given.Steps, log,
+            limit.Token));
     }
     catch (OperationCanceledException)
     {
-        log.Check("time", passed: false, $"not finished in {seconds} s");
+        log.Check("time", passed: false,
+            $"not finished in {allowed} s: --patience {2 * given.Patience} gives it twice as long");
     }
     catch (Exception e)
     {
@@ -59,5 +72,8 @@ foreach (var (name, what, seconds, run) in parts.Where(part => chosen.Contains(p
     }
 }
 log.Begin("all");
-log.Check("checks", log.Failures == 0, $"{log.Checks - log.Failures} of {log.Checks} passed");
+if (log.Checks == 0)
+    log.Say("these parts only measure: nothing was checked");
+else
+    log.Check("checks", log.Failures == 0, $"{log.Checks - log.Failures} of {log.Checks} passed");
 return log.Failures == 0 ? 0 : 1;

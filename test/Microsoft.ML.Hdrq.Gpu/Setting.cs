@@ -8,14 +8,14 @@ namespace Microsoft.ML.Hdrq.Gpu;
 /// <param name="Device">The device to prove.</param>
 /// <param name="IsBrief">Whether sizes and numbers of steps are those for a CPU.</param>
 /// <param name="Data">The folder of images and networks of the last parts.</param>
-/// <param name="NetworkName">
-/// The network that one of the last parts quantizes: method and domain, with a colon between.
-/// </param>
+/// <param name="Method">The method that one of the last parts quantizes with.</param>
+/// <param name="Domain">The domain whose network it quantizes.</param>
 /// <param name="Steps">The number of steps a block there.</param>
 /// <param name="Log">Where results go.</param>
 /// <param name="Limit">Ends the part when its time is up.</param>
 internal sealed record Setting(
-    torch.Device Device, bool IsBrief, string Data, string NetworkName, int Steps, Log Log, CancellationToken Limit)
+    torch.Device Device, bool IsBrief, string Data, string Method, string Domain, int Steps, Log Log,
+    CancellationToken Limit)
 {
     /// <summary>Random numbers that are the same on every machine.</summary>
     public static torch.Tensor Random(int seed, params long[] shape)

@@ -67,12 +67,14 @@ internal static class Speed
         setting.Log.Number($"{what}: step with noise", noisyTime, "ms");
         setting.Log.Number($"{what}: step with noise", noisyTime / plainTime, "plain passes");
         setting.Log.Number($"{what}: step with rounding", roundingTime / plainTime, "plain passes");
-        setting.Log.Number($"{what}: channels last", Time(() => Plain(channelsLast), setting) / plainTime, "plain passes");
+        setting.Log.Number($"{what}: channels last", Time(() => Plain(channelsLast), setting) / plainTime,
+            "plain passes");
         if (setting.Device.type != DeviceType.CUDA)
             return;
         torch.backends.cudnn.allow_tf32 = true;
         setting.Log.Number($"{what}: TF32", Time(() => Plain(input), setting) / plainTime, "plain passes");
-        setting.Log.Number($"{what}: TF32, step with noise", Time(() => Step(noisy), setting) / plainTime, "plain passes");
+        setting.Log.Number($"{what}: TF32, step with noise", Time(() => Step(noisy), setting) / plainTime,
+            "plain passes");
         torch.backends.cudnn.allow_tf32 = false;
 
         void Plain(torch.Tensor batch)
@@ -83,7 +85,8 @@ internal static class Speed
         }
 
         void Step(Func<Networks.Operators.FakeQuantize, Networks.Quantizers.RoundingScheme> scheme) =>
-            reconstruction.Step(data, all, scheme, null, training.WeightLearningRate, training.ActivationScaleLearningRate);
+            reconstruction.Step(data, all, scheme, null, training.WeightLearningRate,
+                training.ActivationScaleLearningRate);
     }
 
     /// <summary>The median time of a call in groups of ten, in milliseconds, after a warm-up.</summary>

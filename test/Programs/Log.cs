@@ -10,7 +10,7 @@ namespace Microsoft.ML.Hdrq.Tests.Programs;
 /// </summary>
 internal sealed class Log : IDisposable
 {
-    private readonly StreamWriter? _file;
+    private StreamWriter? _file;
     private readonly Stopwatch _watch = Stopwatch.StartNew();
     private string _part = "";
 
@@ -52,6 +52,13 @@ internal sealed class Log : IDisposable
         Write(new { part = _part, name, passed, detail });
     }
 
+    /// <summary>Reports what the results belong to.</summary>
+    public void Fact(string name, string detail)
+    {
+        Say($"{name}: {detail}");
+        Write(new { part = _part, name, detail });
+    }
+
     /// <summary>Reports a number that is not checked.</summary>
     public void Number(string name, double value, string unit)
     {
@@ -61,5 +68,18 @@ internal sealed class Log : IDisposable
 
     public void Dispose() => _file?.Dispose();
 
-    private void Write(object line) => _file?.WriteLine(JsonSerializer.Serialize(line));
+    private void Write(object line)
+    {
+        try
+        {
+            _file?.WriteLine(JsonSerializer.Serialize(line));
+        }
+        catch (IOException e)
+        {
+            // What is still to come is said, but no longer written.
+            _file = null;
+            Failures++;
+            Say($"FAIL results cannot be written any longer: {e.Message}");
+        }
+    }
 }

@@ -18,7 +18,9 @@ internal static partial class Devices
         if (gpu is { } number)
         {
             if (!torch.cuda_is_available())
-                throw new UsageException($"--gpu {number}: Torch finds no GPU here; leave --gpu out to use the CPU.");
+                throw new UsageException(
+                    $"--gpu {number}: Torch finds no GPU here. It takes a driver, and an hdrq that was built with "
+                    + "-p:TorchBackend=cuda-linux or cuda-windows; leave --gpu out to use the CPU.");
             if (number >= torch.cuda.device_count())
                 throw new UsageException(
                     $"--gpu {number}: Torch finds {torch.cuda.device_count()} GPUs here, numbered from 0.");

@@ -100,11 +100,20 @@ internal sealed class BlockReconstruction : IDisposable
             }
         }
         var directions = _directions.Values.Select(entry => entry.Rounding.Direction);
-        _optimizer = BlockOptimizer.Create(new(
-            [.. learnedWeights, .. learnedBiases, .. directions],
-            weightScales,
-            activationScales,
-            [.. distances, .. drifts]));
+        try
+        {
+            _optimizer = BlockOptimizer.Create(new(
+                [.. learnedWeights, .. learnedBiases, .. directions],
+                weightScales,
+                activationScales,
+                [.. distances, .. drifts]));
+        }
+        catch
+        {
+            // Where the device's memory is full, as much of it as there is here is wanted for the next attempt.
+            DisposeParts();
+            throw;
+        }
     }
 
     /// <summary>Trains the block.</summary>
@@ -235,6 +244,11 @@ internal sealed class BlockReconstruction : IDisposable
     public void Dispose()
     {
         _optimizer.Dispose();
+        DisposeParts();
+    }
+
+    private void DisposeParts()
+    {
         foreach (var (_, directions) in _directions.Values)
             directions.Dispose();
         _starts.ForEach(start => start.Dispose());

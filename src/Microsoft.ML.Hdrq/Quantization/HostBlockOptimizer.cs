@@ -21,8 +21,12 @@ internal sealed unsafe class HostBlockOptimizer(BlockOptimizer.Learned learned) 
 
     public override void Step(double weightRate, double activationScaleRate)
     {
-        foreach (var distances in _norms.GroupBy(entry => entry.Distance.Weight))
+        // Tensors themselves are equal where their elements are, which would be read.
+        foreach (var distances in _norms.GroupBy<(Distance Distance, torch.Tensor Norm), object>(
+            entry => entry.Distance.Weight, ReferenceEqualityComparer.Instance))
+        {
             AddGradients([.. distances]);
+        }
         base.Step(weightRate, activationScaleRate);
     }
 

@@ -6,7 +6,7 @@ using Microsoft.ML.Hdrq.Tool.Terminal;
 namespace Microsoft.ML.Hdrq.Tool.Tests.Accuracy;
 
 /// <summary>
-/// The accuracies that docs/results/cifar10-domains.md says, measured anew: a run of about an hour on two cores. Done
+/// The accuracies that docs/results/cifar10-domains.md says, measured anew: a run of minutes on two cores. Done
 /// only where the environment variable HDRQ_ACCURACY is 1 and the images and networks are at hand.
 /// </summary>
 /// <remarks>
@@ -21,7 +21,7 @@ public sealed class AccuracyTests
     public void Cifar10_in_four_domains_has_the_accuracies_of_the_results()
     {
         if (Environment.GetEnvironmentVariable("HDRQ_ACCURACY") != "1")
-            Assert.Inconclusive("It takes an hour; HDRQ_ACCURACY=1 asks for it.");
+            Assert.Inconclusive("It takes minutes; HDRQ_ACCURACY=1 asks for it.");
         var (images, models) = (SharedData.Require("data/cifar10-domains"), SharedData.Require("data/models"));
         var output = Directory.CreateTempSubdirectory("hdrq-accuracy-").FullName;
         try

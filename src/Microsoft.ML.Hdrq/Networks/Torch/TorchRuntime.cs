@@ -169,9 +169,12 @@ internal static class TorchRuntime
     }
 
     /// <summary>
-    /// The file of a native library in the directories where the runtime looks for this application's natives.
+    /// The file of a native library in the directories where the runtime looks for this application's natives, or where
+    /// the system looks.
     /// </summary>
     private static string? Find(string library) => NativeDirectories()
+        .Concat((Environment.GetEnvironmentVariable("LD_LIBRARY_PATH") ?? "")
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries))
         .Select(directory => Path.Combine(directory, FileName(library)))
         .FirstOrDefault(File.Exists);
 
