@@ -46,8 +46,10 @@ internal static class Experiment
         var images = Images(setting, $"{domain}.train");
         QuantizationOptions options = method switch
         {
-            "hdrq" => HdrqOptions.Paper with {
-                Training = HdrqOptions.Paper.Training with { Iterations = setting.Steps } },
+            "hdrq" => HdrqOptions.Paper with
+            {
+                Training = HdrqOptions.Paper.Training with { Iterations = setting.Steps }
+            },
             "qdrop" => QDropOptions.Paper with
             {
                 Training = QDropOptions.Paper.Training with { Iterations = setting.Steps }

@@ -35,6 +35,9 @@ namespace Microsoft.ML.Hdrq.Merging;
 /// </summary>
 public static class NetworkMerger
 {
+    /// <summary>The values of a network from which on what it leaves to the collector counts.</summary>
+    private const long LargeNetwork = 4_000_000;
+
     /// <summary>Merges networks.</summary>
     /// <param name="networks">
     /// At least two networks whose graphs are equal, all quantized in the same way or none quantized. They are not
@@ -101,6 +104,9 @@ public static class NetworkMerger
                 using var network = Network.LoadOnnx(file, loading);
                 networks.Add(new FileNetwork(network, folder.Combine($"{index}")));
                 layers.UnionWith(network.Graph.Layers.MatrixProducts.Select(layer => layer.Weight));
+                // What a file was read into is as large as its network, and .NET would collect it some files later.
+                if (network.Parameters.Values.Sum(parameter => parameter.numel()) >= LargeNetwork)
+                    GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: false);
                 Report(file);
             }
             using var merge = new MergeWork(networks, options);
