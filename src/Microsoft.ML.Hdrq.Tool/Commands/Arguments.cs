@@ -216,7 +216,34 @@ internal static class Arguments
             result.AddError(
                 Directory.Exists(path) ? $"{name} {path}: that is a folder, not a file."
                 : $"{name} {path}: there is no such file.");
+        else if (IsPipeOrDevice(path))
+            result.AddError($"{name} {path}: {PipeOrDevice}");
         return path;
+    }
+
+    /// <summary>What is said of a pipe or a device.</summary>
+    public const string PipeOrDevice = "that is a pipe or a device, not a file.";
+
+    /// <summary>Files are read more than once, which a pipe cannot be, and a device may have no end.</summary>
+    public static bool IsPipeOrDevice(string path)
+    {
+        var given = new FileInfo(path);
+        if ((given.ResolveLinkTarget(returnFinalTarget: true) ?? given) is not FileInfo { Exists: true } file)
+            return true;
+        if (file.Length > 0 || OperatingSystem.IsWindows())
+            return false;
+        if (file.FullName.StartsWith("/dev/", StringComparison.Ordinal))
+            return true;
+        try
+        {
+            // To read and to write a pipe is opened without waiting for its other end.
+            using var opened = new FileStream(file.FullName, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+            return !opened.CanSeek;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
     }
 
     /// <summary>What is wrong with the names of a path: file systems end them at 255 bytes.</summary>

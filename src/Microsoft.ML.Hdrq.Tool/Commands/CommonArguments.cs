@@ -58,7 +58,7 @@ internal static class CommonArguments
     public static string? TooManyThreads(ParseResult result) =>
         result.GetResult(ThreadsName) is OptionResult option && option.GetValueOrDefault<int?>() is { } threads
             && threads > Environment.ProcessorCount
-                ? $"{ThreadsName} {threads}: there are {Environment.ProcessorCount} cores, and more threads are slower. "
+                ? $"{ThreadsName} {threads}: more threads than cores ({Environment.ProcessorCount}) are slower. "
                     + "They only serve to get the same network as a machine that has so many."
                 : null;
 

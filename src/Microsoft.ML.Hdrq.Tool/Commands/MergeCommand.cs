@@ -338,7 +338,8 @@ internal static partial class MergeCommand
         {
             if (File.Exists(argument))
             {
-                paths.Add(argument);
+                paths.Add(!Arguments.IsPipeOrDevice(argument) ? argument
+                    : throw new UsageException($"{argument}: {Arguments.PipeOrDevice}"));
                 continue;
             }
             if (!argument.Contains('*', StringComparison.Ordinal))

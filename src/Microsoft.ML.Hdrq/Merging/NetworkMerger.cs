@@ -360,7 +360,8 @@ public static class NetworkMerger
             var isReduced = HasReducedRange(networks[d]);
             return isReduced == HasReducedRange(networks[0]) ? ""
                 : $". Weights of 8 bits have the integers -64 to 64 in network {Name(isReduced ? d : 0)} only; "
-                    + "quantize both with the same ReduceRange";
+                    + "quantize both with the same ReduceRange, or the one of an earlier version, which left first and last "
+                    + "layers at -128 to 127, again";
         }
 
         static (int? Weight, int? Activation) UsualBits(INetworkContent network) => network.Graph.Layers.All

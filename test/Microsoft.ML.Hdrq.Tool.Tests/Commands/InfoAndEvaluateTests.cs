@@ -63,6 +63,36 @@ public sealed class InfoAndEvaluateTests
             .All(layer => (int?)layer!["weightBits"] is not null));
     }
 
+    /// <summary>Opened twice, a pipe would wait for a second writer for ever.</summary>
+    [TestMethod]
+    [OSCondition(ConditionMode.Exclude, OperatingSystems.Windows, IgnoreMessage = "There are no pipes in the file system there.")]
+    [DataRow("pipe")]
+    [DataRow("link")]
+    [DataRow("/dev/zero")]
+    [DataRow("/dev/null")]
+    public void A_pipe_or_a_device_is_refused(string name)
+    {
+        var path = name.StartsWith('/') ? name : F(name);
+        if (name != path)
+        {
+            var pipe = F($"the end of {name}");
+            using (var process = System.Diagnostics.Process.Start("mkfifo", [name == "link" ? pipe : path]))
+                process.WaitForExit();
+            if (name == "link")
+                File.CreateSymbolicLink(path, pipe);
+        }
+        foreach (var arguments in new string[][]
+        {
+            ["info", path], ["evaluate", path, "--data", F("data")],
+            ["merge", F("network.onnx"), path, "--output", F("none.onnx")],
+        })
+        {
+            var outcome = CommandLine.Run(arguments);
+            Assert.AreEqual(2, outcome.ExitCode, outcome.Error);
+            StringAssert.Contains(outcome.Error, "that is a pipe or a device, not a file");
+        }
+    }
+
     [TestMethod]
     public void More_threads_than_cores_are_warned_of()
     {
@@ -70,7 +100,7 @@ public sealed class InfoAndEvaluateTests
             ["evaluate", F("network.onnx"), "--data", F("data"), "--threads", $"{threads}"];
         Assert.AreEqual("", CommandLine.Run(Evaluate(Environment.ProcessorCount)).Done().Error);
         var warned = CommandLine.Run(Evaluate(Environment.ProcessorCount + 1)).Done().Error;
-        StringAssert.Contains(warned, $"there are {Environment.ProcessorCount} cores");
+        StringAssert.Contains(warned, $"more threads than cores ({Environment.ProcessorCount})");
     }
 
     /// <summary>Rightly classified images are counted here: ONNX Runtime alone on pixels that Skia decodes.</summary>
