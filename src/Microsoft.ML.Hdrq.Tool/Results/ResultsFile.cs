@@ -37,7 +37,10 @@ internal static class ResultsFile
         try
         {
             // The version first: a file of another version need not have the shape that the records ask for.
-            using var json = JsonDocument.Parse(File.ReadAllText(path));
+            // Who writes it may not have closed it yet: it is whole as soon as it has its name.
+            using var file = new FileStream(
+                path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            using var json = JsonDocument.Parse(file);
             CheckVersion(json.RootElement, path);
             var document = json.RootElement.Deserialize(ResultsJsonContext.Default.ResultsDocument)!;
             return Fault(document) is { } fault ? throw new InvalidDataException($"'{path}': {fault}") : document;

@@ -40,7 +40,7 @@ public sealed class ResumeTests
                 rows = AtLeast(rows, output);
                 return line.EndsWith(" s", StringComparison.Ordinal) && ++done == finished;
             });
-            Assert.AreEqual(130, stopped.ExitCode);
+            Assert.AreEqual(130, stopped.ExitCode, stopped.Out + stopped.Error);
             StringAssert.StartsWith(stopped.Error.TrimEnd().Split('\n')[^1], "Cancelled.");
             rows = AtLeast(rows, output);
 
