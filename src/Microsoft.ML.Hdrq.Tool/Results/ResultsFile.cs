@@ -37,10 +37,7 @@ internal static class ResultsFile
         try
         {
             // The version first: a file of another version need not have the shape that the records ask for.
-            // Who writes it may not have closed it yet: it is whole as soon as it has its name.
-            using var file = new FileStream(
-                path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            using var json = JsonDocument.Parse(file);
+            using var json = JsonDocument.Parse(Text(path));
             CheckVersion(json.RootElement, path);
             var document = json.RootElement.Deserialize(ResultsJsonContext.Default.ResultsDocument)!;
             return Fault(document) is { } fault ? throw new InvalidDataException($"'{path}': {fault}") : document;
@@ -48,6 +45,26 @@ internal static class ResultsFile
         catch (JsonException e)
         {
             throw new InvalidDataException($"'{path}' is not a results file: {e.Message}", e);
+        }
+    }
+
+    /// <summary>
+    /// The file's text. Who writes it has it locked for a moment after it has its name: that moment is waited for.
+    /// </summary>
+    private static string Text(string path)
+    {
+        const int attempts = 50;
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return File.ReadAllText(path);
+            }
+            catch (IOException exception) when (attempt < attempts
+                && exception is not (FileNotFoundException or DirectoryNotFoundException))
+            {
+                Thread.Sleep(10);
+            }
         }
     }
 
