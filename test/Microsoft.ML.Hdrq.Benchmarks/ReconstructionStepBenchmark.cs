@@ -9,8 +9,7 @@ namespace Microsoft.ML.Hdrq.Benchmarks;
 
 /// <summary>
 /// What one step of a block's reconstruction costs, from the choice of the images to the new weights and scales, as a
-/// multiple of a forward and backward pass of the same
-/// block in full precision. All kinds of steps take turns.
+/// multiple of a forward and backward pass of the same block in full precision. All kinds of steps take turns.
 /// </summary>
 internal static class ReconstructionStepBenchmark
 {

@@ -1,6 +1,6 @@
 // An application that has ML.NET and ONNX Runtime and nothing of ours: loads a saved model and either scores data in
-// ML.NET's binary format and writes what it got,
-// or classifies the images of a folder and writes how many of them rightly.
+// ML.NET's binary format and writes what it got, or classifies the images of a folder and writes how many of them
+// rightly.
 using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Data;

@@ -4,8 +4,7 @@ namespace Microsoft.ML.Hdrq.Tests;
 
 /// <summary>
 /// Pretrained networks and images that are too large for the repository: in the folder that the environment variable
-/// HDRQ_SHARED names,
-/// or in a folder <c>shared</c> beside the repository or above.
+/// HDRQ_SHARED names, or in a folder <c>shared</c> beside the repository or above.
 /// </summary>
 internal static class SharedData
 {

@@ -8,8 +8,7 @@ namespace Microsoft.ML.Hdrq.Adaptation;
 /// <summary>
 /// Keeps where fine-tuning is after its last finished epoch: weights and statistics, the state of the optimizer, of the
 /// objective and of dropout's generator, and the best network so far where there are rows to validate on. What else an
-/// epoch draws comes
-/// from a generator of its own.
+/// epoch draws comes from a generator of its own.
 /// </summary>
 internal sealed class EpochCheckpoints
 {

@@ -126,14 +126,13 @@ public abstract class MergeMethod
     /// RegMean: each convolution and linear layer becomes the one whose outputs differ least from those of all networks
     /// on their own inputs, <c>W = (sum lambda_d W_d G_d) (sum lambda_d G_d)^-1</c>, where G_d are the Gram matrices of
     /// the layer's inputs, each divided by its size (Jin et al., "Dataless Knowledge Fusion by Merging Weights of
-    /// Language Models", ICLR 2023,
-    /// arXiv 2212.09849). Quantized weights are rounded one after another, each compensating for the effect of the
-    /// earlier ones on the outputs (GPTQ: Frantar et al., ICLR 2023, arXiv 2210.17323). A layer's bias follows from the
-    /// weights as they are then, so that its outputs keep the mean that they have in all networks,
-    /// <c>b = sum lambda_d (b_d + (W_d - W) m_d)</c>, where m_d are the means of the inputs. A batch normalization
-    /// after a convolution counts as part of it, and is kept. The networks carry matrices and means in
-    /// <see cref="Network.Metadata"/>, unless they were made without them. Layers without a matrix (grouped and
-    /// transposed convolutions) and all other parameters are merged as by <see cref="Mean"/>.
+    /// Language Models", ICLR 2023, arXiv 2212.09849). Quantized weights are rounded one after another, each
+    /// compensating for the effect of the earlier ones on the outputs (GPTQ: Frantar et al., ICLR 2023, arXiv
+    /// 2210.17323). A layer's bias follows from the weights as they are then, so that its outputs keep the mean that
+    /// they have in all networks, <c>b = sum lambda_d (b_d + (W_d - W) m_d)</c>, where m_d are the means of the inputs.
+    /// A batch normalization after a convolution counts as part of it, and is kept. The networks carry matrices and
+    /// means in <see cref="Network.Metadata"/>, unless they were made without them. Layers without a matrix (grouped
+    /// and transposed convolutions) and all other parameters are merged as by <see cref="Mean"/>.
     /// </summary>
     /// <param name="correlation">
     /// The factor of the off-diagonal elements of Gram matrices, from 0 to 1; 0.97 by default (the paper has 0.9, with

@@ -7,12 +7,11 @@ namespace Microsoft.ML.Hdrq.Networks;
 /// <remarks>
 /// For a given network, all its moments together are (<see cref="Epsilon"/>, <see cref="Delta"/>)-differentially
 /// private with respect to replacing one image (Dwork and Roth, "The Algorithmic Foundations of Differential Privacy",
-/// 2014).
-/// The contribution of an image is, for each layer, the mean of <c>[x; 1][x; 1]^T</c> over its positions, where x are
-/// the layer's inputs at one position, in units of the range of their quantizer; over all layers together its norm is
-/// clipped to a bound that depends on the number of layers alone. Symmetric Gaussian noise is added to the whole
-/// matrices ("Analyze Gauss", STOC 2014), of the deviation of the analytic Gaussian mechanism (Balle and Wang, ICML
-/// 2018), from a cryptographic generator that has no seed: the same step gives other moments each time. All that
+/// 2014). The contribution of an image is, for each layer, the mean of <c>[x; 1][x; 1]^T</c> over its positions, where
+/// x are the layer's inputs at one position, in units of the range of their quantizer; over all layers together its
+/// norm is clipped to a bound that depends on the number of layers alone. Symmetric Gaussian noise is added to the
+/// whole matrices ("Analyze Gauss", STOC 2014), of the deviation of the analytic Gaussian mechanism (Balle and Wang,
+/// ICML 2018), from a cryptographic generator that has no seed: the same step gives other moments each time. All that
 /// follows, such as choosing directions, needs the noisy matrices alone.
 /// <para>
 /// The guarantee is for the moments. It is none for the weights, biases and scales, which were trained on the images,

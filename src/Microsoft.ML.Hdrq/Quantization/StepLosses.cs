@@ -4,8 +4,7 @@ namespace Microsoft.ML.Hdrq.Quantization;
 
 /// <summary>
 /// Checks and reports the losses of steps. Reading a loss from a GPU makes the host wait until the device has finished
-/// the step, so
-/// these are read many at a time, and reported late.
+/// the step, so these are read many at a time, and reported late.
 /// </summary>
 /// <param name="device">The device that computes the losses.</param>
 /// <param name="block">The name of the block that is trained.</param>

@@ -106,8 +106,7 @@ public sealed partial class PackageTests
 
     /// <summary>
     /// One application has ML.NET's own TorchSharp package too, which was built for an older TorchSharp. Both work as
-    /// far as the README says; where a later version changes
-    /// that, this test fails and the README has to follow.
+    /// far as the README says; where a later version changes that, this test fails and the README has to follow.
     /// </summary>
     [TestMethod]
     public void ApplicationCanReferenceTheTorchSharpPackageOfMLNet()

@@ -8,9 +8,8 @@ namespace Microsoft.ML.Hdrq.Tests.Merging;
 
 /// <summary>
 /// Against what the paper's public code prints (Golden/merge.json). Two of its rules are not ours: its mask of
-/// ambiguous weights is right at lambda 1/2 only, and it keeps
-/// its first candidate unless both cosines grow; so noise and scores are compared at lambda 1/2, and of the scores the
-/// largest least one is expected.
+/// ambiguous weights is right at lambda 1/2 only, and it keeps its first candidate unless both cosines grow; so noise
+/// and scores are compared at lambda 1/2, and of the scores the largest least one is expected.
 /// </summary>
 [TestClass]
 public sealed class GoldenMergeTests

@@ -49,8 +49,8 @@ public sealed class MergeRoundingTests
 
     /// <summary>
     /// The default, by what it is for: no further from the mean than the paper's best of 100, and no channel's sum as
-    /// far off. Two networks shared out evenly have the same squared
-    /// error whichever weights are chosen, up to the last few: hence a thousandth.
+    /// far off. Two networks shared out evenly have the same squared error whichever weights are chosen, up to the last
+    /// few: hence a thousandth.
     /// </summary>
     [TestMethod]
     [DynamicData(nameof(Shares))]

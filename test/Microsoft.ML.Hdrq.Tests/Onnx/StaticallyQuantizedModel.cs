@@ -8,8 +8,7 @@ namespace Microsoft.ML.Hdrq.Tests.Onnx;
 
 /// <summary>
 /// Models laid out as <c>onnxruntime.quantization.quantize_static</c> lays them out with <c>QuantFormat.QDQ</c>, names
-/// included: see <c>qdq_quantizer.py</c> and
-/// <c>quant_utils.compute_scale_zp</c> of ONNX Runtime.
+/// included: see <c>qdq_quantizer.py</c> and <c>quant_utils.compute_scale_zp</c> of ONNX Runtime.
 /// </summary>
 internal sealed class StaticallyQuantizedModel
 {
@@ -34,8 +33,7 @@ internal sealed class StaticallyQuantizedModel
 
     /// <summary>
     /// Two convolutions of which the first was followed by a rectification, a residual addition, pooling of both kinds,
-    /// and a linear layer, on [-1, 3, 8, 8]: <c>MatMul</c> and <c>Add</c>
-    /// or <c>Gemm</c>.
+    /// and a linear layer, on [-1, 3, 8, 8]: <c>MatMul</c> and <c>Add</c> or <c>Gemm</c>.
     /// </summary>
     public static ModelProto Network(
         int seed, ElementType activations = ElementType.UInt8, ElementType weights = ElementType.Int8,

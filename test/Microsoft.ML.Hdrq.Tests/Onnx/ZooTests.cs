@@ -13,8 +13,8 @@ namespace Microsoft.ML.Hdrq.Tests.Onnx;
 
 /// <summary>
 /// Public files from end to end: read, scored, quantized, merged, written as ONNX and as a model of ML.NET, and scored
-/// again. They are not part of the
-/// repository. <c>HDRQ_ZOO_WHOLE=1</c> takes 20 steps on 16 images instead of 2 on 3, and ML.NET's ResNet-18 too.
+/// again. They are not part of the repository. <c>HDRQ_ZOO_WHOLE=1</c> takes 20 steps on 16 images instead of 2 on 3,
+/// and ML.NET's ResNet-18 too.
 /// </summary>
 [TestClass]
 public sealed class ZooTests

@@ -7,8 +7,7 @@ namespace Microsoft.ML.Hdrq.Tests.Quantization;
 
 /// <summary>
 /// Networks of joins, pools, splits, reshapes and shared weights, put together at random: eight bits without training
-/// change scores by no
-/// more than rounding, at any batch size, and every layer is accounted for.
+/// change scores by no more than rounding, at any batch size, and every layer is accounted for.
 /// </summary>
 [TestClass]
 public sealed class RandomGraphTests
